@@ -1,0 +1,240 @@
+"""The op catalogue: functions of a backend that build op-trees, or run them with `out=`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from neonport.backends.randomness import Randomness
+from neonport.errors import ConfigurationError, DtypeError, ShapeError
+from neonport.indexing import check_indices
+from neonport.ops import OPS
+from neonport.optree import Expression, OpTreeNode, apply, as_operand, power
+from neonport.shape import normalize_axes, normalize_axis
+from neonport.tensor import Tensor
+
+
+def emit(node: Any, out: Tensor | None) -> Any:
+    """The node, or `out` after the node was assigned to it."""
+    if out is None:
+        return node
+    out[:] = node
+    return out
+
+
+def _unary(name: str) -> Callable[..., Any]:
+    def function(self: Any, a: Any, out: Tensor | None = None) -> Any:
+        return emit(apply(name, a), out)
+
+    function.__name__ = name
+    function.__doc__ = f"{OPS[name].summary}, element by element; an op-tree, or `out`."
+    return function
+
+
+def _binary(name: str) -> Callable[..., Any]:
+    def function(self: Any, a: Any, b: Any, out: Tensor | None = None) -> Any:
+        return emit(apply(name, a, b), out)
+
+    function.__name__ = name
+    function.__doc__ = f"{OPS[name].summary}, element by element; an op-tree, or `out`."
+    return function
+
+
+def reduction(name: str, a: Any, axis: Any) -> OpTreeNode:
+    """Node of a reduction; axis None, an int or several; reduced axes are kept with length 1."""
+    a = as_operand(a, name)
+    if not isinstance(a, Expression):
+        raise TypeError(f"{name}: needs a tensor or an op-tree, not a number")
+    axes = normalize_axes(axis, len(a.sig.shape), name)
+    if name in ("argmax", "argmin") and len(axes) not in (1, len(a.sig.shape)):
+        raise ShapeError(f"{name}: one axis, or None for all; not {axis}")
+    return apply(name, a, axes=axes)
+
+
+def _reduction(name: str, default: int | None) -> Callable[..., Any]:
+    def function(
+        self: Any, a: Any, axis: Any = default, out: Tensor | None = None, keepdims: bool = True
+    ) -> Any:
+        return emit(reduction(name, a, axis), out)
+
+    function.__name__ = name
+    function.__doc__ = (
+        f"{OPS[name].summary}; the axis stays with length 1 (`keepdims` is accepted and ignored)."
+    )
+    return function
+
+
+class OpCatalogue(Randomness):
+    """Every op as a method; operands are tensors, op-trees and numbers, and broadcast."""
+
+    add = _binary("add")
+    subtract = _binary("sub")
+    multiply = _binary("mul")
+    divide = _binary("div")
+    true_divide = _binary("div")
+    equal = _binary("eq")
+    not_equal = _binary("ne")
+    less = _binary("lt")
+    less_equal = _binary("le")
+    greater = _binary("gt")
+    greater_equal = _binary("ge")
+    maximum = _binary("maximum")
+    minimum = _binary("minimum")
+    dot = _binary("dot")
+
+    negative = _unary("neg")
+    absolute = _unary("abs")
+    fabs = _unary("abs")
+    sgn = _unary("sgn")
+    sqrt = _unary("sqrt")
+    square = _unary("sqr")
+    exp = _unary("exp")
+    exp2 = _unary("exp2")
+    log = _unary("log")
+    log2 = _unary("log2")
+    safelog = _unary("safelog")
+    sig = _unary("sig")
+    sig2 = _unary("sig2")
+    tanh = _unary("tanh")
+    tanh2 = _unary("tanh2")
+    finite = _unary("finite")
+    rint = _unary("rint")
+
+    sum = _reduction("sum", None)
+    max = _reduction("max", None)
+    min = _reduction("min", None)
+    argmax = _reduction("argmax", 1)
+    argmin = _reduction("argmin", 1)
+
+    def power(self, a: Any, b: Any, out: Tensor | None = None) -> Any:
+        """A to the power b, element by element; an op-tree, or `out`."""
+        return emit(power(a, b), out)
+
+    def reciprocal(self, a: Any, out: Tensor | None = None) -> Any:
+        """1 / a, element by element; an op-tree, or `out`."""
+        return emit(apply("div", 1.0, a), out)
+
+    def where(self, condition: Any, a: Any, b: Any, out: Tensor | None = None) -> Any:
+        """A where the condition is not 0, else b; an op-tree, or `out`."""
+        return emit(apply("where", condition, a, b), out)
+
+    def clip(self, a: Any, a_min: Any, a_max: Any, out: Tensor | None = None) -> Any:
+        """minimum(maximum(a, a_min), a_max), both bounds inclusive; bounds may be tensors."""
+        return emit(apply("minimum", apply("maximum", a, a_min), a_max), out)
+
+    def transpose(self, a: Any, out: Tensor | None = None) -> Any:
+        """`a.T`, or `out` after it was assigned there."""
+        return emit(a.T, out)
+
+    def mean(
+        self,
+        a: Any,
+        axis: Any = None,
+        partial: Any = None,
+        out: Tensor | None = None,
+        keepdims: bool = True,
+    ) -> Any:
+        """Sum / n over an axis or all; `partial` is accepted for neon."""
+        node = reduction("sum", a, axis)
+        count = prod(a.sig.shape[i] for i in node.params["axes"])
+        return emit(node * (1.0 / count if count else float("nan")), out)
+
+    def var(
+        self,
+        a: Any,
+        axis: Any = None,
+        partial: Any = None,
+        out: Tensor | None = None,
+        keepdims: bool = True,
+        binary: bool = False,
+    ) -> Any:
+        """Biased variance; `binary=True` replaces the square by `shift(x, x)`."""
+        if not binary:
+            return emit(reduction("var", a, axis), out)
+        centred = a - self.mean(a, axis)
+        return self.mean(apply("shift", centred, centred), axis, out=out)
+
+    def std(
+        self,
+        a: Any,
+        axis: Any = None,
+        partial: Any = None,
+        out: Tensor | None = None,
+        keepdims: bool = True,
+    ) -> Any:
+        """Square root of the biased variance."""
+        return emit(apply("sqrt", reduction("var", a, axis)), out)
+
+    def _index_tensor(self, indices: Any, size: int | None, axis: int) -> Any:
+        """Indices as something a node can hold; host lists are checked and copied over."""
+        if isinstance(indices, Expression):
+            return indices
+        values = np.asarray(indices)
+        if size is not None:
+            values = check_indices(values, size, axis)
+        elif values.dtype.kind not in "iu":
+            raise DtypeError(f"indices of dtype {values.dtype} are not integers")
+        return self.array(values, dtype=np.int32)
+
+    def take(self, a: Any, indices: Any, axis: int, out: Tensor | None = None) -> Any:
+        """Entries of `a` picked along an axis.
+
+        Args:
+            a: tensor or op-tree.
+            indices: integers (list, ndarray, integer tensor) with one non-unit axis.
+            axis: axis of `a`; its size becomes the number of indices.
+            out: assign there and return it.
+
+        Raises:
+            IndexError: a host index is out of range. Indices held by a tensor are not read back: one
+                out of range picks 0.
+        """
+        where = normalize_axis(axis, len(a.sig.shape), "take")
+        index = self._index_tensor(indices, a.sig.shape[where], where)
+        return emit(apply("take", a, index, axis=where), out)
+
+    def onehot(
+        self, indices: Any, axis: int, out: Tensor | None = None, classes: int | None = None
+    ) -> Any:
+        """1 at each index along an axis, 0 elsewhere; nothing for an index out of range.
+
+        Args:
+            indices: integers, n of them.
+            axis: 0 gives (classes, n), 1 gives (n, classes).
+            classes: number of classes; None takes it from where the tree is assigned.
+
+        Raises:
+            ConfigurationError: axis is not 0 or 1.
+        """
+        if axis not in (0, 1):
+            raise ConfigurationError(f"onehot: axis {axis!r} must be 0 or 1")
+        index = self._index_tensor(indices, None, axis)
+        return emit(apply("onehot", index, axis=axis, classes=classes), out)
+
+    def rand(self, out: Tensor | None = None, shape: Any = None) -> Any:
+        """Uniform numbers in [0, 1), new ones at each evaluation; shape None: the target's."""
+        return emit(apply("rand", shape=None if shape is None else tuple(shape)), out)
+
+    def shift(self, ary: Any, shift_ary: Any, value: bool = True, out: Tensor | None = None) -> Any:
+        """Multiply by the power of two nearest to `shift_ary` (or by 2^shift_ary); runs at once.
+
+        Returns:
+            `out`, or a new tensor of the broadcast shape.
+        """
+        tree = (
+            apply("shift", ary, shift_ary) if value else apply("mul", ary, apply("exp2", shift_ary))
+        )
+        out = self.empty(tree.shape) if out is None else out
+        return emit(tree, out)
+
+    def binarize(self, ary: Any, out: Tensor, stochastic: bool = True) -> Tensor:
+        """Store +1 / -1 by sign (0 is +1), or at random with p(+1) = clip((a + 1) / 2, 0, 1)."""
+        if stochastic:
+            flag = self.rand(shape=ary.sig.shape) <= self.clip((ary + 1) * 0.5, 0, 1)
+        else:
+            flag = ary >= 0
+        result: Tensor = emit(2 * flag - 1, out)
+        return result

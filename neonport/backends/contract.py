@@ -1,0 +1,278 @@
+"""The backend contract: what a backend must give, and assignment, which all else goes through."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar
+
+import numpy as np
+
+from neonport.dtypes import FLOAT32, as_dtype
+from neonport.errors import (
+    AliasError,
+    BackendMismatchError,
+    ClosedBackendError,
+    ConfigurationError,
+    DtypeError,
+    ShapeError,
+)
+from neonport.numerics import cast
+from neonport.optree import Expression, OpTreeNode, Signature, as_operand, resolve_wild
+from neonport.plugins.info import ProbeResult
+from neonport.shape import Shape, broadcast_shapes
+from neonport.storage import Layout, Storage, views_overlap
+from neonport.tensor import Tensor
+
+MAX_BOUND = 16384  # bound statements kept; a miss costs microseconds, so clearing is harmless
+
+
+class Contract(ABC):
+    """What a backend must give (abstract), and assignment on top of it.
+
+    Args:
+        rng_seed: seed of the host and the device generator; None seeds from the system.
+        default_dtype: float dtype of new tensors.
+        stochastic_round: default `rounding` of new tensors on devices that have it.
+        device_id: which device.
+        num_devices: accepted for neon.
+        compat_mode: None or "caffe" (pooling sizes, dropout scaling).
+        deterministic: accepted for neon; every backend is deterministic.
+
+    Attributes:
+        bsz: batch size, read at call time.
+        bound: statements that are ready to run, by target, structure and operands.
+        closed: whether `cleanup_backend` was called.
+    """
+
+    backend_name: ClassVar[str] = ""
+    # protocol version this contract speaks: (major, minor)
+    protocol: ClassVar[tuple[int, int]] = (1, 0)
+    default_dtypes: ClassVar[tuple[str, ...]] = ("float16", "float32", "float64")
+    device_type: ClassVar[int] = 1
+    use_pinned_mem: ClassVar[bool] = False
+    _min_dims: ClassVar[int] = 2
+
+    def __init__(
+        self,
+        rng_seed: int | None = None,
+        default_dtype: Any = FLOAT32,
+        stochastic_round: bool | int = False,
+        device_id: int = 0,
+        num_devices: int | None = None,
+        compat_mode: str | None = None,
+        deterministic: bool | None = None,
+    ) -> None:
+        self.default_dtype = as_dtype(default_dtype)
+        if self.default_dtype.name not in self.default_dtypes:
+            raise ConfigurationError(
+                f"{self.backend_name}: datatype {self.default_dtype} cannot be the default; use one of "
+                f"{', '.join(self.default_dtypes)}"
+            )
+        if compat_mode not in (None, "neon", "caffe"):
+            raise ConfigurationError(f"compat_mode {compat_mode!r} is unknown; use None or 'caffe'")
+        self.compat_mode = compat_mode
+        self.stochastic_round = stochastic_round
+        self.device_id = device_id
+        self.num_devices = num_devices
+        self.bsz: int = None  # type: ignore[assignment]
+        self.batch_size: int | None = None
+        self.closed = False
+        self.bound: dict[Any, Callable[..., None]] = {}
+        self._leaf_signatures: dict[tuple[np.dtype, Shape], Signature] = {}
+
+    # ---- the contract ------------------------------------------------------------------------
+
+    @classmethod
+    def probe(cls) -> ProbeResult:
+        """Say whether this backend can be used here, without raising."""
+        return ProbeResult("ready")
+
+    @abstractmethod
+    def allocate(self, nbytes: int) -> Storage:
+        """Zero-filled memory; OutOfDeviceMemory when there is no room."""
+
+    @abstractmethod
+    def view(self, storage: Storage, dtype: np.dtype, layout: Layout) -> Any:
+        """The backend's own array object for a layout (strides and offset in elements)."""
+
+    @abstractmethod
+    def copy_in(self, target: Tensor, values: np.ndarray) -> None:
+        """Copy host values of the target's shape and dtype in."""
+
+    @abstractmethod
+    def copy_out(self, source: Tensor) -> np.ndarray:
+        """Wait for pending work and return a new host array."""
+
+    @abstractmethod
+    def run(self, pairs: list[tuple[Tensor, Any]]) -> None:
+        """Evaluate checked (target, operand) pairs: all operands first, then all stores."""
+
+    @abstractmethod
+    def bind_matmul(
+        self, a: Tensor, b: Tensor, c: Tensor, alpha: float, beta: float
+    ) -> Callable[[], None]:
+        """A call that does c = alpha * a @ b + beta * c; with beta == 0 c is not read."""
+
+    @abstractmethod
+    def synchronize(self) -> None:
+        """Wait until all work given to the device is done."""
+
+    @abstractmethod
+    def dlpack_device(self) -> tuple[int, int]:
+        """DLPack device type and ordinal of this backend's memory."""
+
+    @abstractmethod
+    def dlpack_capsule(
+        self, tensor: Tensor, *, stream: Any, max_version: Any, copy: bool | None
+    ) -> Any:
+        """A capsule of the tensor on its own device, after pending work was ordered before it."""
+
+    @abstractmethod
+    def dlpack_adopt(self, x: Any) -> Tensor:
+        """A tensor over the memory of a DLPack producer on the same device."""
+
+    def memory_stats(self) -> dict[str, int]:
+        """Bytes in use and at peak, as far as the backend knows."""
+        return {}
+
+    # ---- life cycle --------------------------------------------------------------------------
+
+    def __str__(self) -> str:
+        return f"{self.backend_name}:{self.device_id}"
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self} {self.default_dtype} bsz={self.bsz}>"
+
+    def check_open(self) -> None:
+        """Raise ClosedBackendError after `cleanup_backend`."""
+        if self.closed:
+            raise ClosedBackendError(
+                f"backend {self} has been cleaned up and its tensors with it; make new ones on the "
+                "backend that gen_backend returned last"
+            )
+
+    def cleanup_backend(self) -> None:
+        """Release what the backend holds; its tensors raise ClosedBackendError from now on."""
+        self.closed = True
+        self.bound.clear()
+
+    def check_same_backend(self, op: str, tensor: Tensor) -> None:
+        """Raise BackendMismatchError unless the tensor lives here."""
+        if tensor.backend is not self:
+            raise BackendMismatchError(
+                f"{op}: an operand lives on {tensor.backend}, not on {self}; use be.array(t)"
+            )
+
+    def leaf_signature(self, dtype: np.dtype, shape: Shape) -> Signature:
+        """The signature that all tensors of this dtype and shape share."""
+        found = self._leaf_signatures.get((dtype, shape))
+        if found is None:
+            found = Signature(None, (), {}, shape, dtype, self)
+            self._leaf_signatures[dtype, shape] = found
+        return found
+
+    # ---- assignment --------------------------------------------------------------------------
+
+    def assign(self, target: Tensor, value: Any) -> Tensor:
+        """`target[:] = value`: tensor, op-tree and number broadcast, an ndarray must have the size.
+
+        Raises:
+            ShapeError, TypeError, BackendMismatchError, ReadOnlyError: before anything is written.
+        """
+        if not isinstance(value, Expression) and np.ndim(value) > 0:
+            self.set_host(target, value)
+        else:
+            self.assign_many([(target, value)])
+        return target
+
+    def assign_many(self, pairs: Iterable[tuple[Tensor, Any]]) -> None:
+        """Several assignments at once: every right-hand side is read before any store.
+
+        Args:
+            pairs: (target, value) with value a tensor, an op-tree or a number.
+
+        Raises:
+            AliasError: two targets share memory.
+            ShapeError, TypeError, BackendMismatchError, ReadOnlyError: before anything is written.
+        """
+        checked = [(target, self._check_pair(target, value)) for target, value in pairs]
+        key = tuple([(t.tokens, v.sig, v.tokens) for t, v in checked if isinstance(v, OpTreeNode)])
+        bound = self.bound.get(key) if len(key) == len(checked) else None
+        if bound is not None:
+            bound(tuple([s for _, v in checked for s in v.scalars]))
+            return
+        for i, (target, _) in enumerate(checked):
+            for other, _ in checked[:i]:
+                if views_overlap(target, other):
+                    raise AliasError(
+                        f"assign_many: targets of shapes {other.shape} and {target.shape} share memory"
+                    )
+        self.run(checked)
+
+    def remember(self, key: Any, call: Callable[..., None]) -> None:
+        """Keep a bound statement so that the next assignment of the same structure finds it."""
+        if len(self.bound) >= MAX_BOUND:
+            self.bound.clear()
+        self.bound[key] = call
+
+    def _check_pair(self, target: Any, value: Any) -> Any:
+        if not isinstance(target, Tensor):
+            raise TypeError(f"assign: the target must be a Tensor, not {type(target).__name__}")
+        if target.backend is not self:
+            raise BackendMismatchError(
+                f"assign: the target lives on {target.backend}, not on {self}"
+            )
+        target.check_writable("assign")
+        value = as_operand(value, "assign")
+        if not isinstance(value, Expression):
+            return value
+        where = value.sig.backend
+        if where is not None and where is not self:
+            raise BackendMismatchError(
+                f"assign: the value lives on {where}, the target on {self}; use target.copy_from(t)"
+            )
+        shape: Shape = value.sig.shape
+        if value.sig.open and isinstance(value, OpTreeNode):
+            shape = resolve_wild(value, target.shape).get(id(value), shape)
+        if shape != target.shape and broadcast_shapes(shape, target.shape) != target.shape:
+            raise ShapeError(
+                f"assign: a value of shape {shape} does not fit a target of shape {target.shape}; "
+                "along each axis the value's size must be equal or 1"
+            )
+        return value
+
+    def set_host(self, target: Tensor, ary: Any) -> None:
+        """Copy host data of the same size into `target`, cast to its dtype.
+
+        Raises:
+            ShapeError: another number of elements, or (both at least 2-D) another shape.
+            DtypeError: not numbers.
+        """
+        target.check_writable("set")
+        if isinstance(ary, Tensor):
+            ary = ary.get()
+        values = np.asarray(ary)
+        if values.dtype.kind not in "biuf":
+            raise DtypeError(f"set: values of dtype {values.dtype} are not real numbers")
+        if values.size != target.size:
+            raise ShapeError(
+                f"set: an array of shape {values.shape} ({values.size} elements) does not fill a tensor "
+                f"of shape {target.shape} ({target.size} elements); arrays do not broadcast here"
+            )
+        if values.ndim >= 2 and values.shape != target.shape:
+            raise ShapeError(
+                f"set: an array of shape {values.shape} for a tensor of shape {target.shape}; reshape it"
+            )
+        self.copy_in(target, cast(values.reshape(target.shape), target.dtype))
+
+    def execute(self, node: OpTreeNode) -> Tensor:
+        """Evaluate a tree into a new tensor (neon's name)."""
+        return node.astensor()
+
+    def host_array(self, tensor: Tensor, dtype: Any, copy: bool | None) -> np.ndarray:
+        """What `np.asarray(tensor)` gives: a host copy, unless the backend's memory is the host's."""
+        if copy is False:
+            raise ValueError("a tensor on a device cannot become an array without a copy")
+        values = tensor.get()
+        return values if dtype is None else values.astype(dtype)

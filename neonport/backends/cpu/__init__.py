@@ -1,0 +1,1 @@
+"""The cpu backend: NumPy arrays, a private BLAS, a NumPy evaluator."""

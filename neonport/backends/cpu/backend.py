@@ -1,0 +1,98 @@
+"""The cpu backend: NumPy arrays, a BLAS chosen by measurement, the NumPy evaluator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import numpy as np
+
+from neonport.backends.backend import Backend
+from neonport.backends.contract import ProbeResult
+from neonport.backends.cpu import blas, memory
+from neonport.backends.cpu.evaluate import evaluate
+from neonport.dlpack import CPU, host_array
+from neonport.errors import DLPackError
+from neonport.numerics import cast
+from neonport.storage import Layout, Storage, views_overlap
+from neonport.tensor import Tensor
+
+
+class CPUBackend(Backend):
+    """Tensors in host memory; always available, and the reference for every other backend."""
+
+    backend_name: ClassVar[str] = "cpu"
+    device_type: ClassVar[int] = 0
+    tensor_cls = Tensor
+
+    @classmethod
+    def probe(cls) -> ProbeResult:
+        """The host is always there."""
+        import platform
+
+        return ProbeResult("ready", platform.processor() or platform.machine(), count=1)
+
+    def allocate(self, nbytes: int) -> Storage:
+        """Zero-filled host memory on a 64-byte boundary."""
+        return memory.allocate(nbytes)
+
+    def view(self, storage: Storage, dtype: np.dtype, layout: Layout) -> np.ndarray:
+        """An ndarray over the layout."""
+        return memory.array_view(storage, dtype, layout)
+
+    def copy_in(self, target: Tensor, values: np.ndarray) -> None:
+        """Copy host values in."""
+        target.native[...] = values
+
+    def copy_out(self, source: Tensor) -> np.ndarray:
+        """A new array with the values."""
+        return np.array(source.native, order="C")
+
+    def host_array(self, tensor: Tensor, dtype: Any, copy: bool | None) -> np.ndarray:
+        """The live memory as an array, copied if asked for or if the dtype differs."""
+        if dtype is not None and np.dtype(dtype) != tensor.dtype:
+            return super().host_array(tensor, dtype, copy)
+        return tensor.get() if copy else tensor.native
+
+    def run(self, pairs: list[tuple[Tensor, Any]]) -> None:
+        """Evaluate every operand, then store."""
+        values = []
+        for target, operand in pairs:
+            value = evaluate(operand, target.shape, self.draw_uniform)
+            # a tensor operand is not a new array: later stores must not change it
+            if isinstance(operand, Tensor) and any(views_overlap(operand, t) for t, _ in pairs):
+                value = value.copy()
+            values.append(value)
+        for (target, _), value in zip(pairs, values, strict=True):
+            target.native[...] = cast(value, target.dtype)
+
+    def bind_matmul(
+        self, a: Tensor, b: Tensor, c: Tensor, alpha: float, beta: float
+    ) -> Callable[[], None]:
+        """A BLAS call on the tensors' memory."""
+        return blas.bind_gemm(a.native, b.native, c.native, alpha, beta)
+
+    def synchronize(self) -> None:
+        """Nothing is pending: calls return when they are done."""
+
+    def dlpack_device(self) -> tuple[int, int]:
+        """kDLCPU, ordinal 0."""
+        return CPU
+
+    def dlpack_capsule(
+        self, tensor: Tensor, *, stream: Any, max_version: Any, copy: bool | None
+    ) -> Any:
+        """NumPy's own capsule of the memory."""
+        if stream is not None:
+            raise DLPackError(f"dlpack: host memory has no stream; stream={stream!r} must be None")
+        array = tensor.get() if copy else tensor.native
+        return array.__dlpack__(max_version=max_version, copy=copy)
+
+    def dlpack_adopt(self, x: Any) -> Tensor:
+        """A tensor over the producer's host memory."""
+        return self.adopt_array(host_array(x))
+
+    def adopt_array(self, array: np.ndarray) -> Tensor:
+        """A tensor over the memory of an ndarray; writes go through (unless it is read-only)."""
+        storage, strides, offset = memory.adopt(array)
+        return self.wrap(storage, array.dtype, array.shape, strides, offset)

@@ -1,0 +1,66 @@
+"""The NumPy evaluator: slow and obvious, the definition of every op."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from neonport.ops import OPS, Kind
+from neonport.optree import Expression, OpTreeNode, resolve_wild, walk
+from neonport.shape import Shape
+
+Array = npt.NDArray[Any]
+Uniform = Callable[[int], Array]
+
+
+def evaluate(root: Any, shape: Shape, uniform: Uniform) -> Array:
+    """Value of a tree, tensor or number that is assigned to a target of `shape`.
+
+    Args:
+        root: the expression; its tensors must be in host memory.
+        shape: shape of the target; decides sizes that the tree leaves open.
+        uniform: draws n uniform float32 numbers.
+
+    Returns:
+        Array in the root's dtype; it may share memory with a tensor if the root is one.
+    """
+    sizes = resolve_wild(root, shape)
+    values: dict[int, Array] = {}
+
+    def operand(arg: Any, dtype: np.dtype | None) -> Array:
+        if isinstance(arg, OpTreeNode):
+            value = values[id(arg)]
+        elif isinstance(arg, Expression):
+            value = arg.native  # type: ignore[attr-defined]
+        else:
+            return np.asarray(arg, np.float64 if dtype is None else dtype)
+        return value if dtype is None else value.astype(dtype, copy=False)
+
+    with np.errstate(all="ignore"):
+        for node in walk(root):
+            op, params = OPS[node.op], dict(node.params)
+            if node.op in ("rand", "onehot"):
+                params["shape"] = sizes.get(id(node), node.shape)
+                params.pop("classes", None)
+            # an index operand (the last one) keeps its integer dtype
+            index = len(node.args) - 1 if op.kind is Kind.INDEXING else -1
+            compute = _operand_dtype(node)
+            args = [operand(a, None if i == index else compute) for i, a in enumerate(node.args)]
+            if node.op == "rand":
+                args = [uniform]  # type: ignore[list-item]
+            result = np.asarray(op.numpy(*args, **params))
+            values[id(node)] = result.astype(node.dtype, copy=False)
+        if isinstance(root, Expression):
+            return operand(root, root.sig.dtype)
+    return np.asarray(root, np.float64)
+
+
+def _operand_dtype(node: OpTreeNode) -> np.dtype:
+    """Dtype in which a node reads its operands: its own, except where that is an index."""
+    if node.dtype.kind == "f":
+        return node.dtype
+    source = node.sig.args[0].dtype
+    return np.dtype(np.float64 if source == np.float64 else np.float32)

@@ -1,0 +1,79 @@
+"""Histograms and time marks."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+
+from neonport.backends.helpers import NeonHelpers
+from neonport.errors import ConfigurationError
+from neonport.tensor import Tensor
+
+HIST_ROWS = 4096
+
+
+class Diagnostics(NeonHelpers):
+    """`hist` of tensors and marks that measure time in milliseconds."""
+
+    def __init__(
+        self, *args: Any, hist_bins: int = 64, hist_offset: int = -48, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.set_hist_buffers(hist_bins, hist_offset)
+
+    def set_hist_buffers(self, hist_bins: int, hist_offset: int) -> None:
+        """Forget stored histograms and use other bins: bin i counts rint(log2|x|) == offset + i."""
+        if hist_bins < 1:
+            raise ConfigurationError(f"set_hist_buffers: {hist_bins} bins")
+        self.hist_bins, self.hist_offset = hist_bins, hist_offset
+        self.hist_max = HIST_ROWS
+        self.hist_map: dict[str, int] = {}
+        self._hist_rows: list[np.ndarray] = []
+
+    def histogram(self, tensor: Tensor, tag: str) -> Tensor:
+        """Count rounded log2 magnitudes (computed in float32) and store them under `tag`.
+
+        Bin 0 takes everything at or below the offset (also 0), the last bin everything above; nan
+        is not counted.
+
+        Returns:
+            (1, bins) int32.
+        """
+        if tag not in self.hist_map and len(self._hist_rows) >= self.hist_max:
+            raise ConfigurationError(
+                f"hist: {self.hist_max} histograms are stored; call dump_hist_data"
+            )
+        values = np.abs(tensor.get().astype(np.float32)).reshape(-1)
+        values = values[~np.isnan(values)]
+        with np.errstate(divide="ignore"):
+            level = np.rint(np.log2(values)) - self.hist_offset
+        index = np.clip(level, 0, self.hist_bins - 1).astype(np.int64)
+        counts = np.bincount(index, minlength=self.hist_bins).astype(np.int32)
+        row = self.hist_map.setdefault(tag, len(self._hist_rows))
+        self._hist_rows[row : row + 1] = [counts]
+        return self.array(counts[None], dtype=np.int32)
+
+    def dump_hist_data(self) -> tuple[Tensor, dict[str, int]]:
+        """All stored histograms (rows x bins, int32) and the row of each tag; then forget them."""
+        rows = np.array(self._hist_rows, np.int32).reshape(-1, self.hist_bins)
+        result = self.array(rows, dtype=np.int32), self.hist_map
+        self.set_hist_buffers(self.hist_bins, self.hist_offset)
+        return result
+
+    def init_mark(self) -> dict[str, float]:
+        """A mark for `record_mark`."""
+        return {"time": 0.0}
+
+    def record_mark(self, marker: dict[str, float]) -> None:
+        """Store the time at which the work given so far is done."""
+        self.synchronize()
+        marker["time"] = time.perf_counter()
+
+    def synchronize_mark(self, marker: dict[str, float]) -> None:
+        """Wait for a mark; `record_mark` has already waited."""
+
+    def get_time(self, start: dict[str, float], end: dict[str, float]) -> float:
+        """Milliseconds between two recorded marks."""
+        return (end["time"] - start["time"]) * 1000.0

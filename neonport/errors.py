@@ -1,0 +1,63 @@
+"""Every exception neonport raises on purpose; each also derives from the built-in one people catch."""
+
+from __future__ import annotations
+
+
+class NeonportError(Exception):
+    """Base of all errors raised by neonport."""
+
+
+class ShapeError(NeonportError, ValueError):
+    """Shapes do not fit the operation."""
+
+
+class DtypeError(NeonportError, TypeError):
+    """A dtype (or the type of a value) is not supported by the operation or backend."""
+
+
+class BackendMismatchError(NeonportError, ValueError):
+    """Tensors of different backends meet in one expression or assignment."""
+
+
+class ReadOnlyError(NeonportError, ValueError):
+    """The target of a write is read-only."""
+
+
+class AliasError(NeonportError, ValueError):
+    """Buffers that must not share memory do."""
+
+
+class ClosedBackendError(NeonportError, RuntimeError):
+    """The backend of a tensor has been cleaned up; its memory is gone."""
+
+
+class BackendUnavailable(NeonportError, RuntimeError):
+    """A backend is known but cannot be used here; the message says why and what to do."""
+
+
+class UnknownBackendError(BackendUnavailable, ValueError):
+    """No backend of that name is registered."""
+
+
+class ConfigurationError(NeonportError, ValueError):
+    """An argument, or the order of calls, makes no sense (layers, optimizers, models, ...)."""
+
+
+class CheckpointError(NeonportError, ValueError):
+    """A checkpoint file is missing, damaged, foreign or does not fit the model."""
+
+
+class NotDifferentiableError(NeonportError, NotImplementedError):
+    """A gradient was requested through an operation that has none."""
+
+
+class CompileError(NeonportError, RuntimeError):
+    """A generated kernel could not be compiled; carries the compiler's own words."""
+
+
+class OutOfDeviceMemory(NeonportError, MemoryError):
+    """The device has no room for an allocation."""
+
+
+class DLPackError(NeonportError, BufferError):
+    """An array cannot be exchanged by DLPack without breaking a promise; says the way out."""
