@@ -22,16 +22,24 @@ class Storage:
         address: position of the first byte in that space.
         readonly: whether writes are refused.
         owner: whatever must stay alive as long as the memory is used.
+
+    Attributes:
+        bound: statements bound to this memory, by key, and where they are kept.
+        attached: objects that live as long as this memory, by key.
+        serial: grows from one block to the next.
     """
 
     __slots__ = (
         "__weakref__",
         "_tokens",
         "address",
+        "attached",
+        "bound",
         "native",
         "nbytes",
         "owner",
         "readonly",
+        "serial",
         "space",
     )
 
@@ -51,6 +59,14 @@ class Storage:
         self.readonly = readonly
         self.owner = owner
         self._tokens: dict[Any, int] = {}
+        self.attached: dict[Any, Any] = {}
+        self.bound: dict[Any, dict[Any, Any]] = {}
+        self.serial = fresh_token()
+
+    def __del__(self) -> None:
+        # a bound statement may hold views of the memory: without tensors nobody can run it again
+        for key, kept in self.bound.items():
+            kept.pop(key, None)
 
     def token(self, dtype: np.dtype, layout: Layout) -> int:
         """Identity of a view: equal views of this storage have equal tokens, no others ever do."""

@@ -283,8 +283,7 @@ class Tensor(Expression):
                 return
         if type(value) is OpTreeNode:
             bound = target.backend.bound.get((target.tokens, value.sig, value.tokens))
-            if bound is not None:
-                bound(value.scalars)
+            if bound is not None and bound(value.scalars):
                 return
         target.backend.assign(target, value)
 

@@ -78,7 +78,7 @@ class Contract(ABC):
         self.bsz: int = None  # type: ignore[assignment]
         self.batch_size: int | None = None
         self.closed = False
-        self.bound: dict[Any, Callable[..., None]] = {}
+        self.bound: dict[Any, Callable[..., Any]] = {}
         self._leaf_signatures: dict[tuple[np.dtype, Shape], Signature] = {}
 
     # ---- the contract ------------------------------------------------------------------------
@@ -199,8 +199,7 @@ class Contract(ABC):
         checked = [(target, self._check_pair(target, value)) for target, value in pairs]
         key = tuple([(t.tokens, v.sig, v.tokens) for t, v in checked if isinstance(v, OpTreeNode)])
         bound = self.bound.get(key) if len(key) == len(checked) else None
-        if bound is not None:
-            bound(tuple([s for _, v in checked for s in v.scalars]))
+        if bound is not None and bound(tuple([s for _, v in checked for s in v.scalars])):
             return
         for i, (target, _) in enumerate(checked):
             for other, _ in checked[:i]:
@@ -210,11 +209,17 @@ class Contract(ABC):
                     )
         self.run(checked)
 
-    def remember(self, key: Any, call: Callable[..., None]) -> None:
-        """Keep a bound statement so that the next assignment of the same structure finds it."""
+    def remember(
+        self, key: Any, call: Callable[..., Any], storages: Iterable[Storage]
+    ) -> None:
+        """Keep a bound statement until one of the storages it uses is released."""
         if len(self.bound) >= MAX_BOUND:
             self.bound.clear()
         self.bound[key] = call
+        for storage in storages:
+            if len(storage.bound) >= MAX_BOUND:
+                storage.bound = {k: kept for k, kept in storage.bound.items() if k in kept}
+            storage.bound[key] = self.bound
 
     def _check_pair(self, target: Any, value: Any) -> Any:
         if not isinstance(target, Tensor):

@@ -30,7 +30,7 @@ class LinearAlgebra(OpCatalogue):
                     "(m, k), (k, n) -> (m, n)"
                 )
             call = self.bind_matmul(a, b, c, float(alpha), float(beta))
-            self.remember(key, call)
+            self.remember(key, call, (a.storage, b.storage, c.storage))
         call()
 
     def _check_product(self, op: str, a: Tensor, b: Tensor, c: Tensor) -> None:

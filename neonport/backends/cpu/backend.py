@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
-from neonport.backends.backend import Backend
+from neonport.backends.compiled import CompiledBackend, Launch, must_interpret
 from neonport.backends.contract import ProbeResult
-from neonport.backends.cpu import blas, memory
+from neonport.backends.cpu import blas, jit, memory
 from neonport.backends.cpu.evaluate import evaluate
 from neonport.dlpack import CPU, host_array
-from neonport.errors import DLPackError
+from neonport.errors import CompileError, DLPackError
+from neonport.nest import BoundKernel
 from neonport.numerics import cast
-from neonport.storage import Layout, Storage, views_overlap
+from neonport.storage import Layout, Storage
 from neonport.tensor import Tensor
 
 
-class CPUBackend(Backend):
+class CPUBackend(CompiledBackend):
     """Tensors in host memory; always available, and the reference for every other backend."""
 
     backend_name: ClassVar[str] = "cpu"
     device_type: ClassVar[int] = 0
     tensor_cls = Tensor
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._jit: jit.HostJit | None = None
+        self._jit_known = False
 
     @classmethod
     def probe(cls) -> ProbeResult:
@@ -55,16 +62,56 @@ class CPUBackend(Backend):
         return tensor.get() if copy else tensor.native
 
     def run(self, pairs: list[tuple[Tensor, Any]]) -> None:
-        """Evaluate every operand, then store."""
+        """Run compiled code, or the evaluator where there is none."""
+        if self._find_jit() is None or must_interpret(pairs):
+            self.interpret(pairs)
+            return
+        try:
+            super().run(pairs)
+        except CompileError as error:
+            self._without_jit(error)
+            self.interpret(pairs)
+
+    def interpret(self, pairs: list[tuple[Tensor, Any]]) -> None:
+        """Evaluate every operand with NumPy, then store."""
         values = []
         for target, operand in pairs:
             value = evaluate(operand, target.shape, self.draw_uniform)
-            # a tensor operand is not a new array: later stores must not change it
-            if isinstance(operand, Tensor) and any(views_overlap(operand, t) for t, _ in pairs):
+            # a tensor, or a movement of one, is a view: later stores must not change it
+            if any(np.may_share_memory(value, t.native) for t, _ in pairs):
                 value = value.copy()
             values.append(value)
         for (target, _), value in zip(pairs, values, strict=True):
             target.native[...] = cast(value, target.dtype)
+
+    def _find_jit(self) -> jit.HostJit | None:
+        if not self._jit_known:
+            self._jit_known = True
+            try:
+                self._jit = jit.shared_jit()
+            except CompileError as error:
+                self._without_jit(error)
+        return self._jit
+
+    def _without_jit(self, error: CompileError) -> None:
+        self._jit = None
+        warnings.warn(
+            f"{self}: kernels are not compiled, NumPy runs instead (slower, same results): {error}",
+            RuntimeWarning,
+            stacklevel=4,
+        )
+
+    def load_kernels(self, kernels: Sequence[BoundKernel]) -> list[Any]:
+        """Compiled code of some kernels."""
+        assert self._jit is not None
+        return self._jit.load(kernels)
+
+    def bind_kernel(
+        self, code: Any, spec: BoundKernel, places: Sequence[tuple[Storage, int] | None]
+    ) -> Launch:
+        """A call of compiled code."""
+        assert self._jit is not None
+        return self._jit.bind(code, spec, places)
 
     def bind_matmul(
         self, a: Tensor, b: Tensor, c: Tensor, alpha: float, beta: float

@@ -1,0 +1,321 @@
+"""CompiledBackend: statements become plans, plans become bound launches that are found again.
+
+A backend on this base gives: `load_kernels` (text to code, several at once), `bind_kernel` (code,
+addresses and sizes to a launch) and `bind_matmul`. Everything else is here.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from math import prod
+from typing import Any, Protocol
+
+from neonport.backends.backend import Backend
+from neonport.backends.tracing import Tracer
+from neonport.lower import Graph, Leaf, Lowering, scalar_slots
+from neonport.nest import BoundKernel
+from neonport.ops import OPS
+from neonport.optree import MAX_LEAVES, Expression, OpTreeNode, tensors, walk
+from neonport.plan import Call, Plan, make_plan
+from neonport.storage import Storage, byte_range
+from neonport.tensor import Tensor
+
+MAX_PLANS = 4096
+ALIGNMENT = 256  # bytes between temporaries
+
+
+class Launch(Protocol):
+    """A kernel bound to memory."""
+
+    def __call__(self) -> None:
+        """Run it."""
+
+    def set_numbers(self, numbers: Sequence[float]) -> None:
+        """Replace the number arguments."""
+
+    def set_rands(self, sources: Sequence[tuple[int, int]]) -> None:
+        """Replace key and offset of each random source."""
+
+
+class Statement:
+    """A plan bound to tensors: everything is prepared but numbers and random offsets.
+
+    Args:
+        launches: calls in order.
+        numbered: launches with number arguments and the slot of each.
+        rands: launches with random sources and the slot of each.
+        rand_sizes: elements of each random source.
+        slots: for each number of the statement the first one equal to it; statements whose numbers
+            are equal in another pattern need another plan.
+        numbers: values of the slots.
+        fixed: whether other numbers always need another plan.
+        keep: what must live as long as the statement.
+    """
+
+    def __init__(
+        self,
+        backend: CompiledBackend,
+        launches: list[Callable[[], None]],
+        numbered: list[tuple[Launch, tuple[int, ...]]],
+        rands: list[tuple[Launch, tuple[int, ...]]],
+        rand_sizes: list[int],
+        scalars: tuple[float, ...],
+        numbers: list[float],
+        fixed: bool,
+        keep: Any,
+    ) -> None:
+        self.backend = backend
+        self.fixed = fixed
+        self.keep = keep
+        self.launches = launches
+        self.numbered = numbered
+        self.rands = rands
+        self.rand_sizes = rand_sizes
+        self.slots = scalar_slots(scalars)
+        self.first = sorted(set(self.slots))
+        self.last = scalars
+        self._set_numbers(numbers)
+
+    def _set_numbers(self, numbers: Sequence[float]) -> None:
+        for launch, slots in self.numbered:
+            launch.set_numbers([numbers[s] for s in slots])
+
+    def update(self, scalars: tuple[float, ...]) -> bool:
+        """Take other numbers; False if their pattern of equal ones differs."""
+        if self.fixed or scalar_slots(scalars) != self.slots:
+            return False
+        self._set_numbers([float(scalars[i]) for i in self.first])
+        self.last = scalars
+        return True
+
+    def run(self) -> None:
+        """Run all launches."""
+        if self.rands:
+            drawn = [self.backend.philox.reserve_with_key(n) for n in self.rand_sizes]
+            for launch, slots in self.rands:
+                launch.set_rands([drawn[s] for s in slots])
+        for launch in self.launches:
+            launch()
+
+
+class CompiledBackend(Backend):
+    """A backend that runs scheduled kernels."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._plans: dict[Graph, Plan] = {}
+        self._arena: Storage | None = None
+        self._arena_lock = threading.RLock()
+        self.tracer = Tracer()
+
+    # ---- what a backend gives ----------------------------------------------------------------
+
+    @abstractmethod
+    def load_kernels(self, kernels: Sequence[BoundKernel]) -> list[Any]:
+        """Code of some kernels, compiled at the same time where needed; CompileError if it fails."""
+
+    @abstractmethod
+    def bind_kernel(
+        self, code: Any, spec: BoundKernel, places: Sequence[tuple[Storage, int] | None]
+    ) -> Launch:
+        """A launch of `code`; `places` gives (storage, byte offset) of each access, None: no memory."""
+
+    def untake(self, g: Tensor, indices: Tensor, out: Tensor, axis: int) -> None:
+        """Add entries of `g` up at their indices along `axis` of `out`, zeros elsewhere."""
+        values = OPS["untake"].numpy(g.get(), indices.get(), axis=axis, size=out.shape[axis])
+        out.set(values)
+
+    # ---- statements --------------------------------------------------------------------------
+
+    def run(self, pairs: list[tuple[Tensor, Any]]) -> None:
+        """Bind the statement, run it, and keep it for the next time."""
+        statement = self.bind(pairs)
+        statement.run()
+        if not all(isinstance(v, OpTreeNode) for _, v in pairs):
+            return
+        storages = {id(t.storage): t.storage for t, _ in pairs}
+        for leaf in tensors(*(v for _, v in pairs)):
+            storages[id(leaf.storage)] = leaf.storage
+        call = self._recall(statement)
+        keys: list[Any] = [tuple([(t.tokens, v.sig, v.tokens) for t, v in pairs])]
+        if len(pairs) == 1:
+            keys.append(keys[0][0])
+        for key in keys:
+            self.remember(key, call, storages.values())
+
+    @staticmethod
+    def _recall(statement: Statement) -> Callable[[tuple[float, ...]], bool]:
+        """What a warm assignment calls; False when the numbers ask for another plan."""
+        run: Callable[[], None] = statement.run
+        if len(statement.launches) == 1 and not statement.rands:
+            (run,) = statement.launches
+
+        def recall(scalars: tuple[float, ...]) -> bool:
+            if scalars != statement.last and not statement.update(scalars):
+                return False
+            run()
+            return True
+
+        return recall
+
+    def plan(self, graph: Graph) -> Plan:
+        """The plan of a graph, made once."""
+        plan = self._plans.get(graph)
+        if plan is None:
+            if len(self._plans) >= MAX_PLANS:
+                self._plans.clear()
+            plan = self._plans[graph] = make_plan(graph)
+        return plan
+
+    def bind(self, pairs: Sequence[tuple[Tensor, Any]]) -> Statement:
+        """Plan a statement and bind it to its tensors."""
+        scalars = tuple([s for _, v in pairs if isinstance(v, OpTreeNode) for s in v.scalars])
+        lowering = Lowering(scalars)
+        graph = lowering.build(pairs)
+        plan = self.plan(graph)
+        kernels = plan.kernels
+        codes = iter(self.load_kernels(kernels))
+        arena, offsets = self._temporaries(plan)
+        storages = lowering.storages
+
+        def place(leaf: Leaf) -> tuple[Storage, int]:
+            if leaf.slot < 0:
+                return arena, offsets[leaf.slot]  # type: ignore[return-value]
+            return storages[leaf.slot], 0
+
+        launches: list[Callable[[], None]] = []
+        numbered: list[tuple[Launch, tuple[int, ...]]] = []
+        rands: list[tuple[Launch, tuple[int, ...]]] = []
+        for step in plan.steps:
+            if isinstance(step, Call):
+                launches.append(self._bind_call(step, place))
+                continue
+            places: list[tuple[Storage, int] | None] = []
+            for access, offset in zip(step.kernel.accesses, step.offsets, strict=True):
+                if access.buffer < 0:
+                    places.append(None)
+                    continue
+                leaf = step.buffers[access.buffer]
+                storage, start = place(leaf)
+                places.append((storage, start + offset * leaf.dtype.itemsize))
+            launch = self.bind_kernel(next(codes), step, places)
+            if step.scalars:
+                numbered.append((launch, step.scalars))
+            if step.rands:
+                rands.append((launch, step.rands))
+            launches.append(self.tracer.watch(launch, step, self))
+        if plan.temporaries:
+            launches = [self._locked(launches)]
+        # numbers inside a large node are part of its identity and cannot be told apart by value
+        large = any(isinstance(v, OpTreeNode) and v.sig.leaves > MAX_LEAVES for _, v in pairs)
+        fixed = large or any(s != s for s in scalars)
+        return Statement(
+            self, launches, numbered, rands, lowering.rand_sizes, scalars, lowering.scalars, fixed,
+            arena,
+        )  # fmt: skip
+
+    def _temporaries(self, plan: Plan) -> tuple[Storage | None, dict[int, int]]:
+        offsets: dict[int, int] = {}
+        size = 0
+        for slot, nbytes in plan.temporaries.items():
+            offsets[slot] = size
+            size += -(-nbytes // ALIGNMENT) * ALIGNMENT
+        return (self.arena(size) if offsets else None), offsets
+
+    def arena(self, size: int) -> Storage:
+        """Memory for temporaries of one statement at a time; growing it unbinds all statements."""
+        with self._arena_lock:
+            if self._arena is None or self._arena.nbytes < size:
+                old = 0 if self._arena is None else self._arena.nbytes
+                self._arena = self.allocate(max(size, 2 * old))
+                self._arena.space = "arena"  # never compared with tensors
+                self.bound.clear()
+            return self._arena
+
+    def _locked(self, launches: list[Callable[[], None]]) -> Callable[[], None]:
+        """All launches as one call: two threads must not share the temporaries."""
+
+        def call() -> None:
+            with self._arena_lock:
+                for launch in launches:
+                    launch()
+
+        return call
+
+    # ---- calls -------------------------------------------------------------------------------
+
+    def _bind_call(
+        self, call: Call, place: Callable[[Leaf], tuple[Storage, int]]
+    ) -> Callable[[], None]:
+        def tensor(leaf: Leaf) -> Tensor:
+            storage, start = place(leaf)
+            shape, strides, offset = leaf.layout
+            first = offset + start // leaf.dtype.itemsize
+            return Tensor(self, storage, leaf.dtype, (shape, strides, first))
+
+        if call.value.op == "untake":
+            return self._bind_untake(call, place)
+        a, b = (tensor(leaf) for leaf in call.operands)
+        target = tensor(call.target)
+        if call.value.op == "dot":
+            return self.bind_matmul(a, b, target, 1.0, 0.0)
+        products = self._batched(a, b, target)
+
+        def run() -> None:
+            for product in products:
+                product()
+
+        return run
+
+    def _bind_untake(
+        self, call: Call, place: Callable[[Leaf], tuple[Storage, int]]
+    ) -> Callable[[], None]:
+        axis = dict(call.value.attr)["axis"]
+        views = []
+        for leaf in (*call.operands, call.target):
+            storage, start = place(leaf)
+            shape, strides, offset = leaf.layout
+            layout = (shape, strides, offset + start // leaf.dtype.itemsize)
+            # a bound statement must not keep its tensors' memory alive
+            views.append((weakref.ref(storage), leaf.dtype, layout))
+
+        def run() -> None:
+            g, indices, out = (
+                Tensor(self, ref(), dtype, layout) for ref, dtype, layout in views  # type: ignore[arg-type]
+            )
+            self.untake(g, indices, out, axis)
+
+        return run
+
+    def _batched(self, a: Tensor, b: Tensor, c: Tensor) -> list[Callable[[], None]]:
+        batch = next(t.shape[0] for t in (a, b) if t.ndim == 3)
+        calls = []
+        for i in range(batch):
+            x, y, z = (t[i] if t.ndim == 3 else t for t in (a, b, c))
+            beta = 0.0 if c.ndim == 3 or i == 0 else 1.0
+            calls.append(self.bind_matmul(x, y, z, 1.0, beta))
+        return calls
+
+
+def must_interpret(pairs: Sequence[tuple[Tensor, Any]]) -> bool:
+    """Whether a statement is left to the evaluator: empty arrays, or overlapping storages."""
+    if any(prod(t.shape) == 0 for t, _ in pairs):
+        return True
+    for _, operand in pairs:
+        if any(prod(n.shape) == 0 for n in walk(operand)):
+            return True
+    leaves = [t for _, v in pairs if isinstance(v, Expression) for t in tensors(v)]
+    if any(prod(t.shape) == 0 for t in leaves):
+        return True
+    for target, _ in pairs:
+        low, high = byte_range(target.storage, target.dtype, target.layout)
+        for leaf in leaves:
+            if leaf.storage is target.storage or leaf.storage.space != target.storage.space:
+                continue
+            first, last = byte_range(leaf.storage, leaf.dtype, leaf.layout)
+            if first < high and low < last:
+                return True
+    return False

@@ -1,0 +1,199 @@
+"""Running rendered C on the host: code for kernels, and launches bound to addresses."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+from math import prod
+from struct import Struct
+from typing import Any
+
+import numpy as np
+
+from neonport.backends.cpu import threads
+from neonport.backends.cpu.compiler import Compiler, find_compiler
+from neonport.backends.cpu.dialect import c_dialect
+from neonport.kernel import Kernel
+from neonport.nest import BoundKernel
+from neonport.render import Arguments
+from neonport.render_host import COLUMNS, HostWriter, scratch_words
+from neonport.storage import Storage
+
+SPLIT_ROWS = 16  # fewer rows than this are cut into chunks, if they are long
+SPLIT_LENGTH = 1 << 15  # folded elements of a chunk
+MAX_CHUNKS = 256
+MAP_LENGTH = 1 << 14  # elements of a task of a kernel without reductions
+SERIAL_WORK = 1 << 15  # elements below which waking other threads costs more than it gains
+TASK_WORK = 1 << 13  # elements handed to a thread at a time, at least
+
+
+@dataclass(frozen=True)
+class Code:
+    """Entry addresses of a compiled kernel, with whether each runs in parallel."""
+
+    entries: tuple[tuple[int, bool], ...]
+    split: bool
+
+
+class HostLaunch:
+    """A kernel's entries bound to an argument block; calling it runs them in order.
+
+    Args:
+        run: the runtime's entry point.
+        program: launch records.
+        words: argument words, 8 bytes each.
+        arguments: order of the words.
+        keep: what must live as long as the launch (code, temporaries).
+    """
+
+    __slots__ = ("_address", "_numbers", "_pack", "_program", "_rands", "_run", "_words", "keep")
+
+    def __init__(
+        self, run: Any, program: np.ndarray, words: np.ndarray, arguments: Arguments, keep: Any
+    ) -> None:
+        self._run = run
+        self._program = program
+        self._address = program.ctypes.data
+        self._words = words
+        self._pack = Struct(f"{arguments.kernel.scalars}d").pack_into
+        self._numbers = 8 * arguments.scalars
+        self._rands = arguments.rands
+        self.keep = keep
+
+    def __call__(self) -> None:
+        self._run(self._address)
+
+    def set_numbers(self, numbers: Sequence[float]) -> None:
+        """Replace the number arguments."""
+        self._pack(self._words, self._numbers, *numbers)
+
+    def set_rands(self, sources: Sequence[tuple[int, int]]) -> None:
+        """Replace key and offset of each random source."""
+        for i, (key, offset) in enumerate(sources):
+            self._words[self._rands + 2 * i] = key
+            self._words[self._rands + 2 * i + 1] = offset
+
+
+class HostJit:
+    """Compiles kernels with a C compiler and binds them.
+
+    Raises:
+        CompileError: the runtime cannot be compiled.
+    """
+
+    def __init__(self, compiler: Compiler) -> None:
+        self.compiler = compiler
+        self.dialect = c_dialect()
+        source = files("neonport.backends.cpu").joinpath("runtime.c").read_text()
+        runtime = compiler.load(source, ["-pthread"])
+        self._runtime = runtime
+        self._run = runtime.neo_run
+        self._run.argtypes = (ctypes.c_void_p,)
+        self._run.restype = None
+        runtime.neo_set_threads.argtypes = (ctypes.c_int64,)
+        threads.on_change(runtime.neo_set_threads)
+        self._codes: dict[tuple[Kernel, bool], Code] = {}
+
+    def load(self, specs: Sequence[BoundKernel]) -> list[Code]:
+        """Code of some kernels; those that are new are compiled at the same time."""
+        wanted = [(spec.kernel, shape_of(spec).split) for spec in specs]
+        new = list(dict.fromkeys(w for w in wanted if w not in self._codes))
+        writers = [HostWriter(kernel, self.dialect) for kernel, _ in new]
+        sources = [w.source(split) for w, (_, split) in zip(writers, new, strict=True)]
+        libraries = self.compiler.load_many(sources)
+        for key, writer, library in zip(new, writers, libraries, strict=True):
+            entries = tuple(
+                (ctypes.cast(getattr(library, name), ctypes.c_void_p).value or 0, parallel)
+                for name, parallel in writer.entries(key[1])
+            )
+            self._codes[key] = Code(entries, key[1])
+        return [self._codes[w] for w in wanted]
+
+    def bind(
+        self, code: Code, spec: BoundKernel, places: Sequence[tuple[Storage, int] | None]
+    ) -> HostLaunch:
+        """A launch; see `CompiledBackend.bind_kernel`."""
+        arguments = Arguments(spec.kernel)
+        shape = shape_of(spec)
+        words = np.zeros(arguments.count, np.uint64)
+        signed = words.view(np.int64)
+        signed[: len(spec.sizes)] = spec.sizes
+        keep: list[Any] = [p[0] for p in places if p is not None and p[0].space == "arena"]
+        scratch = np.empty(shape.scratch, np.float64) if code.split else None
+        first = arguments.chunks
+        signed[first : first + 3] = (
+            shape.chunks, shape.chunk, 0 if scratch is None else scratch.ctypes.data
+        )  # fmt: skip
+        for i, place in enumerate(places):
+            if place is not None:
+                signed[arguments.address(i)] = place[0].address + place[1]
+        for i, axis in arguments.strides:
+            signed[arguments.stride(i, axis)] = spec.strides[i][axis]
+        program = np.zeros(1 + 4 * len(code.entries), np.int64)
+        program[0] = len(code.entries)
+        for i, (address, parallel) in enumerate(code.entries):
+            tasks = shape.tasks if parallel else shape.rows
+            grain = shape.grain if parallel else 0
+            program[1 + 4 * i : 5 + 4 * i] = (address, words.ctypes.data, tasks, grain)
+        return HostLaunch(self._run, program, words, arguments, (keep, scratch, code))
+
+
+@dataclass(frozen=True)
+class TaskShape:
+    """How a kernel is cut into tasks; depends on sizes only, never on the number of threads."""
+
+    split: bool
+    rows: int
+    chunks: int
+    chunk: int
+    tasks: int
+    grain: int
+    scratch: int
+
+
+@lru_cache(maxsize=4096)
+def task_shape(kernel: Kernel, sizes: tuple[int, ...]) -> TaskShape:
+    """Cut a kernel of some sizes into tasks."""
+    folded = [n for n, f in zip(sizes, kernel.axes, strict=True) if f]
+    columns = sizes[-1] if kernel.column else 1
+    outer = [n for n, f in zip(sizes, kernel.axes, strict=True) if not f]
+    rows = prod(outer) // (columns if kernel.column else 1)
+    blocks = -(-columns // COLUMNS) if kernel.column else 1
+    length = prod(folded)
+    chunks = 1
+    if not kernel.reductions:
+        if length > 2 * MAP_LENGTH:
+            chunks = -(-length // MAP_LENGTH)
+    elif rows * blocks < SPLIT_ROWS and length * min(columns, COLUMNS) >= 4 * SPLIT_LENGTH:
+        chunks = min(MAX_CHUNKS, max(2, length * min(columns, COLUMNS) // SPLIT_LENGTH))
+    chunk = -(-folded[0] // chunks)
+    if kernel.axes.count(True) == 1:
+        chunk = -(-chunk // 64) * 64  # whole cache lines: threads do not share one
+    chunk = max(1, chunk)
+    chunks = max(1, -(-folded[0] // chunk))
+    split = bool(kernel.reductions) and chunks > 1
+    tasks = rows * blocks * chunks
+    work = prod(sizes)
+    per_task = max(1, work // max(1, tasks))
+    grain = 0 if work < SERIAL_WORK else max(1, min(TASK_WORK // per_task, -(-tasks // 4)))
+    scratch = scratch_words(kernel, rows, columns, chunks) if split else 0
+    return TaskShape(split, rows, chunks, chunk, tasks, grain, scratch)
+
+
+def shape_of(spec: BoundKernel) -> TaskShape:
+    """Tasks of a bound kernel."""
+    return task_shape(spec.kernel, spec.sizes)
+
+
+@lru_cache(maxsize=1)
+def shared_jit() -> HostJit | None:
+    """The process-wide JIT, or None when there is no compiler.
+
+    Raises:
+        CompileError: there is one and it does not work.
+    """
+    command = find_compiler()
+    return None if command is None else HostJit(Compiler(command))

@@ -1,0 +1,267 @@
+/* Functions that rendered kernels use. float32 functions are branch-free so that the compiler turns
+   them into vector code; the bounds (in units in the last place) are measured by the tests. */
+typedef unsigned long long neo_word;
+typedef long long neo_i64;
+typedef int neo_i32;
+typedef unsigned neo_u32;
+#define NEO_INF __builtin_inf()
+#define NEO_STR(x) #x
+#define NEO_SIMD(...) _Pragma(NEO_STR(omp simd __VA_ARGS__))
+#define NEO_FN static inline __attribute__((always_inline))
+
+double exp(double), exp2(double), log(double), log2(double), tanh(double), pow(double, double);
+
+NEO_FN neo_i64 neo_lesser(neo_i64 a, neo_i64 b) { return a < b ? a : b; }
+NEO_FN double neo_double(neo_word w) { double d; __builtin_memcpy(&d, &w, 8); return d; }
+NEO_FN neo_i32 neo_bits(float x) { neo_i32 i; __builtin_memcpy(&i, &x, 4); return i; }
+NEO_FN float neo_float(neo_i32 i) { float x; __builtin_memcpy(&x, &i, 4); return x; }
+NEO_FN neo_i64 neo_bits64(double x) { neo_i64 i; __builtin_memcpy(&i, &x, 8); return i; }
+NEO_FN double neo_float64(neo_i64 i) { double x; __builtin_memcpy(&x, &i, 8); return x; }
+
+/* ---- simple functions, both types ---- */
+#define NEO_BOTH(T, S, F) \
+NEO_FN T neo_max_##S(T a, T b) { return (a > b || a != a) ? a : b; } \
+NEO_FN T neo_min_##S(T a, T b) { return (a < b || a != a) ? a : b; } \
+NEO_FN T neo_abs_##S(T a) { return __builtin_fabs##F(a); } \
+NEO_FN T neo_sgn_##S(T a) { return a != a ? a : (T)((a > 0) - (a < 0)); } \
+NEO_FN T neo_sqrt_##S(T a) { return __builtin_sqrt##F(a); } \
+NEO_FN T neo_rint_##S(T a) { return __builtin_rint##F(a); } \
+NEO_FN T neo_finite_##S(T a) { return (T)(a - a == 0); }
+NEO_BOTH(float, f32, f)
+NEO_BOTH(double, f64, )
+
+/* ---- exponentials: 2^n times a polynomial on [-ln2/2, ln2/2] (coefficients: Cephes expf) ---- */
+NEO_FN float neo_scale_f32(float y, neo_i32 n) {
+  const neo_i32 half = n >> 1; /* two factors, so that results below the smallest normal survive */
+  return y * neo_float((half + 127) << 23) * neo_float((n - half + 127) << 23);
+}
+NEO_FN float neo_exp_tail_f32(float r) {
+  float p = 1.9875691500e-4f;
+  p = __builtin_fmaf(p, r, 1.3981999507e-3f);
+  p = __builtin_fmaf(p, r, 8.3334519073e-3f);
+  p = __builtin_fmaf(p, r, 4.1665795894e-2f);
+  p = __builtin_fmaf(p, r, 1.6666665459e-1f);
+  p = __builtin_fmaf(p, r, 5.0000001201e-1f);
+  return __builtin_fmaf(p * r, r, r) + 1.0f;
+}
+NEO_FN float neo_exp_f32(float x) {
+  const float c = x > 89.0f ? 89.0f : (x < -105.0f ? -105.0f : x);
+  const float t = __builtin_fmaf(c, 1.44269504088896341f, 12582912.0f);
+  const float n = t - 12582912.0f;
+  float r = __builtin_fmaf(n, -0.693359375f, c);
+  r = __builtin_fmaf(n, 2.12194440e-4f, r);
+  const float y = neo_scale_f32(neo_exp_tail_f32(r), neo_bits(t) - 0x4B400000);
+  return x != x ? x : y;
+}
+NEO_FN float neo_exp2_f32(float x) {
+  const float c = x > 129.0f ? 129.0f : (x < -151.0f ? -151.0f : x);
+  const float t = c + 12582912.0f;
+  const float n = t - 12582912.0f;
+  const float y = neo_scale_f32(neo_exp_tail_f32((c - n) * 0.69314718056f), neo_bits(t) - 0x4B400000);
+  return x != x ? x : y;
+}
+
+/* ---- logarithms: exponent plus a polynomial around 1 (coefficients: Cephes logf) ---- */
+NEO_FN float neo_log_parts_f32(float x, float *tail) {
+  const int small = x < 1.17549435e-38f;
+  const float s = small ? x * 8388608.0f : x;
+  const neo_i32 i = neo_bits(s) - 0x3f3504f3;
+  const float f = neo_float((i & 0x007fffff) + 0x3f3504f3) - 1.0f;
+  const float z = f * f;
+  float p = 7.0376836292e-2f;
+  p = __builtin_fmaf(p, f, -1.1514610310e-1f);
+  p = __builtin_fmaf(p, f, 1.1676998740e-1f);
+  p = __builtin_fmaf(p, f, -1.2420140846e-1f);
+  p = __builtin_fmaf(p, f, 1.4249322787e-1f);
+  p = __builtin_fmaf(p, f, -1.6668057665e-1f);
+  p = __builtin_fmaf(p, f, 2.0000714765e-1f);
+  p = __builtin_fmaf(p, f, -2.4999993993e-1f);
+  p = __builtin_fmaf(p, f, 3.3333331174e-1f);
+  *tail = f;
+  *tail = __builtin_fmaf(p * z, f, -0.5f * z); /* log(1 + f) - f */
+  return (float)(i >> 23) - (small ? 23.0f : 0.0f);
+}
+NEO_FN float neo_log_special_f32(float x, float y) {
+  y = x == 0.0f ? -(float)NEO_INF : y;
+  y = x < 0.0f ? (float)__builtin_nan("") : y;
+  return (x != x || x == (float)NEO_INF) ? x : y;
+}
+NEO_FN float neo_mantissa_f32(float x) {
+  const float s = x < 1.17549435e-38f ? x * 8388608.0f : x;
+  return neo_float(((neo_bits(s) - 0x3f3504f3) & 0x007fffff) + 0x3f3504f3) - 1.0f;
+}
+NEO_FN float neo_log_f32(float x) {
+  float tail;
+  const float e = neo_log_parts_f32(x, &tail), f = neo_mantissa_f32(x);
+  const float low = __builtin_fmaf(e, -2.12194440e-4f, tail);
+  return neo_log_special_f32(x, __builtin_fmaf(e, 0.693359375f, f + low));
+}
+NEO_FN float neo_log2_f32(float x) {
+  float tail;
+  const float e = neo_log_parts_f32(x, &tail), f = neo_mantissa_f32(x);
+  /* log2(e) = 1 + 0.4426950408889634: the products with 1 are exact */
+  const float low = __builtin_fmaf(tail, 0.44269504088896341f, __builtin_fmaf(f, 0.44269504088896341f, tail));
+  return neo_log_special_f32(x, e + (f + low));
+}
+NEO_FN float neo_safelog_f32(float x) {
+  const float y = neo_log_f32(x < 1.9287498479639178e-22f ? 1.9287498479639178e-22f : x);
+  return y < -50.0f ? -50.0f : y;
+}
+
+/* ---- logistic function and tanh ---- */
+NEO_FN float neo_sig_f32(float x) {
+  const float e = neo_exp_f32(-__builtin_fabsf(x));
+  return (x >= 0.0f ? 1.0f : e) / (1.0f + e);
+}
+NEO_FN float neo_tanh_f32(float x) {
+  const float a = __builtin_fabsf(x), z = x * x;
+  float p = -5.70498872745e-3f;
+  p = __builtin_fmaf(p, z, 2.06390887954e-2f);
+  p = __builtin_fmaf(p, z, -5.37397155531e-2f);
+  p = __builtin_fmaf(p, z, 1.33314422036e-1f);
+  p = __builtin_fmaf(p, z, -3.33332819422e-1f);
+  const float small = __builtin_fmaf(p * z, x, x);
+  const float large = 1.0f - 2.0f / (neo_exp_f32(2.0f * (a > 20.0f ? 20.0f : a)) + 1.0f);
+  const float y = a < 0.625f ? small : __builtin_copysignf(large, x);
+  return x != x ? x : y;
+}
+
+/* ---- power: 2^(y log2 x) in double, one rounding at the end ---- */
+NEO_FN double neo_log2_wide(float x) {
+  const int small = x < 1.17549435e-38f;
+  const float s = small ? x * 8388608.0f : x;
+  const neo_i32 i = neo_bits(s) - 0x3f3504f3;
+  const double m = (double)neo_float((i & 0x007fffff) + 0x3f3504f3);
+  const double u = (m - 1.0) / (m + 1.0), z = u * u; /* log m = 2 atanh u */
+  double p = 1.0 / 13.0;
+  p = p * z + 1.0 / 11.0;
+  p = p * z + 1.0 / 9.0;
+  p = p * z + 1.0 / 7.0;
+  p = p * z + 1.0 / 5.0;
+  p = p * z + 1.0 / 3.0;
+  p = p * z + 1.0;
+  return (double)((i >> 23) - (small ? 23 : 0)) + 2.8853900817779268147 * u * p;
+}
+NEO_FN float neo_exp2_wide(double t) {
+  const double c = t > 200.0 ? 200.0 : (t < -200.0 ? -200.0 : t);
+  const double k = c + 6755399441055744.0, n = k - 6755399441055744.0;
+  const double r = (c - n) * 0.69314718055994530942;
+  double p = 1.0 / 40320.0;
+  p = p * r + 1.0 / 5040.0;
+  p = p * r + 1.0 / 720.0;
+  p = p * r + 1.0 / 120.0;
+  p = p * r + 1.0 / 24.0;
+  p = p * r + 1.0 / 6.0;
+  p = p * r + 0.5;
+  p = p * r + 1.0;
+  p = p * r + 1.0;
+  return (float)(p * neo_float64((neo_i64)((neo_word)(neo_bits64(k) - neo_bits64(6755399441055744.0)) + 1023) << 52));
+}
+NEO_FN float neo_pow_f32(float x, float y) {
+  const float a = __builtin_fabsf(x);
+  const float whole = __builtin_rintf(y), half = y * 0.5f;
+  const int integer = whole == y || __builtin_fabsf(y) >= 8388608.0f;
+  const int odd = integer && __builtin_rintf(half) != half && __builtin_fabsf(y) < 16777216.0f;
+  const double l = a == (float)NEO_INF ? 1024.0 : (a == 0.0f ? -1024.0 : neo_log2_wide(a));
+  float r = neo_exp2_wide((double)y * l);
+  r = (a == 1.0f) ? 1.0f : r; /* also 1^inf, (-1)^inf */
+  r = (x < 0.0f && !integer && a != (float)NEO_INF) ? (float)__builtin_nan("") : r;
+  r = (odd && __builtin_signbitf(x)) ? -r : r;
+  r = (x != x || y != y) ? x + y : r;
+  return (y == 0.0f || x == 1.0f) ? 1.0f : r;
+}
+NEO_FN float neo_shift_f32(float x, float s) {
+  return x * neo_sgn_f32(s) * neo_exp2_f32(__builtin_rintf(neo_log2_f32(__builtin_fabsf(s))));
+}
+
+/* ---- float64: the C library's functions ---- */
+NEO_FN double neo_exp_f64(double x) { return exp(x); }
+NEO_FN double neo_exp2_f64(double x) { return exp2(x); }
+NEO_FN double neo_log_f64(double x) { return log(x); }
+NEO_FN double neo_log2_f64(double x) { return log2(x); }
+NEO_FN double neo_tanh_f64(double x) { return tanh(x); }
+NEO_FN double neo_pow_f64(double x, double y) { return pow(x, y); }
+NEO_FN double neo_sig_f64(double x) {
+  const double e = exp(-__builtin_fabs(x));
+  return (x >= 0 ? 1.0 : e) / (1.0 + e);
+}
+NEO_FN double neo_safelog_f64(double x) {
+  const double y = log(x < 1.9287498479639178e-22 ? 1.9287498479639178e-22 : x);
+  return y < -50.0 ? -50.0 : y;
+}
+NEO_FN double neo_shift_f64(double x, double s) {
+  return x * neo_sgn_f64(s) * exp2(__builtin_rint(log2(__builtin_fabs(s))));
+}
+
+/* ---- maximum and minimum as integer reductions: keys in the order of the numbers, nan last ---- */
+typedef neo_i32 neo_key_f32;
+typedef neo_i64 neo_key_f64;
+#define NEO_MAX_START_f32 (-0x7fffffff - 1)
+#define NEO_MIN_START_f32 0x7fffffff
+#define NEO_MAX_START_f64 (-0x7fffffffffffffffLL - 1)
+#define NEO_MIN_START_f64 0x7fffffffffffffffLL
+NEO_FN neo_i32 neo_order_f32(float x) { const neo_i32 i = neo_bits(x); return i ^ ((i >> 31) & 0x7fffffff); }
+NEO_FN neo_i64 neo_order_f64(double x) {
+  const neo_i64 i = neo_bits64(x);
+  return i ^ ((i >> 63) & 0x7fffffffffffffffLL);
+}
+NEO_FN neo_i32 neo_maxkey_f32(float x) { return x != x ? 0x7fffffff : neo_order_f32(x); }
+NEO_FN neo_i32 neo_minkey_f32(float x) { return x != x ? NEO_MAX_START_f32 : neo_order_f32(x); }
+NEO_FN neo_i64 neo_maxkey_f64(double x) { return x != x ? NEO_MIN_START_f64 : neo_order_f64(x); }
+NEO_FN neo_i64 neo_minkey_f64(double x) { return x != x ? NEO_MAX_START_f64 : neo_order_f64(x); }
+NEO_FN float neo_maxunkey_f32(neo_i32 k) { return neo_float(k ^ ((k >> 31) & 0x7fffffff)); }
+NEO_FN double neo_maxunkey_f64(neo_i64 k) { return neo_float64(k ^ ((k >> 63) & 0x7fffffffffffffffLL)); }
+#define neo_minunkey_f32 neo_maxunkey_f32
+#define neo_minunkey_f64 neo_maxunkey_f64
+NEO_FN int neo_above(double x, double best) { return x > best || (x != x && best == best); }
+NEO_FN int neo_below(double x, double best) { return x < best || (x != x && best == best); }
+
+/* ---- moments of two parts (Chan, Golub, LeVeque, 1979): count, mean, sum of squares ---- */
+NEO_FN void neo_moments(double *n, double *mean, double *m2, double k, double m, double q) {
+  const double total = *n + k, d = m - *mean;
+  if (k == 0) return;
+  *mean += d * (k / total);
+  *m2 += q + d * d * (*n * k / total);
+  *n = total;
+}
+
+/* ---- stores into integers: nearest even, saturating, nan to 0 ---- */
+#define NEO_TO(NAME, T, LO, HI) \
+NEO_FN T neo_to_##NAME##_f64(double x) { \
+  const double r = __builtin_rint(x); \
+  return r >= (double)(HI) ? (T)(HI) : (r <= (double)(LO) ? (T)(LO) : (x != x ? (T)0 : (T)r)); } \
+NEO_FN T neo_to_##NAME##_f32(float x) { return neo_to_##NAME##_f64((double)x); } \
+NEO_FN T neo_to_##NAME##_i64(neo_i64 x) { \
+  return x > (neo_i64)(HI) ? (T)(HI) : (x < (neo_i64)(LO) ? (T)(LO) : (T)x); }
+NEO_TO(int8, signed char, -128, 127)
+NEO_TO(int16, short, -32768, 32767)
+NEO_TO(int32, int, -2147483647 - 1, 2147483647)
+NEO_TO(int64, neo_i64, -0x7fffffffffffffffLL - 1, 0x7fffffffffffffffLL)
+NEO_TO(uint8, unsigned char, 0, 255)
+NEO_TO(uint16, unsigned short, 0, 65535)
+NEO_TO(uint32, unsigned, 0, 4294967295LL)
+NEO_FN neo_word neo_to_uint64_f64(double x) {
+  const double r = __builtin_rint(x);
+  return r >= 18446744073709551616.0 ? 0xffffffffffffffffULL : (r > 0 ? (neo_word)r : 0);
+}
+NEO_FN neo_word neo_to_uint64_f32(float x) { return neo_to_uint64_f64((double)x); }
+NEO_FN neo_word neo_to_uint64_i64(neo_i64 x) { return x < 0 ? 0 : (neo_word)x; }
+
+/* ---- Philox 4x32-10 (Salmon et al., 2011): lane i % 4 of block off + i / 4, top 24 bits ---- */
+NEO_FN float neo_uniform(neo_word key, neo_word off, neo_word i) {
+  const neo_word block = off + (i >> 2);
+  neo_u32 x0 = (neo_u32)block, x1 = (neo_u32)(block >> 32), x2 = 0, x3 = 0;
+  neo_u32 k0 = (neo_u32)key, k1 = (neo_u32)(key >> 32);
+  for (int round = 0; round < 10; ++round) {
+    const neo_word p = (neo_word)0xD2511F53u * x0, q = (neo_word)0xCD9E8D57u * x2;
+    x0 = (neo_u32)(q >> 32) ^ x1 ^ k0;
+    x1 = (neo_u32)q;
+    x2 = (neo_u32)(p >> 32) ^ x3 ^ k1;
+    x3 = (neo_u32)p;
+    k0 += 0x9E3779B9u;
+    k1 += 0xBB67AE85u;
+  }
+  const neo_u32 lane = (neo_u32)i & 3u;
+  const neo_u32 u = lane == 0 ? x0 : lane == 1 ? x1 : lane == 2 ? x2 : x3;
+  return (float)(u >> 8) * 5.9604644775390625e-8f;
+}

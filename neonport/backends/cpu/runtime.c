@@ -1,0 +1,138 @@
+/* Runs rendered kernels: a pool of threads that share the tasks of one launch after the other.
+
+   A launch is closed to late threads before its memory is given up: a thread that enters counts
+   itself in `active` first and looks at `open` afterwards; the caller closes and waits for zero. */
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdint.h>
+
+typedef void (*entry_fn)(const uint64_t *, int64_t, int64_t);
+typedef struct {
+  entry_fn fn;
+  const uint64_t *args;
+  int64_t tasks;
+  int64_t grain; /* tasks handed out together; 0: run on the calling thread */
+} launch_t;
+typedef struct {
+  int64_t count;
+  launch_t launches[];
+} program_t;
+
+#define MAX_THREADS 256
+#define SPIN 3000
+
+static pthread_mutex_t caller = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t wake = PTHREAD_COND_INITIALIZER;
+static atomic_int open_now, active, sleepers;
+static atomic_uint epoch;
+static atomic_llong next_task;
+static const launch_t *job;
+static int wanted = 1, started = 0, hooked = 0;
+
+static inline void relax(void) {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
+#endif
+}
+
+static void work(const launch_t *l) {
+  for (;;) {
+    const int64_t begin = atomic_fetch_add(&next_task, l->grain);
+    if (begin >= l->tasks) return;
+    const int64_t end = begin + l->grain;
+    l->fn(l->args, begin, end < l->tasks ? end : l->tasks);
+  }
+}
+
+static void *worker(void *unused) {
+  unsigned seen = 0;
+  (void)unused;
+  for (;;) {
+    int spins = 0;
+    while (atomic_load(&epoch) == seen) {
+      if (++spins < SPIN) {
+        relax();
+        continue;
+      }
+      pthread_mutex_lock(&gate);
+      atomic_fetch_add(&sleepers, 1);
+      while (atomic_load(&epoch) == seen) pthread_cond_wait(&wake, &gate);
+      atomic_fetch_sub(&sleepers, 1);
+      pthread_mutex_unlock(&gate);
+    }
+    seen = atomic_load(&epoch);
+    atomic_fetch_add(&active, 1);
+    if (atomic_load(&open_now)) work(job);
+    atomic_fetch_sub(&active, 1);
+  }
+  return 0;
+}
+
+/* after fork only the calling thread exists in the child: start over with an empty pool */
+static void in_child(void) {
+  pthread_mutex_init(&caller, 0);
+  pthread_mutex_init(&gate, 0);
+  pthread_cond_init(&wake, 0);
+  atomic_store(&open_now, 0);
+  atomic_store(&active, 0);
+  atomic_store(&sleepers, 0);
+  started = 0;
+}
+
+static void start(void) {
+  if (!hooked) {
+    pthread_atfork(0, 0, in_child);
+    hooked = 1;
+  }
+  while (started < wanted - 1) {
+    pthread_t id;
+    pthread_attr_t attr;
+    pthread_attr_init(&attr);
+    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+    if (pthread_create(&id, &attr, worker, 0)) wanted = started + 1; /* the system has no more */
+    else ++started;
+    pthread_attr_destroy(&attr);
+  }
+}
+
+void neo_set_threads(int64_t count) {
+  pthread_mutex_lock(&caller);
+  wanted = count < 1 ? 1 : count > MAX_THREADS ? MAX_THREADS : (int)count;
+  pthread_mutex_unlock(&caller);
+}
+
+static void shared(const launch_t *l) {
+  start();
+  job = l;
+  atomic_store(&next_task, 0);
+  atomic_store(&open_now, 1);
+  atomic_fetch_add(&epoch, 1);
+  if (atomic_load(&sleepers)) {
+    pthread_mutex_lock(&gate);
+    pthread_cond_broadcast(&wake);
+    pthread_mutex_unlock(&gate);
+  }
+  work(l);
+  atomic_store(&open_now, 0);
+  for (int spins = 0; atomic_load(&active); ++spins) {
+    if (spins < SPIN) relax();
+    else sched_yield();
+  }
+}
+
+void neo_run(const program_t *program) {
+  for (int64_t i = 0; i < program->count; ++i) {
+    const launch_t *l = &program->launches[i];
+    /* a second caller does not wait for the pool: it runs its tasks itself */
+    if (l->grain && wanted > 1 && pthread_mutex_trylock(&caller) == 0) {
+      shared(l);
+      pthread_mutex_unlock(&caller);
+    } else {
+      l->fn(l->args, 0, l->tasks);
+    }
+  }
+}

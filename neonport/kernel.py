@@ -1,0 +1,115 @@
+"""Kernel: the frozen description of one fused loop nest; its hash is the cache key.
+
+A kernel runs over an index space of a few loop axes. Some are folded by reductions. Values are
+computed at one of two levels: per element of the space, or per *row*, that is once for all
+positions of the folded axes. Reductions come in phases: a phase may use the results of earlier
+ones. Sizes, strides and numbers are arguments; which strides are 0 or 1 is part of the kernel.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+# stride classes of an access along a loop axis
+ZERO, UNIT, ANY = "0", "1", "n"
+
+
+@dataclass(frozen=True)
+class Access:
+    """How a buffer is addressed.
+
+    Attributes:
+        buffer: index of the buffer argument.
+        dtype: stored dtype name.
+        strides: stride class per loop axis.
+    """
+
+    buffer: int
+    dtype: str
+    strides: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Node:
+    """A value inside a kernel.
+
+    Attributes:
+        op: op name, or load, scalar, iota, rand, gather, result (of a reduction).
+        args: node indices.
+        dtype: compute dtype name.
+        attr: access index (load, gather), slot (scalar, rand), stride list (iota), ...
+        row: computed once a row, not once an element.
+        phase: first phase after which a row value is known; -1 needs no reduction.
+    """
+
+    op: str
+    args: tuple[int, ...]
+    dtype: str
+    attr: Any
+    row: bool
+    phase: int
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """Fold `source` over the folded axes in a phase; node `result` is its value.
+
+    `index` is the access that numbers the folded positions (argmax, argmin).
+    """
+
+    op: str
+    source: int
+    result: int
+    phase: int
+    index: int | None = None
+
+
+@dataclass(frozen=True)
+class Store:
+    """Write node `source` through an access, in a phase (element level) or after all (row level)."""
+
+    access: int
+    source: int
+    phase: int
+    row: bool
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A fused loop nest.
+
+    Attributes:
+        axes: one entry a loop axis, outermost first: True where it is folded (or, without
+            reductions, the innermost axis, which is chunked).
+        accesses, nodes, reductions, stores: see their classes; nodes in dependency order.
+        phases: number of passes over the folded axes.
+        scalars: number of number arguments.
+        rands: number of random sources.
+    """
+
+    axes: tuple[bool, ...]
+    accesses: tuple[Access, ...]
+    nodes: tuple[Node, ...]
+    reductions: tuple[Reduction, ...]
+    stores: tuple[Store, ...]
+    phases: int
+    scalars: int
+    rands: int
+
+    @cached_property
+    def key(self) -> str:
+        """Hash of the description, equal in every process."""
+        return hashlib.sha256(repr(self).encode()).hexdigest()[:24]
+
+    @property
+    def column(self) -> bool:
+        """Whether the innermost axis is kept: reductions run over rows of a block of columns."""
+        return not self.axes[-1]
+
+    @property
+    def buffers(self) -> int:
+        """Number of buffer arguments."""
+        return 1 + max((a.buffer for a in self.accesses), default=-1)
