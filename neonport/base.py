@@ -11,6 +11,7 @@ import numpy as np
 
 from neonport.errors import ConfigurationError
 from neonport.log import logger
+from neonport.optree import Expression
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -19,16 +20,15 @@ if TYPE_CHECKING:
 
 
 def get_args(func: Callable[..., Any]) -> dict[str, Any]:
-    """Map every positional argument of `func` to its default (None where there is none)."""
-    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    """Map every named argument of `func` to its default (None where there is none)."""
     return {
         name: None if p.default is p.empty else p.default
         for name, p in inspect.signature(func).parameters.items()
-        if p.kind in kinds
+        if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
     }
 
 
-def load_class(path: str) -> type:
+def load_class(path: str) -> type[NervanaObject]:
     """Return the class a description's `type` names; `neon.` and `neonport.` mean the same.
 
     Only classes of this package's own modules are looked up: a checkpoint cannot name others.
@@ -36,6 +36,8 @@ def load_class(path: str) -> type:
     Raises:
         ConfigurationError: the path is foreign or names no class.
     """
+    if not isinstance(path, str):
+        raise ConfigurationError(f"cannot load class {path!r}: a description's 'type' is a string")
     package, _, rest = path.partition(".")
     module, _, name = rest.rpartition(".")
     if package not in ("neon", "neonport") or not name:
@@ -56,9 +58,30 @@ def _same(value: Any, default: Any) -> bool:
     """Whether an attribute still has its default; arrays are compared by content."""
     if isinstance(value, np.ndarray) or isinstance(default, np.ndarray):
         return isinstance(value, np.ndarray) and np.array_equal(value, default)
-    if isinstance(value, NervanaObject) or isinstance(default, NervanaObject):
-        return value is default
-    return (type(value) is type(default) and bool(value == default)) or value is default
+    if value is default:
+        return True
+    if isinstance(value, NervanaObject) or type(value) is not type(default):
+        return False
+    try:
+        return bool(value == default)
+    except ValueError:  # lists of arrays have no truth value
+        return False
+
+
+def _described(value: Any) -> Any:
+    """A value of a `config`: objects as descriptions, also inside a list or tuple."""
+    if isinstance(value, NervanaObject):
+        return value.get_description()
+    if type(value) in (list, tuple) and any(isinstance(v, NervanaObject) for v in value):
+        return type(value)([_described(v) for v in value])
+    return value
+
+
+def _built(value: Any) -> Any:
+    """The object a description describes; anything else is left alone."""
+    if type(value) is dict and "type" in value:
+        return load_class(value["type"]).gen_class(value.get("config") or {})
+    return value
 
 
 class NervanaObject:
@@ -89,7 +112,9 @@ class NervanaObject:
     @property
     def modulenm(self) -> str:
         """Dotted path that descriptions store: neon's path where neon has the class."""
-        return f"{type(self).neon_module or type(self).__module__}.{self.classnm}"
+        cls = type(self)
+        ours = cls.__module__.partition(".")[0] == "neonport"  # a user's subclass is not neon's
+        return f"{(ours and cls.neon_module) or cls.__module__}.{self.classnm}"
 
     def set_backend(self, be: Backend) -> None:
         """Give this object, and every NervanaObject it holds, its own backend."""
@@ -103,10 +128,10 @@ class NervanaObject:
             if isinstance(item, NervanaObject):
                 item.be = be
                 queue.extend(v for k, v in vars(item).items() if k != "be")
-            elif isinstance(item, dict):
+            if isinstance(item, dict):
                 queue.extend(item.values())
-            if isinstance(item, (list, tuple)):
-                queue.extend(item)
+            elif isinstance(item, (list, tuple, set)) and not isinstance(item, Expression):
+                queue.extend(item)  # an op-tree is a tuple too, and may be huge
 
     def get_description(self, skip: Iterable[str] = (), **kwargs: Any) -> dict[str, Any]:
         """Describe the object by its class and the constructor arguments that are not defaults.
@@ -123,30 +148,22 @@ class NervanaObject:
                 continue
             value = getattr(self, arg)
             if not _same(value, default):
-                nested = isinstance(value, NervanaObject)
-                config[arg] = value.get_description() if nested else value
+                config[arg] = _described(value)
         self._desc = {"type": self.modulenm, "config": config}
         return self._desc
 
     @staticmethod
-    def _build(value: Any) -> Any:
-        """Turn a description into the object it describes; leave anything else alone."""
-        if type(value) is dict and "type" in value:
-            return load_class(value["type"]).gen_class(value.get("config", {}))  # type: ignore[attr-defined]
-        return value
-
-    @staticmethod
     def recursive_gen(pdict: Any, key: Any) -> None:
         """Replace `pdict[key]`, when it is a description, by the object it describes."""
-        pdict[key] = NervanaObject._build(pdict[key])
+        pdict[key] = _built(pdict[key])
 
     @classmethod
     def gen_class(cls, pdict: dict[str, Any]) -> Any:
         """Build an instance from a description's `config`; the dict is left as it was."""
         config = copy.copy(pdict)
         for key, value in config.items():
-            if isinstance(value, (list, tuple)):
-                config[key] = type(value)([cls._build(item) for item in value])
+            if type(value) in (list, tuple):
+                config[key] = type(value)([_built(item) for item in value])
             else:
-                config[key] = cls._build(value)
+                config[key] = _built(value)
         return cls(**config)

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neonport.dtypes import STORABLE
-from neonport.errors import DLPackError
+from neonport.errors import DLPackError, DtypeError
 
 if TYPE_CHECKING:
-    from neonport.backends.backend import Backend
     from neonport.tensor import Tensor
 
 CPU = (1, 0)
@@ -40,39 +39,49 @@ def export(
     wanted = home if dl_device is None else (int(dl_device[0]), int(dl_device[1]))
     if wanted not in (home, CPU):
         raise DLPackError(
-            f"dlpack: a tensor on device {home} cannot be exported to device {wanted}; take it to the "
-            "host first: tensor.get()"
+            f"dlpack: a tensor on device {home} cannot be exported to device {wanted}; take it to "
+            "the host first: tensor.get()"
         )
     if wanted != home:
         if copy is False:
             raise DLPackError(
-                f"dlpack: from device {home} to the host is a copy, and copy=False forbids it"
+                f"dlpack: from device {home} to the host is a copy, and copy=False forbids it; "
+                "leave copy out"
             )
         return tensor.get().__dlpack__(max_version=max_version, copy=True)
     if copy is not True and any(
         s < 0 and n > 1 for n, s in zip(tensor.shape, tensor.strides, strict=True)
     ):
         raise DLPackError(
-            f"dlpack: a view with negative strides {tensor.strides} is not exported; copy it first: "
-            "be.array(t)"
+            f"dlpack: a view with negative strides {tensor.strides} is not exported; copy it "
+            "first: be.array(t)"
         )
     return backend.dlpack_capsule(tensor, stream=stream, max_version=max_version, copy=copy)
 
 
-def adopt(backend: Backend, x: Any, copy: bool | None) -> Tensor:
+def adopt(backend: Any, x: Any, copy: bool | None) -> Tensor:
     """A tensor of `backend` over the memory of `x`, see `Backend.from_dlpack`."""
     if not hasattr(x, "__dlpack__") or not hasattr(x, "__dlpack_device__"):
-        raise TypeError(
+        raise DtypeError(
             f"from_dlpack: {type(x).__name__} has no __dlpack__; copy it in with be.array(x)"
         )
-    if copy is not True and tuple(x.__dlpack_device__()) == tuple(backend.dlpack_device()):
-        return backend.dlpack_adopt(x)
-    if copy is False:
+    backend.check_open()
+    if copy:
+        return _copied(backend, x)
+    kind, ordinal = x.__dlpack_device__()
+    device = (int(kind), int(ordinal))
+    if not backend.dlpack_shares(device):
         raise DLPackError(
-            f"from_dlpack: memory on device {tuple(x.__dlpack_device__())} cannot be shared with {backend}"
+            f"from_dlpack: memory on device {device} cannot be shared with {backend}; copy it: "
+            "be.from_dlpack(x, copy=True)"
         )
+    tensor: Tensor = backend.dlpack_adopt(x)
+    return tensor
+
+
+def _copied(backend: Any, x: Any) -> Tensor:
     values = host_array(x)
-    out = backend.empty(values.shape, dtype=values.dtype)
+    out: Tensor = backend.empty(values.shape, dtype=values.dtype)
     return out.set(values.reshape(out.shape))
 
 

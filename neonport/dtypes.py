@@ -29,8 +29,8 @@ def as_dtype(dtype: Any) -> np.dtype:
     """
     try:
         result = np.dtype(dtype)
-    except TypeError as error:
-        raise DtypeError(f"{dtype!r} is not a dtype") from error
+    except (TypeError, ValueError) as error:
+        raise DtypeError(f"{dtype!r} is not a dtype; pass np.float32 or its name") from error
     if result not in STORABLE:
         names = ", ".join(sorted(d.name for d in STORABLE))
         raise DtypeError(f"dtype {result} cannot be stored in a tensor; use one of {names}")

@@ -1,4 +1,7 @@
-"""Every exception neonport raises on purpose; each also derives from the built-in one people catch."""
+"""Every exception that neonport raises on purpose.
+
+Each class also derives from the built-in one that people catch for such a mistake.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,14 @@ class ShapeError(NeonportError, ValueError):
 
 class DtypeError(NeonportError, TypeError):
     """A dtype (or the type of a value) is not supported by the operation or backend."""
+
+
+class UnknownOpError(NeonportError, TypeError):
+    """No op of that name is in the op table, or it takes no such parameter."""
+
+
+class IndexRangeError(NeonportError, IndexError):
+    """An index is out of range, or a key has too many of them."""
 
 
 class BackendMismatchError(NeonportError, ValueError):

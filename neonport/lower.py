@@ -165,6 +165,8 @@ class Lowering:
         args = tuple(
             self._operand(a, None if i == index else dtype) for i, a in enumerate(node.args)
         )
+        if op.kind is Kind.CONTRACTION or name == "untake":
+            args = tuple(self._in_compute_dtype(a) for a in args)
         if op.kind is Kind.MOVEMENT and name != "unslice":
             return self._move(args[0], name, params)
         if op.kind is Kind.REDUCTION:
@@ -172,6 +174,15 @@ class Lowering:
             return self._add(Value(name, args, shape, node.dtype, axes))
         attr = tuple(params.items()) or None
         return self._add(Value(name, args, shape, node.dtype, attr))
+
+    def _in_compute_dtype(self, index: int) -> int:
+        """The value as it must lie in memory for a call: converted, if a leaf is stored otherwise."""
+        value = self.values[index]
+        if value.op == "scalar" or (value.op == "leaf" and value.attr.dtype != value.dtype):
+            if value.op == "leaf" and value.dtype.kind != "f":
+                return index  # indices keep their integer type
+            return self._add(Value("broadcast", (index,), value.shape, value.dtype))
+        return index
 
     def _onehot(self, node: OpTreeNode, shape: Shape) -> int:
         axis = node.params["axis"]

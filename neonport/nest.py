@@ -147,7 +147,8 @@ class NestBuilder:
             return self._add("scalar", (), dtype, self.scalars.index(value.attr), True)
         if value.op == "iota":
             axis = len(self.space) - len(value.shape) + value.attr
-            strides = tuple(int(a == axis) for a in range(len(self.space)))
+            count = int(value.shape[value.attr] != 1)  # a repeated axis stays at coordinate 0
+            strides = tuple(count * (a == axis) for a in range(len(self.space)))
             form = self._form(None, "index", strides, 0)
             return self._add("iota", (), dtype, form, not self._varies(form))
         if value.op == "rand":

@@ -7,22 +7,47 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from neonport.errors import DtypeError
+
+
+def host_numbers(ary: Any, op: str) -> npt.NDArray[Any]:
+    """An array of real numbers from anything NumPy understands.
+
+    Raises:
+        DtypeError: it holds something else, or rows of different lengths.
+    """
+    try:
+        values = np.asarray(ary)
+    except (TypeError, ValueError) as error:
+        raise DtypeError(
+            f"{op}: a {type(ary).__name__} of this form is no array of numbers: {error}"
+        ) from error
+    if values.dtype.kind not in "biuf":
+        kind = f"dtype {values.dtype}" if values.ndim else f"type {type(ary).__name__}"
+        raise DtypeError(
+            f"{op}: values of {kind} are not real numbers; convert them first, for example with "
+            "np.asarray(x, dtype=np.float32)"
+        )
+    return values
+
 
 def cast(values: npt.NDArray[Any], dtype: np.dtype) -> npt.NDArray[Any]:
-    """Convert as a store does: to float by rounding to nearest even; to integer by rounding to
-    nearest even and saturating, nan to 0; to bool by `!= 0`. Integers of the range pass unchanged.
+    """Convert as a store does.
+
+    To float: rounded to nearest, ties to even. To integer: rounded to nearest, ties to even, then
+    saturated; nan becomes 0. To bool: whether the value is not 0 (nan is not).
     """
     if values.dtype == dtype:
         return values
     if dtype.kind == "b":
         return values != 0
     if dtype.kind not in "iu":
-        with np.errstate(over="ignore"):
+        with np.errstate(all="ignore"):
             return values.astype(dtype)
     info = np.iinfo(dtype)
-    if values.dtype.kind in "iub":
-        if values.dtype.kind == "b":
-            return values.astype(dtype)
+    if values.dtype.kind == "b":
+        return values.astype(dtype)
+    if values.dtype.kind in "iu":
         source = np.iinfo(values.dtype)
         low, high = max(info.min, source.min), min(info.max, source.max)
         return np.clip(values, low, high).astype(dtype)

@@ -14,106 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neonport.errors import BackendMismatchError, DtypeError, ShapeError
-from neonport.ops import OPS, Op
-from neonport.rules import NO_WILD, Wild, infer_dtype, infer_shape, infer_wild
+from neonport.errors import ConfigurationError, DtypeError, ShapeError, UnknownOpError
+from neonport.ops import OPS
 from neonport.shape import Shape
+from neonport.signature import SCALAR, Signature
 
 if TYPE_CHECKING:
     from neonport.backends.backend import Backend
     from neonport.tensor import Tensor
 
-# Past this many leaves a node is looked up by its identity instead of by structure: a shared
-# sub-tree counts as often as it occurs, and gradients share a lot.
-MAX_LEAVES = 64
-MAX_DERIVED = 4096
 
 fresh_token: Callable[[], int] = itertools.count(1).__next__
-
-
-class Signature:
-    """Structure of an expression: op, operands' signatures, shape, dtype; not its tensors.
-
-    Attributes:
-        op: row of the op table, None for a tensor or a number.
-        params: keyword parameters of the op.
-        shape: result shape; axes in `wild` get their size from the assignment target.
-        dtype: compute dtype of a node, storage dtype of a tensor, None of a number.
-        backend: the backend of the tensors below, None if there is none.
-        leaves: number of leaves, counted with multiplicity.
-        open: whether a size in or below the expression is decided by the assignment target.
-    """
-
-    __slots__ = (
-        "args",
-        "backend",
-        "derived",
-        "dtype",
-        "leaves",
-        "op",
-        "open",
-        "params",
-        "shape",
-        "wild",
-    )
-
-    def __init__(
-        self,
-        op: Op | None,
-        args: tuple[Signature, ...],
-        params: dict[str, Any],
-        shape: Shape,
-        dtype: np.dtype | None,
-        backend: Backend | None,
-        wild: Wild = NO_WILD,
-    ) -> None:
-        self.op = op
-        self.args = args
-        self.params = params
-        self.shape = shape
-        self.dtype = dtype
-        self.backend = backend
-        self.wild = wild
-        self.leaves = sum(a.leaves for a in args) if op else 1
-        self.open = bool(wild) or any(a.open for a in args)
-        self.derived: dict[Any, Signature] = {}
-
-    def derive(self, op: Op, args: tuple[Signature, ...], params: dict[str, Any]) -> Signature:
-        """Signature of `op` on operands of which this is the first; checked and remembered."""
-        key = (op, args, tuple(params.items()))
-        found = self.derived.get(key)
-        if found is None:
-            found = infer(op, args, params)
-            if len(self.derived) > MAX_DERIVED:
-                self.derived.clear()
-            self.derived[key] = found
-        return found
-
-
-SCALAR = Signature(None, (), {}, (1, 1), None, None)
-_NOTHING = Signature(None, (), {}, (1, 1), None, None)
-
-
-def infer(op: Op, args: tuple[Signature, ...], params: dict[str, Any]) -> Signature:
-    """Check an application and derive its signature.
-
-    Raises:
-        BackendMismatchError, ShapeError, DtypeError: naming the op and what does not fit.
-    """
-    backend = None
-    for arg in args:
-        if arg.backend is None or arg.backend is backend:
-            continue
-        if backend is not None:
-            raise BackendMismatchError(
-                f"{op.name}: operands live on {backend} and on {arg.backend}; move one of them first, "
-                "for example be.array(t)"
-            )
-        backend = arg.backend
-    shape = infer_shape(op, [a.shape for a in args], params)
-    dtype = infer_dtype(op, [a.dtype for a in args], params)
-    wild = infer_wild(op, [(a.shape, a.wild) for a in args], shape, params)
-    return Signature(op, args, params, shape, dtype, backend, wild)
 
 
 class Expression:
@@ -139,10 +50,11 @@ class Expression:
         return id(self)
 
     def __bool__(self) -> bool:
-        return len(self) > 0  # type: ignore[arg-type]
+        return len(self) > 0
 
     if TYPE_CHECKING:
-        # made by _operator below; declared for readers and type checkers
+        # made by _operator below or by the subclasses; declared for readers and type checkers
+        def __len__(self) -> int: ...
         def __add__(self, other: Any) -> OpTreeNode: ...
         def __radd__(self, other: Any) -> OpTreeNode: ...
         def __sub__(self, other: Any) -> OpTreeNode: ...
@@ -160,7 +72,13 @@ class Expression:
         def __ge__(self, other: Any) -> OpTreeNode: ...
 
 
-_Fields = namedtuple("_Fields", "sig args tokens scalars")
+if TYPE_CHECKING:
+    # a tuple's comparisons give bools, ours trees: hidden from type checkers
+
+    class _Fields:
+        args: tuple[Any, ...]
+else:
+    _Fields = namedtuple("_Fields", "sig args tokens scalars")
 
 
 class OpTreeNode(Expression, _Fields):
@@ -181,7 +99,8 @@ class OpTreeNode(Expression, _Fields):
     @property
     def op(self) -> str:
         """Name of the op."""
-        return self.sig.op.name  # type: ignore[union-attr]
+        name: str = self.sig.op.name
+        return name
 
     @property
     def shape(self) -> Shape:
@@ -191,7 +110,8 @@ class OpTreeNode(Expression, _Fields):
     @property
     def dtype(self) -> np.dtype:
         """Dtype in which the op computes."""
-        return self.sig.dtype  # type: ignore[return-value]
+        dtype: np.dtype = self.sig.dtype
+        return dtype
 
     @property
     def params(self) -> dict[str, Any]:
@@ -229,8 +149,9 @@ class OpTreeNode(Expression, _Fields):
         return 3
 
     def __iter__(self) -> Iterator[Any]:
-        op_dict = {"op": self.op, "shape": self.shape, **self.params}
-        return iter((op_dict, self.left, self.right))
+        from neonport.optree_text import op_dict
+
+        return iter((op_dict(self), self.left, self.right))
 
     def __getitem__(self, index: Any) -> Any:
         return tuple(self)[index]
@@ -245,11 +166,18 @@ class OpTreeNode(Expression, _Fields):
         """Evaluate into a new tensor of the backend's default dtype.
 
         Raises:
-            ValueError: no tensor below says on which backend.
+            ConfigurationError: no tensor below says on which backend.
+            ShapeError: a size is only known on assignment.
         """
         if self.backend is None:
-            raise ValueError(
-                f"{self}: no tensor in the tree says on which backend it runs; assign it: t[:] = tree"
+            raise ConfigurationError(
+                f"{self}: no tensor in the tree says on which backend it runs; assign it: "
+                "t[:] = tree"
+            )
+        if self.sig.wild:
+            raise ShapeError(
+                f"{self}: the size of axis {sorted(self.sig.wild)} is only known on assignment; "
+                "give the size (onehot: classes=, rand: shape=)"
             )
         out = self.backend.empty(self.shape)
         out[:] = self
@@ -262,6 +190,9 @@ class OpTreeNode(Expression, _Fields):
     def asnumpyarray(self) -> np.ndarray:
         """Evaluate and return a new NumPy array (neon's name of `get`)."""
         return self.get()
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.asarray(self.get(), dtype=dtype)
 
     def pp(self) -> str:
         """The formula in infix form."""
@@ -287,33 +218,42 @@ class OpTreeNode(Expression, _Fields):
 
         return key(self)
 
+    def intrinsic_key_maps(self) -> tuple[tuple[Any, ...], dict[Any, int], dict[int, Any]]:
+        """The key with numbered tensors, tensor -> number, number -> tensor."""
+        from neonport.optree_text import intrinsic_key_maps
+
+        return intrinsic_key_maps(self)
+
+    @staticmethod
+    def optree_to_list(tree: Any) -> Any:
+        """A tree as mutable lists `[op dictionary, operand, ...]`."""
+        from neonport.optree_text import optree_to_list
+
+        return optree_to_list(tree)
+
+    @staticmethod
+    def list_to_optree(nested: Any) -> Any:
+        """The tree of lists made by `optree_to_list`."""
+        from neonport.optree_text import list_to_optree
+
+        return list_to_optree(nested)
+
     @staticmethod
     def build(op: str, a: Any, b: Any = None, out: Tensor | None = None, **kwargs: Any) -> Any:
-        """Neon's builder: a node, or `out` after the node was assigned to it.
+        """Neon's builder: a node, or `out` after the node was assigned to it."""
+        from neonport.build import build
 
-        Raises:
-            TypeError: unknown op.
-        """
-        if op == "assign":
-            a[:] = b
-            return a
-        if op not in OPS:
-            raise TypeError(f"unknown op {op!r}; known are {', '.join(sorted(OPS))}")
-        node = apply(op, *(x for x in (a, b) if x is not None), **kwargs)
-        if out is None:
-            return node
-        out[:] = node
-        return out
+        return build(op, a, b, out, **kwargs)
 
 
-_new = tuple.__new__
+_new: Any = tuple.__new__
 
 
 def _node(sig: Signature, args: tuple[Any, ...]) -> OpTreeNode:
     """Make a node from checked parts."""
     tokens: tuple[int, ...] = ()
     scalars: tuple[float, ...] = ()
-    if sig.leaves > MAX_LEAVES or sig.op.arity == 0:  # type: ignore[union-attr]
+    if sig.large or sig.op.arity == 0:
         tokens = (fresh_token(),)
     else:
         for arg, arg_sig in zip(args, sig.args, strict=True):
@@ -329,77 +269,96 @@ def as_operand(value: Any, op_name: str) -> Any:
     """Return `value` as something a node can hold: Tensor, OpTreeNode, int or float.
 
     Raises:
-        TypeError: anything else; ndarrays get a hint.
+        DtypeError: anything else; ndarrays get a hint.
     """
-    if isinstance(value, Expression) or type(value) is float or type(value) is int:
+    if isinstance(value, Expression):
+        return constant_value(value) if value.sig.constant else value
+    if type(value) is float or type(value) is int:
         return value
-    if isinstance(value, (bool, int, float, np.number, np.bool_)) or (
-        isinstance(value, np.ndarray) and value.ndim == 0
+    if isinstance(value, (bool, int, float)):
+        return float(value)
+    if (
+        isinstance(value, (np.generic, np.ndarray))
+        and not value.ndim
+        and value.dtype.kind in "biuf"
     ):
-        if isinstance(value, np.complexfloating) or getattr(value, "dtype", None) == complex:
-            raise DtypeError(f"{op_name}: complex numbers are not supported")
         return float(value)
     hint = "; make it a tensor first: be.array(x)" if hasattr(value, "__array__") else ""
-    raise TypeError(
-        f"{op_name}: cannot use an operand of type {type(value).__name__}{hint or ''}; operands are "
-        "tensors, op-trees and numbers"
+    raise DtypeError(
+        f"{op_name}: cannot use an operand of type {type(value).__name__}{hint}; operands are "
+        "tensors, op-trees and real numbers"
     )
+
+
+def constant_value(node: Any) -> float:
+    """The number that an op on numbers stands for, such as `be.log(2.0)`.
+
+    As a number it adapts to the dtype of whatever it meets; as a node it would bring its own.
+    """
+    with np.errstate(all="ignore"):
+        numbers = [np.full((1, 1), x, np.float64) for x in node.args]
+        return float(node.sig.op.numpy(*numbers)[0, 0])
 
 
 def apply(op_name: str, *operands: Any, **params: Any) -> OpTreeNode:
     """Build a node: `op_name` on operands; `params` must already be normalised and hashable.
 
     Raises:
-        TypeError, ShapeError, DtypeError, BackendMismatchError: the application makes no sense.
+        ShapeError, DtypeError, BackendMismatchError, UnknownOpError: it makes no sense.
     """
-    op = OPS[op_name]
+    op = OPS.get(op_name)
+    if op is None:
+        raise UnknownOpError(f"unknown op {op_name!r}; known are {', '.join(sorted(OPS))}")
     args = tuple([as_operand(x, op_name) for x in operands])
     if len(args) != op.arity:
-        raise TypeError(f"{op_name} takes {op.arity} operand(s), {len(args)} given")
+        raise DtypeError(f"{op_name} takes {op.arity} operand(s), {len(args)} given")
     sigs = tuple([x.sig if isinstance(x, Expression) else SCALAR for x in args])
-    home = next((s for s in sigs if s is not SCALAR), _NOTHING)
+    # what is remembered with a tensor's signature dies with its backend
+    home = next((s for s in sigs if s.backend is not None), sigs[0] if sigs else SCALAR)
     return _node(home.derive(op, sigs, params), args)
 
 
 def _operator(name: str, reflected: bool) -> Callable[[Any, Any], Any]:
     """Make an operator method: `apply` for two operands, unrolled because it is the hot path."""
     op = OPS[name]
-    slot: Any = (op, reflected)  # number operand: one key, made once
+    new, node = _new, OpTreeNode
+    code = next(_codes)  # found again as derived[operand's uid + code]: no key has to be built
 
     def method(self: Any, other: Any) -> Any:
         sig = self.sig
         kind = type(other)
         if kind is float or kind is int:
-            out = sig.derived.get(slot)
+            out = sig.derived.get(code)
             if out is None:
-                pair = (SCALAR, sig) if reflected else (sig, SCALAR)
-                out = sig.derived[slot] = infer(op, pair, {})
-            if out.leaves > MAX_LEAVES:
+                if sig.constant:
+                    return apply(name, other, self) if reflected else apply(name, self, other)
+                out = _derive(sig, code, name, (other, self) if reflected else (self, other))
+            if out.large:
                 return _node(out, (other, self) if reflected else (self, other))
             if reflected:
-                return _new(OpTreeNode, (out, (other, self), self.tokens, (other, *self.scalars)))
-            return _new(OpTreeNode, (out, (self, other), self.tokens, (*self.scalars, other)))
+                return new(node, (out, (other, self), self.tokens, (other,) + self.scalars))  # noqa: RUF005
+            return new(node, (out, (self, other), self.tokens, self.scalars + (other,)))  # noqa: RUF005
         try:
             other_sig = other.sig
         except AttributeError:
             try:
                 other = as_operand(other, name)
-            except TypeError:
+            except DtypeError:
                 if hasattr(other, "__array__"):
                     raise
                 return NotImplemented
             return method(self, other)
         if reflected:
             return apply(name, other, self)
-        key = (op, other_sig)
-        out = sig.derived.get(key)
+        out = sig.derived.get(other_sig.uid + code)
         if out is None:
-            out = sig.derived[key] = infer(op, (sig, other_sig), {})
-        if out.leaves > MAX_LEAVES:
+            if sig.constant or other_sig.constant:
+                return apply(name, self, other)
+            out = _derive(sig, other_sig.uid + code, name, (self, other))
+        if out.large:
             return _node(out, (self, other))
-        return _new(
-            OpTreeNode,
-            (out, (self, other), self.tokens + other.tokens, self.scalars + other.scalars),
+        return new(
+            node, (out, (self, other), self.tokens + other.tokens, self.scalars + other.scalars)
         )
 
     method.__name__ = name
@@ -407,6 +366,15 @@ def _operator(name: str, reflected: bool) -> Callable[[Any, Any], Any]:
     return method
 
 
+def _derive(sig: Signature, key: int, name: str, operands: tuple[Any, Any]) -> Signature:
+    """Signature of a binary op by way of `apply`; kept under `key` for the next time."""
+    out: Signature = apply(name, *operands).sig
+    if sig.backend is out.backend:  # what belongs to no backend must not keep one alive
+        sig.derived[key] = out
+    return out
+
+
+_codes = itertools.count(1)
 _OPERATORS = {
     "add": ("__add__", "__radd__"),
     "sub": ("__sub__", "__rsub__"),
@@ -418,12 +386,13 @@ _OPERATORS = {
     "le": ("__le__", None),
     "gt": ("__gt__", None),
     "ge": ("__ge__", None),
+    "pow": (None, "__rpow__"),
 }
 for _name, (_direct, _reflected) in _OPERATORS.items():
-    setattr(Expression, _direct, _operator(_name, False))
+    if _direct:
+        setattr(Expression, _direct, _operator(_name, False))
     if _reflected:
         setattr(Expression, _reflected, _operator(_name, True))
-Expression.__rpow__ = _operator("pow", True)  # type: ignore[method-assign]
 
 _POWERS = {2: "sqr", 0.5: "sqrt"}
 
@@ -438,7 +407,9 @@ def power(a: Any, b: Any) -> OpTreeNode:
 
 def transpose(x: Any, perm: tuple[int, ...] | None = None) -> OpTreeNode:
     """Node with the axes of `x` in another order; None as `.T` (axis 0 stays above rank 2)."""
-    rank = len(x.shape)
+    if not isinstance(x, Expression):
+        raise DtypeError(f"transpose: needs a tensor or an op-tree, not {type(x).__name__}")
+    rank = len(x.sig.shape)
     if perm is None:
         perm = (1, 0) if rank == 2 else (0, *range(rank - 1, 0, -1))
     return apply("transpose", x, perm=tuple(perm))
@@ -464,14 +435,14 @@ def walk(*roots: Any) -> list[OpTreeNode]:
 
 def tensors(*roots: Any) -> list[Tensor]:
     """Every distinct tensor below `roots`, in order of first use."""
-    found: dict[int, Tensor] = {}
+    found: dict[int, Any] = {}
     for root in roots:
         if isinstance(root, Expression) and not isinstance(root, OpTreeNode):
-            found.setdefault(id(root), root)  # type: ignore[arg-type]
+            found.setdefault(id(root), root)
     for node in walk(*roots):
         for arg in node.args:
             if isinstance(arg, Expression) and not isinstance(arg, OpTreeNode):
-                found.setdefault(id(arg), arg)  # type: ignore[arg-type]
+                found.setdefault(id(arg), arg)
     return list(found.values())
 
 
@@ -485,6 +456,10 @@ def resolve_wild(root: Any, shape: Shape) -> dict[int, Shape]:
     if not isinstance(root, OpTreeNode) or not root.sig.open:
         return resolved
     lead = len(shape) - len(root.shape)
+    if lead < 0:
+        raise ShapeError(
+            f"assign: a value of shape {root.shape} does not fit a target of shape {shape}"
+        )
     resolved[id(root)] = tuple(
         shape[lead + a] if a in root.sig.wild else n for a, n in enumerate(root.shape)
     )
@@ -501,7 +476,7 @@ def resolve_wild(root: Any, shape: Shape) -> dict[int, Shape]:
             wanted = tuple(sizes[a] if a in arg.sig.wild else n for a, n in enumerate(arg.shape))
             if resolved.setdefault(id(arg), wanted) != wanted:
                 raise ShapeError(
-                    f"{arg.op}: used at sizes {resolved[id(arg)]} and {wanted} in one tree; give the "
-                    "size (onehot: classes=, rand: shape=)"
+                    f"{arg.op}: used at sizes {resolved[id(arg)]} and {wanted} in one tree; give "
+                    "the size (onehot: classes=, rand: shape=)"
                 )
     return resolved

@@ -125,12 +125,25 @@ def expression(dialect: Dialect, node: Node, operands: list[str]) -> str:
     return template.format(*operands, t=dialect.types[node.dtype], s=SUFFIX[node.dtype])
 
 
+def loaded(dialect: Dialect, text: str, stored: str, dtype: str) -> str:
+    """C text of an element of dtype `stored` as a number of compute dtype `dtype`."""
+    if stored == dtype:
+        return text
+    if stored == "float16":
+        text = f"neo_from_half({text})"
+        if dtype == "float32":
+            return text
+    return f"({dialect.types[dtype]}){text}"
+
+
 def converted(dialect: Dialect, text: str, source: str, target: str) -> str:
     """C text of a value of compute dtype `source` as it is stored in dtype `target`."""
     if source == target:
         return text
     if target == "bool":
         return f"({text} != 0)"
+    if target == "float16":
+        return f"neo_to_half((float){text})"
     if target.startswith("float"):
         return f"(({dialect.types[target]}){text})"
     if source == "int32":

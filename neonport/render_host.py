@@ -12,7 +12,7 @@ the number of threads.
 from __future__ import annotations
 
 from neonport.kernel import UNIT, ZERO, Kernel, Node, Reduction
-from neonport.render import PARTIALS, Arguments, Dialect, converted, expression
+from neonport.render import PARTIALS, Arguments, Dialect, converted, expression, loaded
 
 BLOCK = 1024  # elements whose partial sum is kept in the compute dtype
 COLUMNS = 128  # columns handled together when the innermost axis is kept
@@ -211,7 +211,7 @@ class HostWriter:
         if node.op == "load":
             access = self.k.accesses[node.attr]
             text = f"p{node.attr}[{self._position(node.attr, node.row)}]"
-            return text if access.dtype == node.dtype else f"({kind}){text}"
+            return loaded(self.d, text, access.dtype, node.dtype)
         if node.op == "iota":
             return f"({kind})(p{node.attr} + {self._position(node.attr, node.row)})"
         if node.op == "rand":
@@ -224,7 +224,8 @@ class HostWriter:
             form, stride, size = node.attr
             (where,) = (self._name(a, node.row) for a in node.args)
             text = f"p{form}[{self._position(form, node.row)} + {where} * {stride}]"
-            return f"({where} >= 0 && {where} < {size} ? ({kind}){text} : 0)"
+            text = loaded(self.d, text, self.k.accesses[form].dtype, node.dtype)
+            return f"({where} >= 0 && {where} < {size} ? {text} : 0)"
         operands = [self._operand(a, node.dtype, node.row) for a in node.args]
         return expression(self.d, node, operands)
 

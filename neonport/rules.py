@@ -77,22 +77,31 @@ def _unslice(op: Op, shapes: Sequence[Shape], starts: Shape, steps: Shape, shape
     return shape
 
 
+def _index_count(op: Op, indices: Shape) -> int:
+    """Number of indices in a tensor of shape `indices`, which is a list: one axis is not 1."""
+    if sum(n != 1 for n in indices) > 1:
+        raise ShapeError(
+            f"{op.name}: indices of shape {indices} must have one axis that is not 1; reshape them "
+            "to (n, 1)"
+        )
+    return prod(indices)
+
+
 def _take(op: Op, shapes: Sequence[Shape], axis: int) -> Shape:
     source, indices = shapes
-    if prod(indices) not in indices and prod(indices) != 1:
-        raise ShapeError(f"take: indices of shape {indices} must have one axis that is not 1")
-    return (*source[:axis], prod(indices), *source[axis + 1 :])
+    return (*source[:axis], _index_count(op, indices), *source[axis + 1 :])
 
 
 def _untake(op: Op, shapes: Sequence[Shape], axis: int, size: int) -> Shape:
     source, indices = shapes
-    if prod(indices) != source[axis]:
-        raise ShapeError(f"untake: {prod(indices)} indices for axis {axis} of shape {source}")
+    count = _index_count(op, indices)
+    if count != source[axis]:
+        raise ShapeError(f"untake: {count} indices for axis {axis} of shape {source}")
     return (*source[:axis], size, *source[axis + 1 :])
 
 
 def _onehot(op: Op, shapes: Sequence[Shape], axis: int, classes: int | None) -> Shape:
-    n = prod(shapes[0])
+    n = _index_count(op, shapes[0])
     size = 1 if classes is None else classes
     return (size, n) if axis == 0 else (n, size)
 
@@ -112,8 +121,8 @@ def _batched_dot(op: Op, shapes: Sequence[Shape], reduce: bool) -> Shape:
     batches = {s[0] for s in shapes if len(s) == 3}
     if {len(a), len(b)} - {2, 3} or len(batches) != 1 or a[-1] != b[-2]:
         raise ShapeError(
-            f"batched_dot: shapes {a} and {b} do not fit; needed are (x, m, k) and (x, k, n), one of "
-            "them may lack the batch axis x"
+            f"batched_dot: shapes {a} and {b} do not fit; needed are (x, m, k) and (x, k, n), one "
+            "of them may lack the batch axis x"
         )
     return (a[-2], b[-1]) if reduce else (batches.pop(), a[-2], b[-1])
 
@@ -166,30 +175,34 @@ def infer_dtype(op: Op, dtypes: Sequence[np.dtype | None], params: Params) -> np
     return compute_dtype(d for d in dtypes if d is not None)
 
 
-def infer_wild(op: Op, wilds: Sequence[tuple[Shape, Wild]], result: Shape, params: Params) -> Wild:
-    """Axes whose size the assignment target will decide (onehot, rand without a shape).
+def check_sizes(op: Op, operands: Sequence[tuple[Shape, Wild]], params: Params) -> None:
+    """Raise ShapeError if `op` needs a size that only the assignment target will decide."""
+    open_axes = next((wild for _, wild in operands if wild), None)
+    if open_axes is None or op.kind is Kind.ELEMENTWISE or op.name == "transpose":
+        return
+    if op.kind is Kind.REDUCTION and not open_axes & set(params["axes"]):
+        return
+    raise ShapeError(
+        f"{op.name}: the size of axis {sorted(open_axes)} of its operand is only known on "
+        "assignment; give the size (onehot: classes=, rand: shape=)"
+    )
 
-    Raises:
-        ShapeError: the op needs to know the size.
-    """
+
+def infer_wild(
+    op: Op, operands: Sequence[tuple[Shape, Wild]], result: Shape, params: Params
+) -> Wild:
+    """Axes whose size the assignment target will decide (onehot, rand without a shape)."""
     if op.name == "onehot":
         return frozenset({params["axis"]}) if params["classes"] is None else NO_WILD
     if op.name == "rand":
         return frozenset({0, 1}) if params["shape"] is None else NO_WILD
-    if not any(wild for _, wild in wilds):
+    if not any(wild for _, wild in operands):
         return NO_WILD
     if op.kind is Kind.ELEMENTWISE:
-        rank = len(result)
-        moved = [({a + rank - len(s) for a in wild}, rank - len(s), s) for s, wild in wilds]
-        return frozenset(
-            a for a in range(rank) if result[a] == 1 and any(a in wild for wild, _, _ in moved)
-        )
-    (_, wild), *_rest = wilds
+        # an axis that another operand makes longer is settled
+        moved = {a + len(result) - len(shape) for shape, wild in operands for a in wild}
+        return frozenset(a for a in moved if result[a] == 1)
+    ((_, wild),) = operands
     if op.name == "transpose":
         return frozenset(i for i, p in enumerate(params["perm"]) if p in wild)
-    if op.kind is Kind.REDUCTION and not wild & set(params["axes"]):
-        return wild
-    raise ShapeError(
-        f"{op.name}: the size of axis {sorted(wild)} of its operand is only known on assignment; give "
-        "the size (onehot: classes=, rand: shape=)"
-    )
+    return wild

@@ -16,6 +16,8 @@ from neonport.ops import OPS, Kind
 from neonport.shape import Shape, layouts_overlap
 
 MAX_BUFFERS = 48  # leaves room in the smallest argument space of a device
+MAX_CONE = 128  # values computed inline for one root: compilers take more than linear time
+MAX_VALUES = 512  # values in one kernel
 
 # element-wise inside a kernel although the op table files them elsewhere
 _INLINE = frozenset({"iota", "onehot", "rand", "broadcast", "take"})
@@ -83,6 +85,7 @@ class Scheduler:
         self.reach: list[set[int]] = []
         self.roots = self._find_roots()
         self._known = frozenset(self.roots)
+        self._cones: dict[int, tuple[list[int], list[int]]] = {}
 
     def run(self) -> Schedule:
         """Return the schedule."""
@@ -109,8 +112,20 @@ class Scheduler:
                 roots.update(a for a in value.args if self.values[a].op != "leaf")
             if value.op == "take":
                 roots.update(a for a in value.args if self.values[a].op != "leaf")
-        # an output that is a bare leaf is a copy of it: a root too
-        return sorted(roots & needed)
+        return sorted(self._cut_cones(roots & needed, sorted(needed)))
+
+    def _cut_cones(self, roots: set[int], needed: list[int]) -> set[int]:
+        """Add roots until none computes more than MAX_CONE values inline."""
+        cones: dict[int, frozenset[int]] = {}
+        for index in needed:
+            inline = frozenset({index}).union(*(cones.get(a, ()) for a in self.values[index].args))
+            if index in roots:
+                continue
+            if len(inline) > MAX_CONE and self.values[index].op not in _LEAFLIKE:
+                roots.add(index)
+            else:
+                cones[index] = inline
+        return roots
 
     def _live(self) -> set[int]:
         live: set[int] = set()
@@ -124,6 +139,9 @@ class Scheduler:
 
     def cone(self, root: int) -> tuple[list[int], list[int]]:
         """(values computed inline for `root`, roots it reads), both in dependency order."""
+        found = self._cones.get(root)
+        if found is not None:
+            return found
         known = self._known
         inline: set[int] = set()
         reads: set[int] = set()
@@ -135,7 +153,8 @@ class Scheduler:
             elif index not in inline:
                 inline.add(index)
                 stack.extend(self.values[index].args)
-        return sorted(inline), sorted(reads)
+        self._cones[root] = sorted(inline), sorted(reads)
+        return self._cones[root]
 
     # ---- grouping ----------------------------------------------------------------------------
 
@@ -183,16 +202,18 @@ class Scheduler:
                 return False  # a small independent map gains nothing in a large kernel
         elif space != step.space:
             return False
-        return self._buffer_count(step.roots, root) <= MAX_BUFFERS
+        return self._fits([*step.roots, root])
 
-    def _buffer_count(self, roots: list[int], extra: int) -> int:
-        leaves: set[object] = set()
-        for root in (*roots, extra):
+    def _fits(self, roots: list[int]) -> bool:
+        """Whether one kernel of these roots stays within the bounds."""
+        memory: set[object] = set(roots)
+        values: set[int] = set()
+        for root in roots:
             inline, reads = self.cone(root)
-            leaves.update(self.values[i].attr for i in inline if self.values[i].op == "leaf")
-            leaves.update(reads)
-            leaves.add(root)
-        return len(leaves)
+            values.update(inline)
+            memory.update(self.values[i].attr for i in inline if self.values[i].op == "leaf")
+            memory.update(reads)
+        return len(memory) <= MAX_BUFFERS and len(values) <= MAX_VALUES
 
     def _link(self, index: int, needs: set[int]) -> None:
         """Record that a step comes after others, and whatever follows from it."""

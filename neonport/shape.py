@@ -11,7 +11,7 @@ from functools import lru_cache
 from math import prod
 from typing import Any
 
-from neonport.errors import ShapeError
+from neonport.errors import DtypeError, ShapeError
 
 Shape = tuple[int, ...]
 MIN_DIMS = 2
@@ -23,17 +23,25 @@ def as_shape(shape: Any) -> Shape:
     A number n of elements, or a 1-D shape, is a column (n, 1); 0-D is (1, 1).
 
     Raises:
-        TypeError: an entry is not an integer.
+        DtypeError: an entry is not an integer.
         ShapeError: an entry is negative.
     """
-    entries = shape if isinstance(shape, Iterable) else (shape,)
-    try:
-        result = tuple(operator.index(n) for n in entries)
-    except TypeError as error:
-        raise TypeError(f"shape {shape!r} must hold integers only") from error
+    result = integers(shape if isinstance(shape, Iterable) else (shape,), "shape")
     if any(n < 0 for n in result):
         raise ShapeError(f"shape {shape!r} has a negative size")
     return at_least_2d(result)
+
+
+def integers(entries: Iterable[Any], what: str) -> Shape:
+    """Return `entries` as Python ints.
+
+    Raises:
+        DtypeError: an entry is not an integer.
+    """
+    try:
+        return tuple([operator.index(n) for n in entries])
+    except TypeError as error:
+        raise DtypeError(f"{what}: {entries!r} must hold integers only") from error
 
 
 def at_least_2d(shape: Shape) -> Shape:
@@ -88,10 +96,10 @@ def normalize_axis(axis: Any, ndim: int, what: str) -> int:
     """Return `axis` as a non-negative int.
 
     Raises:
-        TypeError: not an integer.
+        DtypeError: not an integer.
         ShapeError: out of range.
     """
-    index = operator.index(axis)
+    (index,) = integers((axis,), f"{what}: axis")
     if not -ndim <= index < ndim:
         raise ShapeError(f"{what}: axis {axis} is out of range for {ndim} dimensions")
     return index % ndim
@@ -122,7 +130,7 @@ def resolve_reshape(shape: Shape, request: Sequence[Any]) -> Shape:
     Raises:
         ShapeError: the numbers of elements differ, naming both.
     """
-    wanted = [operator.index(n) for n in request]
+    wanted = list(integers(request, f"reshape of {shape}"))
     size, unknown = prod(shape), [i for i, n in enumerate(wanted) if n == -1]
     known = prod(n for n in wanted if n != -1)
     if len(unknown) > 1 or any(n < -1 for n in wanted):

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neonport.dtypes import as_dtype
-from neonport.errors import BackendMismatchError, ReadOnlyError, ShapeError
+from neonport.errors import DtypeError, ReadOnlyError, ShapeError
 from neonport.indexing import check_indices, parse
 from neonport.optree import Expression, OpTreeNode, apply
 from neonport.shape import (
     as_shape,
     contiguous_strides,
+    integers,
     is_contiguous,
     reshape_strides,
     resolve_reshape,
@@ -67,7 +68,7 @@ class Tensor(Expression):
 
     def __init__(
         self,
-        backend: Backend,
+        backend: Any,
         storage: Storage,
         dtype: np.dtype,
         layout: Layout,
@@ -75,7 +76,7 @@ class Tensor(Expression):
         base: Tensor | None = None,
         derivation: Derivation | None = None,
     ) -> None:
-        self.backend = backend
+        self.backend: Backend = backend
         self.storage = storage
         self.dtype = dtype
         self.shape, self.strides, self.offset = layout
@@ -205,7 +206,7 @@ class Tensor(Expression):
 
     def dimension_reorder(self, new_order: Any) -> Tensor:
         """A reshape to the permuted shape; no element moves."""
-        return self.reshape(tuple(self.shape[i] for i in new_order))
+        return self.reshape(tuple(self.shape[p] for p in self._order(new_order)))
 
     @property
     def T(self) -> Tensor:
@@ -213,16 +214,21 @@ class Tensor(Expression):
         rank = len(self.shape)
         return self.permute((1, 0) if rank == 2 else (0, *range(rank - 1, 0, -1)))
 
-    def permute(self, perm: tuple[int, ...]) -> Tensor:
+    def permute(self, perm: Any) -> Tensor:
         """A view with the axes in order `perm`."""
-        if sorted(perm) != list(range(self.ndim)):
-            raise ShapeError(f"permute: {perm} is not an order of the axes of shape {self.shape}")
+        order = self._order(perm)
         layout = (
-            tuple(self.shape[p] for p in perm),
-            tuple(self.strides[p] for p in perm),
+            tuple(self.shape[p] for p in order),
+            tuple(self.strides[p] for p in order),
             self.offset,
         )
-        return self._view(layout, ("transpose", {"perm": tuple(perm)}))
+        return self._view(layout, ("transpose", {"perm": order}))
+
+    def _order(self, perm: Any) -> tuple[int, ...]:
+        order = integers(perm, "order of axes")
+        if sorted(order) != list(range(self.ndim)):
+            raise ShapeError(f"permute: {order} is not an order of the axes of shape {self.shape}")
+        return order
 
     def transpose(self, out: Tensor | None = None) -> Tensor:
         """The transpose view, or `out` after it was copied there."""
@@ -262,8 +268,8 @@ class Tensor(Expression):
             out: assign there and return it.
 
         Raises:
-            IndexError: a host index is out of range. Indices in a tensor are not read back: one out
-                of range picks 0.
+            IndexRangeError: a host index is out of range. Indices in a tensor are not read back:
+                one out of range, or negative, picks 0.
         """
         node = self.backend.take(self, indices, axis)
         if out is None:
@@ -339,6 +345,7 @@ class Tensor(Expression):
         return out
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        self.backend.check_open()
         return self.backend.host_array(self, dtype, copy)
 
     def __dlpack__(self, **kwargs: Any) -> Any:
@@ -373,26 +380,32 @@ def scatter(node: OpTreeNode, key: Any, value: Any) -> None:
     """Store `value` where a gather of a tensor reads: `t[indices, :] = value`.
 
     Later entries win where an index occurs twice.
+
+    Raises:
+        DtypeError: the node is no gather of a tensor, or not all of it is assigned.
+        IndexRangeError: an index held by a tensor is out of range.
     """
-    source = node.left
-    if node.op != "take" or not isinstance(source, Tensor):
-        raise TypeError(f"cannot assign into an op-tree ({node.op}); assign into a tensor")
+    gather = node.left if node.op == "reshape" and isinstance(node.left, OpTreeNode) else node
+    source = gather.left
+    if gather.op != "take" or not isinstance(source, Tensor):
+        raise DtypeError(
+            f"cannot assign into an op-tree ({node.op}); assign into a tensor or a gather of one"
+        )
     if not (type(key) is slice and key == slice(None)):
-        raise TypeError(
+        raise DtypeError(
             "only the whole of a gathered region can be assigned: t[indices, :] = value"
         )
     source.check_writable("scatter")
-    if isinstance(value, Expression) and value.sig.backend not in (None, source.backend):
-        raise BackendMismatchError(
-            f"assign: the value lives on {value.sig.backend}, the target on {source.backend}"
-        )
-    axis = node.params["axis"]
-    indices = node.right.get().reshape(-1)
+    axis = gather.params["axis"]
+    indices = check_indices(_host_indices(gather.right), source.shape[axis], axis, wrap=False)
     picked = source.backend.empty(node.shape, dtype=source.dtype)
     picked[:] = value
-    check_indices(indices, source.shape[axis], axis)
-    at: list[Any] = [slice(None)] * source.ndim
-    part = list(at)
-    for j, index in enumerate(indices.tolist()):
-        at[axis], part[axis] = slice(index, index + 1), slice(j, j + 1)
-        source[tuple(at)] = picked[tuple(part)]
+    source.backend.scatter(source, indices, axis, picked.reshape(gather.shape))
+
+
+def _host_indices(indices: Any) -> np.ndarray:
+    if isinstance(indices, OpTreeNode) and indices.backend is not None:
+        exact = indices.backend.empty(indices.shape, dtype=np.int32)
+        exact[:] = indices
+        indices = exact
+    return indices.get()

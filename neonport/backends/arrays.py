@@ -10,7 +10,8 @@ import numpy as np
 from neonport.backends.contract import Contract
 from neonport.dtypes import as_dtype
 from neonport.errors import ConfigurationError, DtypeError, ShapeError
-from neonport.shape import Shape, as_shape, at_least_2d, contiguous_strides
+from neonport.numerics import cast, host_numbers
+from neonport.shape import Shape, as_shape, at_least_2d, contiguous_strides, integers
 from neonport.storage import Storage
 from neonport.tensor import Tensor
 
@@ -56,24 +57,47 @@ class ArrayCreation(Contract):
                 f"{self}: the device has no {dtype}; use one of {', '.join(self.default_dtypes)}"
             )
 
-    def zeros(self, shape: Any, dtype: Any = None, **kwargs: Any) -> Tensor:
+    def zeros(
+        self,
+        shape: Any,
+        dtype: Any = None,
+        name: str | None = None,
+        persist_values: bool = True,
+        parallel: bool = False,
+        distributed: bool = False,
+    ) -> Tensor:
         """A new tensor of zeros; arguments as `empty`."""
-        return self.empty(shape, dtype, **kwargs)
+        return self.empty(shape, dtype, name, persist_values, parallel, distributed)
 
-    def ones(self, shape: Any, dtype: Any = None, **kwargs: Any) -> Tensor:
+    def ones(
+        self,
+        shape: Any,
+        dtype: Any = None,
+        name: str | None = None,
+        persist_values: bool = True,
+        parallel: bool = False,
+        distributed: bool = False,
+    ) -> Tensor:
         """A new tensor of ones; arguments as `empty`."""
-        return self.empty(shape, dtype, **kwargs).fill(1)
+        return self.empty(shape, dtype, name, persist_values, parallel, distributed).fill(1)
 
-    def array(self, ary: Any, dtype: Any = None, **kwargs: Any) -> Tensor:
+    def array(
+        self,
+        ary: Any,
+        dtype: Any = None,
+        name: str | None = None,
+        persist_values: bool = True,
+        parallel: bool = False,
+        distributed: bool = False,
+    ) -> Tensor:
         """A new tensor with the values of `ary` (array, list, number, tensor of any backend).
 
         dtype None means `default_dtype`, never the dtype of the input.
         """
-        values = ary.get() if isinstance(ary, Tensor) else np.asarray(ary)
-        if values.dtype.kind not in "biuf":
-            raise DtypeError(f"array: values of dtype {values.dtype} are not real numbers")
-        out = self.empty(values.shape, dtype, **kwargs)
-        return out.set(values.reshape(out.shape))
+        values = ary.get() if isinstance(ary, Tensor) else host_numbers(ary, "array")
+        out = self.empty(values.shape, dtype, name, persist_values, parallel, distributed)
+        self.copy_in(out, cast(values.reshape(out.shape), out.dtype))
+        return out
 
     def empty_like(
         self,
@@ -82,14 +106,28 @@ class ArrayCreation(Contract):
         name: str | None = None,
         persist_values: bool = True,
     ) -> Tensor:
-        """A new tensor of the shape of `ary`; dtype: given, else a tensor's own, else the default."""
+        """A new tensor of the shape of `ary`, a tensor or an array.
+
+        The dtype is the given one, else a tensor's own, else the default.
+
+        Raises:
+            DtypeError: `ary` has no shape.
+        """
+        if not hasattr(ary, "shape"):
+            raise DtypeError(f"empty_like: a {type(ary).__name__} has no shape; pass an array")
         if dtype is None and isinstance(ary, Tensor):
             dtype = ary.dtype
         return self.empty(ary.shape, dtype, name=name, persist_values=persist_values)
 
-    def zeros_like(self, ary: Any, dtype: Any = None, **kwargs: Any) -> Tensor:
+    def zeros_like(
+        self,
+        ary: Any,
+        dtype: Any = None,
+        name: str | None = None,
+        persist_values: bool = True,
+    ) -> Tensor:
         """A new tensor of zeros of the shape of `ary`; dtype as `empty_like`."""
-        return self.empty_like(ary, dtype, **kwargs)
+        return self.empty_like(ary, dtype, name, persist_values)
 
     def shared_iobuf_size(self, shape: Any, parallelism: Any = None) -> int:
         """Features of a buffer of `shape`, batch excluded."""
@@ -123,27 +161,23 @@ class ArrayCreation(Contract):
             )
         if isinstance(dim0, list):
             raise ConfigurationError(f"iobuf: shape {dim0} must be an int or a tuple, not a list")
-        if isinstance(dim0, tuple):
-            two = len(dim0) == 2
-            shape = (
-                (int(dim0[0]), int(dim0[1]) * self.bsz) if two else (prod(map(int, dim0)), self.bsz)
-            )
-        else:
-            shape = (int(dim0), self.bsz)
+        sizes = integers(dim0 if isinstance(dim0, tuple) else (dim0,), "iobuf")
+        two = len(sizes) == 2
+        shape = (sizes[0], sizes[1] * self.bsz) if two else (prod(sizes), self.bsz)
         if shared is None:
-            return self.zeros(shape, dtype, name=name, persist_values=persist_values)
-        out = shared if shared.shape == shape else shared.share(shape)
-        return out.fill(0)
+            return self.zeros(shape, dtype, name, persist_values)
+        same = shared.shape == shape and dtype in (None, shared.dtype)
+        return (shared if same else shared.share(shape, dtype)).fill(0)
 
     def from_dlpack(self, x: Any, copy: bool | None = None) -> Tensor:
-        """A tensor over the memory of another library's array, without a copy where possible.
+        """A tensor over the memory of another library's array: both see every write.
 
         Args:
             x: object with `__dlpack__` and `__dlpack_device__`.
-            copy: None = only if needed, True = always, False = never.
+            copy: None or False share the memory; True copies, also from another device.
 
         Raises:
-            DLPackError: the memory cannot be shared and `copy` is False.
+            DLPackError: the memory cannot be shared and `copy` is not True.
         """
         from neonport.dlpack import adopt
 

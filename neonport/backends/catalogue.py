@@ -8,21 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from neonport import build
 from neonport.backends.randomness import Randomness
-from neonport.errors import ConfigurationError, DtypeError, ShapeError
+from neonport.build import emit
 from neonport.indexing import check_indices
 from neonport.ops import OPS
-from neonport.optree import Expression, OpTreeNode, apply, as_operand, power
-from neonport.shape import normalize_axes, normalize_axis
+from neonport.optree import Expression, apply, power
+from neonport.shape import normalize_axis
 from neonport.tensor import Tensor
-
-
-def emit(node: Any, out: Tensor | None) -> Any:
-    """The node, or `out` after the node was assigned to it."""
-    if out is None:
-        return node
-    out[:] = node
-    return out
 
 
 def _unary(name: str) -> Callable[..., Any]:
@@ -43,22 +36,11 @@ def _binary(name: str) -> Callable[..., Any]:
     return function
 
 
-def reduction(name: str, a: Any, axis: Any) -> OpTreeNode:
-    """Node of a reduction; axis None, an int or several; reduced axes are kept with length 1."""
-    a = as_operand(a, name)
-    if not isinstance(a, Expression):
-        raise TypeError(f"{name}: needs a tensor or an op-tree, not a number")
-    axes = normalize_axes(axis, len(a.sig.shape), name)
-    if name in ("argmax", "argmin") and len(axes) not in (1, len(a.sig.shape)):
-        raise ShapeError(f"{name}: one axis, or None for all; not {axis}")
-    return apply(name, a, axes=axes)
-
-
 def _reduction(name: str, default: int | None) -> Callable[..., Any]:
     def function(
         self: Any, a: Any, axis: Any = default, out: Tensor | None = None, keepdims: bool = True
     ) -> Any:
-        return emit(reduction(name, a, axis), out)
+        return emit(build.reduction(name, a, axis), out)
 
     function.__name__ = name
     function.__doc__ = (
@@ -127,7 +109,7 @@ class OpCatalogue(Randomness):
 
     def transpose(self, a: Any, out: Tensor | None = None) -> Any:
         """`a.T`, or `out` after it was assigned there."""
-        return emit(a.T, out)
+        return emit(build.expression(a, "transpose").T, out)
 
     def mean(
         self,
@@ -138,7 +120,7 @@ class OpCatalogue(Randomness):
         keepdims: bool = True,
     ) -> Any:
         """Sum / n over an axis or all; `partial` is accepted for neon."""
-        node = reduction("sum", a, axis)
+        node = build.reduction("sum", a, axis)
         count = prod(a.sig.shape[i] for i in node.params["axes"])
         return emit(node * (1.0 / count if count else float("nan")), out)
 
@@ -153,7 +135,7 @@ class OpCatalogue(Randomness):
     ) -> Any:
         """Biased variance; `binary=True` replaces the square by `shift(x, x)`."""
         if not binary:
-            return emit(reduction("var", a, axis), out)
+            return emit(build.reduction("var", a, axis), out)
         centred = a - self.mean(a, axis)
         return self.mean(apply("shift", centred, centred), axis, out=out)
 
@@ -166,18 +148,13 @@ class OpCatalogue(Randomness):
         keepdims: bool = True,
     ) -> Any:
         """Square root of the biased variance."""
-        return emit(apply("sqrt", reduction("var", a, axis)), out)
+        return emit(apply("sqrt", build.reduction("var", a, axis)), out)
 
     def _index_tensor(self, indices: Any, size: int | None, axis: int) -> Any:
         """Indices as something a node can hold; host lists are checked and copied over."""
         if isinstance(indices, Expression):
             return indices
-        values = np.asarray(indices)
-        if size is not None:
-            values = check_indices(values, size, axis)
-        elif values.dtype.kind not in "iu":
-            raise DtypeError(f"indices of dtype {values.dtype} are not integers")
-        return self.array(values, dtype=np.int32)
+        return self.array(check_indices(indices, size, axis), dtype=np.int32)
 
     def take(self, a: Any, indices: Any, axis: int, out: Tensor | None = None) -> Any:
         """Entries of `a` picked along an axis.
@@ -189,12 +166,27 @@ class OpCatalogue(Randomness):
             out: assign there and return it.
 
         Raises:
-            IndexError: a host index is out of range. Indices held by a tensor are not read back: one
-                out of range picks 0.
+            IndexRangeError: a host index is out of range. Indices held by a tensor are not read
+                back: one out of range, or negative, picks 0.
         """
-        where = normalize_axis(axis, len(a.sig.shape), "take")
-        index = self._index_tensor(indices, a.sig.shape[where], where)
-        return emit(apply("take", a, index, axis=where), out)
+        shape = build.expression(a, "take").sig.shape
+        where = normalize_axis(axis, len(shape), "take")
+        index = self._index_tensor(indices, shape[where], where)
+        return emit(build.take(a, index, where), out)
+
+    def scatter(self, target: Tensor, indices: np.ndarray, axis: int, values: Tensor) -> None:
+        """Store entries of `values` at their indices along an axis of `target`; the last one wins.
+
+        Args:
+            target: writable tensor.
+            indices: flat host integers in range.
+            axis: axis of `target`.
+            values: tensor of the target's shape, except for the number of indices along the axis.
+        """
+        lead = (slice(None),) * axis
+        for j, index in enumerate(indices.tolist()):
+            at, part = (*lead, slice(index, index + 1)), (*lead, slice(j, j + 1))
+            self.assign(target[at], values[part])
 
     def onehot(
         self, indices: Any, axis: int, out: Tensor | None = None, classes: int | None = None
@@ -204,19 +196,17 @@ class OpCatalogue(Randomness):
         Args:
             indices: integers, n of them.
             axis: 0 gives (classes, n), 1 gives (n, classes).
+            out: assign there and return it.
             classes: number of classes; None takes it from where the tree is assigned.
 
         Raises:
-            ConfigurationError: axis is not 0 or 1.
+            ShapeError: axis is not 0 or 1.
         """
-        if axis not in (0, 1):
-            raise ConfigurationError(f"onehot: axis {axis!r} must be 0 or 1")
-        index = self._index_tensor(indices, None, axis)
-        return emit(apply("onehot", index, axis=axis, classes=classes), out)
+        return emit(build.onehot(self._index_tensor(indices, None, axis), axis, classes), out)
 
     def rand(self, out: Tensor | None = None, shape: Any = None) -> Any:
         """Uniform numbers in [0, 1), new ones at each evaluation; shape None: the target's."""
-        return emit(apply("rand", shape=None if shape is None else tuple(shape)), out)
+        return emit(build.rand(shape), out)
 
     def shift(self, ary: Any, shift_ary: Any, value: bool = True, out: Tensor | None = None) -> Any:
         """Multiply by the power of two nearest to `shift_ary` (or by 2^shift_ary); runs at once.
@@ -233,8 +223,9 @@ class OpCatalogue(Randomness):
     def binarize(self, ary: Any, out: Tensor, stochastic: bool = True) -> Tensor:
         """Store +1 / -1 by sign (0 is +1), or at random with p(+1) = clip((a + 1) / 2, 0, 1)."""
         if stochastic:
+            # as in neon `<=`: +1 for certain where p is 1
             flag = self.rand(shape=ary.sig.shape) <= self.clip((ary + 1) * 0.5, 0, 1)
         else:
             flag = ary >= 0
-        result: Tensor = emit(2 * flag - 1, out)
-        return result
+        out[:] = 2 * flag - 1
+        return out

@@ -18,7 +18,7 @@ from neonport.backends.tracing import Tracer
 from neonport.lower import Graph, Leaf, Lowering, scalar_slots
 from neonport.nest import BoundKernel
 from neonport.ops import OPS
-from neonport.optree import MAX_LEAVES, Expression, OpTreeNode, tensors, walk
+from neonport.optree import Expression, OpTreeNode, tensors, walk
 from neonport.plan import Call, Plan, make_plan
 from neonport.storage import Storage, byte_range
 from neonport.tensor import Tensor
@@ -210,7 +210,7 @@ class CompiledBackend(Backend):
         if plan.temporaries:
             launches = [self._locked(launches)]
         # numbers inside a large node are part of its identity and cannot be told apart by value
-        large = any(isinstance(v, OpTreeNode) and v.sig.leaves > MAX_LEAVES for _, v in pairs)
+        large = any(isinstance(v, OpTreeNode) and v.sig.large for _, v in pairs)
         fixed = large or any(s != s for s in scalars)
         return Statement(
             self, launches, numbered, rands, lowering.rand_sizes, scalars, lowering.scalars, fixed,
@@ -284,7 +284,8 @@ class CompiledBackend(Backend):
 
         def run() -> None:
             g, indices, out = (
-                Tensor(self, ref(), dtype, layout) for ref, dtype, layout in views  # type: ignore[arg-type]
+                Tensor(self, ref(), dtype, layout)
+                for ref, dtype, layout in views  # type: ignore[arg-type]
             )
             self.untake(g, indices, out, axis)
 

@@ -1,11 +1,11 @@
-"""Operations that layers ask a backend for, as op-trees: batch norm, softmax, activations, masks."""
+"""Operations that layers ask of a backend: batch norm, softmax, activations, masks."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from neonport.backends.linalg import LinearAlgebra
-from neonport.errors import ConfigurationError, ShapeError
+from neonport.errors import ConfigurationError, DtypeError
 from neonport.optree import apply
 from neonport.tensor import Tensor
 
@@ -96,10 +96,14 @@ class CompoundOps(LinearAlgebra):
         """Gradients of batch norm; `xsum` holds the mean. delta_out may be delta_in.
 
         Args:
-            delta_out: gradient of x, (K, L) or another shape of that size.
-            grad_gamma, grad_beta: (K, 1).
-            delta_in: (K, L) gradient of y.
+            delta_out: receives the gradient of x, (K, L) or another shape of that size.
+            grad_gamma, grad_beta: (K, 1), receive the gradients of the parameters.
+            delta_in: gradient of y, (K, L) or another shape of that size.
+            x, xsum, xvar, gamma, eps: as in the forward pass.
+            binary: products by powers of two (shift).
+            threads, repeat, layer: accepted for neon.
         """
+        delta_in = delta_in.reshape(x.shape)
 
         def product(a: Any, b: Any) -> Any:
             return apply("shift", a, b) if binary else a * b
@@ -186,12 +190,16 @@ class CompoundOps(LinearAlgebra):
 
         Raises:
             ConfigurationError: a negative standard deviation.
+            DtypeError: a tensor of integers.
         """
         if stdv < 0:
             raise ConfigurationError(f"fill_normal: standard deviation {stdv} is negative")
         if ary.dtype.kind != "f":
-            raise ShapeError(
-                f"fill_normal: a tensor of dtype {ary.dtype} cannot hold Gaussian numbers"
+            raise DtypeError(
+                f"fill_normal: a tensor of dtype {ary.dtype} cannot hold Gaussian numbers; use a "
+                "float type"
             )
-        self.set_host(ary, self.draw_normal(ary.size, mean, stdv).reshape(ary.shape))
+        ary.check_writable("fill_normal")
+        draw = self.draw_normal(ary.size, mean, stdv, ary.dtype)
+        self.set_host(ary, draw.reshape(ary.shape))
         return ary

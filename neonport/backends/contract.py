@@ -17,7 +17,7 @@ from neonport.errors import (
     DtypeError,
     ShapeError,
 )
-from neonport.numerics import cast
+from neonport.numerics import cast, host_numbers
 from neonport.optree import Expression, OpTreeNode, Signature, as_operand, resolve_wild
 from neonport.plugins.info import ProbeResult
 from neonport.shape import Shape, broadcast_shapes
@@ -66,8 +66,8 @@ class Contract(ABC):
         self.default_dtype = as_dtype(default_dtype)
         if self.default_dtype.name not in self.default_dtypes:
             raise ConfigurationError(
-                f"{self.backend_name}: datatype {self.default_dtype} cannot be the default; use one of "
-                f"{', '.join(self.default_dtypes)}"
+                f"{self.backend_name}: datatype {self.default_dtype} cannot be the default; use "
+                f"one of {', '.join(self.default_dtypes)}"
             )
         if compat_mode not in (None, "neon", "caffe"):
             raise ConfigurationError(f"compat_mode {compat_mode!r} is unknown; use None or 'caffe'")
@@ -121,6 +121,10 @@ class Contract(ABC):
     @abstractmethod
     def dlpack_device(self) -> tuple[int, int]:
         """DLPack device type and ordinal of this backend's memory."""
+
+    def dlpack_shares(self, device: tuple[int, int]) -> bool:
+        """Whether `dlpack_adopt` can use memory on a DLPack device in place."""
+        return device == self.dlpack_device()
 
     @abstractmethod
     def dlpack_capsule(
@@ -180,7 +184,7 @@ class Contract(ABC):
         Raises:
             ShapeError, TypeError, BackendMismatchError, ReadOnlyError: before anything is written.
         """
-        if not isinstance(value, Expression) and np.ndim(value) > 0:
+        if not isinstance(value, Expression) and _is_array(value):
             self.set_host(target, value)
         else:
             self.assign_many([(target, value)])
@@ -205,13 +209,12 @@ class Contract(ABC):
             for other, _ in checked[:i]:
                 if views_overlap(target, other):
                     raise AliasError(
-                        f"assign_many: targets of shapes {other.shape} and {target.shape} share memory"
+                        f"assign_many: targets of shapes {other.shape} and {target.shape} share "
+                        "memory; assign one after the other"
                     )
         self.run(checked)
 
-    def remember(
-        self, key: Any, call: Callable[..., Any], storages: Iterable[Storage]
-    ) -> None:
+    def remember(self, key: Any, call: Callable[..., Any], storages: Iterable[Storage]) -> None:
         """Keep a bound statement until one of the storages it uses is released."""
         if len(self.bound) >= MAX_BOUND:
             self.bound.clear()
@@ -223,10 +226,11 @@ class Contract(ABC):
 
     def _check_pair(self, target: Any, value: Any) -> Any:
         if not isinstance(target, Tensor):
-            raise TypeError(f"assign: the target must be a Tensor, not {type(target).__name__}")
+            raise DtypeError(f"assign: the target must be a Tensor, not {type(target).__name__}")
         if target.backend is not self:
             raise BackendMismatchError(
-                f"assign: the target lives on {target.backend}, not on {self}"
+                f"assign: the target lives on {target.backend}, not on {self}; use "
+                "target.copy_from(t)"
             )
         target.check_writable("assign")
         value = as_operand(value, "assign")
@@ -248,26 +252,26 @@ class Contract(ABC):
         return value
 
     def set_host(self, target: Tensor, ary: Any) -> None:
-        """Copy host data of the same size into `target`, cast to its dtype.
+        """Copy host data into `target`, cast to its dtype; a number fills it.
 
         Raises:
             ShapeError: another number of elements, or (both at least 2-D) another shape.
             DtypeError: not numbers.
         """
         target.check_writable("set")
-        if isinstance(ary, Tensor):
-            ary = ary.get()
-        values = np.asarray(ary)
-        if values.dtype.kind not in "biuf":
-            raise DtypeError(f"set: values of dtype {values.dtype} are not real numbers")
+        values = host_numbers(ary, "set")
+        if values.ndim == 0:
+            values = np.broadcast_to(values, target.shape)
         if values.size != target.size:
             raise ShapeError(
-                f"set: an array of shape {values.shape} ({values.size} elements) does not fill a tensor "
-                f"of shape {target.shape} ({target.size} elements); arrays do not broadcast here"
+                f"set: an array of shape {values.shape} ({values.size} elements) does not fill a "
+                f"tensor of shape {target.shape} ({target.size} elements); arrays do not broadcast "
+                "here, tensors do: be.array(x)"
             )
         if values.ndim >= 2 and values.shape != target.shape:
             raise ShapeError(
-                f"set: an array of shape {values.shape} for a tensor of shape {target.shape}; reshape it"
+                f"set: an array of shape {values.shape} for a tensor of shape {target.shape}; "
+                "reshape it"
             )
         self.copy_in(target, cast(values.reshape(target.shape), target.dtype))
 
@@ -276,8 +280,16 @@ class Contract(ABC):
         return node.astensor()
 
     def host_array(self, tensor: Tensor, dtype: Any, copy: bool | None) -> np.ndarray:
-        """What `np.asarray(tensor)` gives: a host copy, unless the backend's memory is the host's."""
+        """What `np.asarray(tensor)` gives: a host copy, unless the memory is the host's."""
         if copy is False:
-            raise ValueError("a tensor on a device cannot become an array without a copy")
+            raise ConfigurationError(
+                f"a tensor of dtype {tensor.dtype} on {self} cannot become an array of dtype "
+                f"{dtype or tensor.dtype} without a copy; leave copy out"
+            )
         values = tensor.get()
         return values if dtype is None else values.astype(dtype)
+
+
+def _is_array(value: Any) -> bool:
+    """Whether a value to assign is host data and not one number."""
+    return isinstance(value, (list, tuple)) or getattr(value, "ndim", 0) > 0

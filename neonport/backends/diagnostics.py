@@ -21,13 +21,23 @@ class Diagnostics(NeonHelpers):
         self, *args: Any, hist_bins: int = 64, hist_offset: int = -48, **kwargs: Any
     ) -> None:
         super().__init__(*args, **kwargs)
-        self.set_hist_buffers(hist_bins, hist_offset)
+        self._start_histograms(hist_bins, hist_offset)
 
     def set_hist_buffers(self, hist_bins: int, hist_offset: int) -> None:
-        """Forget stored histograms and use other bins: bin i counts rint(log2|x|) == offset + i."""
-        if hist_bins < 1:
-            raise ConfigurationError(f"set_hist_buffers: {hist_bins} bins")
-        self.hist_bins, self.hist_offset = hist_bins, hist_offset
+        """Use other bins: bin i counts rint(log2|x|) == offset + i.
+
+        Stored histograms are forgotten, unless the bins are what they were.
+
+        Raises:
+            ConfigurationError: fewer than one bin.
+        """
+        if (hist_bins, hist_offset) != (self.hist_bins, self.hist_offset):
+            self._start_histograms(hist_bins, hist_offset)
+
+    def _start_histograms(self, bins: int, offset: int) -> None:
+        if bins < 1:
+            raise ConfigurationError(f"set_hist_buffers: {bins} bins; at least one is needed")
+        self.hist_bins, self.hist_offset = int(bins), int(offset)
         self.hist_max = HIST_ROWS
         self.hist_map: dict[str, int] = {}
         self._hist_rows: list[np.ndarray] = []
@@ -45,9 +55,9 @@ class Diagnostics(NeonHelpers):
             raise ConfigurationError(
                 f"hist: {self.hist_max} histograms are stored; call dump_hist_data"
             )
-        values = np.abs(tensor.get().astype(np.float32)).reshape(-1)
-        values = values[~np.isnan(values)]
-        with np.errstate(divide="ignore"):
+        with np.errstate(all="ignore"):
+            values = np.abs(tensor.get().astype(np.float32)).reshape(-1)
+            values = values[~np.isnan(values)]
             level = np.rint(np.log2(values)) - self.hist_offset
         index = np.clip(level, 0, self.hist_bins - 1).astype(np.int64)
         counts = np.bincount(index, minlength=self.hist_bins).astype(np.int32)
@@ -59,7 +69,7 @@ class Diagnostics(NeonHelpers):
         """All stored histograms (rows x bins, int32) and the row of each tag; then forget them."""
         rows = np.array(self._hist_rows, np.int32).reshape(-1, self.hist_bins)
         result = self.array(rows, dtype=np.int32), self.hist_map
-        self.set_hist_buffers(self.hist_bins, self.hist_offset)
+        self._start_histograms(self.hist_bins, self.hist_offset)
         return result
 
     def init_mark(self) -> dict[str, float]:

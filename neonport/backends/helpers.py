@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from neonport.backends.compound import CompoundOps
 from neonport.errors import ConfigurationError
 from neonport.tensor import Tensor
@@ -90,8 +92,16 @@ class NeonHelpers(CompoundOps):
     def mergebroadcast_layer(self, n: int) -> None:
         """Layer state of a broadcast: none is needed."""
 
+    def bibnrnn_layer(self, *args: Any, **kwargs: Any) -> None:
+        """Layer state of a bidirectional recurrent layer with batch norm: none is needed."""
+
+    def Relu(self, ary: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+        """max(ary, 0) on host arrays."""
+        result: np.ndarray = np.maximum(ary, 0, out)
+        return result
+
     def consume(self, buf_index: int, hostlist: list[Any], devlist: list[Any]) -> None:
-        """Copy the transpose of `hostlist[buf_index]` to the device; `devlist` holds the buffers."""
+        """Copy `hostlist[buf_index].T` to the device; `devlist` holds the buffers."""
         host = hostlist[buf_index]
         if devlist[buf_index] is None:
             devlist[buf_index] = self.empty(host.T.shape, dtype=host.dtype)

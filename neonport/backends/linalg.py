@@ -26,8 +26,8 @@ class LinearAlgebra(OpCatalogue):
                 or (a.shape[1] != b.shape[0])
             ):
                 raise ShapeError(
-                    f"compound_dot: shapes {a.shape}, {b.shape} -> {c.shape} do not fit; needed are "
-                    "(m, k), (k, n) -> (m, n)"
+                    f"compound_dot: shapes {a.shape}, {b.shape} -> {c.shape} do not fit; needed "
+                    "are (m, k), (k, n) -> (m, n)"
                 )
             call = self.bind_matmul(a, b, c, float(alpha), float(beta))
             self.remember(key, call, (a.storage, b.storage, c.storage))
@@ -36,15 +36,19 @@ class LinearAlgebra(OpCatalogue):
     def _check_product(self, op: str, a: Tensor, b: Tensor, c: Tensor) -> None:
         for t in (a, b, c):
             if not isinstance(t, Tensor):
-                raise TypeError(f"{op}: operands must be tensors, not {type(t).__name__}")
+                raise DtypeError(f"{op}: operands must be tensors, not {type(t).__name__}")
             self.check_same_backend(op, t)
         if not a.dtype == b.dtype == c.dtype or c.dtype.kind != "f":
             raise DtypeError(
-                f"{op}: dtypes {a.dtype}, {b.dtype} -> {c.dtype} must be one and the same float type"
+                f"{op}: dtypes {a.dtype}, {b.dtype} -> {c.dtype} must be one and the same float "
+                "type; convert with t.astype(dtype)"
             )
         c.check_writable(op)
         if views_overlap(c, a) or views_overlap(c, b):
-            raise AliasError(f"{op}: the output of shape {c.shape} shares memory with an operand")
+            raise AliasError(
+                f"{op}: the output of shape {c.shape} shares memory with an operand; use another "
+                "buffer, or C[:] = be.dot(A, B)"
+            )
 
     def compound_dot(
         self,
@@ -58,7 +62,7 @@ class LinearAlgebra(OpCatalogue):
         repeat: int = 1,
         size: Any = None,
     ) -> Tensor:
-        """C = R(alpha * A @ B) + beta * C with R = max(., 0) if `relu`; then bsum = sum over axis 1.
+        """C = R(alpha * A @ B) + beta * C, R = max(., 0) if `relu`; then bsum = sum over axis 1.
 
         Args:
             A, B, C: (m, k), (k, n), (m, n) tensors of one float dtype; A and B may be views.
@@ -69,7 +73,11 @@ class LinearAlgebra(OpCatalogue):
         Raises:
             ShapeError, DtypeError, AliasError, BackendMismatchError: before anything is written.
         """
+        row_sums = None if bsum is None else self.sum(C, axis=1)
+        if row_sums is not None:
+            self._check_pair(bsum, row_sums)
         if relu and beta:
+            self._check_product("compound_dot", A, B, C)
             product = self.empty(C.shape, C.dtype)
             self.gemm(A, B, product, alpha)
             self.assign(C, self.maximum(product, 0) + C * beta)
@@ -78,7 +86,7 @@ class LinearAlgebra(OpCatalogue):
             if relu:
                 self.assign(C, self.maximum(C, 0))
         if bsum is not None:
-            self.assign(bsum, self.sum(C, axis=1))
+            self.assign(bsum, row_sums)
         return C
 
     def batched_dot(
@@ -101,7 +109,8 @@ class LinearAlgebra(OpCatalogue):
         node = apply("batched_dot", A, B, reduce=C.ndim == 2)
         if node.shape != C.shape:
             raise ShapeError(
-                f"batched_dot: shapes {A.shape}, {B.shape} give {node.shape}, the output is {C.shape}"
+                f"batched_dot: shapes {A.shape}, {B.shape} give {node.shape}, the output is "
+                f"{C.shape}; a 2-D output receives the sum over the batch axis"
             )
         if relu and beta:
             product = self.empty(C.shape, C.dtype)
@@ -125,15 +134,27 @@ class LinearAlgebra(OpCatalogue):
         return self.compound_dot(A, B, C, bsum=bsum)
 
     def copy_transpose(self, a: Tensor, out: Tensor, axes: Any = None, repeat: int = 1) -> None:
-        """Out = a with its axes in order `axes` (None: reversed); out must not share memory with a."""
-        perm = tuple(range(a.ndim))[::-1] if axes is None else tuple(axes)
-        source = a.permute(perm)
+        """Out = a with its axes in order `axes`, None: reversed.
+
+        Raises:
+            ShapeError: out has another shape, or `axes` is no order of the axes.
+            AliasError: out shares memory with a.
+        """
+        for t in (a, out):
+            if not isinstance(t, Tensor):
+                raise DtypeError(f"copy_transpose: {type(t).__name__} is not a Tensor")
+            self.check_same_backend("copy_transpose", t)
+        source = a.permute(range(a.ndim)[::-1] if axes is None else axes)
         if source.shape != out.shape:
             raise ShapeError(
-                f"copy_transpose: {a.shape} by {perm} is {source.shape}, out is {out.shape}"
+                f"copy_transpose: shape {a.shape} with axes {axes} becomes {source.shape}, out has "
+                f"{out.shape}"
             )
         if views_overlap(a, out):
-            raise AliasError("copy_transpose: out shares memory with the input")
+            raise AliasError(
+                f"copy_transpose: out of shape {out.shape} shares memory with the input; assign "
+                "the transpose: out[:] = a.T"
+            )
         self.assign(out, source)
 
     def update_fc_bias(self, err: Tensor, out: Tensor) -> None:

@@ -10,8 +10,6 @@ from neonport.backends.arrays import ArrayCreation
 from neonport.errors import ConfigurationError
 from neonport.random import PhiloxState, normal, uniform
 
-HostState = tuple[Any, ...]
-
 
 class Randomness(ArrayCreation):
     """Host draws (initializers) come from `be.rng`, tensor draws (masks, noise) from Philox.
@@ -29,13 +27,19 @@ class Randomness(ArrayCreation):
         self.rng = self.gen_rng(rng_seed)
 
     def gen_rng(self, seed: int | None = None) -> np.random.RandomState:
-        """A host generator; remembers its first state and restarts the device generator."""
+        """A host generator; remembers its first state and restarts the device generator.
+
+        Raises:
+            ConfigurationError: the seed is not an integer in [0, 2^32).
+        """
+        if seed is not None and not (isinstance(seed, (int, np.integer)) and 0 <= seed < 1 << 32):
+            raise ConfigurationError(f"rng_seed {seed!r} must be None or an integer in [0, 2**32)")
         rng = np.random.RandomState(seed)
-        self.init_rng_state: HostState = rng.get_state()
+        self.init_rng_state: Any = rng.get_state()
         self.philox = PhiloxState(seed)
         return rng
 
-    def rng_get_state(self) -> tuple[HostState, Any]:
+    def rng_get_state(self) -> tuple[Any, Any]:
         """(state of the host generator, state of the device generator)."""
         return self.rng.get_state(), self.philox.get_state()
 
@@ -43,8 +47,9 @@ class Randomness(ArrayCreation):
         """Restore a state of `rng_get_state`; a plain NumPy state sets the host part only.
 
         Raises:
-            ConfigurationError: the state has another form.
+            ConfigurationError: the state has another form; nothing is changed.
         """
+        before = self.rng_get_state()
         try:
             if len(state) == 2:
                 host, device = state
@@ -55,7 +60,9 @@ class Randomness(ArrayCreation):
             else:
                 self.rng.set_state(state)
                 self.philox.reset()
-        except (TypeError, ValueError, KeyError) as error:
+        except (TypeError, ValueError, KeyError, IndexError) as error:
+            self.rng.set_state(before[0])
+            self.philox.set_state(before[1])
             raise ConfigurationError(
                 f"rng_set_state: not a state of rng_get_state: {error}"
             ) from error
@@ -70,7 +77,7 @@ class Randomness(ArrayCreation):
         key, offset = self.philox.reserve_with_key(count)
         return uniform(key, offset, count)
 
-    def draw_normal(self, count: int, mean: float, std: float) -> np.ndarray:
-        """The next `count` Gaussian float32 numbers of the device generator, on the host."""
-        key, offset = self.philox.reserve_with_key(count)
-        return normal(key, offset, count, mean=mean, std=std)
+    def draw_normal(self, count: int, mean: float, std: float, dtype: Any) -> np.ndarray:
+        """The next `count` Gaussian numbers of the device generator, on the host."""
+        key, offset = self.philox.reserve_with_key(count, dtype)
+        return normal(key, offset, count, dtype, mean, std)

@@ -12,7 +12,7 @@ from neonport.backends.compiled import CompiledBackend, Launch, must_interpret
 from neonport.backends.contract import ProbeResult
 from neonport.backends.cpu import blas, jit, memory
 from neonport.backends.cpu.evaluate import evaluate
-from neonport.dlpack import CPU, host_array
+from neonport.dlpack import CPU, HOST_READABLE, host_array
 from neonport.errors import CompileError, DLPackError
 from neonport.nest import BoundKernel
 from neonport.numerics import cast
@@ -113,6 +113,11 @@ class CPUBackend(CompiledBackend):
         assert self._jit is not None
         return self._jit.bind(code, spec, places)
 
+    def scatter(self, target: Tensor, indices: np.ndarray, axis: int, values: Tensor) -> None:
+        """Store entries at their indices along an axis."""
+        at = (*(slice(None),) * axis, indices)
+        target.native[at] = values.native
+
     def bind_matmul(
         self, a: Tensor, b: Tensor, c: Tensor, alpha: float, beta: float
     ) -> Callable[[], None]:
@@ -125,6 +130,10 @@ class CPUBackend(CompiledBackend):
     def dlpack_device(self) -> tuple[int, int]:
         """kDLCPU, ordinal 0."""
         return CPU
+
+    def dlpack_shares(self, device: tuple[int, int]) -> bool:
+        """Whatever the host can read, pinned memory included."""
+        return device[0] in HOST_READABLE
 
     def dlpack_capsule(
         self, tensor: Tensor, *, stream: Any, max_version: Any, copy: bool | None

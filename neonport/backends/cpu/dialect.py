@@ -7,7 +7,7 @@ from importlib.resources import files
 from neonport.render import Dialect
 
 _C_TYPES = {
-    "float16": "_Float16",
+    "float16": "neo_half",
     "float32": "float",
     "float64": "double",
     "int8": "signed char",

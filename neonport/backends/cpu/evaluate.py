@@ -11,6 +11,7 @@ import numpy.typing as npt
 from neonport.ops import OPS, Kind
 from neonport.optree import Expression, OpTreeNode, resolve_wild, walk
 from neonport.shape import Shape
+from neonport.tensor import Tensor
 
 Array = npt.NDArray[Any]
 Uniform = Callable[[int], Array]
@@ -33,10 +34,11 @@ def evaluate(root: Any, shape: Shape, uniform: Uniform) -> Array:
     def operand(arg: Any, dtype: np.dtype | None) -> Array:
         if isinstance(arg, OpTreeNode):
             value = values[id(arg)]
-        elif isinstance(arg, Expression):
-            value = arg.native  # type: ignore[attr-defined]
+        elif isinstance(arg, Tensor):
+            value = arg.native
         else:
-            return np.asarray(arg, np.float64 if dtype is None else dtype)
+            # the shape that the rules give it: a product needs two axes
+            return np.full((1, 1), arg, np.float64 if dtype is None else dtype)
         return value if dtype is None else value.astype(dtype, copy=False)
 
     with np.errstate(all="ignore"):
@@ -48,9 +50,11 @@ def evaluate(root: Any, shape: Shape, uniform: Uniform) -> Array:
             # an index operand (the last one) keeps its integer dtype
             index = len(node.args) - 1 if op.kind is Kind.INDEXING else -1
             compute = _operand_dtype(node)
-            args = [operand(a, None if i == index else compute) for i, a in enumerate(node.args)]
+            args: list[Any] = [
+                operand(a, None if i == index else compute) for i, a in enumerate(node.args)
+            ]
             if node.op == "rand":
-                args = [uniform]  # type: ignore[list-item]
+                args = [uniform]
             result = np.asarray(op.numpy(*args, **params))
             values[id(node)] = result.astype(node.dtype, copy=False)
         if isinstance(root, Expression):

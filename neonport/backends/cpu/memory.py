@@ -21,8 +21,10 @@ def allocate(nbytes: int) -> Storage:
     """
     try:
         raw = np.zeros(nbytes + ALIGNMENT, np.uint8)  # calloc: pages are touched on first use
-    except (MemoryError, ValueError) as error:
-        raise OutOfDeviceMemory(f"cannot allocate {nbytes} bytes of host memory") from error
+    except (MemoryError, OverflowError, ValueError) as error:
+        raise OutOfDeviceMemory(
+            f"cannot allocate {nbytes} bytes of host memory; use a smaller batch or model"
+        ) from error
     start = -raw.ctypes.data % ALIGNMENT
     block = raw[start : start + nbytes]
     return Storage(block, nbytes, "host", block.ctypes.data)
@@ -64,8 +66,8 @@ def adopt(array: np.ndarray) -> tuple[Storage, Shape, int]:
     step = array.itemsize
     if any(s % step for s in array.strides) or not array.dtype.isnative:
         raise DLPackError(
-            f"array with strides {array.strides} bytes of dtype {array.dtype} cannot be shared; copy it "
-            "first: np.ascontiguousarray(x)"
+            f"array with strides {array.strides} bytes of dtype {array.dtype} cannot be shared; "
+            "copy it first: np.ascontiguousarray(x)"
         )
     strides = tuple(s // step for s in array.strides)
     low, high = span(array.shape, strides, 0)

@@ -30,6 +30,24 @@ NEO_FN T neo_finite_##S(T a) { return (T)(a - a == 0); }
 NEO_BOTH(float, f32, f)
 NEO_BOTH(double, f64, )
 
+/* ---- float16 as bits: any compiler vectorises the integer arithmetic ---- */
+typedef unsigned short neo_half;
+NEO_FN float neo_from_half(neo_half h) {
+  const neo_i32 body = (neo_i32)(h & 0x7fff) << 13, sign = (neo_i32)(h & 0x8000) << 16;
+  const float scaled = neo_float(body) * 5.192296858534828e33f; /* 2^112, exact also for subnormals */
+  const neo_i32 bits = body >= 0x0f800000 ? (body | 0x7f800000) : neo_bits(scaled);
+  return neo_float(bits | sign);
+}
+NEO_FN neo_half neo_to_half(float x) {
+  const neo_i32 bits = neo_bits(x), sign = (bits >> 16) & 0x8000, a = bits & 0x7fffffff;
+  /* below 2^-14 adding 0.5 leaves the rounded significand in the low bits */
+  const neo_i32 tiny = neo_bits(neo_float(a) + 0.5f) - 0x3f000000;
+  const neo_i32 usual = (a - 0x38000000 + 0xfff + ((a >> 13) & 1)) >> 13;
+  const neo_i32 over = a > 0x7f800000 ? 0x7e00 : 0x7c00;
+  const neo_i32 body = a >= 0x477ff000 ? over : a < 0x38800000 ? tiny : usual;
+  return (neo_half)(body | sign);
+}
+
 /* ---- exponentials: 2^n times a polynomial on [-ln2/2, ln2/2] (coefficients: Cephes expf) ---- */
 NEO_FN float neo_scale_f32(float y, neo_i32 n) {
   const neo_i32 half = n >> 1; /* two factors, so that results below the smallest normal survive */
@@ -104,8 +122,8 @@ NEO_FN float neo_log2_f32(float x) {
   return neo_log_special_f32(x, e + (f + low));
 }
 NEO_FN float neo_safelog_f32(float x) {
-  const float y = neo_log_f32(x < 1.9287498479639178e-22f ? 1.9287498479639178e-22f : x);
-  return y < -50.0f ? -50.0f : y;
+  const float y = neo_log_f32(x);
+  return (x < 1.9287498479639178e-22f) | (y < -50.0f) ? -50.0f : y;
 }
 
 /* ---- logistic function and tanh ---- */
@@ -158,17 +176,18 @@ NEO_FN float neo_exp2_wide(double t) {
   return (float)(p * neo_float64((neo_i64)((neo_word)(neo_bits64(k) - neo_bits64(6755399441055744.0)) + 1023) << 52));
 }
 NEO_FN float neo_pow_f32(float x, float y) {
-  const float a = __builtin_fabsf(x);
-  const float whole = __builtin_rintf(y), half = y * 0.5f;
-  const int integer = whole == y || __builtin_fabsf(y) >= 8388608.0f;
-  const int odd = integer && __builtin_rintf(half) != half && __builtin_fabsf(y) < 16777216.0f;
-  const double l = a == (float)NEO_INF ? 1024.0 : (a == 0.0f ? -1024.0 : neo_log2_wide(a));
-  float r = neo_exp2_wide((double)y * l);
-  r = (a == 1.0f) ? 1.0f : r; /* also 1^inf, (-1)^inf */
-  r = (x < 0.0f && !integer && a != (float)NEO_INF) ? (float)__builtin_nan("") : r;
-  r = (odd && __builtin_signbitf(x)) ? -r : r;
-  r = (x != x || y != y) ? x + y : r;
-  return (y == 0.0f || x == 1.0f) ? 1.0f : r;
+  const float inf = (float)NEO_INF, a = __builtin_fabsf(x), b = __builtin_fabsf(y);
+  const int whole = (__builtin_rintf(y) == y) | (b >= 8388608.0f);
+  const int odd = whole & (__builtin_rintf(y * 0.5f) != y * 0.5f) & (b < 16777216.0f);
+  const float large = y < 0.0f ? 0.0f : inf, small = y < 0.0f ? inf : 0.0f;
+  float r = neo_exp2_wide((double)y * neo_log2_wide(a));
+  r = a == inf ? large : r;
+  r = a == 0.0f ? small : r;
+  r = a == 1.0f ? 1.0f : r; /* also 1^inf and (-1)^inf */
+  r = (x < 0.0f) & (whole == 0) & (a != inf) ? (float)__builtin_nan("") : r;
+  r = odd ? __builtin_copysignf(r, x) : r;
+  r = (x != x) | (y != y) ? x + y : r;
+  return (y == 0.0f) | (x == 1.0f) ? 1.0f : r;
 }
 NEO_FN float neo_shift_f32(float x, float s) {
   return x * neo_sgn_f32(s) * neo_exp2_f32(__builtin_rintf(neo_log2_f32(__builtin_fabsf(s))));

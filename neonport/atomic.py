@@ -1,0 +1,147 @@
+"""Files that are either the old version or the new one, whatever happens while they are written."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import secrets
+import stat
+from collections.abc import Callable, Iterator
+from typing import IO
+
+try:
+    import fcntl
+except ImportError:  # Windows: an open file cannot be deleted there, which serves as the lock
+    fcntl = None  # type: ignore[assignment]
+
+_NAME_LIMIT = 200  # leaves room for the random part below the usual 255 bytes of a file name
+
+
+def _temporary_prefix(target: str) -> str:
+    return f".{os.path.basename(target)[:_NAME_LIMIT]}."
+
+
+def _lock(descriptor: int, *, wait: bool) -> bool:
+    """Take the file's lock; the system frees it when the process ends, also when it is killed."""
+    if fcntl is None:
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError:
+        return wait  # a file system without locks: write anyway, but never clean up there
+    return True
+
+
+def remove_leftovers(path: str | os.PathLike[str]) -> None:
+    """Delete temporary files of writers of `path` that were killed; leave those at work alone."""
+    target = os.path.realpath(path)
+    folder = os.path.dirname(target)
+    pattern = re.compile(re.escape(_temporary_prefix(target)) + r"[0-9a-f]{16}\.tmp")
+    with contextlib.suppress(OSError):
+        for name in os.listdir(folder):
+            if pattern.fullmatch(name):
+                _remove_if_dead(os.path.join(folder, name))
+
+
+def _remove_if_dead(path: str) -> None:
+    with contextlib.suppress(OSError):
+        descriptor = os.open(path, os.O_RDWR)
+        try:
+            if _lock(descriptor, wait=False) and fcntl is not None:
+                os.unlink(path)
+        finally:
+            os.close(descriptor)
+        if fcntl is None:
+            os.unlink(path)
+
+
+def _open_temporary(target: str) -> tuple[int, str]:
+    """Create and lock a new file beside `target`."""
+    while True:
+        path = os.path.join(
+            os.path.dirname(target), f"{_temporary_prefix(target)}{secrets.token_hex(8)}.tmp"
+        )
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+        descriptor = os.open(path, flags, 0o666)
+        _lock(descriptor, wait=True)
+        # Between creation and lock another process may have taken it for a leftover.
+        if os.path.exists(path):
+            return descriptor, path
+        os.close(descriptor)
+
+
+def _keep_mode(target: str, descriptor: int) -> None:
+    """Give the new file the permissions of the one it replaces."""
+    if hasattr(os, "fchmod"):
+        with contextlib.suppress(OSError):
+            os.fchmod(descriptor, stat.S_IMODE(os.stat(target).st_mode))
+
+
+def sync_folder(folder: str) -> None:
+    """Make a rename in `folder` survive a power failure, where the system can."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _naming(path: str) -> Iterator[None]:
+    """Let an OSError say which file it is about."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, os.strerror(error.errno), path) from error
+
+
+def write_file(path: str | os.PathLike[str], write: Callable[[IO[bytes]], None]) -> None:
+    """Write a file so that readers see the old one or the complete new one, nothing between.
+
+    The bytes go to a temporary file in the same folder, are synchronised to the disk, and take the
+    place of `path` by one rename. A symbolic link is followed, as `open` does.
+
+    Args:
+        path: file to write; its folder must exist.
+        write: called with the open binary file.
+
+    Raises:
+        OSError: the disk is full, the folder is missing, ...; `path` still holds what it held.
+    """
+    target = os.path.realpath(path)
+    remove_leftovers(target)
+    with _naming(os.fspath(path)):
+        descriptor, temporary = _open_temporary(target)
+    try:
+        with _naming(os.fspath(path)), os.fdopen(descriptor, "wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+            _keep_mode(target, file.fileno())
+            if fcntl is not None:
+                os.replace(temporary, target)  # still locked, so no cleaner can take it away
+        if fcntl is None:
+            with _naming(os.fspath(path)):
+                os.replace(temporary, target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+    sync_folder(os.path.dirname(target))
+
+
+def point_link(link: str | os.PathLike[str], target: str) -> None:
+    """Make `link` a symbolic link to `target` in one step; a file of that name is replaced."""
+    link = os.path.abspath(link)
+    temporary = f"{link}.{secrets.token_hex(8)}.link"
+    os.symlink(target, temporary)
+    try:
+        os.replace(temporary, link)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+    sync_folder(os.path.dirname(link))

@@ -1,0 +1,103 @@
+"""Backends: `gen_backend` makes the process-wide one; nothing here imports a device library."""
+
+from __future__ import annotations
+
+import atexit
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from neonport import registry
+from neonport.base import NervanaObject
+from neonport.log import logger
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
+
+    from neonport.autodiff import Autodiff as Autodiff
+    from neonport.backends.backend import Backend
+
+__all__ = ["Autodiff", "cleanup_backend", "gen_backend"]
+
+_exit_handler_registered = False
+
+
+def __getattr__(name: str) -> Any:
+    """Import `Autodiff` on first use."""
+    if name == "Autodiff":
+        from neonport.autodiff import Autodiff
+
+        return Autodiff
+    raise AttributeError(f"module 'neonport.backends' has no attribute {name!r}")
+
+
+def gen_backend(
+    backend: str | None = None,
+    rng_seed: int | None = None,
+    datatype: DTypeLike = np.float32,
+    batch_size: int = 0,
+    stochastic_round: bool | int = False,
+    device_id: int = 0,
+    max_devices: int | None = None,
+    compat_mode: str | None = None,
+    deterministic_update: bool | None = None,
+    deterministic: bool | None = None,
+) -> Backend:
+    """Construct a backend and make it the process-wide default, `NervanaObject.be`.
+
+    The previous default is cleaned up, but only once the new one is known to exist here.
+
+    Args:
+        backend: name or alias (`gpu` is cuda, `mkl` is cpu); None means $NEONPORT_BACKEND or `cpu`.
+        rng_seed: seed of the random numbers; None draws one.
+        datatype: default dtype of new tensors.
+        batch_size: columns of an activation buffer, kept as `be.bsz`.
+        stochastic_round: default rounding of new tensors, on devices that have it.
+        device_id: which device, where there are several.
+        max_devices: accepted for neon's sake.
+        compat_mode: None or `"caffe"`.
+        deterministic_update: deprecated, without effect.
+        deterministic: deprecated, without effect.
+
+    Returns:
+        The backend.
+
+    Raises:
+        UnknownBackendError: no such name; the message lists the names and their states.
+        BackendUnavailable: it cannot be used here; the message says why and what to do.
+        ValueError: an argument the backend does not take.
+    """
+    global _exit_handler_registered
+    name = registry.default_backend() if backend is None else backend
+    for argument, value in (
+        ("deterministic_update", deterministic_update),
+        ("deterministic", deterministic),
+    ):
+        if value is not None:
+            logger.warning("gen_backend: argument %s is deprecated and has no effect", argument)
+    registry.require(name)
+    cleanup_backend()
+    if not _exit_handler_registered:
+        atexit.register(cleanup_backend)
+        _exit_handler_registered = True
+    be: Backend = registry.create_backend(
+        name,
+        rng_seed=rng_seed,
+        default_dtype=datatype,
+        stochastic_round=stochastic_round,
+        device_id=device_id,
+        num_devices=max_devices,
+        compat_mode=compat_mode,
+        deterministic=None,
+    )
+    NervanaObject.be = be
+    be.bsz = batch_size
+    return be
+
+
+def cleanup_backend() -> None:
+    """Clean up the process-wide default backend, if there is one, and forget it."""
+    be = NervanaObject.be
+    if be is not None:
+        NervanaObject.be = None  # type: ignore[assignment]
+        be.cleanup_backend()

@@ -1,0 +1,21 @@
+"""The backends that come with neonport, announced through the same hook as everyone else's."""
+
+from __future__ import annotations
+
+from neonport.hookspecs import BackendInfo, hookimpl
+
+BUILTIN = (
+    BackendInfo(
+        "cpu",
+        "neonport.backends.cpu.backend:CPUBackend",
+        protocol=(1, 0),
+        priority=100,
+        summary="NumPy arrays, fused kernels compiled for this machine",
+    ),
+)
+
+
+@hookimpl
+def register_backends() -> tuple[BackendInfo, ...]:
+    """Return the built-in backends."""
+    return BUILTIN

@@ -1,0 +1,1 @@
+"""neon's `backends.util`: what a script asks before it chooses a backend."""

@@ -1,0 +1,118 @@
+"""The base of all callbacks, and how often they fire."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from neonport.base import NervanaObject
+from neonport.data.dataiterator import NervanaDataIterator
+from neonport.errors import ConfigurationError
+
+Frequency = int | np.integer | Sequence[int] | None
+
+
+def scalar(value: Any) -> float:
+    """A cost as a Python number, whatever (1, 1) array it comes in."""
+    return float(np.asarray(value).item())
+
+
+def fires(freq: Frequency, time: int) -> bool:
+    """Whether a frequency selects the 0-based `time`: every freq-th, those listed, or none."""
+    if freq is None:
+        return False
+    if isinstance(freq, (int, np.integer)):
+        return bool((time + 1) % freq == 0)
+    return time in freq
+
+
+def firing_count(freq: Frequency, epochs: int) -> int:
+    """How often `freq` fires in `epochs` epochs."""
+    if isinstance(freq, (int, np.integer)):
+        return int(epochs // freq)
+    return sum(fires(freq, epoch) for epoch in range(epochs))
+
+
+def firing_index(freq: Frequency, epoch: int) -> int:
+    """The number, from 0, of the firing that happens at `epoch`."""
+    return firing_count(freq, epoch + 1) - 1
+
+
+class Callback(NervanaObject):
+    """Something that is told about the progress of training.
+
+    Args:
+        epoch_freq: epochs between two calls, a list of 0-based epochs, or None for never.
+        minibatch_freq: the same for minibatches.
+    """
+
+    neon_module = "neon.callbacks.callbacks"
+
+    def __init__(self, epoch_freq: Frequency = 1, minibatch_freq: Frequency = 1) -> None:
+        for label, freq in (("epoch_freq", epoch_freq), ("minibatch_freq", minibatch_freq)):
+            if isinstance(freq, (int, np.integer)) and freq < 1:
+                raise ConfigurationError(f"{label} must be 1 or more (None for never), got {freq}")
+        self.epoch_freq = epoch_freq
+        self.minibatch_freq = minibatch_freq
+        self.costnm: str | None = None
+
+    def get_description(self, skip: Iterable[str] = (), **kwargs: Any) -> dict[str, Any]:
+        """Describe the callback; a data iterator is stored by its name."""
+        description = super().get_description(skip)
+        for arg in list(description["config"]):
+            value = getattr(self, arg)
+            if isinstance(value, NervanaDataIterator):
+                description["config"][arg] = {"type": "Data", "name": value.name}
+        return description
+
+    def on_train_begin(self, callback_data: Any, model: Any, epochs: int) -> None:
+        """Called once before the first epoch."""
+
+    def on_train_end(self, callback_data: Any, model: Any) -> None:
+        """Called once after the last epoch."""
+
+    def on_epoch_begin(self, callback_data: Any, model: Any, epoch: int) -> None:
+        """Called before an epoch that `epoch_freq` selects."""
+
+    def on_epoch_end(self, callback_data: Any, model: Any, epoch: int) -> None:
+        """Called after an epoch that `epoch_freq` selects."""
+
+    def on_minibatch_begin(
+        self, callback_data: Any, model: Any, epoch: int, minibatch: int
+    ) -> None:
+        """Called before a minibatch that `minibatch_freq` selects."""
+
+    def on_minibatch_end(self, callback_data: Any, model: Any, epoch: int, minibatch: int) -> None:
+        """Called after a minibatch that `minibatch_freq` selects."""
+
+    def on_train_abort(self) -> None:
+        """Called instead of `on_train_end` when training ends by an exception."""
+
+    def should_fire(self, callback_data: Any, model: Any, time: int, freq: Frequency) -> bool:
+        """Whether this callback is to be called at `time`."""
+        return fires(freq, time)
+
+    def _get_cached_epoch_loss(
+        self, callback_data: Any, model: Any, epoch: int, label: str
+    ) -> dict[str, Any] | None:
+        """What LossCallback found at this epoch: cost, seconds and a name; None if nothing."""
+        if f"cost/{label}" not in callback_data:
+            return None
+        losses = callback_data[f"cost/{label}"]
+        freq = losses.attrs["epoch_freq"]
+        freq = freq if isinstance(freq, (int, np.integer)) else list(freq)
+        index = firing_index(freq, epoch)
+        if not fires(freq, epoch) or index >= losses.shape[0]:
+            return None
+        if self.costnm is None:
+            self.costnm = f"{type(model.cost.costfunc).__name__} Loss"
+        seconds = callback_data[f"time/{label}"][index]
+        return {"cost": losses[index], "time": seconds, "costnm": self.costnm}
+
+
+def minibatch_position(callback_data: Any, epoch: int, minibatch: int) -> int:
+    """Index of a minibatch in the arrays that hold one entry for each."""
+    start = callback_data["time_markers/minibatch"][epoch - 1] if epoch > 0 else 0
+    return int(start) + minibatch

@@ -1,0 +1,246 @@
+"""Callbacks: the list of callbacks of one training run, and the data they share."""
+
+from __future__ import annotations
+
+import os
+import warnings
+import weakref
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from neonport.base import NervanaObject
+from neonport.callbacks.callback import Callback, Frequency
+from neonport.callbacks.cost import (
+    LossCallback,
+    MetricCallback,
+    TrainCostCallback,
+    TrainMulticostCallback,
+)
+from neonport.callbacks.interrupt import InterruptGuard
+from neonport.callbacks.loading import build_callbacks, read_description
+from neonport.callbacks.logs import RunTimerCallback, TrainLoggerCallback
+from neonport.callbacks.progress import ProgressBarCallback
+from neonport.callbacks.saving import (
+    EarlyStopCallback,
+    SaveBestStateCallback,
+    SerializeModelCallback,
+)
+from neonport.callbacks.store import open_store
+from neonport.errors import ConfigurationError
+
+
+class Callbacks(NervanaObject):
+    """The callbacks of one call of `Model.fit`.
+
+    Args:
+        model: model to be trained; only a weak reference is kept.
+        train_set: ignored, as in neon.
+        output_file: HDF5 file for what the callbacks record; default in memory.
+        eval_freq: epochs between two evaluations of `eval_set`, or a list of 0-based epochs.
+        progress_bar: show a bar on a terminal.
+        save_path: file for checkpoints.
+        serialize: epochs between two checkpoints.
+        history: checkpoints to keep.
+        model_file: checkpoint to load before training.
+        eval_set: data iterator with held-out data.
+        metric: metric to evaluate on `eval_set`.
+        log_token: ignored: the service it belonged to is gone.
+        multicost: record each cost of a Multicost.
+    """
+
+    neon_module = "neon.callbacks.callbacks"
+
+    def __init__(
+        self,
+        model: Any,
+        train_set: Any = None,
+        output_file: str | os.PathLike[str] | None = None,
+        eval_freq: Frequency = None,
+        progress_bar: bool = True,
+        save_path: str | None = None,
+        serialize: Frequency = 0,
+        history: int = 1,
+        model_file: str | None = None,
+        eval_set: Any = None,
+        metric: Any = None,
+        log_token: str | None = None,
+        multicost: bool = False,
+    ) -> None:
+        super().__init__()
+        if train_set is not None:
+            warnings.warn(
+                "Callbacks(train_set=...) is ignored: leave it out",
+                DeprecationWarning,
+                stacklevel=2,
+            )
+        if eval_freq and eval_set is None:
+            raise ConfigurationError("eval_freq needs an eval_set: pass both or none")
+        self.model = weakref.ref(model)
+        self.output_file = output_file
+        self.save_path = save_path
+        self.model_file = model_file
+        self.epoch_marker = 0
+        self.epoch_minibatches = 0
+        self.callback_data = open_store(output_file)
+        self._closed = False
+        self._interrupt = InterruptGuard()
+        self.callbacks: list[Callback] = []
+        self.add_callback(TrainMulticostCallback() if multicost else TrainCostCallback())
+        if progress_bar:
+            self.add_callback(ProgressBarCallback())
+        if eval_freq:
+            self.add_callback(LossCallback(eval_set, eval_freq), insert_pos=0)
+            if metric is not None:
+                self.add_callback(MetricCallback(eval_set, metric, eval_freq))
+        if save_path:
+            freq = serialize if not isinstance(serialize, int) or serialize > 1 else 1
+            self.add_callback(SerializeModelCallback(save_path, freq, history))
+        self.add_callback(TrainLoggerCallback())
+        self.add_callback(RunTimerCallback())
+
+    def add_callback(self, callback: Callback, insert_pos: int | None = None) -> None:
+        """Add a callback at the end of the list, or at `insert_pos`."""
+        position = len(self.callbacks) if insert_pos is None else insert_pos
+        self.callbacks.insert(position, callback)
+
+    def add_save_best_state_callback(self, path: str) -> None:
+        """Save to `path` whenever the held-out loss is the lowest so far."""
+        self.add_callback(SaveBestStateCallback(path))
+
+    def add_early_stop_callback(self, stop_func: Callable[[Any, float], tuple[Any, bool]]) -> None:
+        """Stop when `stop_func(state, loss)` returns `(state, True)`."""
+        self.add_callback(EarlyStopCallback(stop_func))
+
+    def serialize(self) -> dict[str, Any]:
+        """Describe the container and its callbacks."""
+        return self.get_description()
+
+    def get_description(self, skip: Iterable[str] = (), **kwargs: Any) -> dict[str, Any]:
+        """Describe the container and its callbacks as plain data."""
+        path = None if self.output_file is None else os.fspath(self.output_file)
+        return {
+            "epoch_marker": self.epoch_marker,
+            "output_file": path,
+            "callbacks": [callback.get_description() for callback in self.callbacks],
+        }
+
+    @classmethod
+    def load_callbacks(
+        cls, cdict: dict[str, Any] | str | os.PathLike[str], model: Any, data: Iterable[Any] = ()
+    ) -> Callbacks:
+        """Rebuild a container from its description.
+
+        Args:
+            cdict: description, or the path of a checkpoint that holds one.
+            model: model to be trained.
+            data: data iterators; a callback finds its own by name.
+        """
+        description = read_description(cdict)
+        container = cls(model, output_file=description.get("output_file"), progress_bar=False)
+        container.epoch_marker = description.get("epoch_marker", 0)
+        container.callbacks = build_callbacks(description["callbacks"], data)
+        return container
+
+    def on_train_begin(self, epochs: int) -> None:
+        """Load `model_file`, prepare the shared data, take over Ctrl-C, call each callback."""
+        model = self._live_model()
+        if self.model_file:
+            model.load_params(self.model_file)
+        self._prepare_data(model, epochs)
+        self._interrupt.install()
+        for callback in self.callbacks:
+            callback.on_train_begin(self.callback_data, model, epochs)
+
+    def _prepare_data(self, model: Any, epochs: int) -> None:
+        if self._closed:
+            if self.output_file is not None:
+                raise ConfigurationError(
+                    "these callbacks have finished their fit and closed their output_file; make "
+                    "a new Callbacks object with a new output_file"
+                )
+            self.callback_data, self._closed = open_store(None), False
+        batches = max(-(-model.ndata // model.be.bsz), model.nbatches)
+        config = self.callback_data.create_group("config")
+        config.attrs["total_minibatches"] = batches * epochs
+        config.attrs["total_epochs"] = epochs
+        markers = self.callback_data.create_group("time_markers")
+        # int64: neon's float32 loses count beyond 2**24 and cannot be an index.
+        dataset = markers.create_dataset("minibatch", (epochs,), dtype="int64")
+        done = min(model.epoch_index, epochs)  # of a continued training: keep the axes
+        dataset[:done] = [batches * (epoch + 1) for epoch in range(done)]
+        self.epoch_marker = batches * done
+        self.epoch_minibatches = 0
+
+    def on_train_end(self) -> None:
+        """Give Ctrl-C back, call each callback, close the data."""
+        self._interrupt.restore()
+        model = self._live_model()
+        for callback in self.callbacks:
+            callback.on_train_end(self.callback_data, model)
+        self._close()
+        if self._interrupt.requested:
+            raise KeyboardInterrupt
+
+    def on_train_abort(self) -> None:
+        """Release everything when training ends by an exception."""
+        self._interrupt.restore()
+        for callback in self.callbacks:
+            callback.on_train_abort()
+        self._close()
+
+    def _close(self) -> None:
+        if not self._closed:
+            self.callback_data.close()
+            self._closed = True
+
+    def on_epoch_begin(self, epoch: int) -> None:
+        """Call each callback that wants this epoch."""
+        model = self._live_model()
+        for callback in self.callbacks:
+            if callback.should_fire(self.callback_data, model, epoch, callback.epoch_freq):
+                callback.on_epoch_begin(self.callback_data, model, epoch)
+
+    def on_epoch_end(self, epoch: int) -> None:
+        """Call each callback that wants this epoch; then move the markers on."""
+        model = self._live_model()
+        for callback in self.callbacks:
+            if callback.should_fire(self.callback_data, model, epoch, callback.epoch_freq):
+                callback.on_epoch_end(self.callback_data, model, epoch)
+        self.epoch_marker += self.epoch_minibatches
+        self.epoch_minibatches = 0
+        markers = self.callback_data["time_markers"]
+        markers["minibatch"][epoch] = self.epoch_marker
+        markers.attrs["epochs_complete"] = epoch + 1
+        markers.attrs["minibatches_complete"] = self.epoch_marker
+        self.callback_data.flush()
+        self._stop_if_asked(model)
+
+    def on_minibatch_begin(self, epoch: int, minibatch: int) -> None:
+        """Call each callback that wants this minibatch."""
+        model = self._live_model()
+        for callback in self.callbacks:
+            if callback.should_fire(self.callback_data, model, minibatch, callback.minibatch_freq):
+                callback.on_minibatch_begin(self.callback_data, model, epoch, minibatch)
+
+    def on_minibatch_end(self, epoch: int, minibatch: int) -> None:
+        """Call each callback that wants this minibatch; then look at Ctrl-C."""
+        model = self._live_model()
+        for callback in self.callbacks:
+            if callback.should_fire(self.callback_data, model, minibatch, callback.minibatch_freq):
+                callback.on_minibatch_end(self.callback_data, model, epoch, minibatch)
+        self.epoch_minibatches = minibatch + 1
+        self._stop_if_asked(model)
+
+    def _stop_if_asked(self, model: Any) -> None:
+        """After Ctrl-C: save, if a path was given, and stop."""
+        if self._interrupt.requested:
+            self._interrupt.requested = False
+            if self.save_path:
+                model.save_params(self.save_path)
+            raise KeyboardInterrupt
+
+    def _live_model(self) -> Any:
+        model = self.model()
+        if model is None:
+            raise ConfigurationError("the model of these callbacks no longer exists")
+        return model

@@ -1,0 +1,187 @@
+"""Callbacks that record costs and metrics."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from typing import Any
+
+import numpy as np
+
+from neonport.callbacks.callback import (
+    Callback,
+    Frequency,
+    firing_count,
+    firing_index,
+    minibatch_position,
+    scalar,
+)
+from neonport.data.extent import batch_extent
+from neonport.errors import ConfigurationError
+from neonport.log import logger
+
+
+def _record(dataset: Any, index: int, value: Any) -> None:
+    """Store a value; data with more minibatches than it announced runs off the end."""
+    if index < dataset.shape[0]:
+        dataset[index] = value
+    else:
+        logger.warning("%s is full: minibatch %d is not recorded", dataset.name, index)
+
+
+class TrainCostCallback(Callback):
+    """Record the training cost of each minibatch in `cost/train`.
+
+    Args:
+        wsz: minibatches in the moving average.
+    """
+
+    def __init__(self, wsz: int = 10) -> None:
+        super().__init__(epoch_freq=1, minibatch_freq=1)
+        self.wsz = wsz
+        self.cost_history: deque[Any] = deque(maxlen=wsz)
+
+    def on_train_begin(self, callback_data: Any, model: Any, epochs: int) -> None:
+        """Make the array, one entry a minibatch."""
+        points = int(callback_data["config"].attrs["total_minibatches"])
+        dataset = callback_data.create_dataset("cost/train", (points,), dtype="float32")
+        dataset.attrs["time_markers"] = "minibatch"
+        self.cost_history = deque(maxlen=max(1, min(self.wsz, points)))
+
+    def on_minibatch_end(self, callback_data: Any, model: Any, epoch: int, minibatch: int) -> None:
+        """Store the mean of the window."""
+        self.cost_history.append(scalar(model.cost.cost))
+        index = minibatch_position(callback_data, epoch, minibatch)
+        mean = sum(self.cost_history) / len(self.cost_history)
+        _record(callback_data["cost/train"], index, mean)
+
+
+class TrainMulticostCallback(Callback):
+    """Record the training costs of a Multicost in `multicost/train` and `.../train_allbranches`.
+
+    Args:
+        wsz: minibatches in the moving average.
+    """
+
+    def __init__(self, wsz: int = 10) -> None:
+        super().__init__(epoch_freq=1, minibatch_freq=1)
+        self.wsz = wsz
+        self._history: dict[str, deque[Any]] = {}
+
+    def on_train_begin(self, callback_data: Any, model: Any, epochs: int) -> None:
+        """Make the arrays: one column a cost, and one column a leaf of nested costs."""
+        if not hasattr(model.cost, "costs"):
+            raise ConfigurationError(
+                f"multicost=True needs a Multicost, the model's cost is {model.cost.classnm}; "
+                "leave multicost out"
+            )
+        points = int(callback_data["config"].attrs["total_minibatches"])
+        window = max(1, min(self.wsz, points))
+        for label, values in self._values(model).items():
+            dataset = callback_data.create_dataset(
+                f"multicost/{label}", (points, len(values)), dtype="float64"
+            )
+            dataset.attrs["time_markers"] = "minibatch"
+            self._history[label] = deque(maxlen=window)
+
+    def on_minibatch_end(self, callback_data: Any, model: Any, epoch: int, minibatch: int) -> None:
+        """Store the means of the window."""
+        index = minibatch_position(callback_data, epoch, minibatch)
+        for label, values in self._values(model).items():
+            self._history[label].append(values)
+            mean = np.mean(self._history[label], axis=0)
+            _record(callback_data[f"multicost/{label}"], index, mean)
+
+    def _values(self, model: Any) -> dict[str, np.ndarray]:
+        branches = [scalar(cost.cost) for cost in model.cost.costs]
+        return {
+            "train": np.array(branches),
+            "train_allbranches": np.array(_leaf_costs(model.cost)),
+        }
+
+
+def _leaf_costs(cost: Any) -> list[float]:
+    """Costs of all leaves; the first of each Multicost without its brothers' share, as in neon."""
+    leaves: list[float] = []
+    for part in cost.costs:
+        leaves += _leaf_costs(part) if hasattr(part, "costs") else [scalar(part.cost)]
+    leaves[0] -= sum(leaves[1:])
+    return leaves
+
+
+class LossCallback(Callback):
+    """Record the cost on held-out data in `cost/loss` and the seconds it took in `time/loss`.
+
+    Args:
+        eval_set: data iterator.
+        epoch_freq: epochs between two evaluations, or a list of 0-based epochs.
+    """
+
+    def __init__(self, eval_set: Any, epoch_freq: Frequency = 1) -> None:
+        super().__init__(epoch_freq=epoch_freq)
+        self.eval_set = eval_set
+
+    def on_train_begin(self, callback_data: Any, model: Any, epochs: int) -> None:
+        """Make the arrays, one entry an evaluation."""
+        _per_evaluation(callback_data, "cost/loss", self.epoch_freq, epochs)
+        _per_evaluation(callback_data, "time/loss", self.epoch_freq, epochs)
+
+    def on_epoch_end(self, callback_data: Any, model: Any, epoch: int) -> None:
+        """Evaluate and store."""
+        start = time.perf_counter()
+        loss = self.get_loss(model)
+        index = firing_index(self.epoch_freq, epoch)
+        callback_data["cost/loss"][index] = loss
+        callback_data["time/loss"][index] = time.perf_counter() - start
+
+    def get_loss(self, model: Any) -> float:
+        """Mean cost over all samples of `eval_set` (of a sequence: the mean over its steps)."""
+        self.eval_set.reset()
+        total, seen = 0.0, 0
+        for x, t in self.eval_set:
+            y = model.fprop(x, inference=True)
+            samples, steps = batch_extent(y, model.be.bsz, self.eval_set.ndata - seen)
+            model.cost.get_cost(y, t)
+            columns = model.cost.outputs.get()[:, : samples * steps]
+            total += float(np.sum(columns, dtype=np.float64)) / steps
+            seen += samples
+        if not seen:
+            raise ConfigurationError("the eval_set gave no batch: is it empty?")
+        return total / seen
+
+
+class MetricCallback(Callback):
+    """Record a metric on held-out data in `metrics/<name>`.
+
+    Args:
+        eval_set: data iterator.
+        metric: instance of a metric.
+        epoch_freq: epochs between two evaluations, or a list of 0-based epochs.
+    """
+
+    def __init__(self, eval_set: Any, metric: Any, epoch_freq: Frequency = 1) -> None:
+        super().__init__(epoch_freq=epoch_freq)
+        if isinstance(metric, type):
+            raise ConfigurationError(f"metric must be an instance: {metric.__name__}()")
+        self.eval_set = eval_set
+        self.metric = metric
+        self.metric_desc = ", ".join(metric.metric_names)
+
+    def on_train_begin(self, callback_data: Any, model: Any, epochs: int) -> None:
+        """Make one array for each name of the metric."""
+        for name in self.metric.metric_names:
+            _per_evaluation(callback_data, f"metrics/{name}", self.epoch_freq, epochs)
+
+    def on_epoch_end(self, callback_data: Any, model: Any, epoch: int) -> None:
+        """Evaluate, store, and log a line."""
+        values = model.eval(self.eval_set, metric=self.metric)
+        index = firing_index(self.epoch_freq, epoch)
+        for name, value in zip(self.metric.metric_names, values, strict=True):
+            callback_data[f"metrics/{name}"][index] = value
+        logger.info("%s: %s", self.metric_desc, ", ".join(f"{v:.6g}" for v in values))
+
+
+def _per_evaluation(callback_data: Any, name: str, freq: Frequency, epochs: int) -> None:
+    dataset = callback_data.create_dataset(name, (firing_count(freq, epochs),), dtype="float32")
+    dataset.attrs["time_markers"] = "epoch_freq"
+    dataset.attrs["epoch_freq"] = freq

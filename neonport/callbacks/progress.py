@@ -1,0 +1,149 @@
+"""The progress bar and its text form."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+from neonport.callbacks.callback import Callback, scalar
+
+BAR_WIDTH = 20
+
+
+def get_progress_string(
+    tag: str,
+    epoch: int,
+    minibatch: int,
+    nbatches: int,
+    cost: Any,
+    time: float,
+    blockchar: str = "\u2588",
+) -> str:
+    """Neon's progress line.
+
+    Args:
+        tag: what is going on, `Train`.
+        epoch: 0-based epoch.
+        minibatch: minibatches done.
+        nbatches: minibatches of the epoch.
+        cost: a number, or a sequence of them for several costs.
+        time: seconds since the epoch began.
+        blockchar: what the bar is made of.
+    """
+    bar = blockchar * int(BAR_WIDTH * minibatch // max(1, nbatches))
+    digits = len(str(nbatches))
+    if isinstance(cost, (list, tuple)):
+        text = f"({', '.join(f'{c:.2f}' for c in cost)}) costs"
+    else:
+        text = f"{cost:.2f} cost"
+    return (
+        f"Epoch {epoch:<3} [{tag} |{bar:<{BAR_WIDTH}}| {minibatch:>{digits}}/{nbatches} batches, "
+        f"{text}, {time:.2f}s]"
+    )
+
+
+class ProgressBarCallback(Callback):
+    """Show a bar, the speed, the cost and the remaining time, on a terminal only.
+
+    Args:
+        epoch_freq: epochs that get a bar.
+        minibatch_freq: minibatches that move it.
+        update_thresh_s: least seconds between two redraws.
+    """
+
+    def __init__(
+        self, epoch_freq: int = 1, minibatch_freq: int = 1, update_thresh_s: float = 0.1
+    ) -> None:
+        super().__init__(epoch_freq=epoch_freq, minibatch_freq=minibatch_freq)
+        self.update_thresh_s = update_thresh_s
+        self._terminal = False
+        self._progress: Any = None  # of this epoch: finished ones stay on the screen as text
+        self._epochs = 0
+        self._last_update = 0.0
+
+    def on_train_begin(self, callback_data: Any, model: Any, epochs: int) -> None:
+        """Find out whether anybody is watching: standard error is a terminal."""
+        self._epochs = epochs
+        self._terminal = sys.stderr is not None and sys.stderr.isatty()
+
+    def on_epoch_begin(self, callback_data: Any, model: Any, epoch: int) -> None:
+        """Start a bar."""
+        if self._terminal:
+            self._close()
+            self._progress = _open_display()
+            self._progress.add_task(
+                f"Epoch {epoch + 1}/{self._epochs}", total=model.nbatches, cost="", loss=""
+            )
+            self._progress.start()
+            self._last_update = time.monotonic()
+
+    def on_minibatch_end(self, callback_data: Any, model: Any, epoch: int, minibatch: int) -> None:
+        """Move the bar, at most every `update_thresh_s` seconds and at the end."""
+        if self._progress is None:
+            return
+        now = time.monotonic()
+        last = minibatch + 1 >= model.nbatches
+        if last or now - self._last_update > self.update_thresh_s:
+            self._last_update = now
+            costs = [scalar(c.cost) for c in getattr(model.cost, "costs", [model.cost])]
+            text = "cost " + " ".join(f"{cost:.4g}" for cost in costs)
+            self._show(completed=minibatch + 1, cost=text)
+
+    def on_epoch_end(self, callback_data: Any, model: Any, epoch: int) -> None:
+        """Leave the finished bar, with the held-out loss if it was evaluated."""
+        if self._progress is not None:
+            loss = self._get_cached_epoch_loss(callback_data, model, epoch, "loss")
+            if loss:
+                self._show(loss=f"{loss['costnm']} {loss['cost']:.4g}, {loss['time']:.2f}s")
+            self._close()
+
+    def on_train_end(self, callback_data: Any, model: Any) -> None:
+        """Give the terminal back."""
+        self._close()
+
+    def on_train_abort(self) -> None:
+        """Give the terminal back."""
+        self._close()
+
+    def _show(self, **fields: Any) -> None:
+        self._progress.update(self._progress.task_ids[0], **fields)
+        self._progress.refresh()
+
+    def _close(self) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None
+
+
+def _open_display() -> Any:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+    from rich.text import Text
+
+    class Speed(ProgressColumn):
+        def render(self, task: Any) -> Text:
+            speed = task.completed / task.elapsed if task.elapsed else 0.0
+            return Text(f"{speed:.4g}/s", style="progress.data.speed")
+
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(BAR_WIDTH),
+        MofNCompleteColumn(),
+        TextColumn("batches"),
+        Speed(),
+        TextColumn("{task.fields[cost]}"),
+        TextColumn("{task.fields[loss]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        auto_refresh=False,  # redrawn by the callback: no thread beside the training
+    )

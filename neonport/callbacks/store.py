@@ -1,0 +1,182 @@
+"""`callback_data`: where callbacks keep what they record.
+
+With an output file it is an HDF5 file (extra `hdf5`); without one it is `MemoryStore`, which has
+the part of h5py's interface that callbacks use: groups, datasets, `attrs`, paths with slashes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from neonport.errors import ConfigurationError
+from neonport.log import logger
+
+
+class MemoryDataset:
+    """An array with attributes; indexing copies, as h5py does."""
+
+    def __init__(self, array: np.ndarray, name: str) -> None:
+        self.name = name
+        self.attrs: dict[str, Any] = {}
+        self._array = array
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the array."""
+        return self._array.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Dtype of the array."""
+        return self._array.dtype
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return self._array.size
+
+    def __len__(self) -> int:
+        return len(self._array)
+
+    def __getitem__(self, key: Any) -> Any:
+        value = self._array[key]
+        return value.copy() if isinstance(value, np.ndarray) else value
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self._array[key] = value
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.array(self._array, dtype=dtype)
+
+
+class MemoryGroup:
+    """A folder of datasets and groups; a name may be a path `a/b`."""
+
+    def __init__(self, name: str = "/") -> None:
+        self.name = name
+        self.attrs: dict[str, Any] = {}
+        self._members: dict[str, MemoryGroup | MemoryDataset] = {}
+
+    def _parent(self, path: str, create: bool) -> tuple[MemoryGroup, str]:
+        """Walk to the group that holds the last part of `path`."""
+        *folders, last = [part for part in path.split("/") if part]
+        group = self
+        for folder in folders:
+            if create and folder not in group._members:
+                group._members[folder] = MemoryGroup(f"{group.name.rstrip('/')}/{folder}")
+            member = group._members[folder]
+            if not isinstance(member, MemoryGroup):
+                raise KeyError(f"{member.name} is a dataset, not a group")
+            group = member
+        return group, last
+
+    def _place(self, path: str) -> tuple[MemoryGroup, str, str]:
+        group, last = self._parent(path, create=True)
+        if last in group._members:
+            raise ValueError(f"{path!r} exists already in {self.name}")
+        return group, last, f"{group.name.rstrip('/')}/{last}"
+
+    def create_group(self, name: str) -> MemoryGroup:
+        """Make a new group."""
+        parent, last, full = self._place(name)
+        group = parent._members[last] = MemoryGroup(full)
+        return group
+
+    def require_group(self, name: str) -> MemoryGroup:
+        """Return the group of that name, made if missing."""
+        if name not in self:
+            return self.create_group(name)
+        member = self[name]
+        if not isinstance(member, MemoryGroup):
+            raise TypeError(f"{member.name} is a dataset, not a group")
+        return member
+
+    def create_dataset(
+        self, name: str, shape: Any = None, dtype: Any = None, data: Any = None, **storage: Any
+    ) -> MemoryDataset:
+        """Make a new dataset of zeros (float32) or of `data`; storage options mean nothing here."""
+        if data is None:
+            array = np.zeros(shape, dtype or np.float32)
+        else:
+            array = np.array(data, dtype=dtype)
+            array = array if shape is None else array.reshape(shape)
+        parent, last, full = self._place(name)
+        dataset = parent._members[last] = MemoryDataset(array, full)
+        return dataset
+
+    def __getitem__(self, path: str) -> Any:
+        group, last = self._parent(path, create=False)
+        return group._members[last]
+
+    def __delitem__(self, path: str) -> None:
+        group, last = self._parent(path, create=False)
+        del group._members[last]
+
+    def __contains__(self, path: str) -> bool:
+        try:
+            group, last = self._parent(path, create=False)
+        except KeyError:
+            return False
+        return last in group._members
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._members)
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def get(self, path: str, default: Any = None) -> Any:
+        """Return the member at `path`, or `default`."""
+        try:
+            return self[path]
+        except KeyError:
+            return default
+
+    def keys(self) -> list[str]:
+        """Names of the members."""
+        return list(self._members)
+
+    def values(self) -> list[Any]:
+        """The members."""
+        return list(self._members.values())
+
+    def items(self) -> list[tuple[str, Any]]:
+        """Names and members."""
+        return list(self._members.items())
+
+
+class MemoryStore(MemoryGroup):
+    """The root group; `close` keeps the contents readable."""
+
+    filename = None
+
+    def flush(self) -> None:
+        """Nothing to write."""
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+
+def open_store(output_file: str | os.PathLike[str] | None) -> Any:
+    """Return an HDF5 file made afresh, or an in-memory store when `output_file` is None.
+
+    Raises:
+        ConfigurationError: h5py is missing.
+    """
+    if output_file is None:
+        return MemoryStore()
+    try:
+        import h5py
+    except ImportError as error:
+        raise ConfigurationError(
+            f"output_file={os.fspath(output_file)!r} needs h5py; install it with "
+            "`pip install neonport[hdf5]`, or leave output_file out to keep the data in memory"
+        ) from error
+    if os.path.isfile(output_file):
+        logger.warning("overwriting the existing file %s", output_file)
+        os.remove(output_file)
+    return h5py.File(output_file, "w")

@@ -1,0 +1,1 @@
+"""The `neonport` command; `main.py` holds the table of sub-commands."""

@@ -1,0 +1,59 @@
+"""Initializer: the one method `fill`, and the checks that all initializers share."""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+from neonport.base import NervanaObject
+from neonport.errors import ConfigurationError, ShapeError
+
+if TYPE_CHECKING:
+    from neonport.tensor import Tensor
+
+
+class Initializer(NervanaObject):
+    """Base class: writes first values into a parameter tensor.
+
+    Random ones draw once per fill, the whole shape in row-major order, from `param.backend.rng`:
+    the same seed and the same order of fills give the same bits on every backend.
+    """
+
+    neon_module = "neon.initializers.initializer"
+
+    def fill(self, param: Tensor) -> None:
+        """Write first values into `param`.
+
+        Args:
+            param: the tensor to fill, any float dtype; values are cast to it.
+        """
+        raise NotImplementedError(f"{self.classnm} does not define fill(param)")
+
+
+def finite_number(owner: str, argument: str, value: Any) -> float:
+    """Return `value` as a float.
+
+    Raises:
+        ConfigurationError: it is not a finite number.
+    """
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = float("nan")
+    if not isfinite(number):
+        raise ConfigurationError(f"{owner}: {argument}={value!r} must be a finite number")
+    return number
+
+
+def require_matrix(owner: str, param: Tensor) -> tuple[int, int]:
+    """Return the two sizes of a matrix parameter.
+
+    Raises:
+        ShapeError: `param` is not two-dimensional or is empty.
+    """
+    if len(param.shape) != 2 or 0 in param.shape:
+        raise ShapeError(
+            f"{owner}: a parameter of shape {param.shape} is not a non-empty matrix; reshape it to "
+            "two dimensions before filling it"
+        )
+    return param.shape[0], param.shape[1]

@@ -1,0 +1,150 @@
+"""Initializers that draw from a distribution, with a fixed scale or one that follows the shape."""
+
+from __future__ import annotations
+
+from math import sqrt
+from typing import TYPE_CHECKING
+
+from neonport.errors import ConfigurationError
+from neonport.initializers.base import Initializer, finite_number, require_matrix
+
+if TYPE_CHECKING:
+    from neonport.tensor import Tensor
+
+
+class Uniform(Initializer):
+    """Uniform numbers in [low, high).
+
+    Args:
+        low, high: bounds.
+        name: given name.
+
+    Raises:
+        ConfigurationError: `low` is above `high`, or one is not a finite number.
+    """
+
+    neon_module = "neon.initializers.initializer"
+
+    def __init__(self, low: float = 0.0, high: float = 1.0, name: str = "uniformInit") -> None:
+        super().__init__(name=name)
+        self.low = finite_number("Uniform", "low", low)
+        self.high = finite_number("Uniform", "high", high)
+        if low > high:
+            raise ConfigurationError(f"Uniform: low={low} is above high={high}; swap them")
+
+    def fill(self, param: Tensor) -> None:
+        """Write uniform numbers into `param`."""
+        param.set(param.backend.rng.uniform(self.low, self.high, param.shape))
+
+
+class Gaussian(Initializer):
+    """Normally distributed numbers.
+
+    Args:
+        loc: mean.
+        scale: standard deviation, not negative.
+        name: given name.
+
+    Raises:
+        ConfigurationError: `scale` is negative, or one is not a finite number.
+    """
+
+    neon_module = "neon.initializers.initializer"
+
+    def __init__(self, loc: float = 0.0, scale: float = 1.0, name: str = "gaussianInit") -> None:
+        super().__init__(name=name)
+        self.loc = finite_number("Gaussian", "loc", loc)
+        self.scale = finite_number("Gaussian", "scale", scale)
+        if scale < 0:
+            raise ConfigurationError(f"Gaussian: scale={scale} (a standard deviation) is negative")
+
+    def fill(self, param: Tensor) -> None:
+        """Write normally distributed numbers into `param`."""
+        param.set(param.backend.rng.normal(self.loc, self.scale, param.shape))
+
+
+class GlorotUniform(Initializer):
+    """Uniform numbers in +-sqrt(6 / (rows + columns)) (Glorot and Bengio, 2010).
+
+    Args:
+        name: given name.
+    """
+
+    neon_module = "neon.initializers.initializer"
+
+    def __init__(self, name: str = "autouniformInit") -> None:
+        super().__init__(name=name)
+
+    def fill(self, param: Tensor) -> None:
+        """Write uniform numbers into a matrix.
+
+        Raises:
+            ShapeError: `param` is not a matrix.
+        """
+        bound = sqrt(6.0 / sum(require_matrix(self.classnm, param)))
+        param.set(param.backend.rng.uniform(-bound, bound, param.shape))
+
+
+class _FanIn(Initializer):
+    """Base of initializers whose scale follows the number of inputs of a unit.
+
+    Args:
+        local: True for convolution weights (C*R*S, K), whose fan-in is the number of rows; False
+            for linear weights (nout, nin), whose fan-in is the number of columns.
+        name: given name.
+    """
+
+    def __init__(self, local: bool = True, name: str | None = None) -> None:
+        super().__init__(name=name)
+        self.local = local
+
+    def fan_in(self, param: Tensor) -> int:
+        """Inputs of one unit of `param`."""
+        rows, columns = require_matrix(self.classnm, param)
+        return rows if self.local else columns
+
+
+class Xavier(_FanIn):
+    """Uniform numbers in +-sqrt(3 / fan_in) (Glorot and Bengio, 2010, forward variance only).
+
+    Args:
+        local: True for convolution weights, False for linear weights.
+        name: given name.
+    """
+
+    neon_module = "neon.initializers.initializer"
+
+    def __init__(self, local: bool = True, name: str = "xavier") -> None:
+        super().__init__(local, name)
+
+    def fill(self, param: Tensor) -> None:
+        """Write uniform numbers into a matrix.
+
+        Raises:
+            ShapeError: `param` is not a matrix.
+        """
+        bound = sqrt(3.0 / self.fan_in(param))
+        param.set(param.backend.rng.uniform(-bound, bound, param.shape))
+
+
+class Kaiming(_FanIn):
+    """Normal numbers of standard deviation sqrt(2 / fan_in), for rectifiers (He et al., 2015).
+
+    Args:
+        local: True for convolution weights, False for linear weights.
+        name: given name.
+    """
+
+    neon_module = "neon.initializers.initializer"
+
+    def __init__(self, local: bool = True, name: str = "Kaiming") -> None:
+        super().__init__(local, name)
+
+    def fill(self, param: Tensor) -> None:
+        """Write normally distributed numbers into a matrix.
+
+        Raises:
+            ShapeError: `param` is not a matrix.
+        """
+        scale = sqrt(2.0 / self.fan_in(param))
+        param.set(param.backend.rng.normal(0.0, scale, param.shape))

@@ -1,0 +1,21 @@
+"""Layers: one family a file; this is the public list. See README.md in this folder."""
+
+from __future__ import annotations
+
+from neonport.layers.activation import Activation as Activation
+from neonport.layers.base import Layer as Layer
+from neonport.layers.batchnorm import BatchNorm as BatchNorm
+from neonport.layers.batchnorm_autodiff import BatchNormAutodiff as BatchNormAutodiff
+from neonport.layers.bias import Bias as Bias
+from neonport.layers.branch import BranchNode as BranchNode
+from neonport.layers.compound import Affine as Affine
+from neonport.layers.cost import GeneralizedCost as GeneralizedCost
+from neonport.layers.cost import GeneralizedCostMask as GeneralizedCostMask
+from neonport.layers.data_transform import DataTransform as DataTransform
+from neonport.layers.dropout import Dropout as Dropout
+from neonport.layers.linear import Linear as Linear
+from neonport.layers.optree_layer import OpTreeLayer as OpTreeLayer
+from neonport.layers.parameter import ParameterLayer as ParameterLayer
+from neonport.layers.reshape import Reshape as Reshape
+from neonport.layers.sequential import Sequential as Sequential
+from neonport.layers.skip import SkipNode as SkipNode

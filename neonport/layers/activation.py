@@ -1,0 +1,49 @@
+"""Activation: a transform of the outputs of the layer below, in place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from neonport.layers.base import Layer
+from neonport.layers.checks import check_error, check_inputs, check_transform
+
+
+class Activation(Layer):
+    """A transform of the inputs, written over them; deltas = transform.bprop(outputs) * error.
+
+    Args:
+        transform: a Transform such as Rectlin(); its `bprop` is given the outputs.
+        name: given name, or None.
+    """
+
+    neon_module = "neon.layers.layer"
+
+    def __init__(self, transform: Any, name: str | None = None) -> None:
+        super().__init__(name)
+        check_transform(self, transform, needs_bprop=True)
+        self.transform = transform
+        self.owns_output = False
+        self.owns_delta = True
+
+    def __str__(self) -> str:
+        return f"{self.classnm} Layer '{self.name}': {type(self.transform).__name__}"
+
+    def configure(self, in_obj: Any) -> Activation:
+        """The shape stays."""
+        super().configure(in_obj)
+        self.out_shape = self.in_shape
+        return self
+
+    def fprop(self, inputs: Any, inference: bool = False) -> Any:
+        """Transform `inputs` in place and return them."""
+        check_inputs(self, inputs)
+        self.inputs = self.outputs = inputs
+        self.be.fprop_transform(None, self.transform, inputs, inputs)
+        return inputs
+
+    def bprop(self, error: Any) -> Any:
+        """Return transform.bprop(outputs) * error, or None where nobody needs it."""
+        check_error(self, error)
+        if self.deltas is not None:
+            self.be.bprop_transform(None, self.transform, self.outputs, error, self.deltas, False)
+        return self.deltas

@@ -1,0 +1,200 @@
+"""Mistakes in the use of layers, found before anything is written, and what to do about them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from neonport.errors import (
+    BackendMismatchError,
+    ConfigurationError,
+    DtypeError,
+    ShapeError,
+)
+from neonport.layers.shapes import is_int
+from neonport.tensor import Tensor
+
+if TYPE_CHECKING:
+    from neonport.layers.base import Layer
+
+
+class AccumulationError(ConfigurationError, BufferError):
+    """Gradients cannot be accumulated: there are no buffers for it."""
+
+
+class BiasConflictError(ConfigurationError, AttributeError):
+    """A compound layer was asked for a bias and for batch normalisation."""
+
+
+def label(layer: Any) -> str:
+    """How errors name a layer: class and quoted name."""
+    return f"{type(layer).__name__} {getattr(layer, 'name', None)!r}"
+
+
+def need_backend(layer: Any) -> None:
+    """Raise unless a backend with a batch size is there.
+
+    Raises:
+        ConfigurationError: no backend, or its batch size is 0.
+    """
+    if layer.be is None:
+        raise ConfigurationError(
+            f"{label(layer)}: there is no backend; call gen_backend(batch_size=...) first"
+        )
+    if not layer.be.bsz:
+        raise ConfigurationError(
+            f"{label(layer)}: buffers need a batch size; gen_backend(batch_size=...), or set be.bsz"
+        )
+
+
+def need_configured(layer: Layer, call: str) -> None:
+    """Raise unless `configure` ran and said the output shape.
+
+    Raises:
+        ConfigurationError: naming the missing step.
+    """
+    if layer.in_shape is None:
+        raise ConfigurationError(
+            f"{label(layer)}: {call} before configure; call layer.configure(in_obj) first "
+            "(Model.initialize does all steps)"
+        )
+    if layer.out_shape is None:
+        raise ConfigurationError(
+            f"{label(layer)}: configure did not set self.out_shape; set it and return self"
+        )
+
+
+def check_inputs(
+    layer: Layer, inputs: Any, dtype: np.dtype | None = None, *, floats: bool = True
+) -> None:
+    """Check the argument of `fprop` against what was configured; free for a buffer seen before.
+
+    Args:
+        layer: must have been allocated.
+        inputs: what `fprop` was given.
+        dtype: the dtype it must have, if it matters.
+        floats: whether any dtype must at least be a float.
+
+    Raises:
+        ConfigurationError: `fprop` before `allocate`.
+        DtypeError: not a tensor, or of a wrong dtype.
+        BackendMismatchError: a tensor of another backend.
+        ShapeError: another shape.
+    """
+    if inputs is layer._seen_inputs is not None:
+        return
+    if layer._in_buffer is None:
+        need_configured(layer, "fprop")
+        raise ConfigurationError(
+            f"{label(layer)}: fprop before allocate; call layer.allocate() after configure"
+        )
+    _check_tensor(layer, inputs, "input")
+    if inputs.shape != layer._in_buffer:
+        turned = inputs.shape == layer._in_buffer[::-1]
+        raise ShapeError(
+            f"{label(layer)}: the input has shape {inputs.shape}, buffers were made for "
+            f"{layer._in_buffer} (in_shape {layer.in_shape}, features down, samples across)"
+            + (
+                "; it looks transposed"
+                if turned
+                else "; fit the data or configure and allocate anew"
+            )
+        )
+    if (floats and inputs.dtype.kind != "f") or (dtype is not None and inputs.dtype != dtype):
+        raise DtypeError(
+            f"{label(layer)}: the input is {inputs.dtype}, this layer computes on "
+            f"{dtype or 'floats'}; copy it: be.array(x, dtype=...)"
+        )
+    layer._seen_inputs = inputs
+
+
+def check_error(layer: Layer, error: Any) -> None:
+    """Check the argument of `bprop` against the outputs; free for a buffer seen before.
+
+    Raises:
+        ConfigurationError: `bprop` before `fprop`, or no error at all.
+        DtypeError, BackendMismatchError, ShapeError: as for `check_inputs`.
+    """
+    if error is layer._seen_error is not None and layer.inputs is not None:
+        return
+    if layer.inputs is None or layer.outputs is None:
+        raise ConfigurationError(
+            f"{label(layer)}: bprop before fprop; gradients need the inputs of a forward pass"
+        )
+    if error is None:
+        raise ConfigurationError(
+            f"{label(layer)}: the error is None: the layer above returned no gradient; was it "
+            "given its buffer (allocate_deltas, set_deltas), and does its bprop return it?"
+        )
+    _check_tensor(layer, error, "error")
+    if error.shape != layer.outputs.shape:
+        raise ShapeError(
+            f"{label(layer)}: the error has shape {error.shape}, the outputs "
+            f"{layer.outputs.shape}; they must agree (out_shape {layer.out_shape})"
+        )
+    layer._seen_error = error
+
+
+def _check_tensor(layer: Layer, value: Any, role: str) -> None:
+    if not isinstance(value, Tensor):
+        raise DtypeError(
+            f"{label(layer)}: the {role} is a {type(value).__name__}, not a Tensor; "
+            "make it one: be.array(x)"
+        )
+    if value.backend is not layer.be:
+        raise BackendMismatchError(
+            f"{label(layer)}: the {role} lives on {value.backend}, the layer on {layer.be}; copy "
+            "it over (be.array(x.get())), or give the layer that backend: layer.set_backend(be)"
+        )
+
+
+def check_init(layer: Any, init: Any, argument: str = "init") -> None:
+    """Check that `init` can fill a parameter: initializer, array, tensor, or None (loaded later).
+
+    Raises:
+        ConfigurationError: anything else.
+    """
+    if (
+        init is None
+        or isinstance(init, (np.ndarray, Tensor))
+        or callable(getattr(init, "fill", None))
+    ):
+        return
+    hint = f"; for a constant: Constant({init!r})" if isinstance(init, (int, float)) else ""
+    raise ConfigurationError(
+        f"{label(layer)}: {argument}={init!r} is no initializer; give an object with fill(param) "
+        f"such as Gaussian(), Xavier(), or an array of the parameter's shape{hint}"
+    )
+
+
+def check_positive_int(layer: Any, argument: str, value: Any) -> int:
+    """Return `value` as an int of at least 1.
+
+    Raises:
+        ConfigurationError: it is none.
+    """
+    if not is_int(value) or value < 1:
+        raise ConfigurationError(f"{label(layer)}: {argument}={value!r} must be an integer >= 1")
+    return int(value)
+
+
+def check_transform(layer: Any, transform: Any, *, needs_bprop: bool) -> None:
+    """Check that `transform` can be applied (and derived).
+
+    Raises:
+        ConfigurationError: a class instead of an instance, or a missing method.
+    """
+    if isinstance(transform, type):
+        raise ConfigurationError(
+            f"{label(layer)}: {transform.__name__} is a class; give an instance: "
+            f"{transform.__name__}()"
+        )
+    missing = not callable(transform) or (
+        needs_bprop and not callable(getattr(transform, "bprop", None))
+    )
+    if missing:
+        raise ConfigurationError(
+            f"{label(layer)}: {transform!r} is no transform; it needs __call__(x)"
+            + (" and bprop(outputs)" if needs_bprop else "")
+        )

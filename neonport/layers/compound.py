@@ -1,0 +1,90 @@
+"""Compound layers: plain lists of layers, which containers flatten."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from neonport.layers.activation import Activation
+from neonport.layers.base import Layer
+from neonport.layers.batchnorm import BatchNorm
+from neonport.layers.bias import Bias
+from neonport.layers.checks import BiasConflictError, check_init, check_transform
+from neonport.layers.linear import Linear
+
+
+class CompoundLayer(list[Layer]):
+    """A main layer followed by what is wanted of bias, batch normalisation and activation.
+
+    Args:
+        bias: initializer of a bias; None for no bias.
+        batch_norm: add a BatchNorm; it has a shift of its own, so not together with `bias`.
+        activation: a Transform, or None.
+        name: name of the main layer; the others get it as a prefix.
+    """
+
+    def __init__(
+        self,
+        bias: Any = None,
+        batch_norm: bool = False,
+        activation: Any = None,
+        name: str | None = None,
+    ) -> None:
+        super().__init__()
+        self.name = name
+        if batch_norm and bias is not None:
+            raise BiasConflictError(
+                f"{type(self).__name__} {name!r}: bias and batch_norm are both given, but the "
+                "shift of the normalisation makes a bias superfluous; leave out bias, or "
+                "batch_norm=True"
+            )
+        check_init(self, bias, "bias")
+        if activation is not None:
+            check_transform(self, activation, needs_bprop=True)
+        self.bias = bias
+        self.batch_norm = batch_norm
+        self.activation = activation
+        self.base_name = name
+
+    def init_base_name(self) -> None:
+        """Take the name of the main layer, the last one so far, if none was given."""
+        if self.base_name is None:
+            self.base_name = self[-1].name
+
+    def add_postfilter_layers(self) -> None:
+        """Append the layers that follow the main one."""
+        self.init_base_name()
+        if self.bias is not None:
+            self.append(Bias(init=self.bias, name=f"{self.base_name}_bias"))
+        if self.batch_norm:
+            self.append(BatchNorm(name=f"{self.base_name}_bnorm"))
+        if self.activation is not None:
+            name = f"{self.base_name}_{type(self.activation).__name__}"
+            self.append(Activation(transform=self.activation, name=name))
+
+
+class Affine(CompoundLayer):
+    """Linear, then bias or BatchNorm, then activation.
+
+    Args:
+        nout: number of outputs.
+        init: initializer of the weights (nout, nin).
+        bias: initializer of a bias; None for no bias.
+        batch_norm: add a BatchNorm instead.
+        activation: a Transform, or None.
+        name: name of the Linear, prefix of the others.
+        parallelism: label kept for neon.
+    """
+
+    def __init__(
+        self,
+        nout: int,
+        init: Any,
+        bias: Any = None,
+        batch_norm: bool = False,
+        activation: Any = None,
+        name: str | None = None,
+        parallelism: str = "Disabled",
+    ) -> None:
+        super().__init__(bias, batch_norm, activation, name)
+        self.append(Linear(nout, init, bsum=batch_norm, name=name, parallelism=parallelism))
+        self.add_postfilter_layers()

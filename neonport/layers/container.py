@@ -1,0 +1,7 @@
+"""Neon's module path of the containers; each lives in a file of its own."""
+
+from __future__ import annotations
+
+from neonport.layers.deltas import DeltasTree as DeltasTree
+from neonport.layers.layer_container import LayerContainer as LayerContainer
+from neonport.layers.sequential import Sequential as Sequential

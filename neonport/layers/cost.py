@@ -1,0 +1,143 @@
+"""Cost layers: the value of a cost function over a batch, and the error it starts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from neonport.base import NervanaObject
+from neonport.errors import ConfigurationError, ShapeError
+from neonport.layers.base import Layer, interpret_in_shape
+from neonport.layers.checks import label, need_backend, need_configured
+from neonport.layers.parameter import stats_dtype
+from neonport.tensor import Tensor
+
+
+class GeneralizedCost(NervanaObject):
+    """Applies a cost function to the outputs of a layer.
+
+    Args:
+        costfunc: a Cost such as CrossEntropyMulti().
+        name: given name, or None.
+
+    Attributes:
+        outputs: cost of every column, (1, steps * batch).
+        deltas: gradient of the *sum* over the columns; the optimizer divides by the batch size.
+        cost: mean over all columns, a host array (1, 1), after `get_cost`.
+    """
+
+    neon_module = "neon.layers.layer"
+
+    def __init__(self, costfunc: Any, name: str | None = None) -> None:
+        super().__init__(name)
+        if isinstance(costfunc, type) or not callable(costfunc):
+            raise ConfigurationError(
+                f"{label(self)}: {costfunc!r} is no cost function; give an instance: "
+                "GeneralizedCost(CrossEntropyMulti())"
+            )
+        self.costfunc = costfunc
+        self.prev_layer: Any = None
+        self.nstep = 1
+        self.outputs: Any = None
+        self.deltas: Any = None
+        self.cost: Any = None
+        self._mean: Any = None
+
+    def initialize(self, in_obj: Layer) -> None:
+        """Make the buffers.
+
+        Args:
+            in_obj: the configured layer (or container) whose outputs are judged.
+
+        Raises:
+            ConfigurationError: it is no configured layer with one output.
+        """
+        if not isinstance(in_obj, Layer):
+            raise ConfigurationError(
+                f"{label(self)}: initialize takes the last layer, got {in_obj!r}"
+            )
+        need_configured(in_obj, f"use in {label(self)}")
+        need_backend(self)
+        self.prev_layer = in_obj
+        _, self.nstep = interpret_in_shape(in_obj.out_shape)
+        self.outputs = self.be.iobuf((1, self.nstep))
+        self.deltas = self.be.iobuf(in_obj.out_shape)
+        self._mean = self.be.empty((1, 1), dtype=stats_dtype(self.be))
+        self.cost = np.zeros((1, 1), self._mean.dtype)
+
+    def get_cost(self, inputs: Any, targets: Any) -> np.ndarray:
+        """Mean cost over all columns, as a host array (1, 1); waits for the device.
+
+        Args:
+            inputs: what the model computed.
+            targets: what it should have.
+        """
+        self._check(inputs)
+        self._assign_mean(self.costfunc(inputs, targets))
+        return self.cost
+
+    def get_errors(self, inputs: Any, targets: Any) -> Tensor:
+        """Fill and return `deltas`, the gradient with respect to `inputs`."""
+        self._check(inputs)
+        self.deltas[:] = self.costfunc.bprop(inputs, targets)
+        return self.deltas
+
+    def _assign_mean(self, tree: Any, weight: float = 1.0) -> None:
+        self.outputs[:] = tree
+        mean = self.be.mean(self.outputs, axis=1)
+        self._mean[:] = mean if weight == 1 else mean * weight
+        self.cost = self._mean.get()
+
+    def _check(self, inputs: Any) -> None:
+        if self.deltas is None:
+            raise ConfigurationError(
+                f"{label(self)}: used before initialize; call cost.initialize(last_layer) after "
+                "configure (Model.initialize does)"
+            )
+        if isinstance(inputs, Tensor) and inputs.shape != self.deltas.shape:
+            raise ShapeError(
+                f"{label(self)}: the outputs have shape {inputs.shape}, the cost was initialised "
+                f"for {self.deltas.shape} (out_shape {self.prev_layer.out_shape} of "
+                f"{label(self.prev_layer)})"
+            )
+
+
+class GeneralizedCostMask(GeneralizedCost):
+    """A cost that a mask in the targets restricts: targets are pairs (target, mask).
+
+    The mean divides by all columns, masked ones included.
+
+    Args:
+        costfunc: a Cost.
+        weights: factor of cost and error.
+        name: given name, or None.
+    """
+
+    neon_module = "neon.layers.layer"
+
+    def __init__(self, costfunc: Any, weights: float = 1.0, name: str | None = None) -> None:
+        super().__init__(costfunc, name)
+        self.weights = weights
+
+    def get_cost(self, inputs: Any, targets_mask: Any) -> np.ndarray:
+        """Mean of costfunc(y * mask, t * mask) over all columns, times the weight."""
+        self._check(inputs)
+        targets, mask = self._pair(targets_mask)
+        self._assign_mean(self.costfunc(inputs * mask, targets * mask), self.weights)
+        return self.cost
+
+    def get_errors(self, inputs: Any, targets_mask: Any) -> Tensor:
+        """Fill and return `deltas`: costfunc.bprop(y, t) * mask * weight."""
+        self._check(inputs)
+        targets, mask = self._pair(targets_mask)
+        self.deltas[:] = self.costfunc.bprop(inputs, targets) * mask * self.weights
+        return self.deltas
+
+    def _pair(self, targets: Any) -> tuple[Any, Any]:
+        if not isinstance(targets, (tuple, list)) or len(targets) != 2:
+            raise ConfigurationError(
+                f"{label(self)}: the targets must be a pair (target, mask), got "
+                f"{type(targets).__name__}; for targets without a mask use GeneralizedCost"
+            )
+        return targets[0], targets[1]

@@ -1,0 +1,21 @@
+"""Neon's module path of the layers; each family lives in a file of its own."""
+
+from __future__ import annotations
+
+from neonport.layers.activation import Activation as Activation
+from neonport.layers.base import Layer as Layer
+from neonport.layers.base import interpret_in_shape as interpret_in_shape
+from neonport.layers.batchnorm import BatchNorm as BatchNorm
+from neonport.layers.batchnorm_autodiff import BatchNormAutodiff as BatchNormAutodiff
+from neonport.layers.bias import Bias as Bias
+from neonport.layers.branch import BranchNode as BranchNode
+from neonport.layers.compound import Affine as Affine
+from neonport.layers.compound import CompoundLayer as CompoundLayer
+from neonport.layers.cost import GeneralizedCost as GeneralizedCost
+from neonport.layers.cost import GeneralizedCostMask as GeneralizedCostMask
+from neonport.layers.data_transform import DataTransform as DataTransform
+from neonport.layers.dropout import Dropout as Dropout
+from neonport.layers.linear import Linear as Linear
+from neonport.layers.parameter import ParameterLayer as ParameterLayer
+from neonport.layers.reshape import Reshape as Reshape
+from neonport.layers.skip import SkipNode as SkipNode

@@ -1,0 +1,156 @@
+"""LayerContainer: what all containers share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from neonport.errors import CheckpointError
+from neonport.layers.base import Layer
+from neonport.layers.branch import unify_branches
+from neonport.layers.checks import AccumulationError, label
+from neonport.layers.stored import describe_entry
+
+
+class LayerContainer(Layer):
+    """A layer made of layers, in the list `layers`.
+
+    Args:
+        name: given name, or None.
+    """
+
+    neon_module = "neon.layers.container"
+
+    def __init__(self, name: str | None = None) -> None:
+        super().__init__(name)
+        self.layers: list[Any] = []
+
+    @property
+    def layers_to_optimize(self) -> list[Layer]:
+        """All layers with parameters; one whose init is named "Identity" is frozen."""
+        found: list[Layer] = []
+        for layer in self.layers:
+            if isinstance(layer, LayerContainer):
+                found.extend(layer.layers_to_optimize)
+            elif layer.has_params:
+                init_name = getattr(getattr(layer, "init", None), "name", None)
+                if not (isinstance(init_name, str) and init_name == "Identity"):
+                    found.append(layer)
+        return found
+
+    def layers_fprop(self) -> Iterator[Layer]:
+        """Every layer below, each before its members."""
+        for layer in self.layers:
+            yield layer
+            if isinstance(layer, LayerContainer):
+                yield from layer.layers_fprop()
+
+    def layers_bprop(self) -> Iterator[Layer]:
+        """Every layer below in reverse order, each after its members."""
+        for layer in reversed(self.layers):
+            if isinstance(layer, LayerContainer):
+                yield from layer.layers_bprop()
+            yield layer
+
+    # ---- description and weights -------------------------------------------------------------
+
+    def get_description(  # type: ignore[override]
+        self, get_weights: bool = False, keep_states: bool = False, **kwargs: Any
+    ) -> dict[str, Any]:
+        """Describe the container and its members, with their weights if wanted."""
+        skip = ("layers", *kwargs.pop("skip", ()))
+        desc = super().get_description(skip=skip, **kwargs)
+        desc["container"] = True
+        desc["config"]["layers"] = [
+            layer.get_description(get_weights=get_weights, keep_states=keep_states)
+            for layer in self.layers
+        ]
+        return desc
+
+    @classmethod
+    def gen_class(cls, pdict: dict[str, Any]) -> Any:
+        """Build container and members from a description's `config`."""
+        container = super().gen_class(pdict)
+        unify_branches([container])
+        return container
+
+    def load_weights(self, pdict: dict[str, Any], load_states: bool = True) -> None:
+        """Load members by position; names are ignored, the description is not changed.
+
+        Raises:
+            CheckpointError: another number of layers, or an entry that does not fit its layer.
+        """
+        entries = (pdict.get("config") or {}).get("layers") if isinstance(pdict, dict) else None
+        if not isinstance(entries, list):
+            raise CheckpointError(
+                f"{label(self)}: the entry has no config.layers; is it a container's?"
+            )
+        pairs, rest = [], list(entries)
+        for layer in self.layers:
+            if not rest:
+                break
+            entry, used = layer.take_entries(rest)
+            pairs.append((layer, entry))
+            rest = rest[used:]
+        if rest or len(pairs) < len(self.layers):
+            stored = ", ".join(describe_entry(entry) for entry in entries)
+            raise CheckpointError(
+                f"{label(self)} has {len(self.layers)} layers, the file {len(entries)} ({stored}); "
+                "build the model as it was when saved"
+            )
+        for layer, entry in pairs:
+            layer.load_weights(entry, load_states)
+
+    # ---- calls handed down -------------------------------------------------------------------
+
+    def propagate_parallelism(self, p: str) -> None:
+        """Set the label on all layers below except those with "Disabled"."""
+        for layer in self.layers:
+            if layer.parallelism != "Disabled":
+                layer.parallelism = p
+            if isinstance(layer, LayerContainer):
+                layer.propagate_parallelism(p)
+
+    def revert_tensors(self) -> None:
+        """Neon's multi-device hook, handed down."""
+        for layer in self.layers:
+            if isinstance(layer, LayerContainer):
+                layer.revert_tensors()
+            for tensor in layer.revert_list:
+                self.be.revert_tensor(tensor)
+
+    def set_batch_size(self, N: int) -> None:
+        """Use only the first N samples, in layers that can."""
+        super().set_batch_size(N)
+        for layer in self.layers:
+            layer.set_batch_size(N)
+
+    def set_seq_len(self, S: int) -> None:
+        """Use only the first S time steps, in layers that can."""
+        super().set_seq_len(S)
+        for layer in self.layers:
+            layer.set_seq_len(S)
+
+    def set_deltas(self, delta_buffers: Any) -> None:
+        """Give all members their error buffers."""
+        for layer in self.layers:
+            layer.set_deltas(delta_buffers)
+
+    def set_acc_on(self, acc_on: bool) -> None:
+        """Switch accumulating on all members that can.
+
+        Raises:
+            AccumulationError: (a BufferError) the container was never allocated.
+        """
+        if self.accumulate_updates is None:
+            raise AccumulationError(
+                f"{label(self)}: never allocated; allocate(accumulate_updates=True) first"
+            )
+        for layer in self.layers:
+            if layer.accumulate_updates is not None:
+                layer.set_acc_on(acc_on)
+
+    def nested_str(self, level: int = 0) -> str:
+        """Class name, then the members, indented one level more."""
+        lines = ["  " * level + self.classnm]
+        return "\n".join(lines + [layer.nested_str(level + 1) for layer in self.layers])

@@ -1,0 +1,215 @@
+"""ParameterLayer: the base of layers with one weight tensor W and its gradient dW."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from neonport.errors import BackendMismatchError, CheckpointError, ConfigurationError, ShapeError
+from neonport.layers.base import Layer
+from neonport.layers.checks import check_init, label
+from neonport.layers.stored import (
+    check_fit,
+    check_states,
+    host_array,
+    host_states,
+    params_of,
+    restore_states,
+)
+from neonport.tensor import Tensor
+
+Params = tuple[tuple[Tensor, Tensor], list[Any]]
+
+
+def stats_dtype(be: Any) -> Any:
+    """Dtype of sums and statistics: float32, float64 on a float64 backend."""
+    return np.float64 if np.dtype(be.default_dtype) == np.float64 else np.float32
+
+
+def fill_parameter(layer: Any, tensor: Tensor, init: Any, what: str = "init") -> None:
+    """Give a new parameter its first values.
+
+    Args:
+        layer: whose parameter, for errors.
+        tensor: the parameter.
+        init: initializer, or an array or tensor of the same shape.
+        what: name of the argument `init` came from, for errors.
+
+    Raises:
+        ConfigurationError: no initializer.
+        ShapeError: the array has another shape.
+        BackendMismatchError: the tensor lives elsewhere.
+    """
+    if init is None:
+        raise ConfigurationError(
+            f"{label(layer)}: no {what} and no loaded weights; give {what}=Gaussian() or the like, "
+            "or load_weights before allocate"
+        )
+    check_init(layer, init, what)
+    if not isinstance(init, (np.ndarray, Tensor)):
+        init.fill(tensor)
+        return
+    if tuple(init.shape) != tensor.shape:
+        raise ShapeError(
+            f"{label(layer)}: {what} is an array of shape {tuple(init.shape)}, the parameter has "
+            f"shape {tensor.shape}; give an array of that shape"
+        )
+    if isinstance(init, Tensor) and init.backend is not tensor.backend:
+        raise BackendMismatchError(
+            f"{label(layer)}: {what} is a tensor on {init.backend}, the layer is on "
+            f"{tensor.backend}; give {what}=tensor.get()"
+        )
+    tensor[:] = init
+
+
+class ParameterLayer(Layer):
+    """A layer with weights; subclasses set `weight_shape` and `out_shape` in `configure`.
+
+    Args:
+        init: initializer of W, or an array (ndarray or Tensor) of its shape; None if W is loaded.
+        name: given name, or None.
+        parallelism: label kept for neon.
+
+    Attributes:
+        W, dW: weights and their gradient, summed over the batch (the optimizer divides).
+        weight_shape: shape of W.
+        batch_sum: (rows, 1) sums over the columns of the outputs, if `batch_sum_shape` is set.
+        states: the optimizer's tensors, a list that it fills in place.
+    """
+
+    neon_module = "neon.layers.layer"
+
+    def __init__(
+        self, init: Any = None, name: str | None = None, parallelism: str = "Unknown"
+    ) -> None:
+        super().__init__(name, parallelism)
+        check_init(self, init)
+        self.has_params = True
+        self.owns_delta = True
+        self.init = init
+        self.W: Any = None
+        self.dW: Any = None
+        self.weight_shape: Any = None
+        self.batch_sum: Any = None
+        self.batch_sum_shape: Any = None
+        self.states: list[Any] = []
+        self.acc_dW: Any = None
+
+    def allocate(
+        self, shared_outputs: Tensor | None = None, accumulate_updates: bool = False
+    ) -> None:
+        """Make outputs and weights; weights that were loaded before are kept.
+
+        Args:
+            shared_outputs: memory for the outputs.
+            accumulate_updates: also make what `set_acc_on` needs.
+
+        Raises:
+            ConfigurationError: not configured, or no initializer.
+            CheckpointError: loaded weights of another shape.
+        """
+        super().allocate(shared_outputs)
+        if self.weight_shape is None:
+            raise ConfigurationError(f"{label(self)}: configure did not set self.weight_shape")
+        if self.W is None:
+            self.init_params(self.weight_shape)
+        else:
+            check_fit(self, "W", self.W, tuple(self.weight_shape))
+        if self.batch_sum is None and self.batch_sum_shape is not None:
+            self.batch_sum = self.be.empty(self.batch_sum_shape, dtype=stats_dtype(self.be))
+        self.accumulate_updates = bool(accumulate_updates or self.accumulate_updates)
+        if self.accumulate_updates and not self.acc_params:
+            self.acc_dW = self.be.empty_like(self.dW)
+            self.acc_params = [(self.acc_dW, self.dW)]
+
+    def init_params(self, shape: tuple[int, ...]) -> None:
+        """Make W of `shape` and fill it, make dW, forget states."""
+        weights = self.be.empty(shape, **self.get_param_attrs())
+        fill_parameter(self, weights, self.init)
+        self.W = weights
+        self.dW = self.be.empty_like(weights)
+        self.states.clear()
+
+    def get_params(self) -> Any:
+        """`((W, dW), states)` for the optimizer."""
+        return (self.W, self.dW), self.states
+
+    def get_description(  # type: ignore[override]
+        self, get_weights: bool = False, keep_states: bool = True, **kwargs: Any
+    ) -> dict[str, Any]:
+        """Describe the layer.
+
+        Args:
+            get_weights: add host arrays of the parameters under `params`.
+            keep_states: with weights, add the optimizer's under `states`.
+            kwargs: passed on (`skip`).
+
+        Raises:
+            ConfigurationError: weights wanted and there are none yet.
+        """
+        desc = super().get_description(**kwargs)
+        init = desc["config"].get("init")
+        if isinstance(init, Tensor):
+            desc["config"]["init"] = init.get()
+        if get_weights:
+            if self.W is None:
+                raise ConfigurationError(
+                    f"{label(self)} has no weights yet; allocate or load them first"
+                )
+            desc["params"] = {"W": self.W.get()}
+            if keep_states:
+                desc["states"] = host_states(self.states)
+        return desc
+
+    def get_params_serialize(self, keep_states: bool = True) -> dict[str, Any]:
+        """The description with weights."""
+        return self.get_description(get_weights=True, keep_states=keep_states)
+
+    def set_params(self, pdict: dict[str, Any]) -> None:
+        """Load parameters, before or after `allocate`.
+
+        Args:
+            pdict: a description whose `params` maps attribute names to values: a tensor attribute
+                is set, another array becomes a tensor, the rest a plain attribute.
+
+        Raises:
+            CheckpointError: no `params`, or a shape that does not fit; nothing has been written.
+        """
+        params = params_of(self, pdict)
+        if not isinstance(params, Mapping):
+            raise CheckpointError(
+                f"{label(self)}: 'params' is a {type(params).__name__}, expected a dict with 'W'; "
+                "convert old files with `neonport convert`"
+            )
+        shapes = {"W": None if self.weight_shape is None else tuple(self.weight_shape)}
+        for key, value in params.items():
+            current = getattr(self, key, None)
+            shape = current.shape if isinstance(current, Tensor) else shapes.get(key)
+            if shape is not None:
+                check_fit(self, key, value, shape)
+            elif hasattr(type(self), key):
+                raise CheckpointError(
+                    f"{label(self)}: {key!r} is part of the class, not a parameter"
+                )
+        for key, value in params.items():
+            current = getattr(self, key, None)
+            if isinstance(current, Tensor):
+                current.set(host_array(value))
+            elif isinstance(value, (np.ndarray, Tensor)):
+                setattr(self, key, self.be.array(host_array(value)))
+            else:
+                setattr(self, key, value)
+        if self.dW is None and self.W is not None:
+            self.dW = self.be.empty_like(self.W)
+
+    def set_states(self, pdict: dict[str, Any]) -> None:
+        """Load the optimizer's states; none stored means that it starts fresh.
+
+        Raises:
+            CheckpointError: a state does not fit W.
+        """
+        arrays = pdict.get("states")
+        check_states(self, "W", arrays, self.dW)
+        restore_states(self, self.states, arrays, self.dW)

@@ -1,0 +1,184 @@
+"""Sequential: a chain of layers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from neonport.errors import ConfigurationError
+from neonport.layers.base import Layer
+from neonport.layers.branch import BranchNode
+from neonport.layers.checks import label
+from neonport.layers.data_transform import DataTransform
+from neonport.layers.deltas import DeltasTree
+from neonport.layers.dropout import Dropout
+from neonport.layers.layer_container import LayerContainer
+from neonport.layers.signatures import accepts
+from neonport.tensor import Tensor
+
+
+def flatten(layers: Any, where: str) -> list[Layer]:
+    """Flatten nested lists (compound layers are lists) of layers.
+
+    Raises:
+        ConfigurationError: something in it is no layer.
+    """
+    if isinstance(layers, Layer):
+        return [layers]
+    if isinstance(layers, Iterable) and not isinstance(layers, (str, bytes, dict)):
+        return [layer for item in layers for layer in flatten(item, where)]
+    hint = f"; did you mean {layers.__name__}(...)?" if isinstance(layers, type) else ""
+    raise ConfigurationError(
+        f"{where}: {layers!r} is no layer{hint}; give layers and lists of layers"
+    )
+
+
+class Sequential(LayerContainer):
+    """Layers one after the other.
+
+    Args:
+        layers: layers and lists of layers, nested as you like.
+        name: given name, or None.
+
+    Attributes:
+        layers: the flat list.
+    """
+
+    neon_module = "neon.layers.container"
+    nest_deltas = True  # so that the inner layers of a first member are measured
+
+    def __init__(self, layers: Any, name: str | None = None) -> None:
+        super().__init__(name)
+        self.layers = flatten(layers, label(self))
+        chain: list[Layer] = [x for x in self.layers if not isinstance(x, BranchNode)]
+        self._layers = chain
+        if not chain:
+            raise ConfigurationError(f"{label(self)}: needs at least one layer")
+        if len({id(layer) for layer in chain}) < len(chain):
+            twice = next(x for i, x in enumerate(chain) if any(x is y for y in chain[:i]))
+            raise ConfigurationError(
+                f"{label(self)}: {label(twice)} stands there twice, but a layer has one set of "
+                "buffers; make a second one"
+            )
+        if not chain[0].owns_output and not isinstance(chain[0], (Dropout, DataTransform)):
+            raise ConfigurationError(
+                f"{label(self)}: the first layer, {label(chain[0])}, works in the buffer below it, "
+                "and below is the data; start with a layer that has its own outputs, such as "
+                "SkipNode()"
+            )
+
+    def configure(self, in_obj: Any) -> Sequential:
+        """Configure the members, each with the one before.
+
+        Args:
+            in_obj: what the first member reads; None in a path whose first member is a BranchNode.
+        """
+        members = self.layers
+        if in_obj is None:
+            if not isinstance(members[0], BranchNode):
+                raise ConfigurationError(
+                    f"{label(self)}: no input given; only a path that starts with a BranchNode has "
+                    "none"
+                )
+            in_obj = members[0].configure(None)
+            while isinstance(members[0], BranchNode):
+                members = members[1:]
+        super().configure(in_obj)
+        below = in_obj
+        for layer in members:
+            layer.configure(below)
+            if isinstance(below, Layer):
+                below.set_next(layer)
+            below = layer
+        self.parallelism = self.layers[-1].parallelism
+        self.out_shape = self.layers[-1].out_shape
+        return self
+
+    def allocate(
+        self, shared_outputs: Tensor | None = None, accumulate_updates: bool = False
+    ) -> None:
+        """Make the buffers of all members: first the last one that owns outputs, then in order.
+
+        Parameters are drawn in this order too, so it belongs to what a seed means.
+
+        Args:
+            shared_outputs: memory for the outputs of the chain.
+            accumulate_updates: also make what `set_acc_on` needs.
+        """
+        owners = [layer for layer in self.layers if layer.owns_output]
+        for layer in [*owners[-1:], *self.layers]:
+            kwargs: dict[str, Any] = {}
+            if shared_outputs is not None and owners and layer is owners[-1]:
+                kwargs["shared_outputs"] = shared_outputs
+            if accepts(layer.allocate, "accumulate_updates"):
+                kwargs["accumulate_updates"] = accumulate_updates
+            layer.allocate(**kwargs)
+        self.accumulate_updates = accumulate_updates
+
+    def allocate_deltas(self, global_deltas: DeltasTree | None = None) -> None:
+        """Make and hand out error buffers.
+
+        Args:
+            global_deltas: None: a tree of our own does everything now. A tree without buffers only
+                measures; whoever made it calls its `allocate_buffers` and our `set_deltas`. A tree
+                with buffers is handed out.
+        """
+        tree = DeltasTree() if global_deltas is None else global_deltas
+        self.global_deltas = tree
+        if global_deltas is None or tree.buffers[0] is None:
+            for layer in self.layers:
+                if layer.prev_layer or layer.nest_deltas:
+                    layer.allocate_deltas(tree)
+        if global_deltas is None:
+            tree.allocate_buffers()
+        if global_deltas is None or tree.buffers[0] is not None:
+            self.set_deltas(tree)
+
+    def fprop(self, inputs: Any, inference: bool = False, beta: float = 0.0) -> Any:
+        """Run the members in order; return the outputs of the last.
+
+        Args:
+            inputs: for the first member.
+            inference: handed to all members.
+            beta: factor of what the last member's outputs hold, handed to it when not 0.
+        """
+        x = inputs
+        for layer in self.layers[:-1]:
+            x = layer.fprop(x, inference)
+        last = self.layers[-1]
+        if not beta:
+            return last.fprop(x, inference)
+        self._need(last, "fprop", "beta")
+        return last.fprop(x, inference, beta=beta)
+
+    def bprop(self, error: Any, alpha: float = 1.0, beta: float = 0.0) -> Any:
+        """Run the members backwards; return the gradient at the input, None if nobody needs it.
+
+        Args:
+            error: gradient at the outputs.
+            alpha: factor of the gradient that leaves at the bottom or into a BranchNode.
+            beta: factor of what is there already.
+        """
+        plain = alpha == 1 and beta == 0
+        first = self._layers[0]
+        layer: Any
+        for layer in reversed(self._layers):
+            leaves = layer is first or getattr(layer.prev_layer, "is_branch", False)
+            if plain or not leaves:
+                error = layer.bprop(error)
+            else:
+                self._need(layer, "bprop", "beta")
+                error = layer.bprop(error, alpha=alpha, beta=beta)
+        return error if first.prev_layer else first.deltas
+
+    def _need(self, layer: Layer, method: str, argument: str) -> None:
+        if not accepts(getattr(layer, method), argument):
+            raise ConfigurationError(
+                f"{label(self)}: paths that are summed need {method}(..., {argument}=...) of "
+                f"{label(layer)}, which lacks it; put a SkipNode() "
+                + ("after it" if method == "fprop" else "before it")
+            )
+
+    def get_terminal(self) -> Any:
+        """The terminal of the last member."""
+        return self.layers[-1].get_terminal()

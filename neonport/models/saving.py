@@ -1,0 +1,74 @@
+"""What a model's checkpoint holds: neon's keys, and what is needed to continue to the bit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import neonport
+
+if TYPE_CHECKING:
+    from neonport.models.model import Model
+
+NEON_FORMAT = "2.6.0"  # the neon release whose description keys we write
+
+
+def data_state(dataset: Any) -> Any:
+    """Position of a data iterator that can tell it, else None."""
+    return dataset.get_state() if hasattr(dataset, "get_state") else None
+
+
+def describe(model: Model, get_weights: bool, keep_states: bool) -> dict[str, Any]:
+    """Return versions, backend, cost, optimizer and layers as plain data."""
+    be = model.be
+    description: dict[str, Any] = {
+        "neon_version": f"{NEON_FORMAT}+neonport.{neonport.__version__}",
+        "backend": {
+            "type": type(be).__name__,
+            "compat_mode": "caffe" if be.check_caffe_compat() else "neon",
+            "rng_seed": be.rng_seed,
+            "rng_state": be.rng_get_state(),
+        },
+    }
+    if model.cost is not None and hasattr(model.cost, "costfunc"):
+        description["cost"] = model.cost.costfunc.get_description()
+    if model.optimizer is not None:
+        description["optimizer"] = model.optimizer.get_description()
+    description["model"] = model.layers.get_description(
+        get_weights=get_weights, keep_states=keep_states
+    )
+    if model.initialized:
+        description["train_input_shape"] = input_shape(model.layers)
+    return description
+
+
+def input_shape(container: Any) -> Any:
+    """Logical input shape; of an encoder-decoder both shapes in one tuple."""
+    if hasattr(container, "encoder") and hasattr(container, "decoder"):
+        return tuple(container.encoder.in_shape) + tuple(container.decoder.in_shape)
+    return container.in_shape
+
+
+def snapshot(model: Model, keep_states: bool) -> dict[str, Any]:
+    """Describe with weights, plus the position in training.
+
+    `epoch_index` is the number of completed epochs, wherever the snapshot is taken (neon's own
+    files are one too high when saved after fit).
+    """
+    description = describe(model, get_weights=True, keep_states=keep_states)
+    description["epoch_index"] = model.completed_epochs
+    resume: dict[str, Any] = {
+        "batch_size": model.be.bsz,
+        "datatype": np.dtype(model.be.default_dtype).name,
+        "minibatch": model.minibatch_index,
+        "total_cost": np.array(model.total_cost),
+    }
+    if keep_states and hasattr(model.optimizer, "get_state"):
+        resume["optimizer_state"] = model.optimizer.get_state()
+    if model._dataset is not None:
+        # In mid-epoch the iterator may already point at the next epoch: keep where this one began.
+        inside = model.minibatch_index > 0
+        resume["data_state"] = model._data_state if inside else data_state(model._dataset)
+    description["resume"] = resume
+    return description

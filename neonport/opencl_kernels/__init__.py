@@ -1,0 +1,1 @@
+"""Device text: preludes for each language, functions of rendered kernels, hand-written kernels."""

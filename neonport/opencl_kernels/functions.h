@@ -1,0 +1,49 @@
+/* Templates for values of type REAL (scalar or vector), INT being integers of the same width. */
+#define NEO_BOOL_SUFFIX(m) AS_REAL((MASK(m)) & AS_INT((REAL)ONE))
+NEO_FN REAL neo_eq_SUFFIX(REAL a, REAL b) { return NEO_BOOL_SUFFIX(a == b); }
+NEO_FN REAL neo_ne_SUFFIX(REAL a, REAL b) { return NEO_BOOL_SUFFIX(a != b); }
+NEO_FN REAL neo_lt_SUFFIX(REAL a, REAL b) { return NEO_BOOL_SUFFIX(a < b); }
+NEO_FN REAL neo_le_SUFFIX(REAL a, REAL b) { return NEO_BOOL_SUFFIX(a <= b); }
+NEO_FN REAL neo_gt_SUFFIX(REAL a, REAL b) { return NEO_BOOL_SUFFIX(a > b); }
+NEO_FN REAL neo_ge_SUFFIX(REAL a, REAL b) { return NEO_BOOL_SUFFIX(a >= b); }
+NEO_FN REAL neo_where_SUFFIX(REAL c, REAL a, REAL b) { return c != (REAL)0 ? a : b; }
+NEO_FN REAL neo_max_SUFFIX(REAL a, REAL b) { return (a > b) | (a != a) ? a : b; }
+NEO_FN REAL neo_min_SUFFIX(REAL a, REAL b) { return (a < b) | (a != a) ? a : b; }
+NEO_FN REAL neo_abs_SUFFIX(REAL a) { return fabs(a); }
+NEO_FN REAL neo_sgn_SUFFIX(REAL a) {
+  const REAL s = NEO_BOOL_SUFFIX(a > (REAL)0) - NEO_BOOL_SUFFIX(a < (REAL)0);
+  return a != a ? a : s;
+}
+NEO_FN REAL neo_sqrt_SUFFIX(REAL a) { return sqrt(a); }
+NEO_FN REAL neo_rint_SUFFIX(REAL a) { return rint(a); }
+NEO_FN REAL neo_finite_SUFFIX(REAL a) { return NEO_BOOL_SUFFIX(a - a == (REAL)0); }
+NEO_FN REAL neo_number_SUFFIX(REAL a) { return a != a ? (REAL)0 : a; }
+
+/* ---- sums of rounding errors included (Knuth, 1969): total s, error c ---- */
+NEO_FN void neo_add_SUFFIX(REAL *s, REAL *c, REAL x) {
+  const REAL t = *s + x, z = t - *s;
+  *c += (*s - (t - z)) + (x - z);
+  *s = t;
+}
+NEO_FN REAL neo_total_SUFFIX(REAL s, REAL c) { return c - c == (REAL)0 ? s + c : s; }
+
+/* ---- moments (Chan, Golub, LeVeque, 1979): count, mean, sum of squares around it ---- */
+NEO_FN void neo_moments_SUFFIX(BASE *n, REAL *mean, REAL *m2, BASE k, REAL m, REAL q) {
+  const BASE total = *n + k;
+  const REAL d = m - *mean;
+  if (k == 0) return;
+  *mean = *n == 0 ? m : *mean + d * (k / total);
+  *m2 += q + d * d * (*n * (k / total));
+  *n = total;
+}
+/* k more numbers: sums of their distances, and of the squares of these, from `origin`, which is the
+   mean so far or, for the first ones, one of them */
+NEO_FN void neo_extend_SUFFIX(
+    BASE *n, REAL *mean, REAL *m2, BASE k, REAL origin, REAL sum, REAL squares) {
+  const BASE total = *n + k;
+  const REAL m = sum / k, q = squares - sum * m;
+  if (k == 0) return;
+  *mean = origin + m * (k / total);
+  *m2 += (q < (REAL)0 ? (REAL)0 : q) + m * m * (*n * (k / total));
+  *n = total;
+}

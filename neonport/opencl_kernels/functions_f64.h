@@ -1,0 +1,19 @@
+/* ---- float64: the language's own functions ---- */
+NEO_FN REAL neo_exp_SUFFIX(REAL x) { return exp(x); }
+NEO_FN REAL neo_exp2_SUFFIX(REAL x) { return exp2(x); }
+NEO_FN REAL neo_log_SUFFIX(REAL x) { return log(x); }
+NEO_FN REAL neo_log2_SUFFIX(REAL x) { return log2(x); }
+NEO_FN REAL neo_tanh_SUFFIX(REAL x) { return tanh(x); }
+NEO_FN REAL neo_pow_SUFFIX(REAL x, REAL y) { return pow(x, y); }
+NEO_FN REAL neo_sig_SUFFIX(REAL x) {
+  const REAL e = exp(-fabs(x));
+  return (x >= (REAL)0 ? (REAL)1 : e) / (1.0 + e);
+}
+NEO_FN REAL neo_safelog_SUFFIX(REAL x) {
+  const REAL floor_x = (REAL)1.9287498479639178e-22, low = (REAL)-50.0;
+  const REAL y = log(x < floor_x ? floor_x : x);
+  return y < low ? low : y;
+}
+NEO_FN REAL neo_shift_SUFFIX(REAL x, REAL s) {
+  return x * neo_sgn_SUFFIX(s) * exp2(rint(log2(fabs(s))));
+}

@@ -1,0 +1,20 @@
+/* OpenCL C 1.2: the words that rendered and hand-written kernels use. */
+#pragma OPENCL FP_CONTRACT OFF
+#define KERNEL __kernel
+#define GLOBAL __global
+#define LOCAL __local
+#define BARRIER() barrier(CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE)
+#define NEO_GROUP(n) __attribute__((reqd_work_group_size(n, 1, 1)))
+#define GLOBAL_ID get_global_id(0)
+#define GROUP_ID get_group_id(0)
+#define LOCAL_ID get_local_id(0)
+#define NEO_FN static inline
+#define NEO_INF INFINITY
+typedef long neo_i64;
+typedef ulong neo_word;
+#ifdef FP_FAST_FMAF
+#define NEO_FMA(a, b, c) fma(a, b, c)
+#else
+#define NEO_FMA(a, b, c) ((a) * (b) + (c))
+#endif
+#define NEO_MUL_HI(a, b) mul_hi(a, b)

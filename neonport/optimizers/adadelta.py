@@ -1,0 +1,59 @@
+"""Adadelta: step sizes from the ratio of running means, without a learning rate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from neonport.optimizers.base import Optimizer
+from neonport.optimizers.checks import bound, fraction, not_negative
+
+
+class Adadelta(Optimizer):
+    """dx' = sqrt((E[dx^2] + eps) / (E[g^2]' + eps)) g, p' = p - dx' (Zeiler, 2012).
+
+    Args:
+        stochastic_round: round parameters stochastically, on devices that can.
+        decay: share of the running means that is kept, in [0, 1).
+        epsilon: starts the first steps.
+        param_clip_value: largest magnitude of a parameter.
+        name: given name.
+
+    States of a parameter: [E[g^2], E[dx^2], dx].
+
+    Raises:
+        ConfigurationError: an argument is out of range.
+    """
+
+    neon_module = "neon.optimizers.optimizer"
+
+    def __init__(
+        self,
+        stochastic_round: bool | int = False,
+        decay: float = 0.95,
+        epsilon: float = 1e-6,
+        param_clip_value: float | None = None,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(name=name)
+        self.stochastic_round = stochastic_round
+        self.decay = fraction(self, "decay", decay)
+        self.epsilon = not_negative(self, "epsilon", epsilon)
+        self.param_clip_value = bound(self, "param_clip_value", param_clip_value)
+
+    def optimize(self, layer_list: Sequence[Any], epoch: int) -> None:
+        """Update the parameters of all layers once; see `Optimizer.optimize`."""
+        d, eps = float(self.decay), float(self.epsilon)
+        for (param, grad), states in self.prepare(layer_list, 3, self.stochastic_round):
+            be = param.backend
+            mean_g, mean_dx, dx = states
+            g = self.mean_gradient(grad)
+            new_mean_g = d * mean_g + (1.0 - d) * be.square(g)
+            step = be.sqrt((mean_dx + eps) / (new_mean_g + eps)) * g
+            updates = [
+                (mean_g, new_mean_g),
+                (mean_dx, d * mean_dx + (1.0 - d) * be.square(step)),
+                (dx, step),
+                (param, self.clip_value(param - step, self.param_clip_value)),
+            ]
+            be.assign_many(updates)

@@ -1,0 +1,64 @@
+"""Adagrad: steps divided by the root of the sum of all squared gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from neonport.optimizers.base import Optimizer, scaled
+from neonport.optimizers.checks import bound, not_negative
+
+
+class Adagrad(Optimizer):
+    """s' = s + g^2, p' = p - lr g / sqrt(s' + eps) (Duchi et al., 2011).
+
+    Args:
+        stochastic_round: round parameters stochastically, on devices that can.
+        learning_rate: step size; there is no schedule.
+        epsilon: keeps the divisor from 0.
+        gradient_clip_norm: largest norm of all gradients together.
+        gradient_clip_value: largest magnitude of one element of a gradient.
+        param_clip_value: largest magnitude of a parameter.
+        name: given name.
+
+    States of a parameter: [sum of squares].
+
+    Raises:
+        ConfigurationError: an argument is out of range.
+    """
+
+    neon_module = "neon.optimizers.optimizer"
+
+    def __init__(
+        self,
+        stochastic_round: bool | int = False,
+        learning_rate: float = 0.01,
+        epsilon: float = 1e-6,
+        gradient_clip_norm: float | None = None,
+        gradient_clip_value: float | None = None,
+        param_clip_value: float | None = None,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(name=name)
+        self.stochastic_round = stochastic_round
+        self.learning_rate = not_negative(self, "learning_rate", learning_rate)
+        self.epsilon = not_negative(self, "epsilon", epsilon)
+        self.gradient_clip_norm = bound(self, "gradient_clip_norm", gradient_clip_norm)
+        self.gradient_clip_value = bound(self, "gradient_clip_value", gradient_clip_value)
+        self.param_clip_value = bound(self, "param_clip_value", param_clip_value)
+
+    def optimize(self, layer_list: Sequence[Any], epoch: int) -> None:
+        """Update the parameters of all layers once; see `Optimizer.optimize`."""
+        lr, eps = float(self.learning_rate), float(self.epsilon)
+        params = self.prepare(layer_list, 1, self.stochastic_round)
+        scale = self.norm_scale(params, self.gradient_clip_norm)
+        for (param, grad), states in params:
+            be = param.backend
+            g = self.mean_gradient(grad, self.gradient_clip_value)
+            total = states[0] + be.square(g)
+            step = scaled(scale, lr * g) / be.sqrt(total + eps)
+            updates = [
+                (states[0], total),
+                (param, self.clip_value(param - step, self.param_clip_value)),
+            ]
+            be.assign_many(updates)

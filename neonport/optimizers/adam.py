@@ -1,0 +1,96 @@
+"""Adam: running means of the gradient and of its square, corrected for their start at zero."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import sqrt
+from typing import Any
+
+from neonport.errors import CheckpointError
+from neonport.optimizers.base import Optimizer, scaled
+from neonport.optimizers.checks import bound, fraction, not_negative
+
+
+class Adam(Optimizer):
+    """m' = b1 m + (1 - b1) g, v' = b2 v + (1 - b2) g^2, p' = p - l m' / (sqrt(v') + eps).
+
+    With l = lr sqrt(1 - b2^t) / (1 - b1^t) (Kingma and Ba, 2015, section 2: the faster order, in
+    which eps is not corrected). t counts calls of `optimize`, whatever layers they are for.
+
+    Args:
+        stochastic_round: round parameters stochastically, on devices that can.
+        learning_rate: step size; there is no schedule.
+        beta_1: share of the mean gradient that is kept, in [0, 1).
+        beta_2: share of the mean square that is kept, in [0, 1).
+        epsilon: keeps the divisor from 0.
+        gradient_clip_norm: largest norm of all gradients together; shortens the step only.
+        gradient_clip_value: largest magnitude of one element of a gradient.
+        param_clip_value: largest magnitude of a parameter.
+        name: given name.
+
+    States of a parameter: [m, v].
+
+    Raises:
+        ConfigurationError: an argument is out of range.
+    """
+
+    neon_module = "neon.optimizers.optimizer"
+
+    def __init__(
+        self,
+        stochastic_round: bool | int = False,
+        learning_rate: float = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        gradient_clip_norm: float | None = None,
+        gradient_clip_value: float | None = None,
+        param_clip_value: float | None = None,
+        name: str = "adam",
+    ) -> None:
+        super().__init__(name=name)
+        self.stochastic_round = stochastic_round
+        self.learning_rate = not_negative(self, "learning_rate", learning_rate)
+        self.beta_1 = fraction(self, "beta_1", beta_1)
+        self.beta_2 = fraction(self, "beta_2", beta_2)
+        self.epsilon = not_negative(self, "epsilon", epsilon)
+        self.gradient_clip_norm = bound(self, "gradient_clip_norm", gradient_clip_norm)
+        self.gradient_clip_value = bound(self, "gradient_clip_value", gradient_clip_value)
+        self.param_clip_value = bound(self, "param_clip_value", param_clip_value)
+        self.t = 0
+
+    def get_state(self) -> dict[str, Any]:
+        """Return the number of steps taken; without it a resumed training starts too fast."""
+        return {"t": self.t}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Continue from what `get_state` returned.
+
+        Raises:
+            CheckpointError: the state is not Adam's.
+        """
+        super().set_state(state)
+        t = state["t"]
+        if isinstance(t, bool) or not isinstance(t, int) or t < 0:
+            raise CheckpointError(f"Adam: t={t!r} is not a number of steps")
+        self.t = t
+
+    def optimize(self, layer_list: Sequence[Any], epoch: int) -> None:
+        """Update the parameters of all layers once; see `Optimizer.optimize`."""
+        params = self.prepare(layer_list, 2, self.stochastic_round)
+        scale = self.norm_scale(params, self.gradient_clip_norm)
+        self.t += 1
+        b1, b2, eps = float(self.beta_1), float(self.beta_2), float(self.epsilon)
+        lr = float(self.learning_rate) * sqrt(1.0 - b2**self.t) / (1.0 - b1**self.t)
+        for (param, grad), states in params:
+            be = param.backend
+            g = self.mean_gradient(grad, self.gradient_clip_value)
+            m = b1 * states[0] + (1.0 - b1) * g
+            v = b2 * states[1] + (1.0 - b2) * be.square(g)
+            step = scaled(scale, lr * m) / (be.sqrt(v) + eps)
+            updates = [
+                (states[0], m),
+                (states[1], v),
+                (param, self.clip_value(param - step, self.param_clip_value)),
+            ]
+            be.assign_many(updates)

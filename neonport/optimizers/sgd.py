@@ -1,0 +1,86 @@
+"""Stochastic gradient descent with momentum, plain or Nesterov's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from neonport.errors import ConfigurationError
+from neonport.optimizers.base import Optimizer, scaled
+from neonport.optimizers.checks import bound, fraction, not_negative
+from neonport.optimizers.schedules import as_schedule
+
+
+class GradientDescentMomentum(Optimizer):
+    """v' = mu v - lr G, p' = p + v', with G = g + wdecay p (Polyak, 1964).
+
+    With `nesterov`, p' = p + mu v' - lr G (Sutskever et al., 2013). Momentum 0 keeps no state.
+
+    Args:
+        learning_rate: step size.
+        momentum_coef: share mu of the velocity that is kept, in [0, 1).
+        stochastic_round: round parameters stochastically, on devices that can.
+        wdecay: weight decay; added to the gradient after clipping, so it is part of the velocity.
+        gradient_clip_norm: largest norm of all gradients together.
+        gradient_clip_value: largest magnitude of one element of a gradient.
+        param_clip_value: largest magnitude of a parameter.
+        name: given name.
+        schedule: learning rate over epochs; None for a constant one.
+        nesterov: use Nesterov's variant.
+
+    States of a parameter: [velocity].
+
+    Raises:
+        ConfigurationError: an argument is out of range, or `nesterov` without momentum.
+    """
+
+    neon_module = "neon.optimizers.optimizer"
+
+    def __init__(
+        self,
+        learning_rate: float,
+        momentum_coef: float,
+        stochastic_round: bool | int = False,
+        wdecay: float = 0.0,
+        gradient_clip_norm: float | None = None,
+        gradient_clip_value: float | None = None,
+        param_clip_value: float | None = None,
+        name: str | None = None,
+        schedule: Any = None,
+        nesterov: bool = False,
+    ) -> None:
+        super().__init__(name=name)
+        self.learning_rate = not_negative(self, "learning_rate", learning_rate)
+        self.momentum_coef = fraction(self, "momentum_coef", momentum_coef)
+        self.stochastic_round = stochastic_round
+        self.wdecay = not_negative(self, "wdecay", wdecay)
+        self.gradient_clip_norm = bound(self, "gradient_clip_norm", gradient_clip_norm)
+        self.gradient_clip_value = bound(self, "gradient_clip_value", gradient_clip_value)
+        self.param_clip_value = bound(self, "param_clip_value", param_clip_value)
+        self.schedule = as_schedule(self, schedule)
+        self.nesterov = bool(nesterov)
+        if self.nesterov and not self.momentum_coef:
+            raise ConfigurationError(
+                "GradientDescentMomentum: nesterov=True needs a momentum_coef above 0"
+            )
+
+    def optimize(self, layer_list: Sequence[Any], epoch: int) -> None:
+        """Update the parameters of all layers once; see `Optimizer.optimize`."""
+        lr = float(self.schedule.get_learning_rate(self.learning_rate, epoch))
+        mu, wdecay = float(self.momentum_coef), float(self.wdecay)
+        params = self.prepare(layer_list, 1 if mu else 0, self.stochastic_round)
+        scale = self.norm_scale(params, self.gradient_clip_norm)
+        for (param, grad), states in params:
+            g = scaled(scale, self.mean_gradient(grad, self.gradient_clip_value))
+            if wdecay:
+                g = g + wdecay * param
+            updates = []
+            if mu:
+                velocity = mu * states[0] - lr * g
+                step = mu * velocity - lr * g if self.nesterov else velocity
+                updates.append((states[0], velocity))
+                moved = param + step
+            else:
+                moved = param - lr * g
+            updates.append((param, self.clip_value(moved, self.param_clip_value)))
+            param.backend.assign_many(updates)

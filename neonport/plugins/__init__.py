@@ -1,0 +1,1 @@
+"""What stands behind `neonport.registry`: data, discovery, catalogue of names, messages."""

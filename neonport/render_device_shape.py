@@ -1,0 +1,188 @@
+"""How a kernel is laid over the work-items of a device: traits of devices, variants of kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from math import prod
+
+import numpy as np
+
+from neonport.kernel import ANY, UNIT, Kernel
+from neonport.nest import BoundKernel
+
+MAX_CHUNKS = 256
+ALIGNED = 16  # bytes of the widest load that needs alignment
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What rendering has to know about a device.
+
+    Attributes:
+        vector_bytes: bytes of compute numbers that one work-item handles together.
+        group: largest work-group of a reduction over rows (a power of 2); 1 on devices whose
+            work-items are loops on a processor core.
+        map_group: work-group of everything else.
+        units: row reductions (or columns) below which rows are cut into chunks.
+        chunk: folded elements of a chunk, at least.
+        float64: whether the device has it.
+        aligned: whether vector loads need aligned addresses.
+    """
+
+    vector_bytes: int = 16
+    group: int = 256
+    map_group: int = 256
+    units: int = 256
+    chunk: int = 1 << 12
+    float64: bool = True
+    aligned: bool = False
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What the text of a kernel depends on besides the kernel.
+
+    Attributes:
+        width: elements a work-item handles together.
+        tail: whether rows may end with less than `width` elements.
+        wide: whether positions need 64 bits.
+        split: whether each phase is a launch over chunks of rows, followed by one that combines.
+        group: work-group of row reductions.
+        map_group: work-group of the other entries.
+        float64: whether numbers may be float64.
+    """
+
+    width: int
+    tail: bool
+    wide: bool
+    split: bool
+    group: int
+    map_group: int
+    float64: bool
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Sizes of a launch.
+
+    Attributes:
+        variant: which text.
+        rows, columns: kept positions outside and inside of the folded axes.
+        chunks, chunk: pieces of the first folded axis.
+        vectors: work-items for a row of `columns` (or, without reductions, of the last axis).
+    """
+
+    variant: Variant
+    rows: int
+    columns: int
+    chunks: int
+    chunk: int
+    vectors: int
+
+    @property
+    def scratch(self) -> int:
+        """Positions of partial results."""
+        return self.rows * self.columns * self.chunks
+
+
+def cut(spec: BoundKernel, starts: Sequence[int], traits: Traits) -> Cut:
+    """Lay a bound kernel over a device.
+
+    Args:
+        spec: the kernel with sizes and strides.
+        starts: per access, first element within its buffer.
+        traits: the device.
+    """
+    kernel, sizes = spec.kernel, spec.sizes
+    width = _width(kernel, traits)
+    while width > 1 and not _fits(spec, starts, width, traits):
+        width //= 2
+    reach = [
+        abs(first) + sum(abs(s) * max(n - 1, 0) for s, n in zip(steps, sizes, strict=True))
+        for first, steps in zip(starts, spec.strides, strict=True)
+    ]
+    rows, columns, chunks, chunk = _pieces(kernel, sizes, width, traits)
+    total = max([*reach, prod(sizes), rows * columns * chunks * 4, rows * traits.group * chunks])
+    wide = total >= (1 << 31) - (1 << 20)
+    last = sizes[-1]
+    group = 1
+    if kernel.reductions and not kernel.column:
+        length = prod(n for n, f in zip(sizes, kernel.axes, strict=True) if f)
+        need = max(1, -(-length // (width * chunks)))
+        group = min(traits.group, max(min(32, traits.group), 1 << (need - 1).bit_length()))
+    variant = Variant(
+        width,
+        width > 1 and last % width != 0,
+        wide,
+        bool(kernel.reductions) and chunks > 1,
+        group,
+        traits.map_group,
+        traits.float64,
+    )
+    vectors = last // width + last % width
+    return Cut(variant, rows, columns, chunks, chunk, vectors)
+
+
+def _width(kernel: Kernel, traits: Traits) -> int:
+    """Elements of a vector: 1 where lanes would need addresses of their own."""
+    if any(r.op.startswith("arg") for r in kernel.reductions):
+        return 1
+    if any(a.strides[-1] == ANY for a in kernel.accesses):
+        return 1
+    if traits.aligned and kernel.column:  # neighbouring work-items read neighbouring columns
+        return 1
+    for node in kernel.nodes:
+        if node.op == "gather" and any(_varies(kernel, a) for a in node.args):
+            return 1
+    size = max((np.dtype(n.dtype).itemsize for n in kernel.nodes if n.dtype[0] == "f"), default=4)
+    return max(1, min(16, traits.vector_bytes // size))
+
+
+def _varies(kernel: Kernel, index: int) -> bool:
+    """Whether a node has another value at the next position of the last axis."""
+    node = kernel.nodes[index]
+    if node.op in ("load", "iota"):
+        return kernel.accesses[node.attr].strides[-1] == UNIT
+    return node.op == "rand" or any(_varies(kernel, a) for a in node.args)
+
+
+def _fits(spec: BoundKernel, starts: Sequence[int], width: int, traits: Traits) -> bool:
+    if spec.sizes[-1] < width:
+        return False
+    if not traits.aligned:
+        return True
+    for access, first, strides in zip(spec.kernel.accesses, starts, spec.strides, strict=True):
+        if access.buffer < 0 or access.strides[-1] != UNIT:
+            continue
+        step = min(width, max(1, ALIGNED // np.dtype(access.dtype).itemsize))
+        if any(s % step for s in (first, *strides[:-1])):
+            return False
+    return True
+
+
+@lru_cache(maxsize=4096)
+def _pieces(
+    kernel: Kernel, sizes: tuple[int, ...], width: int, traits: Traits
+) -> tuple[int, int, int, int]:
+    """(rows, columns, chunks, chunk) of a kernel; depends on nothing but sizes and the device."""
+    columns = sizes[-1] if kernel.column else 1
+    kept = prod(n for n, f in zip(sizes, kernel.axes, strict=True) if not f)
+    folded = [n for n, f in zip(sizes, kernel.axes, strict=True) if f]
+    rows = kept // max(1, columns)
+    if not kernel.reductions:
+        return rows, 1, 1, folded[0]
+    length = prod(folded)
+    at_once = rows * -(-columns // width)
+    per_item = 8 if kernel.column else 1  # a column is folded by one work-item
+    chunks = 1
+    enough = traits.units * (traits.map_group if kernel.column else 1)
+    if at_once * 2 <= enough and length * columns >= 4 * traits.chunk // per_item:
+        by_size = length * (min(columns, 64) if kernel.column else 1) // (traits.chunk // per_item)
+        chunks = max(1, min(MAX_CHUNKS, by_size, enough // at_once))
+    chunk = -(-folded[0] // chunks)
+    if len(folded) == 1 and not kernel.column:
+        chunk = -(-chunk // 64) * 64
+    chunk = max(1, chunk)
+    return rows, columns, max(1, -(-folded[0] // chunk)), chunk

@@ -1,0 +1,191 @@
+"""Nested descriptions as JSON text plus named arrays, and back, without losing a type.
+
+JSON has no tuples, no arrays, no infinities and only text keys. Where it falls short a node
+`{"$": kind, ...}` stands for the value:
+
+| kind | holds |
+|---|---|
+| `tuple` | `items` |
+| `dict` | `items`, pairs of key and value (a key is no text, or is `$` itself) |
+| `float` | `value`, one of nan, inf, -inf |
+| `complex` | `value`, the two parts |
+| `bytes` | `value`, base64 |
+| `array`, `scalar` | `name` of the tensor; `dtype` and `shape` too if safetensors lacks the dtype |
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+import re
+from typing import Any
+
+import numpy as np
+
+from neonport.errors import CheckpointError
+
+MARK = "$"
+_RAW_DTYPE = re.compile(r"[<>|][biufcSU]\d+")
+
+# numpy's dtype text -> the word safetensors has for it
+NATIVE = {
+    "<f8": "F64",
+    "<f4": "F32",
+    "<f2": "F16",
+    "<i8": "I64",
+    "<i4": "I32",
+    "<i2": "I16",
+    "|i1": "I8",
+    "<u8": "U64",
+    "<u4": "U32",
+    "<u2": "U16",
+    "|u1": "U8",
+    "|b1": "BOOL",
+}
+
+
+class Encoder:
+    """Collects the arrays of one description while it is turned into JSON values."""
+
+    def __init__(self) -> None:
+        self.arrays: dict[str, np.ndarray] = {}
+        self._open: set[int] = set()
+
+    def encode(self, value: Any, where: str = "") -> Any:
+        """Return `value` as JSON values; `where` is its place, for errors and tensor names."""
+        if isinstance(value, np.generic):
+            return {MARK: "scalar", **self._array(np.asarray(value), where)}
+        if value is None or isinstance(value, (bool, int, str)):
+            return _plain(value)
+        if isinstance(value, float):
+            return float(value) if math.isfinite(value) else {MARK: "float", "value": repr(value)}
+        if isinstance(value, complex):
+            return {MARK: "complex", "value": [self.encode(p) for p in (value.real, value.imag)]}
+        if isinstance(value, (bytes, bytearray)):
+            return {MARK: "bytes", "value": base64.b64encode(value).decode("ascii")}
+        if isinstance(value, np.ndarray):
+            return {MARK: "array", **self._array(value, where)}
+        if isinstance(value, (dict, list, tuple)):
+            return self._collection(value, where)
+        raise CheckpointError(
+            f"cannot store {where or 'the description'}: {type(value).__module__}."
+            f"{type(value).__qualname__} is neither a dict, list, tuple, text, number, None nor "
+            "array; give the object a get_description, or leave it out of the arguments"
+        )
+
+    def _collection(self, value: dict | list | tuple, where: str) -> Any:
+        if id(value) in self._open:
+            raise CheckpointError(f"cannot store {where}: the description contains itself")
+        self._open.add(id(value))
+        try:
+            if isinstance(value, dict):
+                return self._dict(value, where)
+            items = [self.encode(v, _join(where, i)) for i, v in enumerate(value)]
+            return {MARK: "tuple", "items": items} if isinstance(value, tuple) else items
+        finally:
+            self._open.discard(id(value))
+
+    def _dict(self, value: dict, where: str) -> Any:
+        if all(type(key) is str for key in value) and MARK not in value:
+            return {key: self.encode(v, _join(where, key)) for key, v in value.items()}
+        pairs = [
+            [self.encode(key, f"{where}: a key"), self.encode(v, _join(where, key))]
+            for key, v in value.items()
+        ]
+        return {MARK: "dict", "items": pairs}
+
+    def _array(self, array: np.ndarray, where: str) -> dict[str, Any]:
+        if isinstance(array, np.ma.MaskedArray):
+            raise CheckpointError(f"cannot store {where}: masked array; call .filled() first")
+        array = np.asarray(array)
+        node: dict[str, Any] = {"name": self._unused(where or "array")}
+        text = array.dtype.str
+        if text not in NATIVE:
+            if not _RAW_DTYPE.fullmatch(text) or array.dtype.fields:
+                raise CheckpointError(
+                    f"cannot store {where}: arrays of dtype {array.dtype} have no portable bytes; "
+                    "convert it to a numeric dtype"
+                )
+            node.update(dtype=text, shape=list(array.shape))
+            array = np.frombuffer(array.tobytes(), np.uint8)
+        self.arrays[node["name"]] = array
+        return node
+
+    def _unused(self, name: str) -> str:
+        name = name.encode("utf-8", "replace").decode("utf-8")  # headers hold valid Unicode only
+        candidate, count = name, 1
+        while candidate in self.arrays or candidate == "__metadata__":
+            candidate, count = f"{name}~{count}", count + 1
+        return candidate
+
+
+def _plain(value: Any) -> Any:
+    """Subclasses of text and int (enumerations, np.str_) as what they are."""
+    for kind in (bool, int, str):
+        if isinstance(value, kind):
+            return kind.__str__(value) if kind is str else kind(value)
+    return None
+
+
+def _join(where: str, key: Any) -> str:
+    return f"{where}/{key}" if where else str(key)
+
+
+def encode(description: Any) -> tuple[Any, dict[str, np.ndarray]]:
+    """Split a description into JSON values and the arrays they name.
+
+    Raises:
+        CheckpointError: something in it is no plain data; the message says where.
+    """
+    encoder = Encoder()
+    try:
+        return encoder.encode(description), encoder.arrays
+    except RecursionError as error:
+        raise CheckpointError("cannot store the description: nested too deeply") from error
+
+
+def decode(node: Any, arrays: dict[str, np.ndarray]) -> Any:
+    """Rebuild what `encode` was given.
+
+    Raises:
+        CheckpointError: the node was not written by `encode`, or names an array that is missing.
+    """
+    if isinstance(node, list):
+        return [decode(item, arrays) for item in node]
+    if not isinstance(node, dict):
+        return node
+    if MARK not in node:
+        return {key: decode(value, arrays) for key, value in node.items()}
+    try:
+        return _DECODERS[node[MARK]](node, arrays)
+    except CheckpointError:
+        raise
+    except (KeyError, ValueError, TypeError) as error:
+        raise CheckpointError(f"unknown entry {str(node)[:80]} in the structure") from error
+
+
+def _decode_array(node: dict, arrays: dict[str, np.ndarray]) -> np.ndarray:
+    array = arrays[node["name"]]
+    if "dtype" not in node:
+        return array
+    if not _RAW_DTYPE.fullmatch(node["dtype"]):
+        raise CheckpointError(f"dtype {node['dtype']!r} in the structure is not one we write")
+    raw = np.frombuffer(array.tobytes(), np.dtype(node["dtype"]))
+    return raw.reshape(node["shape"]).copy()
+
+
+def _decode_float(node: dict, arrays: dict[str, np.ndarray]) -> float:
+    return {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}[node["value"]]
+
+
+_DECODERS = {
+    "tuple": lambda node, arrays: tuple(decode(item, arrays) for item in node["items"]),
+    "dict": lambda node, arrays: {
+        decode(key, arrays): decode(value, arrays) for key, value in node["items"]
+    },
+    "float": _decode_float,
+    "complex": lambda node, arrays: complex(*(decode(part, arrays) for part in node["value"])),
+    "bytes": lambda node, arrays: base64.b64decode(node["value"], validate=True),
+    "array": _decode_array,
+    "scalar": lambda node, arrays: _decode_array(node, arrays)[()],
+}

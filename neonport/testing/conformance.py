@@ -1,0 +1,93 @@
+"""The conformance suite: what a backend must do, generated from the op table.
+
+    from neonport.testing import conformance
+
+    for result in conformance.run("my-backend"):
+        if not result.passed:
+            print(result.op, result.case_id, result.message)
+
+`neonport conformance NAME` does the same and prints a report. The bounds are in `bounds.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import Any, NamedTuple
+
+from neonport.backends.backend import Backend
+from neonport.testing.case import Case, Outcome
+from neonport.testing.suite import elementwise
+
+SUITES = (elementwise,)
+
+
+class Result(NamedTuple):
+    """What one case came to.
+
+    Attributes:
+        op: op of the op table, or the room of the contract that is tested.
+        case_id: what is special about the case.
+        passed: whether the result is right.
+        max_error: largest error, relative to what the bound refers to; None if nothing came back.
+        bound: the largest error allowed.
+        message: what is wrong.
+    """
+
+    op: str
+    case_id: str
+    passed: bool
+    max_error: float | None
+    bound: float
+    message: str
+
+
+def cases(only: Collection[str] | None = None) -> Iterator[Case]:
+    """All cases, or those of some ops; they are cheap to list and do nothing until they run."""
+    for suite in SUITES:
+        for case in suite.cases():
+            if only is None or case.op in only:
+                yield case
+
+
+def run(
+    backend: str | Backend, only: Collection[str] | None = None, **kwargs: Any
+) -> Iterator[Result]:
+    """Run the suite on a backend.
+
+    Args:
+        backend: name of an installed backend, or a backend.
+        only: ops to test; None tests all.
+        kwargs: for the constructor, if a name is given.
+
+    Yields:
+        One result a case. Cases in dtypes that the backend does not have are left out.
+    """
+    if isinstance(backend, Backend):
+        yield from _run(backend, only)
+        return
+    from neonport.registry import create_backend
+
+    be: Backend = create_backend(backend, **{"rng_seed": 0, **kwargs})
+    be.bsz = 4
+    try:
+        yield from _run(be, only)
+    finally:
+        be.cleanup_backend()
+
+
+def _run(be: Backend, only: Collection[str] | None) -> Iterator[Result]:
+    for case in cases(only):
+        if not case.needs <= set(be.default_dtypes):
+            continue
+        try:
+            outcome = case.run(be)
+        except Exception as error:  # a case that fails must not stop the others
+            outcome = Outcome(None, 0.0, f"raised {type(error).__name__}: {error}")
+        yield Result(
+            case.op,
+            case.id,
+            not outcome.message,
+            outcome.max_error,
+            outcome.bound,
+            outcome.message,
+        )

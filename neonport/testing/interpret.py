@@ -1,0 +1,121 @@
+"""A tiny interpreter of op-trees on host arrays, independent of every backend.
+
+It knows the op table and nothing else: no views, no storage, no code of a backend. Values are wide
+(float64 for float32, long double for float64), so that its own rounding does not count.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from neonport.ops import OPS, Kind
+from neonport.optree import OpTreeNode
+from neonport.testing.bounds import TINY, Allowance, allowance
+
+Array = npt.NDArray[Any]
+
+WIDE = {np.dtype("float32"): np.dtype("float64"), np.dtype("float64"): np.dtype("longdouble")}
+FLOAT32, FLOAT64 = np.dtype("float32"), np.dtype("float64")
+
+
+def compute_of(dtypes: list[np.dtype]) -> np.dtype:
+    """The rule of the documentation: float64 if any operand is, else float32."""
+    return FLOAT64 if FLOAT64 in dtypes else FLOAT32
+
+
+class Interpreter:
+    """Evaluates trees.
+
+    Args:
+        values: id of each tensor -> its contents, in the tensor's dtype.
+        shape: of the assignment target, for sizes that a tree leaves open.
+        noise: None, or a generator: every op's result is then moved by up to its allowance, which
+            shows how errors of the ops below add up in the result.
+        flush: whether subnormal operands count as zero.
+    """
+
+    def __init__(
+        self,
+        values: dict[int, Array],
+        shape: tuple[int, ...],
+        noise: np.random.RandomState | None = None,
+        flush: bool = False,
+    ) -> None:
+        self.values = values
+        self.shape = shape
+        self.noise = noise
+        self.flush = flush
+        self.done: dict[int, tuple[Array, np.dtype]] = {}
+        self.allowed: dict[int, Allowance] = {}
+
+    def run(self, root: Any) -> tuple[Array, np.dtype]:
+        """Value of a tree, tensor or number in its wide dtype, and the dtype it is computed in."""
+        with np.errstate(all="ignore"):
+            return self._value(root, self.shape)
+
+    def _value(self, x: Any, shape: tuple[int, ...]) -> tuple[Array, np.dtype]:
+        if not hasattr(x, "sig"):
+            return np.full((1, 1), x, np.float64), FLOAT32
+        if isinstance(x, OpTreeNode):
+            if id(x) not in self.done:
+                self.done[id(x)] = self._node(x, shape)
+            return self.done[id(x)]
+        stored = self.values[id(x)]
+        return stored, stored.dtype
+
+    def _node(self, node: OpTreeNode, shape: tuple[int, ...]) -> tuple[Array, np.dtype]:
+        op, params = OPS[node.op], dict(node.params)
+        below = _shape_below(node, shape)
+        found = [self._value(a, below) for a in node.args]
+        index = len(found) - 1 if op.kind is Kind.INDEXING else -1
+        tensors = [d for (_, d), a in zip(found, node.args, strict=True) if hasattr(a, "sig")]
+        compute = compute_of(tensors[:index] if index >= 0 else tensors)
+        args = [
+            v if i == index else self._operand(v, compute, isinstance(node.args[i], OpTreeNode))
+            for i, (v, _) in enumerate(found)
+        ]
+        if node.op == "onehot":
+            params["shape"] = _onehot_shape(args[0], params.pop("classes"), params["axis"], shape)
+        want = np.asarray(op.numpy(*args, **params))
+        limit = self.allowed[id(node)] = allowance(node.op, args, node.params, want, compute)
+        if node.op in ("argmax", "argmin"):
+            return want, np.dtype("int32")
+        want = want.astype(WIDE[compute])
+        if self.noise is not None:
+            moved = want + limit.absolute * self.noise.uniform(-1.0, 1.0, want.shape)
+            want = np.where(np.isfinite(moved), moved, want)
+        return _overflow(want, compute), compute
+
+    def _operand(self, value: Array, compute: np.dtype, computed: bool) -> Array:
+        """A value as an op of dtype `compute` reads it, in the wide dtype."""
+        # what is read from memory, and a number, is rounded to the compute dtype first
+        wide = (value if computed else value.astype(compute)).astype(WIDE[compute])
+        if self.flush:
+            wide = np.where(np.abs(wide) < TINY[compute], np.copysign(0.0, wide), wide)
+        return wide
+
+
+def _overflow(want: Array, compute: np.dtype) -> Array:
+    """What is too large for the compute dtype is infinite."""
+    return np.where(np.abs(want) > np.finfo(compute).max, np.copysign(np.inf, want), want)
+
+
+def _shape_below(node: OpTreeNode, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The size that an open operand has, given the size of the node."""
+    if node.op == "transpose":
+        perm = node.params["perm"]
+        return tuple(shape[perm.index(a)] for a in range(len(perm)))
+    own = np.broadcast_shapes(node.shape, shape) if len(shape) == len(node.shape) else node.shape
+    return tuple(own)
+
+
+def _onehot_shape(
+    indices: Array, classes: int | None, axis: int, shape: tuple[int, ...]
+) -> tuple[int, int]:
+    n = prod(indices.shape)
+    size = shape[len(shape) - 2 + axis] if classes is None else classes
+    return (size, n) if axis == 0 else (n, size)

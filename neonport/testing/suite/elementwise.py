@@ -1,0 +1,151 @@
+"""Every element-wise op: dtypes, memory layouts, broadcasting, special values, numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from neonport.ops import OPS, Kind, of_kind
+from neonport.optree import apply
+from neonport.testing.case import FLOATS, INTEGERS, Batch, Case, Statement, defined
+from neonport.testing.inputs import (
+    BROADCASTS,
+    CLASSES,
+    POSITIVE,
+    numbers,
+    special,
+    special_integers,
+)
+from neonport.testing.layouts import Target, place
+
+if TYPE_CHECKING:
+    from neonport.backends.backend import Backend
+
+Array = npt.NDArray[Any]
+Shape = tuple[int, ...]
+
+NAMES = [n for n in OPS if n in of_kind(Kind.ELEMENTWISE)]
+WITH_OPERANDS = [n for n in NAMES if OPS[n].arity > 1]
+NUMBERS = (0.7, -3, 0.1, np.float32(2.5), True)
+SIDES = {2: ("right", "left"), 3: ("right",)}
+# dtypes of the operands and of the target
+MIXED = (
+    ("float32", "float64", "float64"),
+    ("float64", "float16", "float32"),
+    ("float16", "float32", "float16"),
+    ("int32", "float32", "float64"),
+    ("uint8", "float16", "float32"),
+    ("bool", "float32", "float16"),
+    ("int8", "uint16", "float64"),
+)
+
+
+class Operands:
+    """Tensors with known contents, made once and shared by the statements of a batch."""
+
+    def __init__(self, be: Backend) -> None:
+        self.be = be
+        self.values: dict[int, Array] = {}
+        self.made: dict[Any, Any] = {}
+
+    def add(self, key: Any, values: Array, layout: str) -> Any:
+        """The tensor of that key."""
+        if key not in self.made:
+            tensor = self.made[key] = place(self.be, values, values.dtype, layout)
+            self.values[id(tensor)] = values
+        return self.made[key]
+
+    def statement(self, name: str, args: Sequence[Any], dtype: str, layout: str) -> Statement:
+        """An op on operands, its target and what the definition says."""
+        tree = apply(name, *args)
+        out = Target(self.be, tree.shape, dtype, layout)
+        return Statement(out, tree, defined(tree, self.values, out))
+
+
+Source = Callable[[int, bool], Array]
+
+
+def _statements(
+    names: Sequence[str], source: Source, target: str, layout: str, be: Backend
+) -> list[Statement]:
+    """Statements of `names`; `source(i, positive)` gives the values of operand i."""
+    operands, statements = Operands(be), []
+    for name in names:
+        args = []
+        for i in range(OPS[name].arity):
+            positive = name in POSITIVE and i == 0
+            args.append(operands.add((i, positive), source(i, positive), layout))
+        statements.append(operands.statement(name, args, target, layout))
+    return statements
+
+
+def _random(shapes: Sequence[Shape], dtypes: Sequence[str]) -> Source:
+    """Random values; operand i has shapes[i] and dtypes[i]."""
+    return lambda i, positive: numbers(i, shapes[i], dtypes[i], positive)
+
+
+def _special(dtype: str) -> Source:
+    """Special values: every pair of them meets."""
+    values = special(dtype) if np.dtype(dtype).kind == "f" else special_integers(dtype)
+    n = len(values)
+    grids = [np.tile(values, (1, n)), np.tile(values.T, (n, 1)), np.tile(values[::-1], (1, n))]
+    return lambda i, positive: grids[i]
+
+
+def _numbers(names: Sequence[str], dtype: str, be: Backend) -> list[Statement]:
+    """A tensor and Python numbers, on both sides."""
+    operands, statements = Operands(be), []
+    x = operands.add(0, numbers(0, (7, 13), dtype, positive=True), "plain")
+    for name in names:
+        for number in NUMBERS:
+            for side in SIDES[OPS[name].arity]:
+                args = (x, number) if side == "right" else (number, x)
+                if name == "where":
+                    args = (x, number, x)
+                elif name == "pow" and side == "left":
+                    args = (abs(number), x)
+                statements.append(operands.statement(name, args, dtype, "plain"))
+    return statements
+
+
+def cases() -> Iterator[Case]:
+    """All element-wise cases."""
+    for dtype in FLOATS:
+        for label, (shape, layout) in CLASSES.items():
+            source = _random([shape] * 3, [dtype] * 3)
+            yield from _batch(NAMES, f"{dtype} {label}", source, dtype, layout)
+        for label, shapes in BROADCASTS.items():
+            source = _random(shapes, [dtype] * 3)
+            yield from _batch(WITH_OPERANDS, f"{dtype} {label}", source, dtype, "plain")
+        yield from _batch(NAMES, f"{dtype} special values", _special(dtype), dtype, "plain")
+        for names in (WITH_OPERANDS[i : i + 4] for i in range(0, len(WITH_OPERANDS), 4)):
+            ids = [
+                (name, f"{dtype} with number {n!r} on the {side}")
+                for name in names
+                for n in NUMBERS
+                for side in SIDES[OPS[name].arity]
+            ]
+            yield from Batch(ids, partial(_numbers, names, dtype), [dtype]).cases()
+    for dtype in (*INTEGERS, "bool"):
+        for label in ("odd", "strided") if dtype in ("int32", "uint8", "bool") else ("odd",):
+            shape, layout = CLASSES[label]
+            source = _random([shape] * 3, [dtype] * 3)
+            yield from _batch(NAMES, f"{dtype} {label}", source, "float32", layout)
+        if dtype != "bool":
+            yield from _batch(NAMES, f"{dtype} extremes", _special(dtype), "float32", "plain")
+    for a, b, target in MIXED:
+        source = _random([(7, 13)] * 3, [a, b, a])
+        label = f"{a} with {b} into {target}"
+        yield from _batch(WITH_OPERANDS, label, source, target, "plain", a, b)
+
+
+def _batch(
+    names: Sequence[str], label: str, source: Source, target: str, layout: str, *dtypes: str
+) -> Iterator[Case]:
+    build = partial(_statements, names, source, target, layout)
+    needs = [d for d in (target, *dtypes) if d in FLOATS]
+    return Batch([(name, label) for name in names], build, needs).cases()

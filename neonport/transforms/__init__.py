@@ -1,0 +1,65 @@
+"""Transforms: activations, costs and metrics."""
+
+from neonport.transforms.bleu import BLEUScore as BLEUScore
+from neonport.transforms.costs import Cost as Cost
+from neonport.transforms.costs import CrossEntropyBinary as CrossEntropyBinary
+from neonport.transforms.costs import CrossEntropyMulti as CrossEntropyMulti
+from neonport.transforms.costs import MeanSquared as MeanSquared
+from neonport.transforms.costs import SmoothL1Loss as SmoothL1Loss
+from neonport.transforms.costs import SquareHingeLoss as SquareHingeLoss
+from neonport.transforms.costs import SumSquared as SumSquared
+from neonport.transforms.detection import ObjectDetection as ObjectDetection
+from neonport.transforms.elementwise import Identity as Identity
+from neonport.transforms.elementwise import Logistic as Logistic
+from neonport.transforms.elementwise import Normalizer as Normalizer
+from neonport.transforms.elementwise import Tanh as Tanh
+from neonport.transforms.gan_cost import GANCost as GANCost
+from neonport.transforms.metrics import Accuracy as Accuracy
+from neonport.transforms.metrics import LogLoss as LogLoss
+from neonport.transforms.metrics import Metric as Metric
+from neonport.transforms.metrics import Misclassification as Misclassification
+from neonport.transforms.metrics import MultiMetric as MultiMetric
+from neonport.transforms.metrics import TopKMisclassification as TopKMisclassification
+from neonport.transforms.precision_recall import PrecisionRecall as PrecisionRecall
+from neonport.transforms.rectifiers import Explin as Explin
+from neonport.transforms.rectifiers import Rectlin as Rectlin
+from neonport.transforms.rectifiers import Rectlinclip as Rectlinclip
+from neonport.transforms.shortcuts import shortcut_pairs as shortcut_pairs
+from neonport.transforms.shortcuts import shortcut_warning as shortcut_warning
+from neonport.transforms.sign import Sign as Sign
+from neonport.transforms.softmax import PixelwiseSoftmax as PixelwiseSoftmax
+from neonport.transforms.softmax import Softmax as Softmax
+from neonport.transforms.transform import Transform as Transform
+
+__all__ = [
+    "Accuracy",
+    "BLEUScore",
+    "Cost",
+    "CrossEntropyBinary",
+    "CrossEntropyMulti",
+    "Explin",
+    "GANCost",
+    "Identity",
+    "LogLoss",
+    "Logistic",
+    "MeanSquared",
+    "Metric",
+    "Misclassification",
+    "MultiMetric",
+    "Normalizer",
+    "ObjectDetection",
+    "PixelwiseSoftmax",
+    "PrecisionRecall",
+    "Rectlin",
+    "Rectlinclip",
+    "Sign",
+    "SmoothL1Loss",
+    "Softmax",
+    "SquareHingeLoss",
+    "SumSquared",
+    "Tanh",
+    "TopKMisclassification",
+    "Transform",
+    "shortcut_pairs",
+    "shortcut_warning",
+]

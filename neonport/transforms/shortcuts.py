@@ -1,0 +1,57 @@
+"""Which output activations and costs belong together, because one leaves out a derivative."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from neonport.transforms.costs import (
+    CrossEntropyBinary,
+    CrossEntropyMulti,
+    MeanSquared,
+    SmoothL1Loss,
+    SquareHingeLoss,
+    SumSquared,
+)
+from neonport.transforms.elementwise import Logistic
+from neonport.transforms.softmax import PixelwiseSoftmax, Softmax
+
+# costs whose bprop is the whole gradient with respect to y; a user's own cost is not judged
+_COMPLETE = (SumSquared, MeanSquared, SmoothL1Loss, SquareHingeLoss)
+
+
+def shortcut_warning(activation: Any, cost: Any) -> str | None:
+    """Return what is wrong with the gradient of an output activation below a cost, if anything.
+
+    Cross entropies give the gradient at the *input* of "their" activation, which therefore must
+    have the derivative 1; elsewhere it must not. Models log the text and go on, as old scripts may
+    have been tuned with the wrong gradient.
+
+    Args:
+        activation: transform of the last layer, or None.
+        cost: the cost function.
+    """
+    if isinstance(activation, Logistic):
+        if isinstance(cost, CrossEntropyBinary) and not activation.shortcut:
+            return (
+                "Logistic() below CrossEntropyBinary multiplies the gradient by y(1-y) once too "
+                "often, so that wrong outputs learn slowly: use Logistic(shortcut=True)"
+            )
+        if isinstance(cost, _COMPLETE) and activation.shortcut:
+            return (
+                f"Logistic(shortcut=True) below {type(cost).__name__} leaves out its derivative: "
+                "use Logistic()"
+            )
+    softmax = isinstance(activation, (Softmax, PixelwiseSoftmax))
+    if softmax and isinstance(cost, (*_COMPLETE, CrossEntropyBinary)):
+        return (
+            f"{type(activation).__name__} below {type(cost).__name__} leaves out its derivative: "
+            "it belongs below CrossEntropyMulti"
+        )
+    if isinstance(cost, CrossEntropyMulti) and isinstance(activation, Logistic):
+        return "Logistic below CrossEntropyMulti: the cost gives the gradient of a Softmax output"
+    return None
+
+
+def shortcut_pairs(activation: Any, cost: Any) -> bool:
+    """Whether activation and cost give the right gradient together, as far as is known."""
+    return shortcut_warning(activation, cost) is None

@@ -1,0 +1,33 @@
+"""A float64 backend and tensors away from zero, for finite differences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture
+def be64(make_backend: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Any:
+    be = make_backend(batch_size=8, rng_seed=0, dtype=np.float64)
+    if hasattr(be, "interpret"):
+        # thousands of trees that run a few times each: not worth compiling, and the evaluator is
+        # what defines the ops
+        monkeypatch.setattr(be, "run", be.interpret)
+    return be
+
+
+@pytest.fixture
+def values(be64: Any) -> Callable[..., Any]:
+    """Factory of distinct float64 numbers in (low, high)."""
+    rng = np.random.RandomState(7)
+
+    def make(*shape: int, low: float = 0.2, high: float = 1.8, name: str = "") -> Any:
+        n = int(np.prod(shape))
+        # evenly spread and shuffled: no ties, and none after a small step
+        spread = low + (high - low) * (rng.permutation(n) + 0.5) / max(n, 1)
+        return be64.array(spread.reshape(shape), name=name or None)
+
+    return make

@@ -1,0 +1,73 @@
+"""Gradient trees of every op give on the backend under test what the NumPy evaluator gives."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from neonport import Autodiff
+from neonport.backends.cpu.backend import CPUBackend
+from neonport.derivatives import ROWS
+from neonport.ops import OPS, Kind
+from neonport.optree import apply
+
+X = np.random.RandomState(3).permutation(24).reshape(4, 6) / 16 + 0.2
+Y = np.random.RandomState(4).permutation(24).reshape(4, 6) / 17 + 0.25
+ROW = np.linspace(0.4, 1.6, 6).reshape(1, 6)
+INDEX = np.array([5, 0, 2, 2, 1], dtype=np.int32)
+CUT = {"starts": (3, 1), "steps": (-2, 2), "shape": (2, 3)}
+
+SPECIAL = {
+    "where": lambda x, y, row, i: apply("where", x > 0.8, x * row, y),
+    "sum": lambda x, y, row, i: apply("sum", x * y, axes=(0,)) * row,
+    "max": lambda x, y, row, i: apply("max", x * row, axes=(1,)) * y,
+    "min": lambda x, y, row, i: apply("min", x * row, axes=(0, 1)) * y,
+    "var": lambda x, y, row, i: apply("var", x * row, axes=(1,)) * y,
+    "transpose": lambda x, y, row, i: (x * row).T * apply("reshape", y, shape=(6, 4)),
+    "reshape": lambda x, y, row, i: apply("reshape", x * row, shape=(6, 4)) * y.T,
+    "broadcast": lambda x, y, row, i: apply("broadcast", row, shape=(4, 6)) * x,
+    "slice": lambda x, y, row, i: apply("slice", x * y, **CUT) * y[:2, :3],
+    "unslice": lambda x, y, row, i: apply("unslice", x[:2, :3] * 2, **{**CUT, "shape": (4, 6)}) * y,
+    "take": lambda x, y, row, i: apply("take", x * row, i, axis=1) * y[:, :5],
+    "untake": lambda x, y, row, i: apply("untake", x[:, 1:] * 2, i, axis=1, size=6) * y,
+    "dot": lambda x, y, row, i: apply("dot", x * row, y.T) + apply("dot", y, x.T),
+    "batched_dot": lambda x, y, row, i: apply(
+        "batched_dot", x.reshape(2, 2, 6), y.T * 1.5, reduce=False
+    ),
+}
+
+
+def tree(op, x, y, row, i):
+    """An expression with the op in it; elementwise ops see a broadcast operand as well."""
+    if op in SPECIAL:
+        return SPECIAL[op](x, y, row, i)
+    assert OPS[op].kind is Kind.ELEMENTWISE
+    if OPS[op].arity == 1:
+        return apply(op, x * row) * y
+    return apply(op, x, row * 0.9) * y
+
+
+def gradients(be, op):
+    """First and second derivatives, each evaluated in one statement."""
+    x, y, row, e = (be.array(v) for v in (X, Y, ROW, np.ones((1, 1))))
+    i = be.array(INDEX, dtype=np.int32)
+    function = tree(op, x, y, row, i) * e
+    results = []
+    inputs = [x, y, row]
+    first = Autodiff(function, be).get_grad_op_tree(inputs)
+    for t in (function, first[0] * first[0]):
+        buffers = [be.empty(v.shape) for v in inputs]
+        Autodiff(t, be).back_prop_grad(inputs, buffers)
+        results += [b.get() for b in buffers]
+    return results
+
+
+@pytest.mark.parametrize("op", sorted(ROWS))
+def test_op(be, monkeypatch, op):
+    found = gradients(be, op)
+    reference = CPUBackend(rng_seed=0)
+    monkeypatch.setattr(reference, "run", reference.interpret)
+    expected = gradients(reference, op)
+    reference.cleanup_backend()
+    for got, wanted in zip(found, expected, strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=2e-4, atol=2e-4)

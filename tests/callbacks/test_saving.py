@@ -1,0 +1,164 @@
+"""Checkpoints during training, the best state, early stop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from neonport import checkpoint
+from neonport.callbacks import Callback, Callbacks
+from neonport.callbacks.callbacks import SerializeModelCallback
+from neonport.errors import ConfigurationError
+
+Make = Callable[..., Any]
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(entry.name for entry in folder.iterdir())
+
+
+@pytest.mark.parametrize(("serialize", "epochs"), [(0, [1, 2, 3]), (1, [1, 2, 3]), (2, [2])])
+def test_save_path(
+    make_problem: Make, fit: Make, tmp_path: Path, serialize: int, epochs: list[int]
+) -> None:
+    path = tmp_path / "m.prm"
+    seen: list[int] = []
+
+    class Look(Callback):
+        def on_epoch_end(self, callback_data: Any, model: Any, epoch: int) -> None:
+            if path.exists():
+                found = checkpoint.load(path)["epoch_index"]
+                if found not in seen:
+                    seen.append(found)
+
+    p = make_problem()
+    callbacks = Callbacks(p.model, save_path=str(path), serialize=serialize, progress_bar=False)
+    callbacks.add_callback(Look())
+    fit(p, 3, callbacks)
+    assert seen == epochs
+
+
+def test_history_keeps_that_many_and_links_the_newest(
+    make_problem: Make, fit: Make, tmp_path: Path
+) -> None:
+    path = tmp_path / "m.prm"
+    p = make_problem()
+    fit(p, 5, save_path=str(path), history=2)
+    assert names(tmp_path) == ["m.prm", "m_3.prm", "m_4.prm"]
+    assert path.is_symlink()
+    assert path.resolve().name == "m_4.prm"
+    assert checkpoint.load(path)["epoch_index"] == 5
+    assert checkpoint.load(tmp_path / "m_3.prm")["epoch_index"] == 4
+
+
+def test_history_replaces_a_plain_file_and_survives_a_deleted_one(
+    make_problem: Make, fit: Make, tmp_path: Path
+) -> None:
+    path = tmp_path / "m.prm"
+    path.write_text("old")
+    p = make_problem()
+    callbacks = Callbacks(p.model, save_path=str(path), history=2, progress_bar=False)
+
+    class Delete(Callback):
+        def on_epoch_end(self, callback_data: Any, model: Any, epoch: int) -> None:
+            (tmp_path / "m_0.prm").unlink(missing_ok=True)
+
+    callbacks.add_callback(Delete())
+    fit(p, 4, callbacks)
+    assert names(tmp_path) == ["m.prm", "m_2.prm", "m_3.prm"]
+
+
+def test_without_links_a_copy_does_it(
+    make_problem: Make, fit: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import os
+
+    def refuse(*args: Any) -> None:
+        raise OSError("no links here")
+
+    monkeypatch.setattr(os, "symlink", refuse)
+    path = tmp_path / "m.prm"
+    fit(make_problem(), 3, save_path=str(path), history=2)
+    assert names(tmp_path) == ["m.prm", "m_1.prm", "m_2.prm"]
+    assert not path.is_symlink()
+    assert checkpoint.load(path)["epoch_index"] == 3
+
+
+@pytest.mark.parametrize("kind", ["save_path", "best"])
+def test_a_bad_path_is_refused_before_training(
+    make_problem: Make, fit: Make, tmp_path: Path, kind: str
+) -> None:
+    for path, words in ((tmp_path / "no" / "m.prm", "does not exist"), (tmp_path, "is a folder")):
+        p = make_problem()
+        callbacks = Callbacks(p.model, progress_bar=False)
+        if kind == "best":
+            callbacks.add_save_best_state_callback(str(path))
+        else:
+            callbacks.add_callback(SerializeModelCallback(str(path)))
+        with pytest.raises(ConfigurationError, match=words):
+            fit(p, 1, callbacks)
+        assert p.model.completed_epochs == 0
+
+
+class Losses(Callback):
+    """Puts given losses where LossCallback would."""
+
+    def __init__(self, losses: list[float]) -> None:
+        super().__init__()
+        self.losses = losses
+
+    def on_train_begin(self, callback_data: Any, model: Any, epochs: int) -> None:
+        for name in ("cost/loss", "time/loss"):
+            callback_data.create_dataset(name, (epochs,), dtype="float32").attrs["epoch_freq"] = 1
+
+    def on_epoch_end(self, callback_data: Any, model: Any, epoch: int) -> None:
+        callback_data["cost/loss"][epoch] = self.losses[epoch]
+
+
+def test_best_state(make_problem: Make, fit: Make, tmp_path: Path) -> None:
+    path = tmp_path / "best.prm"
+    saved = []
+
+    class Look(Callback):
+        def on_epoch_end(self, callback_data: Any, model: Any, epoch: int) -> None:
+            saved.append(checkpoint.load(path)["epoch_index"])
+
+    p = make_problem()
+    callbacks = Callbacks(p.model, progress_bar=False)
+    callbacks.add_callback(Losses([3, 2, 2.5, 2, 1.5, 7]))
+    callbacks.add_save_best_state_callback(str(path))
+    callbacks.add_callback(Look())
+    fit(p, 6, callbacks)
+    assert saved == [1, 2, 2, 2, 5, 5]
+
+
+def test_early_stop(make_problem: Make, fit: Make, caplog: pytest.LogCaptureFixture) -> None:
+    calls = []
+
+    def stop_func(state: Any, loss: float) -> tuple[Any, bool]:
+        calls.append((state, float(loss)))
+        return (loss, False) if state is None else (min(state, loss), loss > state)
+
+    p = make_problem()
+    callbacks = Callbacks(p.model, progress_bar=False)
+    callbacks.add_callback(Losses([3, 2, 2.5, 1, 1, 1]))
+    callbacks.add_early_stop_callback(stop_func)
+    fit(p, 6, callbacks)
+    assert calls == [(None, 3), (3, 2), (2, 2.5)]
+    assert p.model.finished
+    assert p.model.epoch_index == 3
+    assert "early stopping triggered at epoch 2" in caplog.text
+
+
+def test_early_stop_sees_evaluated_epochs_only(make_problem: Make, fit: Make) -> None:
+    calls = []
+    p = make_problem()
+    callbacks = Callbacks(p.model, eval_set=p.held, eval_freq=2, progress_bar=False)
+    callbacks.add_early_stop_callback(lambda s, loss: (calls.append(loss), False))
+    fit(p, 5, callbacks)
+    np.testing.assert_array_equal(calls, callbacks.callback_data["cost/loss"][:])
+    assert len(calls) == 2

@@ -1,0 +1,108 @@
+"""`neonport doctor` prints the table whatever is broken."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import neonport
+from neonport import __version__
+from neonport.cli.doctor import COLUMNS
+
+SITE = Path(neonport.__file__).parents[1]  # of the package under test: source tree or wheel
+PLUGINS = Path(__file__).parents[1] / "plugins"
+ALL = sorted(folder.name for folder in PLUGINS.iterdir() if list(folder.glob("*.dist-info")))
+
+
+def _doctor(*arguments: str, plugins: list[str] | None = None, **environ: str):
+    path = os.pathsep.join([str(SITE), *(str(PLUGINS / name) for name in plugins or [])])
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("NEONPORT_")}
+    return subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", "neonport", "doctor", *arguments],
+        env=clean | {"PYTHONPATH": path} | environ,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+@pytest.fixture(scope="module")
+def report() -> str:
+    """The table with every fake plugin in place, most of them broken."""
+    done = _doctor(plugins=ALL)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def data() -> dict:
+    """The same as JSON."""
+    done = _doctor("--json", plugins=ALL, NEONPORT_BLOCK="neonport-constructors")
+    assert (done.returncode, done.stderr) == (0, "")
+    return json.loads(done.stdout)
+
+
+def test_the_heading_and_the_host(report):
+    lines = report.splitlines()
+    (heading,) = (line for line in lines if line.split() == list(COLUMNS))
+    assert lines.index(heading) > 0
+    words = dict(line.split(None, 1) for line in lines[: lines.index(heading)] if line.strip())
+    assert words["neonport"].startswith(__version__)
+    assert words["Python"].startswith(sys.version.split()[0])
+    assert words["default"] == "cpu"
+    assert "usable" in words["threads"]
+    assert {"NumPy", "BLAS", "system", "settings"} <= set(words)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["npu", "neonport-npu", "1.2.0", "1.0", "ready", "fake", "NPU"],
+        ["importerror", "neonport-import-error", "0.1", "-", "broken"],
+        ["futuristic", "neonport-protocol", "4.0", "7.3", "incompatible"],
+        ["probe-no-device", "neonport-probes", "2.1", "1.0", "no-device"],
+        ["npu", "neonport-npu-clone", "0.3", "1.0", "shadowed"],
+        ["cpu", "neonport-squatter", "6.6", "1.0", "refused"],
+        ["cpu", "neonport", __version__, "1.0", "ready"],
+    ],
+    ids=lambda words: "-".join(words[:2]),
+)
+def test_a_row_per_backend(report, words):
+    assert any(line.split()[: len(words)] == words for line in report.splitlines())
+
+
+def test_brackets_in_a_reason_are_text(report):
+    assert "pip install foo[bar]" in report
+
+
+def test_json_has_all_rows_with_all_columns(data):
+    assert all(set(COLUMNS) < set(row) for row in data["backends"])
+    states = {row["name"]: row["state"] for row in data["backends"] if row["state"] != "refused"}
+    assert states["sysexit"] == "broken"
+    assert states["constructors"] == "blocked"
+    assert data["host"]["neonport"].startswith(__version__)
+
+
+def test_json_has_the_tracebacks_and_the_plugins(data):
+    (row,) = (row for row in data["backends"] if row["name"] == "raisinghook")
+    assert "fake_raising_hook.py" in row["traceback"]
+    assert "ZeroDivisionError" in row["traceback"]
+    plugins = {plugin["distribution"]: plugin for plugin in data["plugins"]}
+    assert plugins["neonport"]["value"] == "neonport.backends.plugin"
+    assert plugins["neonport-npu"]["backends"] == ["npu"]
+    assert len(plugins["neonport-wrong-type"]["failures"]) == 2
+
+
+def test_it_does_not_import_the_model_code():
+    code = "from neonport.cli.main import main; main(['doctor']); import sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    above = ("layers", "models", "optimizers", "callbacks", "data", "transforms", "cli.train")
+    loaded = set(done.stdout.split())
+    assert "neonport.cli.doctor" in loaded
+    assert not loaded & {f"neonport.{room}" for room in above}

@@ -1,0 +1,43 @@
+"""Each script under examples/ runs as its reader would run it, and says something true."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import neonport
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+PACKAGE = Path(neonport.__file__).parent
+
+# script -> (last line it prints, smallest number that may stand there)
+ANSWERS = {
+    "custom_layer.py": (r"largest gap .*: (\S+)", None),
+    "logistic_gradient.py": (r"largest gap .*: (\S+)", None),
+    "mnist_like_mlp.py": (r"test accuracy: (\S+)", 0.95),
+}
+
+
+def test_every_example_has_an_answer_to_check() -> None:
+    assert {path.name for path in EXAMPLES.glob("*.py")} == set(ANSWERS)
+
+
+@pytest.mark.parametrize("name", sorted(ANSWERS))
+def test_example_runs_and_its_answer_is_good(name: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-W", "error", str(EXAMPLES / name)]
+    env = {**os.environ, "PYTHONPATH": str(PACKAGE.parent)}  # the neonport that is being tested
+    done = subprocess.run(
+        command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    pattern, least = ANSWERS[name]
+    last = done.stdout.strip().splitlines()[-1]
+    match = re.fullmatch(pattern, last)
+    assert match is not None, done.stdout
+    value = float(match[1])
+    assert value < 1e-3 if least is None else value >= least

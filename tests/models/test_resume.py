@@ -1,0 +1,198 @@
+"""Stopped and continued is the same, to the bit, as never stopped."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from neonport.callbacks import Callback, Callbacks
+
+Make = Callable[..., Any]
+
+OPTIMIZERS = [
+    "plain",
+    "momentum",
+    "scheduled",
+    "adam",
+    "rmsprop",
+    "adagrad",
+    "adadelta",
+    "shiftadamax",
+    "multi",
+]
+
+
+def assert_same(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> None:
+    assert list(a) == list(b)
+    for name in a:
+        assert a[name].tobytes() == b[name].tobytes(), name
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("stop", [1, 3])
+def test_resumed_training_gives_the_same_bits(
+    make_problem: Make, fit: Make, weights: Make, tmp_path: Path, optimizer: str, stop: int
+) -> None:
+    straight = make_problem(optimizer, dropout=True)
+    fit(straight, 4)
+    wanted, cost = weights(straight.model), straight.model.total_cost
+    first = make_problem(optimizer, dropout=True)
+    fit(first, stop, save_path=str(tmp_path / "m.prm"))
+    second = make_problem(optimizer, dropout=True, seed=12345)
+    second.model.load_params(tmp_path / "m.prm")
+    second.be.rng.uniform(size=5)  # work in between draws numbers
+    fit(second, 4)
+    assert second.model.epoch_index == 4
+    assert_same(weights(second.model), wanted)
+    np.testing.assert_array_equal(second.model.total_cost, cost)
+    assert second.data.get_state() == straight.data.get_state()
+
+
+def test_model_file_of_the_callbacks(
+    make_problem: Make, fit: Make, weights: Make, tmp_path: Path
+) -> None:
+    straight = make_problem("adam")
+    fit(straight, 4)
+    wanted = weights(straight.model)
+    fit(make_problem("adam"), 2, save_path=str(tmp_path / "m.prm"))
+    second = make_problem("adam", seed=3)
+    fit(second, 4, model_file=str(tmp_path / "m.prm"))
+    assert_same(weights(second.model), wanted)
+
+
+def test_saved_after_fit_is_as_good_as_inside(
+    make_problem: Make, fit: Make, weights: Make, tmp_path: Path
+) -> None:
+    straight = make_problem()
+    fit(straight, 4)
+    wanted = weights(straight.model)
+    first = make_problem()
+    fit(first, 2)
+    first.model.save_params(tmp_path / "m.prm")
+    second = make_problem(seed=3)
+    second.model.load_params(tmp_path / "m.prm")
+    fit(second, 4)
+    assert_same(weights(second.model), wanted)
+
+
+class SaveAt(Callback):
+    """Save in the middle of an epoch, as Ctrl-C does, and go on or stop."""
+
+    def __init__(self, path: Path, epoch: int, minibatch: int, stop: bool) -> None:
+        super().__init__()
+        self.path, self.when, self.stop = path, (epoch, minibatch), stop
+
+    def on_minibatch_end(self, callback_data: Any, model: Any, epoch: int, mb: int) -> None:
+        if (epoch, mb) == self.when:
+            model.save_params(self.path)
+            if self.stop:
+                raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("epoch", [0, 2])
+@pytest.mark.parametrize("minibatch", [0, 1, -1])
+@pytest.mark.parametrize("restart", ["process", "same objects"])
+def test_stopped_inside_an_epoch(
+    make_problem: Make,
+    fit: Make,
+    weights: Make,
+    tmp_path: Path,
+    epoch: int,
+    minibatch: int,
+    restart: str,
+) -> None:
+    straight = make_problem("adam", dropout=True)
+    counts = []
+
+    class Count(Callback):
+        def on_epoch_begin(self, callback_data: Any, model: Any, epoch: int) -> None:
+            counts.append(model.nbatches)
+
+    callbacks = Callbacks(straight.model, progress_bar=False)
+    callbacks.add_callback(Count())
+    straight.model.fit(straight.data, straight.cost, straight.optimizer, 4, callbacks)
+    wanted, cost = weights(straight.model), straight.model.total_cost
+    minibatch %= counts[epoch]
+
+    first = make_problem("adam", dropout=True)
+    callbacks = Callbacks(first.model, progress_bar=False)
+    callbacks.add_callback(SaveAt(tmp_path / "m.prm", epoch, minibatch, stop=True))
+    with pytest.raises(KeyboardInterrupt):
+        first.model.fit(first.data, first.cost, first.optimizer, 4, callbacks)
+    if restart == "same objects":
+        second = first
+    else:
+        second = make_problem("adam", dropout=True, seed=77)
+        second.model.load_params(tmp_path / "m.prm")
+        assert second.model.epoch_index == epoch
+        assert second.model.minibatch_index == minibatch + 1
+    fit(second, 4)
+    assert_same(weights(second.model), wanted)
+    np.testing.assert_array_equal(second.model.total_cost, cost)
+
+
+def test_other_data_start_an_epoch_anew(make_problem: Make, fit: Make, tmp_path: Path) -> None:
+    from neonport.data import ArrayIterator
+
+    p = make_problem()
+    callbacks = Callbacks(p.model, progress_bar=False)
+    callbacks.add_callback(SaveAt(tmp_path / "m.prm", 0, 1, stop=True))
+    with pytest.raises(KeyboardInterrupt):
+        p.model.fit(p.data, p.cost, p.optimizer, 1, callbacks)
+    assert p.model.minibatch_index == 2
+    p.data = ArrayIterator(p.x[:8], p.y[:8], nclass=3)
+    fit(p, 1)
+    assert p.model.total_cost.item() > 0  # the one batch was trained, not skipped
+
+
+PROCESS = """
+import sys, numpy as np
+from neonport import gen_backend
+from neonport.callbacks import Callbacks
+from neonport.data import ArrayIterator
+from neonport.initializers import Gaussian
+from neonport.layers import Affine, Dropout, GeneralizedCost
+from neonport.models import Model
+from neonport.optimizers import Adam
+from neonport.transforms import CrossEntropyMulti, Rectlin, Softmax
+
+backend, path, epochs, resume = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4] == "resume"
+gen_backend(backend, batch_size=8, rng_seed=None if resume else 7)
+rng = np.random.RandomState(0)
+x, y = rng.normal(size=(27, 6)).astype("f4"), rng.randint(0, 3, 27)
+layers = [Affine(8, Gaussian(), batch_norm=True, activation=Rectlin()), Dropout(0.7),
+          Affine(3, Gaussian(), activation=Softmax())]
+model = Model(path) if resume else Model(layers)
+model.fit(ArrayIterator(x, y, nclass=3), GeneralizedCost(CrossEntropyMulti()), Adam(), epochs,
+          Callbacks(model, save_path=path))
+"""
+
+
+def test_new_processes(backend_name: str, make_problem: Make, tmp_path: Path) -> None:
+    make_problem()  # skips where this backend has no device
+
+    def run(path: str, epochs: int, mode: str) -> None:
+        subprocess.run(
+            [sys.executable, "-c", PROCESS, backend_name, str(tmp_path / path), str(epochs), mode],
+            check=True,
+        )
+
+    from neonport import checkpoint
+    from neonport.structure import encode
+
+    run("straight.prm", 5, "new")
+    run("parts.prm", 2, "new")
+    run("parts.prm", 3, "resume")
+    run("parts.prm", 5, "resume")
+    straight = encode(checkpoint.load(tmp_path / "straight.prm"))
+    parts = encode(checkpoint.load(tmp_path / "parts.prm"))
+    assert_same(parts[1], straight[1])
+    for values in (straight[0], parts[0]):
+        values["backend"].pop("rng_seed")
+    assert parts[0] == straight[0]

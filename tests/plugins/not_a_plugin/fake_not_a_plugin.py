@@ -1,0 +1,3 @@
+"""The entry point names a number."""
+
+PLUGIN = 42
