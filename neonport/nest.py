@@ -301,19 +301,17 @@ class NestBuilder:
         )
 
     def _bytes(self) -> int:
+        loads = {n.attr for n in self.nodes if n.op == "load"}
+        loads |= {n.attr[0] for n in self.nodes if n.op == "gather"}
         total = 0
-        for buffer, dtype, strides, _ in self.forms:
-            if buffer is not None:
-                count = prod(n for n, s in zip(self.space, strides, strict=True) if s)
-                total += count * _itemsize(dtype)
+        for form in (*loads, *(f for f, _, _ in self.stores)):
+            _, dtype, strides, _ = self.forms[form]
+            count = prod(n for n, s in zip(self.space, strides, strict=True) if s)
+            total += count * np.dtype(dtype).itemsize
         return total
 
 
 _LEAF_OPS = frozenset({"leaf", "scalar"})
-
-
-def _itemsize(dtype: str) -> int:
-    return np.dtype(dtype).itemsize
 
 
 def _flat_stride(leaf: Leaf) -> int:

@@ -7,7 +7,7 @@ from math import prod
 
 from neonport.lower import INT64, Graph, Leaf, Value, move_layout, read_dtype
 from neonport.nest import BoundKernel, NestBuilder
-from neonport.schedule import Schedule, schedule
+from neonport.schedule import Schedule, Step, schedule
 from neonport.shape import contiguous_strides
 
 
@@ -69,16 +69,7 @@ def make_plan(graph: Graph) -> Plan:
     plan = schedule(graph)
     steps: list[BoundKernel | Call] = []
     for step in plan.steps:
-        if not step.call:
-            steps.append(NestBuilder(graph, plan, step).build())
-            continue
-        (root,) = step.roots
-        value = graph.values[root]
-        operands = tuple(
-            graph.values[a].attr if graph.values[a].op == "leaf" else plan.places[a]
-            for a in value.args
-        )
-        steps.extend(_call_steps(value, operands, plan.places[root]))
+        steps.extend(step_parts(graph, plan, step))
     steps.extend(copy_kernel(source, target) for source, target in plan.copies)
     temporaries = {
         leaf.slot: prod(leaf.layout[0]) * leaf.dtype.itemsize
@@ -86,6 +77,19 @@ def make_plan(graph: Graph) -> Plan:
         if leaf.slot < 0
     }
     return Plan(tuple(steps), temporaries, graph.rands)
+
+
+def step_parts(graph: Graph, plan: Schedule, step: Step) -> list[BoundKernel | Call]:
+    """What one step of a schedule runs."""
+    if not step.call:
+        return [NestBuilder(graph, plan, step).build()]
+    (root,) = step.roots
+    value = graph.values[root]
+    operands = tuple(
+        graph.values[a].attr if graph.values[a].op == "leaf" else plan.places[a]
+        for a in value.args
+    )
+    return _call_steps(value, operands, plan.places[root])
 
 
 def _call_steps(

@@ -9,6 +9,7 @@ from math import prod
 
 import numpy as np
 
+from neonport.errors import DtypeError
 from neonport.kernel import ANY, UNIT, Kernel
 from neonport.nest import BoundKernel
 
@@ -94,8 +95,13 @@ def cut(spec: BoundKernel, starts: Sequence[int], traits: Traits) -> Cut:
         spec: the kernel with sizes and strides.
         starts: per access, first element within its buffer.
         traits: the device.
+
+    Raises:
+        DtypeError: float64 tensors on a device without float64.
     """
     kernel, sizes = spec.kernel, spec.sizes
+    if not traits.float64 and any(a.dtype == "float64" for a in kernel.accesses):
+        raise DtypeError("the device has no float64; use float32 tensors")
     width = _width(kernel, traits)
     while width > 1 and not _fits(spec, starts, width, traits):
         width //= 2

@@ -123,9 +123,8 @@ class ValueWriter:
         stored = self.k.accesses[access].dtype
         words = {"p": f"b{self.k.accesses[access].buffer}", "i": at, "w": width}
         if stored == "float16":
-            template = self.d.load_half if width > 1 or self.d.vectors else self.d.load_half
             words["w"] = str(width) if width > 1 else ""
-            return self.cast(template.format(**words), "float32", dtype, width)
+            return self.cast(self.d.load_half.format(**words), "float32", dtype, width)
         template = self.d.load if width > 1 else "{p}[{i}]"
         return self.cast(template.format(**words), stored, dtype, width)
 
@@ -146,7 +145,7 @@ class ValueWriter:
             text = self.d.converted(text, self.dtype(index), target, width)
         if self.lanes:
             half = f"neo_to_half({text})" if target == "float16" else text
-            self.put(f"y{access}.x[l] = {half};")
+            self.put(f"out{access}.x[l] = {half};")
             return
         row = self.d.store_half if target == "float16" else self.d.store
         if width == 1 and target != "float16":
@@ -172,7 +171,7 @@ class ValueWriter:
         if node.op == "load":
             if self.lanes and self.varies(index):
                 stored = self.k.accesses[node.attr].dtype
-                text = f"x{node.attr}.x[l]"
+                text = f"in{node.attr}.x[l]"
                 if stored == "float16":
                     text, stored = f"neo_from_half({text})", "float32"
                 return self.cast(text, stored, dtype, 1)
@@ -235,9 +234,9 @@ class ValueWriter:
         for access in sorted(loads):
             pack = self._pack(access)
             where = f"b{self.k.accesses[access].buffer} + {self.position(access)}"
-            self.put(f"const {pack} x{access} = *(const {pack} *)({where});")
+            self.put(f"const {pack} in{access} = *(const {pack} *)({where});")
         for access in stores:
-            self.put(f"{self._pack(access)} y{access};")
+            self.put(f"{self._pack(access)} out{access};")
         self.put("#pragma unroll")
         self.put(f"for (int l = 0; l < {self.width}; ++l) {{")
 
@@ -248,7 +247,7 @@ class ValueWriter:
         self.put("}")
         for access in stores:
             where = f"b{self.k.accesses[access].buffer} + {self.position(access)}"
-            self.put(f"*({self._pack(access)} *)({where}) = y{access};")
+            self.put(f"*({self._pack(access)} *)({where}) = out{access};")
 
     def _pack(self, access: int) -> str:
         kind = self.d.types[self.k.accesses[access].dtype]

@@ -27,7 +27,7 @@ _COMPARED = {op: f"neo_{op}_{{s}}({{0}}, {{1}})" for op in ("eq", "ne", "lt", "l
 _ROWS = {**_COMPARED, "where": "neo_where_{s}({0}, {1}, {2})", "onehot": "neo_eq_{s}({0}, {1})"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class DeviceDialect(Dialect):
     """Words of a work-item language.
 
@@ -44,6 +44,7 @@ class DeviceDialect(Dialect):
         functions: primitives of the function templates, by compute dtype.
         wide: text before the prelude of kernels that use float64.
         more: file of functions for such kernels.
+        options, single: compiler options, and those of kernels without float64.
     """
 
     vectors: bool = False
@@ -58,6 +59,10 @@ class DeviceDialect(Dialect):
     primitives: tuple[tuple[str, str], ...] = ()
     wide: str = ""
     more: str = ""
+    options: tuple[str, ...] = ()
+    single: tuple[str, ...] = ()
+
+    __hash__ = object.__hash__  # one object a language; the tables in it have no hash
 
     def suffix(self, dtype: str, width: int) -> str:
         """Suffix of the prelude's functions for values of a dtype."""
@@ -136,9 +141,9 @@ def opencl_dialect() -> DeviceDialect:
         expressions=_ROWS,
         vectors=True,
         load="vload{w}(0, {p} + ({i}))",
-        load_half="vload_half{w}({i}, {p})",
+        load_half="vload_half{w}(0, {p} + ({i}))",
         store="vstore{w}({x}, 0, {p} + ({i}));",
-        store_half="vstore_half{w}_rte({x}, {i}, {p});",
+        store_half="vstore_half{w}_rte({x}, 0, {p} + ({i}));",
         convert="convert_{t}({x})",
         saturate="convert_{t}_sat_rte(neo_number_{s}({x}))",
         saturate_int="convert_{t}_sat({x})",
@@ -154,6 +159,8 @@ def opencl_dialect() -> DeviceDialect:
             ("TO_UINT", "convert_uint~W"),
         ),
         wide="#pragma OPENCL EXTENSION cl_khr_fp64 : enable",
+        options=("-cl-std=CL1.2",),
+        single=("-cl-single-precision-constant",),
     )
 
 
@@ -178,4 +185,5 @@ def cuda_dialect() -> DeviceDialect:
             ("TO_UINT", "(uint)"),
         ),
         more="stores_cuda_f64.h",
+        options=("--fmad=false",),  # products and sums round as on every other backend
     )

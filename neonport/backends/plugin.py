@@ -12,6 +12,13 @@ BUILTIN = (
         priority=100,
         summary="NumPy arrays, fused kernels compiled for this machine",
     ),
+    BackendInfo(
+        "null",
+        "neonport.backends.null.backend:NullBackend",
+        protocol=(1, 0),
+        priority=-100,
+        summary="renders kernels in every language, runs nothing",
+    ),
 )
 
 

@@ -7,8 +7,8 @@ NEO_FN REAL neo_le_SUFFIX(REAL a, REAL b) { return NEO_BOOL_SUFFIX(a <= b); }
 NEO_FN REAL neo_gt_SUFFIX(REAL a, REAL b) { return NEO_BOOL_SUFFIX(a > b); }
 NEO_FN REAL neo_ge_SUFFIX(REAL a, REAL b) { return NEO_BOOL_SUFFIX(a >= b); }
 NEO_FN REAL neo_where_SUFFIX(REAL c, REAL a, REAL b) { return c != (REAL)0 ? a : b; }
-NEO_FN REAL neo_max_SUFFIX(REAL a, REAL b) { return (a > b) | (a != a) ? a : b; }
-NEO_FN REAL neo_min_SUFFIX(REAL a, REAL b) { return (a < b) | (a != a) ? a : b; }
+NEO_FN REAL neo_max_SUFFIX(REAL a, REAL b) { return ((a > b) | (a != a)) ? a : b; }
+NEO_FN REAL neo_min_SUFFIX(REAL a, REAL b) { return ((a < b) | (a != a)) ? a : b; }
 NEO_FN REAL neo_abs_SUFFIX(REAL a) { return fabs(a); }
 NEO_FN REAL neo_sgn_SUFFIX(REAL a) {
   const REAL s = NEO_BOOL_SUFFIX(a > (REAL)0) - NEO_BOOL_SUFFIX(a < (REAL)0);
@@ -18,6 +18,12 @@ NEO_FN REAL neo_sqrt_SUFFIX(REAL a) { return sqrt(a); }
 NEO_FN REAL neo_rint_SUFFIX(REAL a) { return rint(a); }
 NEO_FN REAL neo_finite_SUFFIX(REAL a) { return NEO_BOOL_SUFFIX(a - a == (REAL)0); }
 NEO_FN REAL neo_number_SUFFIX(REAL a) { return a != a ? (REAL)0 : a; }
+NEO_FN INT neo_above_SUFFIX(REAL x, REAL best) {
+  return (x > best) | ((x != x) & (best == best));
+}
+NEO_FN INT neo_below_SUFFIX(REAL x, REAL best) {
+  return (x < best) | ((x != x) & (best == best));
+}
 
 /* ---- sums of rounding errors included (Knuth, 1969): total s, error c ---- */
 NEO_FN void neo_add_SUFFIX(REAL *s, REAL *c, REAL x) {

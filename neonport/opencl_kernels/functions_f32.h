@@ -57,7 +57,7 @@ NEO_FN REAL neo_log_parts_SUFFIX(REAL x, REAL *mantissa, REAL *tail) {
 NEO_FN REAL neo_log_special_SUFFIX(REAL x, REAL y) {
   y = x == (REAL)0.0f ? (REAL)-NEO_INF : y;
   y = x < (REAL)0.0f ? (REAL)(NEO_INF - NEO_INF) : y;
-  return (x != x) | (x == (REAL)NEO_INF) ? x : y;
+  return ((x != x) | (x == (REAL)NEO_INF)) ? x : y;
 }
 NEO_FN REAL neo_log_SUFFIX(REAL x) {
   REAL tail, f;
@@ -75,7 +75,7 @@ NEO_FN REAL neo_log2_SUFFIX(REAL x) {
 }
 NEO_FN REAL neo_safelog_SUFFIX(REAL x) {
   const REAL y = neo_log_SUFFIX(x);
-  return (x < (REAL)1.9287498479639178e-22f) | (y < (REAL)-50.0f) ? (REAL)-50.0f : y;
+  return ((x < (REAL)1.9287498479639178e-22f) | (y < (REAL)-50.0f)) ? (REAL)-50.0f : y;
 }
 
 /* ---- logistic function, tanh, power ---- */

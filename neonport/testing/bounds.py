@@ -5,8 +5,8 @@ the compute dtype. A result `got` of compute dtype T passes where
 
     |got - want| <= ulps * eps(T) * (condition + |want|) + absolute * eps(T) + tiny(T)
 
-and after a store in a narrower float, half a unit in its last place more. Infinities and nan must be
-the same. `tiny` is the smallest normal number: operands and results below it may count as zero.
+and after a store in a narrower float, half a unit in its last place more. Infinities and nan must
+be the same. `tiny` is the smallest normal number: operands and results below it may count as zero.
 `condition` is 0 except for reductions and products (the sum of the magnitudes that were added up)
 and for ops that scale their argument first.
 

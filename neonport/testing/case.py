@@ -1,4 +1,4 @@
-"""What the conformance suite is made of: cases, statements that run together, and the comparison."""
+"""What the conformance suite is made of: cases, statements, and the comparison."""
 
 from __future__ import annotations
 
@@ -95,6 +95,9 @@ def defined(tree: Any, values: dict[int, Array], target: Target) -> Want:
     allowed = plain.allowed[id(tree)]
     flushed = Interpreter(values, shape, flush=True).run(tree)[0]
     final = stored(allowed, values_wanted, compute, dtype)
+    if dtype.kind in "iu":
+        info = np.iinfo(dtype)
+        values_wanted = np.clip(np.rint(values_wanted), info.min, info.max)
     return Want(
         np.broadcast_to(values_wanted, shape),
         Allowance(np.broadcast_to(final.absolute, shape), final.bound),

@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 
 from neonport.backends.backend import Backend
 from neonport.testing.case import Case, Outcome
-from neonport.testing.suite import elementwise
+from neonport.testing.suite import elementwise, movements, reductions, stores, views
 
-SUITES = (elementwise,)
+SUITES = (elementwise, reductions, movements, stores, views)
 
 
 class Result(NamedTuple):

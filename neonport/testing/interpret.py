@@ -106,11 +106,12 @@ def _overflow(want: Array, compute: np.dtype) -> Array:
 
 def _shape_below(node: OpTreeNode, shape: tuple[int, ...]) -> tuple[int, ...]:
     """The size that an open operand has, given the size of the node."""
+    if not node.sig.open:
+        return ()  # nobody below will ask
     if node.op == "transpose":
         perm = node.params["perm"]
         return tuple(shape[perm.index(a)] for a in range(len(perm)))
-    own = np.broadcast_shapes(node.shape, shape) if len(shape) == len(node.shape) else node.shape
-    return tuple(own)
+    return tuple(np.broadcast_shapes(node.shape, shape))
 
 
 def _onehot_shape(

@@ -138,9 +138,9 @@ NEO_FN float neo_tanh_f32(float x) {
   p = __builtin_fmaf(p, z, -5.37397155531e-2f);
   p = __builtin_fmaf(p, z, 1.33314422036e-1f);
   p = __builtin_fmaf(p, z, -3.33332819422e-1f);
-  const float small = __builtin_fmaf(p * z, x, x);
+  const float small = __builtin_fmaf(p * z, a, a);
   const float large = 1.0f - 2.0f / (neo_exp_f32(2.0f * (a > 20.0f ? 20.0f : a)) + 1.0f);
-  const float y = a < 0.625f ? small : __builtin_copysignf(large, x);
+  const float y = __builtin_copysignf(a < 0.625f ? small : large, x);
   return x != x ? x : y;
 }
 

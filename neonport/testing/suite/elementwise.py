@@ -10,8 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neonport.ops import OPS, Kind, of_kind
-from neonport.optree import apply
-from neonport.testing.case import FLOATS, INTEGERS, Batch, Case, Statement, defined
+from neonport.testing.case import FLOATS, INTEGERS, Batch, Case, Statement
 from neonport.testing.inputs import (
     BROADCASTS,
     CLASSES,
@@ -20,7 +19,7 @@ from neonport.testing.inputs import (
     special,
     special_integers,
 )
-from neonport.testing.layouts import Target, place
+from neonport.testing.operands import Operands
 
 if TYPE_CHECKING:
     from neonport.backends.backend import Backend
@@ -42,28 +41,6 @@ MIXED = (
     ("bool", "float32", "float16"),
     ("int8", "uint16", "float64"),
 )
-
-
-class Operands:
-    """Tensors with known contents, made once and shared by the statements of a batch."""
-
-    def __init__(self, be: Backend) -> None:
-        self.be = be
-        self.values: dict[int, Array] = {}
-        self.made: dict[Any, Any] = {}
-
-    def add(self, key: Any, values: Array, layout: str) -> Any:
-        """The tensor of that key."""
-        if key not in self.made:
-            tensor = self.made[key] = place(self.be, values, values.dtype, layout)
-            self.values[id(tensor)] = values
-        return self.made[key]
-
-    def statement(self, name: str, args: Sequence[Any], dtype: str, layout: str) -> Statement:
-        """An op on operands, its target and what the definition says."""
-        tree = apply(name, *args)
-        out = Target(self.be, tree.shape, dtype, layout)
-        return Statement(out, tree, defined(tree, self.values, out))
 
 
 Source = Callable[[int, bool], Array]
@@ -119,6 +96,8 @@ def cases() -> Iterator[Case]:
             source = _random([shape] * 3, [dtype] * 3)
             yield from _batch(NAMES, f"{dtype} {label}", source, dtype, layout)
         for label, shapes in BROADCASTS.items():
+            if dtype != "float32" and label not in ("column with row", "2-D with 3-D"):
+                continue
             source = _random(shapes, [dtype] * 3)
             yield from _batch(WITH_OPERANDS, f"{dtype} {label}", source, dtype, "plain")
         yield from _batch(NAMES, f"{dtype} special values", _special(dtype), dtype, "plain")

@@ -1,0 +1,1 @@
+"""A backend that renders every language and runs nothing."""

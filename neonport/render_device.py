@@ -1,0 +1,482 @@
+"""Work-item text of a kernel, for OpenCL C and CUDA C.
+
+* without reductions: a work-item has `width` neighbouring elements of the last axis;
+* folding rows: a work-group has a row, its items take turns, their totals meet in local memory;
+* folding columns (the last axis is kept): a work-item has `width` neighbouring columns.
+
+All phases of a kernel are one entry, unless rows are few and long (`split`): then each phase is an
+entry over (row, chunk), followed by one that combines the chunks in a fixed order. There are no
+atomics: the same sizes on the same device give the same bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+
+from neonport.kernel import ANY, Kernel
+from neonport.render_device_folds import FoldWriter
+from neonport.render_device_shape import Cut, Variant
+from neonport.render_dialects import DeviceDialect
+
+BLOCK = 32  # elements (per item or column) that are added up before they join the total
+
+
+class DeviceArguments:
+    """Order of a kernel's arguments: buffers, scratch, integers, numbers, random sources."""
+
+    def __init__(self, kernel: Kernel, split: bool) -> None:
+        self.kernel = kernel
+        self.split = split
+
+    @cached_property
+    def integers(self) -> tuple[tuple[str, int, int], ...]:
+        """(what, access or axis, axis) of each integer argument."""
+        found = [("n", axis, 0) for axis in range(len(self.kernel.axes))]
+        found += [("items", 0, 0), ("rows", 0, 0), ("nch", 0, 0), ("chunk", 0, 0)]
+        for i, access in enumerate(self.kernel.accesses):
+            if access.buffer >= 0:
+                found.append(("b", i, 0))
+            found += [("s", i, axis) for axis, kind in enumerate(access.strides) if kind == ANY]
+        return tuple(found)
+
+    @staticmethod
+    def name(entry: tuple[str, int, int]) -> str:
+        """Word of an integer argument."""
+        what, i, axis = entry
+        if what == "s":
+            return f"s{i}_{axis}"
+        return f"a{i}" if what == "b" else f"n{i}" if what == "n" else what
+
+    def values(
+        self,
+        cut: Cut,
+        sizes: tuple[int, ...],
+        starts: tuple[int, ...],
+        strides: tuple[tuple[int, ...], ...],
+    ) -> list[int]:
+        """Values of the integer arguments (`items` is per row)."""
+        single = {
+            "items": cut.vectors, "rows": cut.rows, "nch": cut.chunks, "chunk": cut.chunk
+        }  # fmt: skip
+        found = []
+        for what, i, axis in self.integers:
+            if what == "n":
+                found.append(sizes[i])
+            elif what == "b":
+                found.append(starts[i])
+            elif what == "s":
+                found.append(strides[i][axis])
+            else:
+                found.append(single[what])
+        return found
+
+
+class DeviceWriter(FoldWriter):
+    """Writes the text of one kernel in one variant."""
+
+    def __init__(self, kernel: Kernel, dialect: DeviceDialect, variant: Variant) -> None:
+        super().__init__(kernel, dialect, variant)
+        self.args = DeviceArguments(kernel, variant.split)
+
+    def source(self) -> str:
+        """The whole program."""
+        wide = self.variant.wide
+        index = f"typedef {'neo_i64' if wide else 'int'} neo_int;"
+        float64 = self.float64 or any(a.dtype == "float64" for a in self.k.accesses)
+        self.lines = [
+            self.d.header(self.variant.width, float64, self.k.rands > 0), index
+        ]  # fmt: skip
+        if not self.variant.split:
+            self._whole()
+        for phase in range(self.k.phases) if self.variant.split else ():
+            self._phase_entry(phase)
+            if self._combines(phase):
+                self._combine_entry(phase)
+        return "\n".join(self.lines) + "\n"
+
+    def launches(self, cut: Cut) -> list[tuple[str, int, int]]:
+        """(entry, work-groups, items a group) in the order in which they run."""
+        variant = self.variant
+
+        def groups(items: int) -> tuple[int, int]:
+            return -(-items // variant.map_group), variant.map_group
+
+        by_row = bool(self.k.reductions) and not self.k.column
+        if not variant.split:
+            shape = (cut.rows, variant.group) if by_row else groups(cut.rows * cut.vectors)
+            return [("neo_main", *shape)]
+        found = []
+        for phase in range(self.k.phases):
+            if by_row:
+                pieces = (cut.rows * cut.chunks, variant.group)
+                joined = (cut.rows, variant.group)
+            else:
+                pieces = groups(cut.rows * cut.chunks * cut.vectors)
+                joined = groups(cut.rows * cut.columns)
+            found.append((f"neo_phase{phase}", *pieces))
+            if self._combines(phase):
+                found.append((f"neo_combine{phase}", *joined))
+        return found
+
+    def _combines(self, phase: int) -> bool:
+        last = phase == self.k.phases - 1
+        return bool(self.reductions(phase)) or (last and any(s.row for s in self.k.stores))
+
+    # ---- entries -----------------------------------------------------------------------------
+
+    def _open(self, name: str, group: int, memory: bool = False) -> None:
+        words = [
+            f"GLOBAL {self.d.types[dtype]} *b{i}" for i, dtype in enumerate(self._buffer_types())
+        ]
+        if self.variant.split:
+            words.append(f"GLOBAL {self.type(self.real)} *scratch")
+        words += [f"const neo_int {self.args.name(e)}" for e in self.args.integers]
+        words += [f"const {self.type(self.real)} c{i}" for i in range(self.k.scalars)]
+        for i in range(self.k.rands):
+            words += [f"const neo_word key{i}", f"const neo_word off{i}"]
+        self.put(f"KERNEL NEO_GROUP({group}) void {name}({', '.join(words)}) {{")
+        if memory:
+            self.tree_memory()
+
+    def _buffer_types(self) -> list[str]:
+        found = {a.buffer: a.dtype for a in self.k.accesses if a.buffer >= 0}
+        return [found[i] for i in range(len(found))]
+
+    def _whole(self) -> None:
+        if self.k.reductions and not self.k.column:
+            self._open("neo_main", self.variant.group, memory=True)
+            self.put("const neo_int row = GROUP_ID;")
+            self._row_item("")
+            self._scalars()
+            self._row_nodes(-1)
+            for phase in range(self.k.phases):
+                self._row_phase(phase)
+                self.tree(phase)
+                self._results(phase, "u", 1)
+                self._row_nodes(phase)
+            self._row_stores(guarded=True)
+            self.put("}")
+            return
+        self._open("neo_main", self.variant.map_group)
+        self._items("rows * items", chunked=False)
+        self._scalars()
+        self._both(self._columns if self.k.column else self._map)
+        self.put("}")
+
+    def _phase_entry(self, phase: int) -> None:
+        by_row = not self.k.column
+        self._open(
+            f"neo_phase{phase}",
+            self.variant.group if by_row else self.variant.map_group,
+            memory=by_row,
+        )
+        if by_row:
+            self.put("const neo_int row = GROUP_ID / nch, ch = GROUP_ID % nch;")
+            self._row_item("split")
+            self._scalars()
+            self._earlier(phase, 1)
+            self._row_phase(phase)
+            self.tree(phase)
+            if self.reductions(phase):
+                self.put("if (lid == 0) {")
+                self.save_partials(phase, "u", 1)
+                self.put("}")
+        else:
+            self._items("rows * nch * items", chunked=True)
+            self._scalars()
+
+            def body() -> None:
+                self._earlier(phase, self.vector)
+                self._column_phase(phase)
+                self.save_partials(phase, "u", self.vector)
+
+            self._both(body)
+        self.put("}")
+
+    def _combine_entry(self, phase: int) -> None:
+        by_row = not self.k.column
+        last = phase == self.k.phases - 1
+        self.width = 1
+        self._open(
+            f"neo_combine{phase}",
+            self.variant.group if by_row else self.variant.map_group,
+            memory=by_row,
+        )
+        if by_row:
+            self.put("const neo_int row = GROUP_ID;")
+            self.put("const int lid = LOCAL_ID;")
+        else:
+            self.put("const neo_int t = GLOBAL_ID;")
+            self.put(f"if (t >= rows * n{self.last}) return;")
+            self.put(f"const neo_int row = t / n{self.last}, j = t % n{self.last};")
+        self._coordinates()
+        self._scalars()
+        self._earlier(phase, 1)
+        for number, red in self.reductions(phase):
+            self.declare(number, red, "u", 1)
+        first, step = ("lid", self.variant.group) if by_row else ("0", 1)
+        if self.reductions(phase):
+            self.put(f"for (neo_int g = {first}; g < nch; g += {step}) {{")
+            self.merge_partials(phase)
+            self.put("}")
+        if by_row:
+            self.tree(phase)
+        self._results(phase, "u", 1)
+        if last:
+            self._row_nodes(phase)
+            self._row_stores(guarded=by_row)
+        else:
+            if by_row:
+                self.put("if (lid == 0) {")
+            for number, red in self.reductions(phase):
+                self.save_result(number, red)
+            if by_row:
+                self.put("}")
+        self.put("}")
+
+    # ---- who does what -----------------------------------------------------------------------
+
+    def _row_item(self, split: str) -> None:
+        """Which row (and chunk) a group has, and what of it an item has."""
+        self.put("const int lid = LOCAL_ID;")
+        first = self.fold[0]
+        if split:
+            self.put("const neo_int lo = ch * chunk;")
+            self.put(f"const neo_int hi = lo + chunk < n{first} ? lo + chunk : n{first};")
+        else:
+            self.put(f"const neo_int lo = 0, hi = n{first};")
+        self._coordinates()
+
+    def _items(self, total: str, chunked: bool) -> None:
+        """Which row and which elements of the last axis an item has."""
+        self.put("const neo_int t = GLOBAL_ID;")
+        self.put(f"if (t >= {total}) return;")
+        if not self.outer and not chunked:
+            self.put("const neo_int v = t, row = 0;")
+        else:
+            self.put("const neo_int v = t % items, q = t / items;")
+            self.put(
+                "const neo_int ch = q % nch, row = q / nch;" if chunked else "const neo_int row = q;"
+            )
+        if self.k.column:
+            first = self.fold[0]
+            if chunked:
+                self.put("const neo_int lo = ch * chunk;")
+                self.put(f"const neo_int hi = lo + chunk < n{first} ? lo + chunk : n{first};")
+            else:
+                self.put(f"const neo_int lo = 0, hi = n{first};")
+        self._coordinates()
+
+    def _both(self, body: Callable[[], None]) -> None:
+        """The body for whole vectors, and for the single elements that are left over."""
+        width, name = self.variant.width, "j" if self.k.column else f"r{self.last}"
+        whole = f"n{self.last} / {width}"
+        if self.variant.tail:
+            self.put(f"if (v < {whole}) {{")
+        self.width = width
+        self.put(f"const neo_int {name} = v * {width};" if width > 1 else f"const neo_int {name} = v;")
+        body()
+        if self.variant.tail:
+            self.put("} else {")
+            self.width = 1
+            self.put(f"const neo_int {name} = v + {whole} * {width - 1};")
+            body()
+            self.put("}")
+
+    def _coordinates(self) -> None:
+        """Outer coordinates, and the position of every access at the start of the row."""
+        if len(self.outer) > 1:
+            self.put("neo_int rest = row;")
+            for axis in reversed(self.outer[1:]):
+                self.put(f"const neo_int i{axis} = rest % n{axis}; rest /= n{axis};")
+            self.put(f"const neo_int i{self.outer[0]} = rest;")
+        elif self.outer:
+            self.put(f"const neo_int i{self.outer[0]} = row;")
+        for i, access in enumerate(self.k.accesses):
+            terms = [f"a{i}"] if access.buffer >= 0 else []
+            terms += [t for axis in self.outer if (t := self.term(i, axis, f"i{axis}"))]
+            self.put(f"const neo_int p{i} = {' + '.join(terms) or '0'};")
+
+    def _scalars(self) -> None:
+        for i, node in enumerate(self.k.nodes):
+            if node.op == "scalar":
+                kind = self.type(self.dtype(i))
+                self.put(f"const {kind} v{i} = ({kind})c{node.attr};")
+
+    # ---- bodies ------------------------------------------------------------------------------
+
+    def _map(self) -> None:
+        stores = [(s.access, s.source) for s in self.k.stores]
+        self._elements(self.cone([n for _, n in stores], None), stores, lambda: None)
+
+    def _elements(
+        self, nodes: list[int], stores: list[tuple[int, int]], reduce: Callable[[], None]
+    ) -> None:
+        """Values of the elements at hand, what is folded and what is stored of them."""
+        targets = [access for access, _ in stores]
+        self.open_lanes(nodes, targets)
+        self.emit(nodes)
+        reduce()
+        for access, node in stores:
+            self.store(access, node, self.position(access))
+        self.close_lanes(targets)
+
+    def _columns(self) -> None:
+        self._row_nodes(-1)
+        for phase in range(self.k.phases):
+            self._column_phase(phase)
+            self._results(phase, "u", self.vector)
+            self._row_nodes(phase)
+        self._row_stores(guarded=False)
+
+    def _work(self, phase: int) -> tuple[list[int], list[tuple[int, int]]]:
+        stores = [(s.access, s.source) for s in self.k.stores if s.phase == phase and not s.row]
+        sources = [r.source for _, r in self.reductions(phase)] + [n for _, n in stores]
+        return sources, stores
+
+    def _column_phase(self, phase: int) -> None:
+        """One pass over the folded axes, for the columns of an item."""
+        sources, stores = self._work(phase)
+        if not sources:
+            return
+        width = self.vector
+        for number, red in self.reductions(phase):
+            self.declare(number, red, "u", width)
+        last = self.fold[-1]
+        for axis in self.fold[:-1]:
+            low, high = ("lo", "hi") if axis == self.fold[0] else ("0", f"n{axis}")
+            self.put(f"for (neo_int r{axis} = {low}; r{axis} < {high}; ++r{axis}) {{")
+        low, high = ("lo", "hi") if last == self.fold[0] else ("0", f"n{last}")
+        blocked = self.is_blocked(phase)
+        if blocked:
+            self.put(f"for (neo_int e0 = {low}; e0 < {high}; e0 += {BLOCK}) {{")
+            self.put(f"const neo_int e1 = e0 + {BLOCK} < {high} ? e0 + {BLOCK} : {high};")
+            low, high = "e0", "e1"
+            self.open_block(phase, "u", width)
+        self.put(f"for (neo_int r{last} = {low}; r{last} < {high}; ++r{last}) {{")
+        self._folded(phase, sources, stores, "u", width)
+        self.put("}")
+        if blocked:
+            self.flush(phase, "u", width)
+            self.put("}")
+        for _ in self.fold[:-1]:
+            self.put("}")
+
+    def _folded(
+        self,
+        phase: int,
+        sources: list[int],
+        stores: list[tuple[int, int]],
+        prefix: str,
+        width: int,
+    ) -> None:
+        def reduce() -> None:
+            for number, red in self.reductions(phase):
+                self.accumulate(number, red, prefix, width)
+
+        self._elements(self.cone(sources, False), stores, reduce)
+
+    def _row_phase(self, phase: int) -> None:
+        """One pass of a group over its row (or chunk)."""
+        sources, stores = self._work(phase)
+        self.width = 1
+        for number, red in self.reductions(phase):
+            self.declare(number, red, "u", 1)
+        if not sources:
+            return
+        width = self.variant.width
+        if width > 1 and self.d.vectors and self.reductions(phase):
+            self.put("{")
+            for number, red in self.reductions(phase):
+                self.declare(number, red, "w", width)
+            self._row_pass(phase, sources, stores, "w", width, False)
+            self.merge_lanes(phase, width)
+            self.put("}")
+        else:
+            self._row_pass(phase, sources, stores, "u", width, False)
+        if self.variant.tail:
+            self._row_pass(phase, sources, stores, "u", 1, True)
+        self.width = 1
+
+    def _row_pass(
+        self,
+        phase: int,
+        sources: list[int],
+        stores: list[tuple[int, int]],
+        prefix: str,
+        width: int,
+        tail: bool,
+    ) -> None:
+        """Items take turns over the whole vectors of the row, or over what these leave over."""
+        self.width = width
+        whole, group, last = self.variant.width, self.variant.group, self.fold[-1]
+        single = len(self.fold) == 1
+        length = "(hi - lo)" if single else f"n{last}"
+        inner = f"{length} % {whole}" if tail else f"{length} / {whole}" if whole > 1 else length
+        lines = [] if single else [*(f"n{a}" for a in self.fold[1:-1]), "(hi - lo)"]
+        self.put("{")
+        self.put(f"const neo_int inner = {inner};")
+        self.put(f"const neo_int total = {' * '.join(['inner', *lines])};")
+        blocked = self.is_blocked(phase)
+        low, high = "lid", "total"
+        if blocked:
+            self.put(f"for (neo_int e0 = lid; e0 < total; e0 += {BLOCK * group}) {{")
+            reach = f"e0 + {BLOCK * group}"
+            self.put(f"const neo_int e1 = {reach} < total ? {reach} : total;")
+            low, high = "e0", "e1"
+            self.open_block(phase, prefix, self.vector)
+        self.put(f"for (neo_int e = {low}; e < {high}; e += {group}) {{")
+        start = f"{length} / {whole} * {whole} + " if tail else ""
+        scale = f" * {width}" if width > 1 else ""
+        if single:
+            self.put(f"const neo_int r{last} = lo + {start}e{scale};")
+        else:
+            self.put(f"const neo_int r{last} = {start}e % inner{scale};")
+            self.put("neo_int others = e / inner;")
+            for axis in reversed(self.fold[1:-1]):
+                self.put(f"const neo_int r{axis} = others % n{axis}; others /= n{axis};")
+            self.put(f"const neo_int r{self.fold[0]} = lo + others;")
+        self._folded(phase, sources, stores, prefix, self.vector)
+        self.put("}")
+        if blocked:
+            self.flush(phase, prefix, self.vector)
+            self.put("}")
+        self.put("}")
+
+    # ---- rows --------------------------------------------------------------------------------
+
+    def _results(self, phase: int, prefix: str, width: int) -> None:
+        for number, red in self.reductions(phase):
+            kind = self.type(self.dtype(red.result), width)
+            self.put(f"const {kind} v{red.result} = {self.final(number, red, prefix, width)};")
+
+    def _earlier(self, phase: int, width: int) -> None:
+        """Row values known before a phase; results come from scratch."""
+        for number, red in enumerate(self.k.reductions):
+            if red.phase < phase:
+                kind = self.type(self.dtype(red.result), width)
+                text = self.load_result(number, red, width)
+                self.put(f"const {kind} v{red.result} = {text};")
+        for p in range(-1, phase):
+            self._row_nodes(p)
+
+    def _row_nodes(self, phase: int) -> None:
+        """Row values that become known after a phase."""
+        wanted = [s.source for s in self.k.stores] + [r.source for r in self.k.reductions]
+        for node in self.k.nodes:
+            if not node.row:
+                wanted.extend(node.args)
+        rows = self.cone([i for i in wanted if self.k.nodes[i].row], True)
+        self.emit([i for i in rows if self.k.nodes[i].phase == phase], row=True)
+
+    def _row_stores(self, guarded: bool) -> None:
+        stores = [s for s in self.k.stores if s.row]
+        if not stores:
+            return
+        if guarded:
+            self.put("if (lid == 0) {")
+        for store in stores:
+            self.store(store.access, store.source, self.position(store.access, True))
+        if guarded:
+            self.put("}")
