@@ -21,6 +21,7 @@ from neonport.signature import SCALAR, Signature
 
 if TYPE_CHECKING:
     from neonport.backends.backend import Backend
+    from neonport.explain import Explanation
     from neonport.tensor import Tensor
 
 
@@ -162,6 +163,23 @@ class OpTreeNode(Expression, _Fields):
 
         scatter(self, key, value)
 
+    def schedule(self, source: bool = False) -> Explanation:
+        """Kernels and calls that the assignment to a new tensor becomes; see `Backend.explain`."""
+        return self._home().explain(self, source)
+
+    def _home(self) -> Backend:
+        """The backend of the tensors below.
+
+        Raises:
+            ConfigurationError: there are none.
+        """
+        if self.backend is None:
+            raise ConfigurationError(
+                f"{self}: no tensor in the tree says on which backend it runs; assign it: "
+                "t[:] = tree"
+            )
+        return self.backend
+
     def astensor(self) -> Tensor:
         """Evaluate into a new tensor of the backend's default dtype.
 
@@ -169,17 +187,13 @@ class OpTreeNode(Expression, _Fields):
             ConfigurationError: no tensor below says on which backend.
             ShapeError: a size is only known on assignment.
         """
-        if self.backend is None:
-            raise ConfigurationError(
-                f"{self}: no tensor in the tree says on which backend it runs; assign it: "
-                "t[:] = tree"
-            )
+        backend = self._home()
         if self.sig.wild:
             raise ShapeError(
                 f"{self}: the size of axis {sorted(self.sig.wild)} is only known on assignment; "
                 "give the size (onehot: classes=, rand: shape=)"
             )
-        out = self.backend.empty(self.shape)
+        out = backend.empty(self.shape)
         out[:] = self
         return out
 

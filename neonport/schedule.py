@@ -301,7 +301,8 @@ class Scheduler:
             return False  # broadcast into the target by a copy
         if step.call and (source.dtype != target.dtype or source.op not in ("dot", "batched_dot")):
             return False
-        if source.dtype != target.dtype and self._read_later(value, steps):
+        shared = [v for v, _ in self.graph.outputs].count(value) > 1
+        if source.dtype != target.dtype and (shared or self._read_later(value, steps)):
             return False  # others want the value before it was rounded to the target
         for number, root, index, leaf in reads:
             if leaf.slot != target.slot or number < store_step:

@@ -287,7 +287,8 @@ class Tensor(Expression):
             if isinstance(target, OpTreeNode):
                 scatter(target, slice(None), value)
                 return
-        if type(value) is OpTreeNode:
+        kind = type(value)
+        if kind is OpTreeNode or kind is Tensor:
             bound = target.backend.bound.get((target.tokens, value.sig, value.tokens))
             if bound is not None and bound(value.scalars):
                 return

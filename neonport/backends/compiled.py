@@ -14,6 +14,7 @@ from math import prod
 from typing import Any, Protocol
 
 from neonport.backends.backend import Backend
+from neonport.backends.contract import statement_key
 from neonport.backends.tracing import Tracer
 from neonport.lower import Graph, Leaf, Lowering, scalar_slots
 from neonport.nest import BoundKernel
@@ -134,17 +135,11 @@ class CompiledBackend(Backend):
         """Bind the statement, run it, and keep it for the next time."""
         statement = self.bind(pairs)
         statement.run()
-        if not all(isinstance(v, OpTreeNode) for _, v in pairs):
-            return
         storages = {id(t.storage): t.storage for t, _ in pairs}
         for leaf in tensors(*(v for _, v in pairs)):
             storages[id(leaf.storage)] = leaf.storage
-        call = self._recall(statement)
-        keys: list[Any] = [tuple([(t.tokens, v.sig, v.tokens) for t, v in pairs])]
-        if len(pairs) == 1:
-            keys.append(keys[0][0])
-        for key in keys:
-            self.remember(key, call, storages.values())
+        key, _ = statement_key(pairs)
+        self.remember(key, self._recall(statement), storages.values())
 
     @staticmethod
     def _recall(statement: Statement) -> Callable[[tuple[float, ...]], bool]:
@@ -172,7 +167,7 @@ class CompiledBackend(Backend):
 
     def bind(self, pairs: Sequence[tuple[Tensor, Any]]) -> Statement:
         """Plan a statement and bind it to its tensors."""
-        scalars = tuple([s for _, v in pairs if isinstance(v, OpTreeNode) for s in v.scalars])
+        _, scalars = statement_key(pairs)
         lowering = Lowering(scalars)
         graph = lowering.build(pairs)
         plan = self.plan(graph)
@@ -305,6 +300,8 @@ def must_interpret(pairs: Sequence[tuple[Tensor, Any]]) -> bool:
     """Whether a statement is left to the evaluator: empty arrays, or overlapping storages."""
     if any(prod(t.shape) == 0 for t, _ in pairs):
         return True
+    if any(isinstance(v, Tensor) and v.dtype.name == "uint64" for _, v in pairs):
+        return True  # kernels read integers as int64
     for _, operand in pairs:
         if any(prod(n.shape) == 0 for n in walk(operand)):
             return True

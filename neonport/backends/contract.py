@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,9 +18,10 @@ from neonport.errors import (
     ShapeError,
 )
 from neonport.numerics import cast, host_numbers
-from neonport.optree import Expression, OpTreeNode, Signature, as_operand, resolve_wild
+from neonport.optree import Expression, OpTreeNode, as_operand, resolve_wild
 from neonport.plugins.info import ProbeResult
 from neonport.shape import Shape, broadcast_shapes
+from neonport.signature import SCALAR, Signature
 from neonport.storage import Layout, Storage, views_overlap
 from neonport.tensor import Tensor
 
@@ -200,11 +201,17 @@ class Contract(ABC):
             AliasError: two targets share memory.
             ShapeError, TypeError, BackendMismatchError, ReadOnlyError: before anything is written.
         """
-        checked = [(target, self._check_pair(target, value)) for target, value in pairs]
-        key = tuple([(t.tokens, v.sig, v.tokens) for t, v in checked if isinstance(v, OpTreeNode)])
-        bound = self.bound.get(key) if len(key) == len(checked) else None
-        if bound is not None and bound(tuple([s for _, v in checked for s in v.scalars])):
+        pairs = list(pairs)
+        try:
+            key, scalars = statement_key(pairs)
+        except AttributeError:  # not tensors: the checks below say what is wrong
+            bound = None
+        else:
+            # tokens are never given out twice, so a key that is known was checked when it was bound
+            bound = self.bound.get(key)
+        if bound is not None and bound(scalars):
             return
+        checked = [(target, self._check_pair(target, value)) for target, value in pairs]
         for i, (target, _) in enumerate(checked):
             for other, _ in checked[:i]:
                 if views_overlap(target, other):
@@ -288,6 +295,23 @@ class Contract(ABC):
             )
         values = tensor.get()
         return values if dtype is None else values.astype(dtype)
+
+
+def statement_key(pairs: Sequence[tuple[Tensor, Any]]) -> tuple[Any, tuple[float, ...]]:
+    """What a statement is found by, and the numbers in it.
+
+    The key of a single assignment is flat: `Tensor.__setitem__` makes it without a call.
+    """
+    parts: list[Any] = []
+    scalars: tuple[float, ...] = ()
+    for target, value in pairs:
+        if type(value) is float or type(value) is int:
+            parts.append((target.tokens, SCALAR, ()))
+            scalars += (value,)
+        else:
+            parts.append((target.tokens, value.sig, value.tokens))
+            scalars += value.scalars
+    return (parts[0] if len(parts) == 1 else tuple(parts)), scalars
 
 
 def _is_array(value: Any) -> bool:

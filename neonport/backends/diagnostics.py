@@ -1,9 +1,9 @@
-"""Histograms and time marks."""
+"""Explanations of statements, histograms and time marks."""
 
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,17 +11,43 @@ from neonport.backends.helpers import NeonHelpers
 from neonport.errors import ConfigurationError
 from neonport.tensor import Tensor
 
+if TYPE_CHECKING:
+    from neonport.explain import Explanation
+    from neonport.nest import BoundKernel
+
 HIST_ROWS = 4096
 
 
 class Diagnostics(NeonHelpers):
-    """`hist` of tensors and marks that measure time in milliseconds."""
+    """`explain`, `hist` of tensors and marks that measure time in milliseconds."""
 
     def __init__(
         self, *args: Any, hist_bins: int = 64, hist_offset: int = -48, **kwargs: Any
     ) -> None:
         super().__init__(*args, **kwargs)
         self._start_histograms(hist_bins, hist_offset)
+
+    def explain(self, statement: Any, source: bool = False) -> Explanation:
+        """Tell what kernels and calls a statement becomes; nothing is allocated, compiled or run.
+
+        Args:
+            statement: an op-tree (as if assigned to a new tensor), or (target, value) pairs as for
+                `assign_many`.
+            source: whether the kernels' sources are shown, without what stands in front of each.
+
+        Raises:
+            ShapeError, TypeError, BackendMismatchError: the statement could not run either.
+
+        Example:
+            print(be.explain(be.exp(x) / be.sum(be.exp(x), axis=0)))
+        """
+        from neonport.explain import explain
+
+        return explain(statement, self, self.render_kernel if source else None)  # type: ignore[arg-type]
+
+    def render_kernel(self, spec: BoundKernel) -> str:
+        """The text of a kernel in the backend's language, without its prelude; "" if it has none."""
+        return ""
 
     def set_hist_buffers(self, hist_bins: int, hist_offset: int) -> None:
         """Use other bins: bin i counts rint(log2|x|) == offset + i.

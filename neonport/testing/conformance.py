@@ -16,9 +16,17 @@ from typing import Any, NamedTuple
 
 from neonport.backends.backend import Backend
 from neonport.testing.case import Case, Outcome
-from neonport.testing.suite import elementwise, movements, reductions, stores, views
+from neonport.testing.suite import (
+    assignment,
+    elementwise,
+    movements,
+    products,
+    reductions,
+    stores,
+    views,
+)
 
-SUITES = (elementwise, reductions, movements, stores, views)
+SUITES = (elementwise, reductions, movements, products, stores, views, assignment)
 
 
 class Result(NamedTuple):

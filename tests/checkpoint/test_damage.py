@@ -163,6 +163,17 @@ def rewrite(path: Path, **metadata: Any) -> None:
     path.write_bytes(len(text).to_bytes(8, "little") + text + data[header_end(data) :])
 
 
+@pytest.mark.parametrize("change", [{"dtype": "I64"}, {"shape": [4, 3]}])
+def test_a_header_that_reads_the_bytes_differently_is_noticed(path: Path, change: Any) -> None:
+    data = path.read_bytes()
+    header = json.loads(data[8 : header_end(data)])
+    header["model/layers/0/W"].update(change)
+    text = json.dumps(header).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text + data[header_end(data) :])
+    with pytest.raises(CheckpointError, match="checksum"):
+        checkpoint.load(path)
+
+
 @pytest.mark.parametrize("version", ["2", "0", "", "1.5", "x"])
 def test_other_versions_are_refused(path: Path, version: str) -> None:
     assert checkpoint.is_checkpoint(path)
@@ -187,6 +198,7 @@ def resign(path: Path, structure: str) -> None:
         '{"$": "array"}',
         '{"$": "array", "name": "nowhere"}',
         '{"$": "array", "name": "rng_state/1", "dtype": "|O8", "shape": [1]}',
+        '{"$": "array", "name": "rng_state/1", "dtype": "u1,u1", "shape": [14]}',
         '{"$": "array", "name": "rng_state/1", "dtype": "<f8", "shape": [9999999]}',
         '{"$": "dict", "items": [[[], 1]]}',
         '{"$": "float", "value": "1.0"}',

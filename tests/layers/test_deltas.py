@@ -77,11 +77,10 @@ def test_a_nested_wide_sequential_is_measured(be, tools, depth):
 
 
 def test_a_nested_sequential_may_come_first(be):
-    net = build(
-        [Sequential([Linear(3, Gaussian()), Linear(60, Gaussian())]), Linear(2, Gaussian())]
-    )
-    assert net.layers[0].layers[0].deltas is None
-    assert net.layers[0].layers[1].deltas.shape == (3, 32)
+    inner = Sequential([Linear(60, Gaussian()), Linear(3, Gaussian())])
+    net = build([inner, Linear(2, Gaussian())])
+    assert inner.layers[0].deltas is None
+    assert inner.layers[1].deltas.shape == (60, 32)
     net.fprop(be.iobuf(5))
     assert net.bprop(be.iobuf(2)) is None
 

@@ -150,6 +150,17 @@ def test_the_tree_is_built_once_for_each_buffer(be, tools):
     assert layer.built == before + 3
 
 
+def test_configuring_and_allocating_anew(be, tools):
+    layer = tools.drive(Scale(), 3)
+    x = be.iobuf(3)
+    old = layer.fprop(x)
+    layer.configure(3)
+    layer.outputs = None
+    layer.allocate()
+    assert layer.fprop(x) is not old
+    np.testing.assert_allclose(layer.outputs.get(), np.tanh(0.5), rtol=1e-5)
+
+
 def test_other_errors_are_noticed(be, tools):
     layer = tools.drive(Dense(), 3)
     x = randn(3, 32)

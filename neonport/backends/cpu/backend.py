@@ -106,6 +106,10 @@ class CPUBackend(CompiledBackend):
         assert self._jit is not None
         return self._jit.load(kernels)
 
+    def render_kernel(self, spec: BoundKernel) -> str:
+        """The kernel in C."""
+        return jit.render_c(spec)
+
     def bind_kernel(
         self, code: Any, spec: BoundKernel, places: Sequence[tuple[Storage, int] | None]
     ) -> Launch:

@@ -188,6 +188,13 @@ def shape_of(spec: BoundKernel) -> TaskShape:
     return task_shape(spec.kernel, spec.sizes)
 
 
+def render_c(spec: BoundKernel) -> str:
+    """The C of a kernel, without the prelude; needs no compiler."""
+    writer = HostWriter(spec.kernel, c_dialect())
+    writer.source(shape_of(spec).split)
+    return "\n".join(writer.lines[1:])
+
+
 @lru_cache(maxsize=1)
 def shared_jit() -> HostJit | None:
     """The process-wide JIT, or None when there is no compiler.

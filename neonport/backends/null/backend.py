@@ -15,7 +15,7 @@ from neonport.backends.compiled import CompiledBackend, Launch
 from neonport.backends.contract import ProbeResult
 from neonport.backends.cpu import memory
 from neonport.backends.cpu.dialect import c_dialect
-from neonport.backends.cpu.jit import shape_of
+from neonport.backends.cpu.jit import render_c, shape_of
 from neonport.dlpack import CPU
 from neonport.errors import ConfigurationError, DLPackError
 from neonport.lower import Lowering
@@ -54,6 +54,7 @@ class NullBackend(CompiledBackend):
 
     Attributes:
         rendered: how many kernels were rendered.
+        dialect: language of `explain(..., source=True)`.
     """
 
     backend_name: ClassVar[str] = "null"
@@ -63,6 +64,7 @@ class NullBackend(CompiledBackend):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.rendered = 0
+        self.dialect = "opencl"
 
     @classmethod
     def probe(cls) -> ProbeResult:
@@ -87,9 +89,7 @@ class NullBackend(CompiledBackend):
         Raises:
             ConfigurationError: no such dialect.
         """
-        if dialect != "c" and dialect not in DEVICES:
-            known = ", ".join(["c", *DEVICES])
-            raise ConfigurationError(f"render: dialect {dialect!r} is unknown; use one of {known}")
+        check_dialect(dialect)
         pairs = self._pairs(statement)
         kernels = self.plan(Lowering().build(pairs)).kernels
         if dialect == "c":
@@ -99,6 +99,16 @@ class NullBackend(CompiledBackend):
             ]
         make, typical = DEVICES[dialect]
         return [render_device(spec, make(), traits or typical) for spec in kernels]
+
+    def render_kernel(self, spec: BoundKernel) -> str:
+        """The kernel in the language of `dialect`, for a typical device, without the prelude."""
+        check_dialect(self.dialect)
+        if self.dialect == "c":
+            return render_c(spec)
+        make, traits = DEVICES[self.dialect]
+        writer = DeviceWriter(spec.kernel, make(), cut(spec, spec.offsets, traits).variant)
+        writer.source()
+        return "\n".join(writer.lines[1:])
 
     def _pairs(self, statement: Any) -> list[tuple[Tensor, Any]]:
         if not isinstance(statement, OpTreeNode):
@@ -165,6 +175,13 @@ class NullBackend(CompiledBackend):
     def dlpack_adopt(self, x: Any) -> Tensor:
         """Refuse, see `dlpack_shares`."""
         raise DLPackError(f"dlpack: {self} computes nothing; use be.array(x)")
+
+
+def check_dialect(name: str) -> None:
+    """Raise ConfigurationError unless kernels can be rendered in this language."""
+    if name != "c" and name not in DEVICES:
+        known = ", ".join(["c", *DEVICES])
+        raise ConfigurationError(f"render: dialect {name!r} is unknown; use one of {known}")
 
 
 def render_device(spec: BoundKernel, dialect: DeviceDialect, traits: Traits) -> str:
