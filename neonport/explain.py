@@ -158,6 +158,7 @@ class Placeholder:
 
     def __init__(self, shape: Shape, dtype: Any) -> None:
         self.storage = object()
+        self.offset = 0
         self.shape = shape
         self.dtype = dtype
         self.layout = (shape, contiguous_strides(shape), 0)
@@ -179,7 +180,7 @@ def explain(
     pairs = _pairs(statement, backend)
     lowering = Lowering([s for _, v in pairs if isinstance(v, OpTreeNode) for s in v.scalars])
     graph = lowering.build(pairs)
-    names = Names(pairs, lowering.storages, lowering.scalars)
+    names = Names(pairs, lowering)
     reads, writes = (
         tuple(dict.fromkeys(f"{names.tensor(t)} {t.dtype} {t.shape}" for t in found))
         for found in (names.reads, names.writes)

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import count
 from math import prod
 from typing import Any
 
-from neonport.lower import Graph, Leaf, Value
+from neonport.lower import Graph, Leaf, Lowering, Value
 from neonport.ops import OPS
 from neonport.optree import Expression, tensors
 from neonport.schedule import Schedule, Scheduler, is_reduction
+from neonport.storage import Layout
 
 MAX_FORMULA = 72  # characters of a value that is not given a name of its own
 _OWN_TEXT = {"onehot": "({0} == {1})", "broadcast": "{0}", "rand": "rand()"}
@@ -26,18 +28,18 @@ class Names:
 
     Args:
         pairs: the assignments.
-        storages: what the slots of the graph stand for.
+        storages: storage and first byte of each slot of the graph.
         numbers: what its scalar slots stand for.
     """
 
     def __init__(
-        self, pairs: Sequence[tuple[Any, Any]], storages: Sequence[Any], numbers: Sequence[float]
+        self, pairs: Sequence[tuple[Any, Any]], storages: Sequence[tuple[Any, int]], numbers: Sequence[float]
     ) -> None:
         self.numbers = list(numbers)
         self.reads = tensors(*(v for _, v in pairs if isinstance(v, Expression)))
         self.writes = [t for t, _ in pairs]
-        self._slots = {id(s): i for i, s in enumerate(storages)}
-        self._base: dict[int, tuple[str, Leaf]] = {}
+        self._storages = storages
+        self._base: dict[int, tuple[str, Layout]] = {}
         for target in self.writes:
             self._name(target, "out", number=len(self.writes) > 1)
         for tensor in self.reads:
@@ -45,42 +47,41 @@ class Names:
         self._temporary: dict[int, str] = {}
 
     def _name(self, tensor: Any, fallback: str, number: bool) -> None:
-        leaf = self._leaf_of(tensor)
-        if leaf.slot in self._base:
+        """Name the memory of a tensor after the array that it is a view of."""
+        key = id(tensor.storage)
+        if key in self._base:
             return
+        while getattr(tensor, "base", None) is not None:
+            tensor = tensor.base
         taken = {name for name, _ in self._base.values()}
-        stem = getattr(tensor, "name", None)
-        if stem and stem not in taken:
-            name = stem
-        else:
-            stem = f"{stem}_" if stem else fallback
-            candidates = (f"{stem}{i}" for i in range(1, len(taken) + 2))
-            name = stem if not number and stem not in taken else next(
-                c for c in candidates if c not in taken
-            )  # fmt: skip
-        self._base[leaf.slot] = name, leaf
-
-    def _leaf_of(self, tensor: Any) -> Leaf:
-        return Leaf(self._slots[id(tensor.storage)], tensor.dtype, tensor.layout)
+        name = stem = tensor.name or fallback
+        if name in taken or (number and not tensor.name):
+            rank = next(i for i in count(1) if f"{stem}{i}" not in taken)
+            name = f"{stem}{rank}"
+        self._base[key] = name, tensor.layout
 
     def tensor(self, tensor: Any) -> str:
         """Name of a tensor of the statement."""
-        return self.leaf(self._leaf_of(tensor))
+        return self._view(tensor.storage, tensor.layout)
 
     def leaf(self, leaf: Leaf) -> str:
         """Name of a view of memory; `x.T` and `x[...]` for other views of x."""
         if leaf.slot < 0:
-            count = len(self._temporary) + 1
-            return self._temporary.setdefault(leaf.slot, f"tmp{count}")
-        name, base = self._base[leaf.slot]
+            rank = len(self._temporary) + 1
+            return self._temporary.setdefault(leaf.slot, f"tmp{rank}")
+        storage, first = self._storages[leaf.slot]
         shape, strides, offset = leaf.layout
-        shape0, strides0, offset0 = base.layout
-        if (shape, strides, offset) == (shape0, strides0, offset0):
+        return self._view(storage, (shape, strides, offset + first // leaf.dtype.itemsize))
+
+    def _view(self, storage: Any, layout: Layout) -> str:
+        name, base = self._base[id(storage)]
+        shape, strides, offset = layout
+        if layout == base:
             return name
-        if (shape, strides, offset) == (shape0[::-1], strides0[::-1], offset0):
+        if layout == (base[0][::-1], base[1][::-1], base[2]):
             return f"{name}.T"
-        whole = _elements(shape, strides) == _elements(shape0, strides0)
-        return name if whole and offset == offset0 else f"{name}[...]"
+        whole = _elements(shape, strides) == _elements(base[0], base[1]) and offset == base[2]
+        return name if whole else f"{name}[...]"
 
     def number(self, slot: int) -> str:
         """A number argument as it would be typed."""

@@ -88,22 +88,25 @@ class Lowering:
     Args:
         scalars: numbers that later runs may replace; equal ones share a slot, in order.
 
-    After `build`, `storages`, `scalars` and `rand_sizes` hold what the slots of the graph stand for.
+    After `build`, `storages` ((storage, first byte) pairs), `scalars` and `rand_sizes` hold what the
+    slots of the graph stand for.
     """
 
     def __init__(self, scalars: Sequence[float] = ()) -> None:
         self.values: list[Value] = []
-        self.storages: list[Any] = []
+        self.storages: list[tuple[Any, int]] = []
         self.scalars: list[float] = [float(scalars[i]) for i in sorted(set(scalar_slots(scalars)))]
         self.rand_sizes: list[int] = []
         self._index: dict[Value, int] = {}
-        self._slots: dict[int, int] = {}
+        self._slots: dict[Any, int] = {}
         self._scalar_slots = {scalar_key(v): i for i, v in enumerate(self.scalars)}
         self._nodes: dict[int, int] = {}
         self._moved: dict[tuple[int, Any], int] = {}
 
     def build(self, pairs: Sequence[tuple[Any, Any]]) -> Graph:
         """Lower (target, operand) pairs."""
+        for target, _ in pairs:
+            self._slot(id(target.storage), target)
         outputs = []
         for target, operand in pairs:
             self._nodes.clear()  # open sizes are resolved per target
@@ -111,7 +114,7 @@ class Lowering:
             if self.values[value].shape != target.shape:
                 dtype = self.values[value].dtype
                 value = self._add(Value("broadcast", (value,), target.shape, dtype))
-            outputs.append((value, self._leaf_of(target)))
+            outputs.append((value, self.leaf_of(target)))
         return Graph(
             tuple(self.values), tuple(outputs), len(self.storages), len(self.rand_sizes)
         )
@@ -125,20 +128,39 @@ class Lowering:
             self.values.append(value)
         return found
 
-    def _leaf_of(self, tensor: Any) -> Leaf:
-        storage = tensor.storage
-        slot = self._slots.get(id(storage))
+    def _slot(self, key: Any, tensor: Any) -> int:
+        """Slot of a tensor's memory, counted from the tensor's first element if it is new."""
+        slot = self._slots.get(key)
         if slot is None:
-            slot = self._slots[id(storage)] = len(self.storages)
-            self.storages.append(storage)
-        return Leaf(slot, tensor.dtype, tensor.layout)
+            slot = self._slots[key] = len(self.storages)
+            self.storages.append((tensor.storage, tensor.offset * tensor.dtype.itemsize))
+        return slot
+
+    def leaf_of(self, tensor: Any) -> Leaf:
+        """The leaf of a tensor.
+
+        Offsets are relative, so that the next slice of the same arrays is the same graph. Memory
+        that is only read gets a slot for each offset; memory that is also written has one slot,
+        because there it matters which views overlap.
+        """
+        storage, first = tensor.storage, tensor.offset * tensor.dtype.itemsize
+        key: Any = id(storage)
+        if key not in self._slots:
+            key = (key, first, tensor.dtype)
+        slot = self._slot(key, tensor)
+        distance = first - self.storages[slot][1]
+        if distance % tensor.dtype.itemsize:  # views of different item sizes, out of step
+            slot = self._slot((key, first, tensor.dtype, "apart"), tensor)
+            distance = 0
+        shape, strides, _ = tensor.layout
+        return Leaf(slot, tensor.dtype, (shape, strides, distance // tensor.dtype.itemsize))
 
     def _operand(self, arg: Any, dtype: np.dtype | None) -> int:
         """Value of an operand, read in `dtype` (None: as it is stored)."""
         if isinstance(arg, OpTreeNode):
             return self._nodes[id(arg)]
         if isinstance(arg, Expression):
-            leaf = self._leaf_of(arg)
+            leaf = self.leaf_of(arg)
             return self._add(Value("leaf", (), leaf.layout[0], dtype or read_dtype(leaf.dtype), leaf))
         key = scalar_key(arg)
         slot = self._scalar_slots.get(key)

@@ -25,7 +25,8 @@ class Traits:
         vector_bytes: bytes of compute numbers that one work-item handles together.
         group: largest work-group of a reduction over rows (a power of 2); 1 on devices whose
             work-items are loops on a processor core.
-        map_group: work-group of everything else.
+        map_group: work-group where nothing is folded.
+        column_group: work-group where columns are folded.
         units: row reductions (or columns) below which rows are cut into chunks.
         chunk: folded elements of a chunk, at least.
         float64: whether the device has it.
@@ -35,6 +36,7 @@ class Traits:
     vector_bytes: int = 16
     group: int = 256
     map_group: int = 256
+    column_group: int = 64
     units: int = 256
     chunk: int = 1 << 12
     float64: bool = True
@@ -124,7 +126,7 @@ def cut(spec: BoundKernel, starts: Sequence[int], traits: Traits) -> Cut:
         wide,
         bool(kernel.reductions) and chunks > 1,
         group,
-        traits.map_group,
+        traits.column_group if kernel.reductions else traits.map_group,
         traits.float64,
     )
     vectors = last // width + last % width
@@ -183,7 +185,7 @@ def _pieces(
     at_once = rows * -(-columns // width)
     per_item = 8 if kernel.column else 1  # a column is folded by one work-item
     chunks = 1
-    enough = traits.units * (traits.map_group if kernel.column else 1)
+    enough = traits.units * (traits.column_group if kernel.column else 1)
     if at_once * 2 <= enough and length * columns >= 4 * traits.chunk // per_item:
         by_size = length * (min(columns, 64) if kernel.column else 1) // (traits.chunk // per_item)
         chunks = max(1, min(MAX_CHUNKS, by_size, enough // at_once))

@@ -121,13 +121,14 @@ def _functions(dialect: DeviceDialect, dtype: str, width: int, sections: tuple[s
         if only in ("", dtype, "scalar" if width == 1 else "vector"):
             words[kind] = re.sub(r"\b(REAL|INT|BASE|IBASE|W)\b", lambda m: words[m[0]], template)
             words[kind] = words[kind].replace("~", "")
-    text = "".join(_text(name) for name in sections)
+    text = "".join(device_text(name) for name in sections)
     text = text.replace("SUFFIX", dialect.suffix(dtype, width))
     pattern = r"\b(" + "|".join(words) + r")\b"
     return re.sub(pattern, lambda m: words[m[0]], text)
 
 
-def _text(name: str) -> str:
+def device_text(name: str) -> str:
+    """A file of the device text."""
     return files("neonport.opencl_kernels").joinpath(name).read_text()
 
 
@@ -137,7 +138,7 @@ def opencl_dialect() -> DeviceDialect:
     return DeviceDialect(
         name="opencl",
         types=_MEMORY,
-        prelude=_text("prelude_opencl.h"),
+        prelude=device_text("prelude_opencl.h"),
         expressions=_ROWS,
         vectors=True,
         load="vload{w}(0, {p} + ({i}))",
@@ -170,7 +171,7 @@ def cuda_dialect() -> DeviceDialect:
     return DeviceDialect(
         name="cuda",
         types={**_MEMORY, "float16": "neo_half", "int8": "signed char", "int64": "neo_i64"},
-        prelude=_text("prelude_cuda.h"),
+        prelude=device_text("prelude_cuda.h"),
         expressions=_ROWS,
         vectors=False,
         primitives=(

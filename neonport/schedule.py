@@ -250,12 +250,7 @@ class Scheduler:
         places: dict[int, Leaf] = {}
         late: list[tuple[int, Leaf]] = []
         reads = list(self._reads(steps))
-        gathered = {
-            a
-            for v in self.values
-            if v.op == "take" or not (is_inline(v) or is_reduction(v))
-            for a in v.args
-        }
+        gathered = {a for v in self.values if v.op == "take" for a in v.args}
         for value, target in self.graph.outputs:
             if value not in places and self._direct(value, target, steps, reads, gathered):
                 places[value] = target

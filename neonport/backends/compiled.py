@@ -179,7 +179,7 @@ class CompiledBackend(Backend):
         def place(leaf: Leaf) -> tuple[Storage, int]:
             if leaf.slot < 0:
                 return arena, offsets[leaf.slot]  # type: ignore[return-value]
-            return storages[leaf.slot], 0
+            return storages[leaf.slot]
 
         launches: list[Callable[[], None]] = []
         numbered: list[tuple[Launch, tuple[int, ...]]] = []
@@ -297,7 +297,7 @@ class CompiledBackend(Backend):
 
 
 def must_interpret(pairs: Sequence[tuple[Tensor, Any]]) -> bool:
-    """Whether a statement is left to the evaluator: empty arrays, or overlapping storages."""
+    """Whether a statement is left to the evaluator: empty arrays, or memory seen in two ways."""
     if any(prod(t.shape) == 0 for t, _ in pairs):
         return True
     if any(isinstance(v, Tensor) and v.dtype.name == "uint64" for _, v in pairs):
@@ -311,8 +311,11 @@ def must_interpret(pairs: Sequence[tuple[Tensor, Any]]) -> bool:
     for target, _ in pairs:
         low, high = byte_range(target.storage, target.dtype, target.layout)
         for leaf in leaves:
-            if leaf.storage is target.storage or leaf.storage.space != target.storage.space:
+            if leaf.storage.space != target.storage.space:
                 continue
+            same = leaf.storage is target.storage
+            if same and leaf.dtype.itemsize == target.dtype.itemsize:
+                continue  # the scheduler knows how views of one size lie to each other
             first, last = byte_range(leaf.storage, leaf.dtype, leaf.layout)
             if first < high and low < last:
                 return True

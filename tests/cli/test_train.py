@@ -122,6 +122,24 @@ def test_continued_run_is_the_uninterrupted_run(
     assert_same_file("a", "b")
 
 
+def test_there_is_a_checkpoint_before_the_first_epoch_ends(
+    command: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    from neonport.models import Model
+
+    def fail(*args: Any) -> None:
+        raise RuntimeError("power failure")
+
+    options = ["--epochs", "1", "--seed", "2"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Model, "fit", fail)
+        assert "power failure" in failing(command, [*options, "--checkpoint", "b"], capfd)
+    assert checkpoint.load("b")["epoch_index"] == 0
+    assert main([*command, "--epochs", "1", "--checkpoint", "b", "--resume"]) == 0
+    assert main([*command, *options, "--checkpoint", "a"]) == 0
+    assert_same_file("a", "b")
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this system")
 def test_killed_at_any_moment(command: list[str]) -> None:

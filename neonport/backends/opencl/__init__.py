@@ -1,0 +1,1 @@
+"""OpenCL through PyOpenCL: any platform and device with OpenCL 1.2 or later."""

@@ -1,0 +1,287 @@
+"""The opencl backend: one device, one in-order queue, kernels from the shared renderer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from neonport.backends.compiled import CompiledBackend, Launch, must_interpret
+from neonport.backends.contract import ProbeResult
+from neonport.backends.cpu import blas
+from neonport.backends.cpu.evaluate import evaluate
+from neonport.backends.opencl import devices, gemm, launch, memory
+from neonport.backends.opencl.hosted import on_host
+from neonport.backends.opencl.programs import Programs
+from neonport.backends.opencl.runtimes import load_pyopencl
+from neonport.dlpack import CPU
+from neonport.errors import BackendUnavailable, DLPackError
+from neonport.nest import BoundKernel
+from neonport.numerics import cast
+from neonport.render_device import DeviceWriter
+from neonport.render_device_folds import scratch_words
+from neonport.render_device_shape import Cut, cut
+from neonport.render_dialects import opencl_dialect
+from neonport.shape import Shape, contiguous_strides, span
+from neonport.storage import Layout, Storage, views_overlap
+from neonport.tensor import Tensor
+
+OPENCL = 4  # kDLOpenCL
+
+
+class OpenCLBackend(CompiledBackend):
+    """Tensors in the memory of an OpenCL device.
+
+    `device_id` counts the devices, GPUs first; NEONPORT_OPENCL_DEVICE ("intel", "pocl:0") narrows
+    them down.
+
+    Attributes:
+        device: the device and what it can do.
+        queue: PyOpenCL's in-order queue; everything goes through it.
+        programs, pool: built kernels, memory.
+
+    Raises:
+        BackendUnavailable: no such device, or PyOpenCL is missing.
+    """
+
+    backend_name: ClassVar[str] = "opencl"
+    device_type: ClassVar[int] = 1
+    tensor_cls = Tensor
+
+    def __init__(self, *args: Any, device_id: int = 0, **kwargs: Any) -> None:
+        try:
+            cl = load_pyopencl()
+        except ImportError as error:
+            raise BackendUnavailable(f"opencl: {devices.probe().reason}") from error
+        self.device = devices.choose(device_id)
+        if not self.device.float64:
+            self.default_dtypes = ("float16", "float32")  # type: ignore[misc]
+        super().__init__(*args, device_id=device_id, **kwargs)
+        try:
+            self.context = cl.Context([self.device.handle])
+            self.queue = cl.CommandQueue(self.context, self.device.handle)
+        except cl.Error as error:
+            raise BackendUnavailable(
+                f"opencl: {self.device.words} cannot be opened: {error}"
+            ) from error
+        self.shared = memory.is_shared(self.context, self.queue, self.device)
+        self.pool = memory.Pool(self.context, self.queue, self.device, self.shared)
+        self.programs = Programs(self.context, self.device)
+        self.traits = self.device.traits()
+        self._writers: dict[Any, tuple[DeviceWriter, Any]] = {}
+
+    @classmethod
+    def probe(cls) -> ProbeResult:
+        """PyOpenCL, platforms and devices as they are here."""
+        return devices.probe()
+
+    # ---- memory ------------------------------------------------------------------------------
+
+    def allocate(self, nbytes: int) -> Storage:
+        """Zero-filled memory of the device."""
+        self.check_open()
+        return self.pool.allocate(nbytes)
+
+    def view(self, storage: Storage, dtype: np.dtype, layout: Layout) -> Any:
+        """An array over the layout where the host shares the memory, else the buffer."""
+        if self.shared:
+            return memory.bytes_view(storage.native.host, dtype, layout)
+        return storage.native.buffer
+
+    def copy_in(self, target: Tensor, values: np.ndarray) -> None:
+        """Copy host values in, after pending work."""
+        self.synchronize()
+        if self.shared:
+            target.native[...] = values
+            return
+        if 0 in target.shape:
+            return
+        part, low, layout = self._part(target)
+        if not target.is_contiguous:
+            self._move(part, target, low)  # what lies between the elements stays
+        memory.bytes_view(part, target.dtype, layout)[...] = values
+        cl = load_pyopencl()
+        try:
+            cl.enqueue_copy(
+                self.queue, target.storage.native.buffer, part, dst_offset=low, is_blocking=True
+            )
+        except cl.Error as error:
+            raise launch.failed(self.device, error) from error
+
+    def copy_out(self, source: Tensor) -> np.ndarray:
+        """Wait, and return a new array with the values."""
+        self.synchronize()
+        if self.shared:
+            return np.array(source.native, order="C")
+        if 0 in source.shape:
+            return np.empty(source.shape, source.dtype)
+        part, low, layout = self._part(source)
+        self._move(part, source, low)
+        return np.array(memory.bytes_view(part, source.dtype, layout), order="C")
+
+    def _part(self, tensor: Tensor) -> tuple[np.ndarray, int, Layout]:
+        """Host bytes for all that a view touches, where these begin, and the view's layout there."""
+        low, high = span(*tensor.layout)
+        step = tensor.dtype.itemsize
+        shape, strides, offset = tensor.layout
+        return np.empty((high - low) * step, np.uint8), low * step, (shape, strides, offset - low)
+
+    def _move(self, part: np.ndarray, tensor: Tensor, low: int) -> None:
+        cl = load_pyopencl()
+        try:
+            cl.enqueue_copy(
+                self.queue, part, tensor.storage.native.buffer, src_offset=low, is_blocking=True
+            )
+        except cl.Error as error:
+            raise launch.failed(self.device, error) from error
+
+    def synchronize(self) -> None:
+        """Wait until the queue is empty."""
+        try:
+            self.queue.finish()
+        except load_pyopencl().Error as error:
+            raise launch.failed(self.device, error) from error
+
+    def memory_stats(self) -> dict[str, int]:
+        """Bytes in use, at peak, and held for later."""
+        return {"in_use": self.pool.in_use, "peak": self.pool.peak, "held": self.pool.held}
+
+    def cleanup_backend(self) -> None:
+        """Wait for the queue and give held memory back."""
+        if not self.closed:
+            self.synchronize()
+            super().cleanup_backend()
+            self._writers.clear()
+            self.pool.release()
+
+    # ---- statements --------------------------------------------------------------------------
+
+    def run(self, pairs: list[tuple[Tensor, Any]]) -> None:
+        """Run kernels; statements without elements go to the evaluator."""
+        if not must_interpret(pairs):
+            super().run(pairs)
+            return
+        self.synchronize()
+        values = [evaluate(on_host(v), t.shape, self.draw_uniform) for t, v in pairs]
+        for (target, _), value in zip(pairs, values, strict=True):
+            self.copy_in(target, cast(np.broadcast_to(value, target.shape), target.dtype))
+
+    def load_kernels(self, kernels: Sequence[BoundKernel]) -> list[Any]:
+        """Text and program of some kernels."""
+        return [self._code(spec, cut(spec, spec.offsets, self.traits)) for spec in kernels]
+
+    def _code(self, spec: BoundKernel, shape: Cut) -> tuple[DeviceWriter, Any]:
+        key = (spec.kernel, shape.variant)
+        found = self._writers.get(key)
+        if found is None:
+            dialect = opencl_dialect()
+            writer = DeviceWriter(spec.kernel, dialect, shape.variant)
+            options = (*dialect.options, *self.device.options)
+            text = writer.source()
+            if "double" not in text:
+                options = (*options, *dialect.single)
+            found = self._writers[key] = (writer, self.programs.load(text, options))
+        return found
+
+    def bind_kernel(
+        self, code: Any, spec: BoundKernel, places: Sequence[tuple[Storage, int] | None]
+    ) -> Launch:
+        """A launch with all its arguments."""
+        starts = tuple(
+            0 if place is None else place[1] // np.dtype(access.dtype).itemsize
+            for place, access in zip(places, spec.kernel.accesses, strict=True)
+        )
+        shape = cut(spec, starts, self.traits)
+        writer, program = self._code(spec, shape)
+        buffers: dict[int, Any] = {}
+        for access, place in zip(spec.kernel.accesses, places, strict=True):
+            if place is not None:
+                buffers[access.buffer] = place[0].native.buffer
+        scratch = None
+        if shape.variant.split:
+            words = scratch_words(writer, shape.rows, shape.columns, shape.chunks)
+            scratch = self.allocate(words * (8 if writer.float64 else 4))
+        integers = writer.args.values(shape, spec.sizes, starts, spec.strides)
+        keep = [p[0] for p in places if p is not None and p[0].space == "arena"]
+        return launch.bind(
+            self.queue, self.device, program, writer, shape,
+            [buffers[i] for i in range(len(buffers))], integers,
+            None if scratch is None else scratch.native.buffer, (keep, scratch),
+        )  # fmt: skip
+
+    def bind_matmul(
+        self, a: Tensor, b: Tensor, c: Tensor, alpha: float, beta: float
+    ) -> Callable[[], None]:
+        """The host's BLAS where it shares the memory, else our kernel."""
+        gemm.check(a, b, c)
+        if self.shared:
+            product = blas.bind_gemm(a.native, b.native, c.native, alpha, beta)
+            finish = self.queue.finish
+
+            def run() -> None:
+                finish()
+                product()
+
+            return run
+        if 0 in c.shape:
+            return lambda: None
+        apart = [
+            self._copy_of(t) if views_overlap(t, c) else (t, None) for t in (a, b)
+        ]  # fmt: skip
+        call = gemm.bind(self, apart[0][0], apart[1][0], c, alpha, beta)
+        copies = [copy for _, copy in apart if copy is not None]
+        if not copies:
+            return call
+
+        def run_copied() -> None:
+            for copy in copies:
+                copy()
+            call()
+
+        return run_copied
+
+    def _copy_of(self, tensor: Tensor) -> tuple[Tensor, Callable[[], None]]:
+        """A contiguous tensor, and the call that fills it from another."""
+        shape: Shape = tensor.shape
+        storage = self.allocate(tensor.nbytes)
+        storage.space = "arena"  # kept by who uses it
+        out = Tensor(self, storage, tensor.dtype, (shape, contiguous_strides(shape), 0))
+        return out, self.bind([(out, tensor)]).run
+
+    # ---- exchange ----------------------------------------------------------------------------
+
+    def host_array(self, tensor: Tensor, dtype: Any, copy: bool | None) -> np.ndarray:
+        """The live memory as an array where it is shared and nothing has to be converted."""
+        if not self.shared or (dtype is not None and np.dtype(dtype) != tensor.dtype):
+            return super().host_array(tensor, dtype, copy)
+        self.synchronize()
+        native: np.ndarray = tensor.native
+        return native.copy() if copy else native
+
+    def dlpack_device(self) -> tuple[int, int]:
+        """The host where it shares the memory, else kDLOpenCL with the number of the device."""
+        return CPU if self.shared else (OPENCL, self.device_id)
+
+    def dlpack_shares(self, device: tuple[int, int]) -> bool:
+        """Foreign memory is copied: a buffer over it may be a copy in the driver, unseen."""
+        return False
+
+    def dlpack_capsule(
+        self, tensor: Tensor, *, stream: Any, max_version: Any, copy: bool | None
+    ) -> Any:
+        """NumPy's capsule of shared memory, after pending work."""
+        if not self.shared:
+            raise DLPackError(
+                f"dlpack: no library takes the memory of {self.device.words}; export a host copy: "
+                "np.from_dlpack(t, device='cpu') or t.get()"
+            )
+        if stream is not None:
+            raise DLPackError(f"dlpack: host memory has no stream; stream={stream!r} must be None")
+        array = tensor.get() if copy else self.host_array(tensor, None, None)
+        return array.__dlpack__(max_version=max_version, copy=copy)
+
+    def dlpack_adopt(self, x: Any) -> Tensor:
+        """Refuse, see `dlpack_shares`."""
+        raise DLPackError(f"dlpack: {self} takes copies only: be.from_dlpack(x, copy=True)")
+

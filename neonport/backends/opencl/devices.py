@@ -1,0 +1,179 @@
+"""Devices: listed, put in order, chosen by number or name, described for the renderer."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from neonport.backends.contract import ProbeResult
+from neonport.backends.opencl.runtimes import load_pyopencl
+from neonport.errors import BackendUnavailable
+from neonport.render_device_shape import Traits
+
+ENVIRONMENT = "NEONPORT_OPENCL_DEVICE"
+# short names of platforms: what their own names contain
+PLATFORMS = {
+    "nvidia": "nvidia", "amd": "amd", "intel": "intel", "apple": "apple",
+    "pocl": "portable computing language", "rusticl": "rusticl", "oclgrind": "oclgrind",
+}  # fmt: skip
+INSTALL = (
+    "install a runtime (a GPU driver; `pip install intel-opencl-rt`; Debian: pocl-opencl-icd)"
+)
+
+
+@dataclass(frozen=True)
+class Device:
+    """A device and what it can do.
+
+    Attributes:
+        handle: PyOpenCL's device.
+        platform: short name of its platform.
+        ordinal: its number within the platform.
+    """
+
+    handle: Any
+    platform: str
+    ordinal: int
+
+    @property
+    def cpu(self) -> bool:
+        """Whether work-items are loops on processor cores."""
+        cl = load_pyopencl()
+        return bool(self.handle.type & cl.device_type.CPU)
+
+    @property
+    def float64(self) -> bool:
+        """Whether it has double precision."""
+        return "cl_khr_fp64" in self.handle.extensions.split()
+
+    @property
+    def words(self) -> str:
+        """Platform, device and driver, for people."""
+        name, driver = self.handle.name.strip(), self.handle.driver_version.strip()
+        return f"{self.platform}:{self.ordinal} {name} (driver {driver})"
+
+    @property
+    def identity(self) -> str:
+        """What compiled programs depend on besides their text."""
+        d = self.handle
+        return "|".join((d.platform.name, d.platform.version, d.name, d.version, d.driver_version))
+
+    def traits(self) -> Traits:
+        """What the renderer has to know."""
+        d = self.handle
+        units = max(1, int(d.max_compute_units))
+        largest = int(d.max_work_group_size)
+        if self.cpu:
+            native = max(int(d.native_vector_width_float), int(d.preferred_vector_width_float), 4)
+            return Traits(
+                vector_bytes=min(64, 4 * max(native, 8)),
+                group=1,
+                map_group=min(128, largest),
+                column_group=1,
+                units=8 * units,
+                chunk=1 << 14,
+                float64=self.float64,
+            )
+        group = 1 << (min(256, largest).bit_length() - 1)
+        return Traits(16, group, group, min(64, group), 4 * units, 1 << 12, self.float64)
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """Compiler options for results as on other devices."""
+        cl = load_pyopencl()
+        exact = cl.device_fp_config.CORRECTLY_ROUNDED_DIVIDE_SQRT
+        if self.handle.single_fp_config & exact:
+            return ("-cl-fp32-correctly-rounded-divide-sqrt",)
+        return ()
+
+
+def _short(platform: Any) -> str:
+    text = f"{platform.name} {platform.vendor}".lower()
+    return next((s for s, part in PLATFORMS.items() if part in text), platform.name.lower())
+
+
+def _rank(device: Device) -> int:
+    cl = load_pyopencl()
+    kinds = (cl.device_type.GPU, cl.device_type.ACCELERATOR, cl.device_type.CPU)
+    return next((i for i, kind in enumerate(kinds) if device.handle.type & kind), len(kinds))
+
+
+def list_devices() -> tuple[list[Device], list[str]]:
+    """All devices, GPUs before CPUs and otherwise in the loader's order, and what went wrong.
+
+    Raises:
+        ImportError: PyOpenCL is missing or broken.
+    """
+    cl = load_pyopencl()
+    try:
+        platforms = cl.get_platforms()
+    except cl.Error as error:
+        return [], [f"no OpenCL platform ({error})"]
+    found: list[Device] = []
+    trouble: list[str] = []
+    for platform in platforms:
+        try:
+            handles = platform.get_devices()
+        except cl.Error as error:
+            trouble.append(f"platform {platform.name}: {error}")
+            continue
+        if not handles:
+            trouble.append(f"platform {platform.name} has no device")
+        for ordinal, handle in enumerate(handles):
+            if handle.available and handle.compiler_available:
+                found.append(Device(handle, _short(platform), ordinal))
+            else:
+                trouble.append(f"{handle.name} on {platform.name} is not available")
+    found.sort(key=_rank)
+    return found, trouble
+
+
+def choose(device_id: int = 0) -> Device:
+    """The device of a number, among those that NEONPORT_OPENCL_DEVICE ("intel", "intel:0") names.
+
+    Raises:
+        BackendUnavailable: there is none; says what there is.
+    """
+    devices, trouble = list_devices()
+    wanted = os.environ.get(ENVIRONMENT, "").strip().lower()
+    fits = devices
+    if wanted:
+        name, _, number = wanted.partition(":")
+        fits = [
+            d for d in devices
+            if name in d.platform and number in ("", str(d.ordinal))
+        ]  # fmt: skip
+    if 0 <= device_id < len(fits):
+        return fits[device_id]
+    known = "; ".join(d.words for d in devices) or "none"
+    why = "; ".join(trouble)
+    asked = f"device {device_id}" + (f" of {ENVIRONMENT}={wanted}" if wanted else "")
+    raise BackendUnavailable(
+        f"opencl: {asked} does not exist. Devices: {known}." + (f" {why}." if why else "")
+        + ("" if devices else f" {INSTALL[0].upper()}{INSTALL[1:]}.")
+    )  # fmt: skip
+
+
+def probe() -> ProbeResult:
+    """State of OpenCL here, without raising."""
+    try:
+        load_pyopencl()
+    except ModuleNotFoundError as error:
+        reason = f"{error.name} is missing: pip install 'neonport[opencl]'"
+        return ProbeResult("not-installed", reason=reason)
+    except Exception as error:  # a broken wheel may raise anything
+        reason = f"PyOpenCL cannot be imported: {error}; reinstall it: pip install -U pyopencl"
+        return ProbeResult("broken", reason=reason)
+    try:
+        devices, trouble = list_devices()
+        if not devices:
+            reason = "; ".join([*trouble, INSTALL])
+            return ProbeResult("no-device", reason=reason)
+        first = choose()
+    except BackendUnavailable as error:
+        return ProbeResult("no-device", reason=str(error))
+    except Exception as error:  # drivers too
+        return ProbeResult("broken", reason=f"OpenCL does not answer: {error}")
+    kinds = "float16 in memory, float32" + (", float64" if first.float64 else ", no float64")
+    return ProbeResult("ready", f"{first.words}: {kinds}", count=len(devices))
