@@ -17,7 +17,7 @@ class Box:
 
     Attributes:
         label: text.
-        kind: "memory" (read), "value" or "store".
+        kind: "memory" (read), "value", "store" or "bend" (where a line passes a layer).
         below: boxes it feeds, filled by `connect`.
         above: boxes that feed it.
         x, y: upper left corner.
@@ -35,6 +35,8 @@ class Box:
     @property
     def width(self) -> float:
         """Width that the label needs."""
+        if self.kind == "bend":
+            return 0.0
         return CHARACTER * len(self.label) + 16
 
     @property
@@ -49,11 +51,12 @@ def connect(source: Box, target: Box) -> None:
     target.above.append(source)
 
 
-def place(boxes: Sequence[Box]) -> tuple[float, float]:
+def place(boxes: list[Box]) -> tuple[float, float]:
     """Set the corners of boxes that come in dependency order; return width and height.
 
-    The layers are centred; their order follows the mean position of the neighbours, in turns from
-    above and from below (Sugiyama, 1981), so that the same boxes always give the same picture.
+    Lines that pass a layer get a bend there, which is appended to `boxes`. The layers are centred;
+    their order follows the mean position of the neighbours, in turns from above and from below
+    (Sugiyama, Tagawa and Toda, 1981), so that the same boxes always give the same picture.
     """
     for box in boxes:
         box.layer = 1 + max((b.layer for b in box.above), default=-1)
@@ -63,6 +66,8 @@ def place(boxes: Sequence[Box]) -> tuple[float, float]:
             box.layer = last
         elif not box.above and box.below:
             box.layer = min(b.layer for b in box.below) - 1
+    for box in list(boxes):
+        box.below = [_bend(boxes, box, low) for low in box.below]
     layers: list[list[Box]] = [[] for _ in range(last + 1)]
     for box in boxes:
         layers[box.layer].append(box)
@@ -77,6 +82,18 @@ def place(boxes: Sequence[Box]) -> tuple[float, float]:
     for box in boxes:
         box.y = box.layer * (HEIGHT + GAP_Y)
     return width, len(layers) * (HEIGHT + GAP_Y) - GAP_Y
+
+
+def _bend(boxes: list[Box], source: Box, target: Box) -> Box:
+    """Lead the line from `source` to `target` through every layer; return what follows `source`."""
+    first = target
+    for layer in range(target.layer - 1, source.layer, -1):
+        bend = Box("", "bend", below=[first], layer=layer)
+        first.above[first.above.index(source)] = bend
+        bend.above.append(source)
+        boxes.append(bend)
+        first = bend
+    return first
 
 
 def _mean(neighbours: Sequence[Box], box: Box) -> float:

@@ -28,17 +28,14 @@ class Names:
 
     Args:
         pairs: the assignments.
-        storages: storage and first byte of each slot of the graph.
-        numbers: what its scalar slots stand for.
+        lowering: what the slots of the graph stand for.
     """
 
-    def __init__(
-        self, pairs: Sequence[tuple[Any, Any]], storages: Sequence[tuple[Any, int]], numbers: Sequence[float]
-    ) -> None:
-        self.numbers = list(numbers)
+    def __init__(self, pairs: Sequence[tuple[Any, Any]], lowering: Lowering) -> None:
+        self._numbers = lowering.scalars
+        self._storages = lowering.storages
         self.reads = tensors(*(v for _, v in pairs if isinstance(v, Expression)))
         self.writes = [t for t, _ in pairs]
-        self._storages = storages
         self._base: dict[int, tuple[str, Layout]] = {}
         for target in self.writes:
             self._name(target, "out", number=len(self.writes) > 1)
@@ -85,7 +82,7 @@ class Names:
 
     def number(self, slot: int) -> str:
         """A number argument as it would be typed."""
-        value = self.numbers[slot]
+        value = self._numbers[slot]
         text = f"{value:.0f}" if value == round(value, 0) and abs(value) < 1e6 else repr(value)
         return text if len(text) <= 10 else f"{value:.6g}"
 

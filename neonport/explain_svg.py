@@ -6,6 +6,7 @@ memory is a dashed line between their white boxes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 from itertools import groupby
 
@@ -33,11 +34,12 @@ def draw(explanation: Explanation) -> str:
             box.x += 2 * MARGIN + (width - own) / 2
             box.y += top + TITLE
         shapes.append(_band(title, number, top, width + 2 * MARGIN, height + TITLE + MARGIN))
-        lines += [_line(box, low, "edge") for box in boxes for low in box.below]
-        for box in boxes:
+        own_boxes = [box for box in boxes if box.kind != "bend"]
+        lines += [_line([box, *_route(low)], "edge") for box in own_boxes for low in box.below]
+        for box in own_boxes:
             source = written.get(box.label) if box.kind == "memory" else None
             if source is not None:
-                lines.append(_line(source, box, "edge far"))
+                lines.append(_line([source, box], "edge far"))
             boxes_text.append(_box(box))
         written.update({box.label: box for box in boxes if box.kind == "store"})
         top += height + TITLE + MARGIN + BETWEEN
@@ -163,12 +165,23 @@ def _box(box: Box) -> str:
     )
 
 
-def _line(source: Box, target: Box, kind: str) -> str:
-    x0, y0, x1, y1 = source.centre, source.y + HEIGHT, target.centre, target.y
-    middle = (y0 + y1) / 2
-    return (
-        f'<path class="{kind}" d="M{x0:.1f} {y0:.1f} C{x0:.1f} {middle:.1f} {x1:.1f} {middle:.1f} '
-        f'{x1:.1f} {y1:.1f}"/>'
-    )
+def _route(box: Box) -> list[Box]:
+    """The bends of a line from `box` on, and where it ends."""
+    found = [box]
+    while found[-1].kind == "bend":
+        found.extend(found[-1].below)
+    return found
 
 
+def _line(route: Sequence[Box], kind: str) -> str:
+    x, y = route[0].centre, route[0].y + HEIGHT
+    path = [f"M{x:.1f} {y:.1f}"]
+    for box in route[1:]:
+        middle = (y + box.y) / 2
+        path.append(f"C{x:.1f} {middle:.1f} {box.centre:.1f} {middle:.1f}")
+        x, y = box.centre, box.y
+        path.append(f"{x:.1f} {y:.1f}")
+        if box.kind == "bend":
+            y += HEIGHT
+            path.append(f"V{y:.1f}")
+    return f'<path class="{kind}" d="{" ".join(path)}"/>'

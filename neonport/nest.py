@@ -99,7 +99,9 @@ class NestBuilder:
         return self._form(leaf, leaf.dtype.name, full, offset)
 
     def _varies(self, form: int) -> bool:
-        strides = self.forms[form][2]
+        return self._varies_strides(self.forms[form][2])
+
+    def _varies_strides(self, strides: Shape) -> bool:
         return any(
             s and f and n > 1 for s, f, n in zip(strides, self.folded, self.space, strict=True)
         )
@@ -252,8 +254,11 @@ class NestBuilder:
         return strides
 
     def _inner_is_kept(self, kept: int, fold: int) -> bool:
-        unit_kept = sum(1 for f in self.forms if f[0] is not None and abs(f[2][kept]) == 1)
-        unit_fold = sum(1 for f in self.forms if f[0] is not None and abs(f[2][fold]) == 1)
+        """Whether the innermost loop runs over a kept axis: what lies side by side in memory."""
+        # accesses at row level are few: they do not count
+        element = [f[2] for f in self.forms if f[0] is not None and self._varies_strides(f[2])]
+        unit_kept = sum(1 for strides in element if abs(strides[kept]) == 1)
+        unit_fold = sum(1 for strides in element if abs(strides[fold]) == 1)
         if unit_kept == unit_fold:
             return kept > fold
         return unit_kept > unit_fold

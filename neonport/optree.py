@@ -16,6 +16,7 @@ import numpy as np
 
 from neonport.errors import ConfigurationError, DtypeError, ShapeError, UnknownOpError
 from neonport.ops import OPS
+from neonport.rules import LEADING
 from neonport.shape import Shape
 from neonport.signature import SCALAR, Signature
 
@@ -168,11 +169,7 @@ class OpTreeNode(Expression, _Fields):
         return self._home().explain(self, source)
 
     def _home(self) -> Backend:
-        """The backend of the tensors below.
-
-        Raises:
-            ConfigurationError: there are none.
-        """
+        """The backend of the tensors below; ConfigurationError if there are none."""
         if self.backend is None:
             raise ConfigurationError(
                 f"{self}: no tensor in the tree says on which backend it runs; assign it: "
@@ -190,8 +187,8 @@ class OpTreeNode(Expression, _Fields):
         backend = self._home()
         if self.sig.wild:
             raise ShapeError(
-                f"{self}: the size of axis {sorted(self.sig.wild)} is only known on assignment; "
-                "give the size (onehot: classes=, rand: shape=)"
+                f"{self}: the size of axis {sorted(self.sig.wild - {LEADING})} is only known on "
+                "assignment; give the size (onehot: classes=, rand: shape=)"
             )
         out = backend.empty(self.shape)
         out[:] = self
@@ -474,9 +471,7 @@ def resolve_wild(root: Any, shape: Shape) -> dict[int, Shape]:
         raise ShapeError(
             f"assign: a value of shape {root.shape} does not fit a target of shape {shape}"
         )
-    resolved[id(root)] = tuple(
-        shape[lead + a] if a in root.sig.wild else n for a, n in enumerate(root.shape)
-    )
+    resolved[id(root)] = _filled(root, shape)
     for node in reversed(walk(root)):
         own = resolved.get(id(node), node.shape)
         for arg in node.args:
@@ -486,11 +481,18 @@ def resolve_wild(root: Any, shape: Shape) -> dict[int, Shape]:
                 perm = node.params["perm"]
                 sizes = tuple(own[perm.index(a)] for a in range(len(perm)))
             else:
-                sizes = own[len(own) - len(arg.shape) :]
-            wanted = tuple(sizes[a] if a in arg.sig.wild else n for a, n in enumerate(arg.shape))
+                sizes = own
+            wanted = _filled(arg, sizes)
             if resolved.setdefault(id(arg), wanted) != wanted:
                 raise ShapeError(
                     f"{arg.op}: used at sizes {resolved[id(arg)]} and {wanted} in one tree; give "
                     "the size (onehot: classes=, rand: shape=)"
                 )
     return resolved
+
+
+def _filled(node: OpTreeNode, shape: Shape) -> Shape:
+    """Shape of a node whose open sizes are those of the last axes of `shape`."""
+    wild, lead = node.sig.wild, len(shape) - len(node.shape)
+    own = tuple([shape[lead + a] if a in wild else n for a, n in enumerate(node.shape)])
+    return shape[:lead] + own if LEADING in wild else own

@@ -14,8 +14,11 @@ from neonport.ops import Kind, Op
 from neonport.shape import Shape, broadcast_shapes, reduced_shape
 
 Params = dict[str, Any]
+# Axes whose size the assignment target decides; LEADING stands for any number of axes before the
+# first one, for random numbers fill a target of any rank.
 Wild = frozenset[int]
 NO_WILD: Wild = frozenset()
+LEADING = -1
 
 
 def _broadcast(op: Op, shapes: Sequence[Shape]) -> Shape:
@@ -183,8 +186,8 @@ def check_sizes(op: Op, operands: Sequence[tuple[Shape, Wild]], params: Params) 
     if op.kind is Kind.REDUCTION and not open_axes & set(params["axes"]):
         return
     raise ShapeError(
-        f"{op.name}: the size of axis {sorted(open_axes)} of its operand is only known on "
-        "assignment; give the size (onehot: classes=, rand: shape=)"
+        f"{op.name}: the size of axis {sorted(open_axes - {LEADING})} of its operand is only known "
+        "on assignment; give the size (onehot: classes=, rand: shape=)"
     )
 
 
@@ -195,14 +198,19 @@ def infer_wild(
     if op.name == "onehot":
         return frozenset({params["axis"]}) if params["classes"] is None else NO_WILD
     if op.name == "rand":
-        return frozenset({0, 1}) if params["shape"] is None else NO_WILD
+        return frozenset({LEADING, 0, 1}) if params["shape"] is None else NO_WILD
     if not any(wild for _, wild in operands):
         return NO_WILD
     if op.kind is Kind.ELEMENTWISE:
+        moved: set[int] = set()
+        for shape, wild in operands:
+            lead = len(result) - len(shape)
+            moved.update(a + lead for a in wild if a != LEADING)
+            if LEADING in wild:
+                moved.update(range(LEADING, lead))
         # an axis that another operand makes longer is settled
-        moved = {a + len(result) - len(shape) for shape, wild in operands for a in wild}
-        return frozenset(a for a in moved if result[a] == 1)
+        return frozenset(a for a in moved if a == LEADING or result[a] == 1)
     ((_, wild),) = operands
     if op.name == "transpose":
         return frozenset(i for i, p in enumerate(params["perm"]) if p in wild)
-    return wild
+    return wild - {LEADING}  # the axes of a reduction are counted from the first

@@ -186,7 +186,7 @@ class CompiledBackend(Backend):
         rands: list[tuple[Launch, tuple[int, ...]]] = []
         for step in plan.steps:
             if isinstance(step, Call):
-                launches.append(self._bind_call(step, place))
+                launches.append(self.tracer.watch(self._bind_call(step, place), step, self))
                 continue
             places: list[tuple[Storage, int] | None] = []
             for access, offset in zip(step.kernel.accesses, step.offsets, strict=True):

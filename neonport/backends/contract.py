@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from neonport.backends.tracing import observers
 from neonport.dtypes import FLOAT32, as_dtype
 from neonport.errors import (
     AliasError,
@@ -219,6 +220,8 @@ class Contract(ABC):
                         f"assign_many: targets of shapes {other.shape} and {target.shape} share "
                         "memory; assign one after the other"
                     )
+        for observe in observers:
+            observe(self, checked)
         self.run(checked)
 
     def remember(self, key: Any, call: Callable[..., Any], storages: Iterable[Storage]) -> None:

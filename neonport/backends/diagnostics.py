@@ -46,7 +46,7 @@ class Diagnostics(NeonHelpers):
         return explain(statement, self, self.render_kernel if source else None)  # type: ignore[arg-type]
 
     def render_kernel(self, spec: BoundKernel) -> str:
-        """The text of a kernel in the backend's language, without its prelude; "" if it has none."""
+        """The text of a kernel in the backend's language, without its prelude; "" if none."""
         return ""
 
     def set_hist_buffers(self, hist_bins: int, hist_offset: int) -> None:

@@ -1,18 +1,34 @@
-"""Seeing launches: counted always on request, printed with NEONPORT_TRACE=1."""
+"""Seeing what runs: launches counted and printed (NEONPORT_TRACE=1), statements observed."""
 
 from __future__ import annotations
 
 import os
 import sys
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from neonport.nest import BoundKernel
 
 if TYPE_CHECKING:
     from neonport.backends.contract import Contract
-    from neonport.nest import BoundKernel
+    from neonport.plan import Call
 
 ENVIRONMENT = "NEONPORT_TRACE"
+
+observers: list[Callable[[Any, list[tuple[Any, Any]]], None]] = []
+"""Called with the backend and the (target, value) pairs of each statement before its first run."""
+
+
+@contextmanager
+def observing(observer: Callable[[Any, list[tuple[Any, Any]]], None]) -> Iterator[None]:
+    """Let `observer` see every statement that is new while the block runs, on every backend."""
+    observers.append(observer)
+    try:
+        yield
+    finally:
+        observers.remove(observer)
 
 
 class Tracer:
@@ -29,7 +45,7 @@ class Tracer:
         self.count = 0
 
     def watch(
-        self, launch: Callable[[], None], step: BoundKernel, backend: Contract
+        self, launch: Callable[[], None], step: BoundKernel | Call, backend: Contract
     ) -> Callable[[], None]:
         """The launch itself, or a call that also counts and prints it."""
         if not self.on:
@@ -45,11 +61,15 @@ class Tracer:
             launch()
             backend.synchronize()
             seconds = time.perf_counter() - start
-            rate = step.bytes_moved / seconds / 1e9 if seconds else 0.0
-            print(
-                f"neonport {backend} kernel {step.kernel.key[:8]} {step.sizes} "
-                f"{seconds * 1e6:.1f} us {rate:.1f} GB/s",
-                file=sys.stderr,
-            )
+            print(f"neonport {backend} {_line(step, seconds)}", file=sys.stderr)
 
         return watched
+
+
+def _line(step: BoundKernel | Call, seconds: float) -> str:
+    """What ran, over which sizes, how long."""
+    if not isinstance(step, BoundKernel):
+        return f"call {step.value.op} {step.target.layout[0]} {seconds * 1e6:.1f} us"
+    rate = step.bytes_moved / seconds / 1e9 if seconds else 0.0
+    name = f"kernel {step.kernel.key[:8]} {step.sizes}"
+    return f"{name} {seconds * 1e6:.1f} us {rate:.1f} GB/s"

@@ -13,6 +13,7 @@ from neonport import __version__
 COMMANDS = {
     "conformance": ("neonport.cli.conformance:conformance", "Test a backend, op by op."),
     "doctor": ("neonport.cli.doctor:doctor", "Show which backends work here, and why not."),
+    "show": ("neonport.cli.show:show", "Show the kernels of an expression or a script."),
     "train": ("neonport.cli.train:train", "Train a small network, to see that all works."),
 }
 """Sub-command: where its click object lives, and its line in `neonport --help`."""

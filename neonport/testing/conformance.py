@@ -19,14 +19,32 @@ from neonport.testing.case import Case, Outcome
 from neonport.testing.suite import (
     assignment,
     elementwise,
+    exchange,
+    fused,
+    gradients,
+    layers,
     movements,
     products,
+    randomness,
     reductions,
     stores,
     views,
 )
 
-SUITES = (elementwise, reductions, movements, products, stores, views, assignment)
+SUITES = (
+    elementwise,
+    reductions,
+    movements,
+    products,
+    stores,
+    views,
+    assignment,
+    randomness,
+    layers,
+    fused,
+    gradients,
+    exchange,
+)
 
 
 class Result(NamedTuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from neonport import Autodiff
 from neonport.optree import apply
 from neonport.testing import check_grads
 
@@ -123,3 +124,15 @@ def test_batched_dot(be64, values, shapes, reduce):
     check_grads(product, [a, b], be64)
     check_grads(be64.sum(product), [a, b], be64)
     check_grads(be64.tanh(product * 0.2), [a, b], be64)
+
+
+@pytest.mark.parametrize("view", [False, True])
+@pytest.mark.parametrize("perm", [(0, 2, 1), (1, 2, 0), (2, 1, 0)], ids=str)
+def test_transpose_whose_gradient_has_a_lower_rank(be64, values, perm, view):
+    x = values(2, 3, 4)
+    moved = x.permute(perm) if view else apply("transpose", x * 1.0, perm=perm)
+    y = values(*moved.shape[1:])
+    # without an error from above the gradient of the product is y itself, of rank 2
+    found = Autodiff(be64.sum(moved * y), be64).get_grad_asnumpyarray([x])[0]
+    back = np.argsort(perm)
+    np.testing.assert_allclose(found, np.broadcast_to(y.get(), moved.shape).transpose(back))

@@ -20,8 +20,8 @@ NEO_FN double neo_float64(neo_i64 i) { double x; __builtin_memcpy(&x, &i, 8); re
 
 /* ---- simple functions, both types ---- */
 #define NEO_BOTH(T, S, F) \
-NEO_FN T neo_max_##S(T a, T b) { return (a > b || a != a) ? a : b; } \
-NEO_FN T neo_min_##S(T a, T b) { return (a < b || a != a) ? a : b; } \
+NEO_FN T neo_max_##S(T a, T b) { const T r = a > b ? a : b; return a != a ? a : r; } \
+NEO_FN T neo_min_##S(T a, T b) { const T r = a < b ? a : b; return a != a ? a : r; } \
 NEO_FN T neo_abs_##S(T a) { return __builtin_fabs##F(a); } \
 NEO_FN T neo_sgn_##S(T a) { return a != a ? a : (T)((a > 0) - (a < 0)); } \
 NEO_FN T neo_sqrt_##S(T a) { return __builtin_sqrt##F(a); } \

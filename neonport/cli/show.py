@@ -1,0 +1,172 @@
+"""`neonport show`: the kernels that an expression, or every statement of a script, becomes."""
+
+from __future__ import annotations
+
+import os
+import runpy
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import numpy as np
+
+from neonport.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from neonport.explain import Explanation
+
+DIALECTS = ("c", "opencl", "opencl-cpu", "cuda")
+
+
+@click.command(
+    epilog="Examples: neonport show '1 / (1 + be.exp(-x))' --shape x=1000x1000 --source; "
+    "neonport show script.py"
+)
+@click.argument("subject", metavar="FILE_OR_EXPRESSION")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@click.option("--source", is_flag=True, help="Show the text of the kernels.")
+@click.option(
+    "--svg",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="Draw the op-tree and its kernels there; the statements of a script are numbered.",
+)
+@click.option(
+    "--shape",
+    "shapes",
+    multiple=True,
+    metavar="NAME=MxN[:DTYPE]",
+    help="Shape of a tensor of the expression; float32 unless it says so.",
+)
+@click.option(
+    "--dialect",
+    type=click.Choice(DIALECTS),
+    help="Language of the sources. [default: c; for a script that of its backend]",
+)
+def show(
+    subject: str,
+    arguments: tuple[str, ...],
+    source: bool,
+    svg: Path | None,
+    shapes: tuple[str, ...],
+    dialect: str | None,
+) -> None:
+    """Show what kernels an expression becomes, or each statement of a Python script.
+
+    In an expression `be` is the backend and other names are tensors, whose shapes --shape gives;
+    nothing of it is executed. NAME = EXPRESSION assigns to a tensor; several, with ; between, are
+    given together. A script is run as `python FILE [ARGUMENTS]` would run it (options for it come
+    after --); its statements are shown in the order of their first run.
+    """
+    if subject.endswith(".py") or os.path.isfile(subject):
+        if shapes:
+            raise click.UsageError("--shape belongs to an expression; a script makes its tensors")
+        _script(subject, arguments, source, svg, dialect)
+        return
+    if arguments:
+        raise click.UsageError(f"one expression, please; {arguments[0]!r} is too much")
+    explanation = _expression(subject, shapes, dialect or DIALECTS[0], source)
+    click.echo(str(explanation))
+    if svg is not None:
+        svg.write_text(explanation.svg(), encoding="utf-8")
+
+
+def _expression(text: str, shapes: tuple[str, ...], dialect: str, source: bool) -> Explanation:
+    from neonport.cli.expression import Reader
+
+    backend = _renderer(dialect)
+    tensors = dict(_tensor(backend, given) for given in shapes)
+    try:
+        statement = Reader(backend, tensors).read(text)
+    except ConfigurationError as error:
+        raise click.BadParameter(str(error), param_hint="EXPRESSION") from error
+    found: Explanation = backend.explain(statement, source)
+    return found
+
+
+def _renderer(dialect: str) -> Any:
+    """A backend that runs nothing and renders this language."""
+    from neonport import registry
+
+    backend = registry.create_backend("null")
+    backend.dialect = dialect
+    return backend
+
+
+def _tensor(backend: Any, given: str) -> tuple[str, Any]:
+    """A tensor from NAME=MxN[:DTYPE]."""
+    name, _, rest = given.partition("=")
+    sizes, _, kind = rest.partition(":")
+    try:
+        shape = tuple(int(n) for n in sizes.lower().split("x"))
+        dtype = np.dtype(kind or "float32")
+    except (ValueError, TypeError):
+        shape = ()
+    if not name.isidentifier() or name == "be" or not shape or min(shape) < 0:
+        raise click.BadParameter(
+            f"{given!r} must look like x=1000x1000 or x=64x1:int32", param_hint="--shape"
+        )
+    return name, backend.zeros(shape, dtype=dtype, name=name)
+
+
+class Recorder:
+    """Keeps what each new statement of a script does.
+
+    Attributes:
+        found: explanations in order of their first run; the same text is kept once.
+        times: how many statements each of them stands for.
+    """
+
+    def __init__(self, source: bool, dialect: str | None) -> None:
+        self.source = source
+        self.renderer = _renderer(dialect) if dialect else None
+        self.found: dict[str, Explanation] = {}
+        self.times: Counter[str] = Counter()
+
+    def __call__(self, backend: Any, pairs: list[tuple[Any, Any]]) -> None:
+        """See a statement."""
+        from neonport.explain import explain
+
+        render = (self.renderer or backend).render_kernel if self.source else None
+        explanation = explain(pairs, backend, render)
+        text = str(explanation)
+        self.found.setdefault(text, explanation)
+        self.times[text] += 1
+
+
+def _script(
+    path: str, arguments: tuple[str, ...], source: bool, svg: Path | None, dialect: str | None
+) -> None:
+    """Run a script and show its statements, also when it ends with an error."""
+    from neonport.backends.tracing import observing
+
+    if not os.path.isfile(path):
+        raise click.BadParameter(f"there is no file {path!r}", param_hint="FILE")
+    recorder = Recorder(source, dialect)
+    before = sys.argv, list(sys.path)
+    sys.argv = [path, *arguments]
+    sys.path.insert(0, str(Path(path).resolve().parent))
+    try:
+        with observing(recorder):
+            runpy.run_path(path, run_name="__main__")
+    finally:
+        sys.argv, sys.path[:] = before
+        _report(recorder, path, svg)
+
+
+def _report(recorder: Recorder, path: str, svg: Path | None) -> None:
+    for number, (text, explanation) in enumerate(recorder.found.items(), 1):
+        times = recorder.times[text]
+        again = f", {times} of its kind" if times > 1 else ""
+        click.echo(f"{'' if number == 1 else chr(10)}---- statement {number}{again} ----")
+        click.echo(text)
+        if svg is not None:
+            place = svg.with_name(f"{svg.stem}-{number:03}{svg.suffix}")
+            place.write_text(explanation.svg(), encoding="utf-8")
+    kernels = sum(len(e.kernels) for e in recorder.found.values())
+    calls = sum(len(e.calls) for e in recorder.found.values())
+    click.echo(
+        f"{path}: {len(recorder.found)} different statements, {kernels} kernels, {calls} calls",
+        err=True,
+    )

@@ -1,0 +1,67 @@
+"""DLPack: values go to the host and come back, and what cannot be shared is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from neonport.dlpack import host_array
+from neonport.errors import DLPackError
+from neonport.testing.case import FLOATS, INTEGERS, Case, Outcome, compare, exactly
+
+if TYPE_CHECKING:
+    from neonport.backends.backend import Backend
+
+
+def _round_trip(dtype: str, be: Backend) -> Outcome:
+    host = np.arange(12).reshape(3, 4).astype(dtype)
+    for view in (np.s_[:], np.s_[1:, ::2]):
+        t = be.array(host, dtype=dtype)[view]
+        out = host_array(t)
+        if out.dtype != host.dtype:
+            return Outcome(message=f"exported as {out.dtype}")
+        outcome = compare(out, exactly(host[view]))
+        if outcome.message:
+            return outcome._replace(message=f"out: {outcome.message}")
+    back = be.from_dlpack(host, copy=True)
+    if back.dtype != host.dtype:
+        return Outcome(message=f"imported as {back.dtype}")
+    before = host.copy()
+    host[0, 0] = 9
+    return compare(back.get(), exactly(before))
+
+
+def _negative_strides(be: Backend) -> Outcome:
+    t = be.zeros((3, 4))[::-1]
+    try:
+        t.__dlpack__()
+    except DLPackError:
+        return Outcome()
+    return Outcome(message="a view with negative strides was exported; consumers abort on it")
+
+
+def _itself(be: Backend) -> Outcome:
+    t = be.array([[1.0, 2.0]])
+    if not be.dlpack_shares(t.__dlpack_device__()):
+        return Outcome(message="the backend cannot share its own memory")
+    twin = be.from_dlpack(t)
+    twin[:] = twin * 3
+    return Outcome(message="" if t.get().tolist() == [[3, 6]] else f"not shared: {t.get()}")
+
+
+SINGLE: dict[str, Callable[[Backend], Outcome]] = {
+    "negative strides": _negative_strides,
+    "its own memory": _itself,
+}
+
+
+def cases() -> Iterator[Case]:
+    """All DLPack cases."""
+    for dtype in (*FLOATS, *INTEGERS):
+        needs = frozenset([dtype]) if dtype in FLOATS else frozenset()
+        yield Case("dlpack", f"{dtype} to the host and back", partial(_round_trip, dtype), needs)
+    for label, run in SINGLE.items():
+        yield Case("dlpack", label, run)

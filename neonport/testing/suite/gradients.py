@@ -1,0 +1,120 @@
+"""Gradients of every differentiable op in float64, against differences of the op's definition."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from neonport.autodiff import Autodiff
+from neonport.derivatives import ROWS
+from neonport.ops import OPS, Kind
+from neonport.optree import apply
+from neonport.testing.bounds import Allowance
+from neonport.testing.case import Batch, Case, Statement, Want
+from neonport.testing.interpret import Interpreter
+from neonport.testing.layouts import Target
+
+if TYPE_CHECKING:
+    from neonport.backends.backend import Backend
+    from neonport.tensor import Tensor
+
+Array = npt.NDArray[Any]
+STEP = 2.0**-17  # exact in float64; the definition is evaluated with more digits
+BOUND = 1e-7
+INDEX = np.array([[2], [0], [2], [1]], np.int32)
+
+# op: (shapes of the operands, how to apply it), for ops that are not element-wise
+Maker = Callable[..., Any]
+STRUCTURED: dict[str, tuple[tuple[tuple[int, ...], ...], Maker]] = {
+    **{n: (((3, 4),), partial(apply, n, axes=(1,))) for n in ("sum", "max", "min", "var")},
+    "transpose": (((2, 3, 4),), partial(apply, "transpose", perm=(2, 0, 1))),
+    "reshape": (((3, 4),), partial(apply, "reshape", shape=(2, 6))),
+    "broadcast": (((3, 1),), partial(apply, "broadcast", shape=(3, 4))),
+    "slice": (((3, 4),), partial(apply, "slice", starts=(2, 0), steps=(-1, 2), shape=(2, 2))),
+    "unslice": (((2, 2),), partial(apply, "unslice", starts=(2, 0), steps=(-1, 2), shape=(3, 4))),
+    "take": (((3, 4),), lambda x: apply("take", x, _index(x), axis=0)),
+    "untake": (((4, 2),), lambda x: apply("untake", x, _index(x), axis=0, size=3)),
+    "dot": (((3, 4), (4, 2)), partial(apply, "dot")),
+    "batched_dot": (((2, 3, 4), (4, 2)), partial(apply, "batched_dot", reduce=False)),
+}
+
+
+def _index(x: Tensor) -> Tensor:
+    return x.backend.array(INDEX, dtype=np.int32)
+
+
+def _values(rng: np.random.RandomState, shape: tuple[int, ...]) -> Array:
+    """Distinct numbers between 0.4 and 2.4, a distance from each other and from 1."""
+    n = int(np.prod(shape))
+    spread: Array = 0.43 + rng.permutation(n) * (2.0 / n)
+    return spread.reshape(shape)
+
+
+def _difference(tree: Any, values: dict[int, Array], x: Any, weights: Array) -> Array:
+    """Central differences of sum(weights * tree) with respect to a tensor."""
+    found = np.empty(x.shape)
+    for at in np.ndindex(*x.shape):
+        sides = []
+        for step in (STEP, -STEP):
+            moved = values[id(x)].copy()
+            moved[at] += step
+            value, _ = Interpreter({**values, id(x): moved}, tree.shape).run(tree)
+            sides.append(np.sum(weights * value))
+        found[at] = (sides[0] - sides[1]) / (2 * STEP)
+    return found
+
+
+def _operands(name: str, maker: Maker | None) -> list[tuple[int, ...]]:
+    if maker is not None:
+        return list(STRUCTURED[name][0])
+    return [(3, 4), (1, 4), (3, 1)][: OPS[name].arity]
+
+
+def _statements(names: list[str], be: Backend) -> list[Statement]:
+    statements = []
+    rng = np.random.RandomState(1)
+    tensors: dict[Any, Any] = {}
+    values: dict[int, Array] = {}
+    for name in names:
+        maker = STRUCTURED[name][1] if name in STRUCTURED else None
+        operands = []
+        for i, shape in enumerate(_operands(name, maker)):
+            if (i, shape) not in tensors:
+                host = _values(rng, shape)
+                tensors[i, shape] = t = be.array(host, dtype=np.float64)
+                values[id(t)] = host
+            operands.append(tensors[i, shape])
+        tree = maker(*operands) if maker else apply(name, *operands)
+        for arg in tree.args:
+            if hasattr(arg, "sig"):
+                values.setdefault(id(arg), INDEX)
+        weights = rng.uniform(0.5, 1.5, tree.shape)
+        cotangent = be.array(weights, dtype=np.float64)
+        for x in _differentiable(name, operands):
+            (gradient,) = Autodiff(tree, be, next_error=cotangent).get_grad_op_tree([x])
+            wanted = _difference(tree, values, x, weights)
+            out = Target(be, x.shape, "float64", "plain")
+            allowed = Allowance(BOUND * (1 + np.abs(wanted)), BOUND)
+            statements.append(Statement(out, gradient, Want(wanted, allowed)))
+    return statements
+
+
+def _differentiable(name: str, operands: list[Any]) -> list[Any]:
+    return operands[1:] if name == "where" else operands
+
+
+def cases() -> Iterator[Case]:
+    """All gradient cases."""
+    groups = [[n for n in ROWS if n in OPS and OPS[n].kind is Kind.ELEMENTWISE]]
+    groups += [[n] for n in ROWS if n in STRUCTURED]
+    for names in groups:
+        ids = [
+            (n, f"gradient of operand {i}")
+            for n in names
+            for i in range(len(_differentiable(n, _operands(n, STRUCTURED.get(n, (0, None))[1]))))
+        ]
+        yield from Batch(ids, partial(_statements, names), ["float64"]).cases()
