@@ -131,7 +131,9 @@ def explain(statement: Any, backend: Backend, render: Render | None = None) -> E
         ShapeError: a size of the tree is only known on assignment.
     """
     pairs = _pairs(statement, backend)
-    lowering = Lowering([s for _, v in pairs if isinstance(v, OpTreeNode) for s in v.scalars])
+    lowering = Lowering(
+        [s for _, v in pairs for s in (v.scalars if isinstance(v, Expression) else (v,))]
+    )
     graph = lowering.build(pairs)
     names = Names(pairs, lowering)
     reads, writes = (

@@ -69,7 +69,7 @@ class Reduction:
 
 @dataclass(frozen=True)
 class Store:
-    """Write node `source` through an access, in a phase (element level) or after all (row level)."""
+    """Write node `source` through an access: in a phase, or (row level) after all of them."""
 
     access: int
     source: int

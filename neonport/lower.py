@@ -88,8 +88,8 @@ class Lowering:
     Args:
         scalars: numbers that later runs may replace; equal ones share a slot, in order.
 
-    After `build`, `storages` ((storage, first byte) pairs), `scalars` and `rand_sizes` hold what the
-    slots of the graph stand for.
+    After `build`, `storages` ((storage, first byte) pairs), `scalars` and `rand_sizes` hold what
+    the slots of the graph stand for.
     """
 
     def __init__(self, scalars: Sequence[float] = ()) -> None:
@@ -115,9 +115,7 @@ class Lowering:
                 dtype = self.values[value].dtype
                 value = self._add(Value("broadcast", (value,), target.shape, dtype))
             outputs.append((value, self.leaf_of(target)))
-        return Graph(
-            tuple(self.values), tuple(outputs), len(self.storages), len(self.rand_sizes)
-        )
+        return Graph(tuple(self.values), tuple(outputs), len(self.storages), len(self.rand_sizes))
 
     # ---- values ------------------------------------------------------------------------------
 
@@ -161,7 +159,9 @@ class Lowering:
             return self._nodes[id(arg)]
         if isinstance(arg, Expression):
             leaf = self.leaf_of(arg)
-            return self._add(Value("leaf", (), leaf.layout[0], dtype or read_dtype(leaf.dtype), leaf))
+            return self._add(
+                Value("leaf", (), leaf.layout[0], dtype or read_dtype(leaf.dtype), leaf)
+            )
         key = scalar_key(arg)
         slot = self._scalar_slots.get(key)
         if slot is None:
@@ -198,7 +198,7 @@ class Lowering:
         return self._add(Value(name, args, shape, node.dtype, attr))
 
     def _in_compute_dtype(self, index: int) -> int:
-        """The value as it must lie in memory for a call: converted, if a leaf is stored otherwise."""
+        """The value as it must lie in memory for a call: converted, if it is stored otherwise."""
         value = self.values[index]
         if value.op == "scalar" or (value.op == "leaf" and value.attr.dtype != value.dtype):
             if value.op == "leaf" and value.dtype.kind != "f":

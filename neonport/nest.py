@@ -242,7 +242,7 @@ class NestBuilder:
         return flags, order
 
     def _primary(self) -> Shape:
-        """Strides of the access that should run with small steps: a store, else the largest load."""
+        """Strides of the access that should run in small steps: a store, else the largest load."""
         element = [f for f, _, row in self.stores if not row]
         if element:
             strides = self.forms[element[0]][2]
@@ -293,16 +293,26 @@ class NestBuilder:
         last = max((r.phase for r in self.reductions), default=-1)
         element = [self.nodes[n].phase + 2 for _, n, row in self.stores if not row]
         phases = max([last + 1, 1, *element])
-        stores = tuple(
-            Store(form, node, phases - 1, row) for form, node, row in self.stores
-        )
+        stores = tuple(Store(form, node, phases - 1, row) for form, node, row in self.stores)
         kernel = Kernel(
-            tuple(flags), tuple(accesses), tuple(self.nodes), tuple(self.reductions), stores,
-            phases, len(self.scalars), len(self.rands),
+            tuple(flags),
+            tuple(accesses),
+            tuple(self.nodes),
+            tuple(self.reductions),
+            stores,
+            phases,
+            len(self.scalars),
+            len(self.rands),
         )
         return BoundKernel(
-            kernel, sizes, tuple(buffers), strides, tuple(f[3] for f in self.forms),
-            tuple(self.scalars), tuple(self.rands), self._bytes(),
+            kernel,
+            sizes,
+            tuple(buffers),
+            strides,
+            tuple(f[3] for f in self.forms),
+            tuple(self.scalars),
+            tuple(self.rands),
+            self._bytes(),
         )
 
     def _bytes(self) -> int:

@@ -86,15 +86,12 @@ def step_parts(graph: Graph, plan: Schedule, step: Step) -> list[BoundKernel | C
     (root,) = step.roots
     value = graph.values[root]
     operands = tuple(
-        graph.values[a].attr if graph.values[a].op == "leaf" else plan.places[a]
-        for a in value.args
+        graph.values[a].attr if graph.values[a].op == "leaf" else plan.places[a] for a in value.args
     )
     return _call_steps(value, operands, plan.places[root])
 
 
-def _call_steps(
-    value: Value, operands: tuple[Leaf, ...], target: Leaf
-) -> list[BoundKernel | Call]:
+def _call_steps(value: Value, operands: tuple[Leaf, ...], target: Leaf) -> list[BoundKernel | Call]:
     """The steps of a non-fusible op: movements become copies, the rest is a call."""
     params = dict(value.attr or ())
     if value.op == "unslice":

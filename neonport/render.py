@@ -74,8 +74,8 @@ class Dialect:
 class Arguments:
     """Order of a kernel's argument words; every word has 8 bytes.
 
-    sizes per axis | chunks, chunk length, scratch address | one address an access | each stride that
-    is neither 0 nor 1 | numbers (double) | key and offset of each random source.
+    sizes per axis | chunks, chunk length, scratch address | one address an access | each stride
+    that is neither 0 nor 1 | numbers (double) | key and offset of each random source.
     """
 
     kernel: Kernel

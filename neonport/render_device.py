@@ -257,7 +257,9 @@ class DeviceWriter(FoldWriter):
         else:
             self.put("const neo_int v = t % items, q = t / items;")
             self.put(
-                "const neo_int ch = q % nch, row = q / nch;" if chunked else "const neo_int row = q;"
+                "const neo_int ch = q % nch, row = q / nch;"
+                if chunked
+                else "const neo_int row = q;"
             )
         if self.k.column:
             first = self.fold[0]
@@ -275,7 +277,9 @@ class DeviceWriter(FoldWriter):
         if self.variant.tail:
             self.put(f"if (v < {whole}) {{")
         self.width = width
-        self.put(f"const neo_int {name} = v * {width};" if width > 1 else f"const neo_int {name} = v;")
+        self.put(
+            f"const neo_int {name} = v * {width};" if width > 1 else f"const neo_int {name} = v;"
+        )
         body()
         if self.variant.tail:
             self.put("} else {")

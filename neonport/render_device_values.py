@@ -189,9 +189,7 @@ class ValueWriter:
             return self._gather(index, row)
         operands = [self.operand(a, dtype, width) for a in node.args]
         template = self.d.expressions.get(node.op) or EXPRESSIONS[node.op]
-        return template.format(
-            *operands, t=self.type(dtype, width), s=self.d.suffix(dtype, width)
-        )
+        return template.format(*operands, t=self.type(dtype, width), s=self.d.suffix(dtype, width))
 
     def _gather(self, index: int, row: bool) -> str:
         """An entry picked by a number; 0 where that is out of range."""
@@ -199,9 +197,11 @@ class ValueWriter:
         form, stride, size = node.attr
         (where,) = (self.name(a) for a in node.args)
         base = self.position(form, row) + (" + l" if self.lanes and self.varies(index) else "")
-        inside = f"({where} >= 0 && {where} < {size})"
-        text = self.load(form, f"{base} + (neo_int)({where}) * {stride}", width, dtype)
-        return f"({inside} ? {text} : {self.splat('0', dtype, width) if width > 1 else '0'})"
+        inside = f"((neo_word)(neo_i64){where} < {size})"  # a negative one is a large one
+        # read in any case, from entry 0 if need be: some drivers get loads in branches wrong
+        picked = f"({inside} ? (neo_int)({where}) : (neo_int)0)"
+        text = self.load(form, f"{base} + {picked} * {stride}", width, dtype)
+        return f"({inside} ? {text} : {self.splat('0', dtype, width)})"
 
     def cone(self, wanted: list[int], row: bool | None) -> list[int]:
         """Nodes (of the element or row level; None: both) that `wanted` need, in order."""
@@ -227,9 +227,7 @@ class ValueWriter:
         if not self.lanes:
             return
         loads = {
-            self.k.nodes[i].attr
-            for i in indices
-            if self.k.nodes[i].op == "load" and self.varies(i)
+            self.k.nodes[i].attr for i in indices if self.k.nodes[i].op == "load" and self.varies(i)
         }
         for access in sorted(loads):
             pack = self._pack(access)

@@ -160,7 +160,7 @@ class Scheduler:
 
     def _place(self, root: int) -> None:
         value = self.values[root]
-        inline, reads = self.cone(root)
+        _, reads = self.cone(root)
         needs = {self.step_of[r] for r in reads if r in self.step_of}
         call = not (is_inline(value) or is_reduction(value))
         if is_reduction(value):
@@ -231,15 +231,15 @@ class Scheduler:
 
     # ---- memory ------------------------------------------------------------------------------
 
-    def _reads(self, steps: tuple[Step, ...]) -> Iterator[tuple[int, int, int, Leaf]]:
-        """(step, root, value, leaf) of every read of a leaf."""
+    def _reads(self, steps: tuple[Step, ...]) -> Iterator[tuple[int, int, Leaf]]:
+        """(step, value, leaf) of every read of a leaf."""
         for number, step in enumerate(steps):
             for root in step.roots:
                 inline, _ = self.cone(root)
                 candidates = [root, *inline]
                 for index in candidates:
                     if self.values[index].op == "leaf":
-                        yield number, root, index, self.values[index].attr
+                        yield number, index, self.values[index].attr
 
     def _assign_memory(self, steps: tuple[Step, ...]) -> Schedule:
         """Decide which roots are written straight to their targets.
@@ -286,7 +286,7 @@ class Scheduler:
         value: int,
         target: Leaf,
         steps: tuple[Step, ...],
-        reads: list[tuple[int, int, int, Leaf]],
+        reads: list[tuple[int, int, Leaf]],
         gathered: set[int],
     ) -> bool:
         source = self.values[value]
@@ -299,7 +299,7 @@ class Scheduler:
         shared = [v for v, _ in self.graph.outputs].count(value) > 1
         if source.dtype != target.dtype and (shared or self._read_later(value, steps)):
             return False  # others want the value before it was rounded to the target
-        for number, root, index, leaf in reads:
+        for number, index, leaf in reads:
             if leaf.slot != target.slot or number < store_step:
                 continue
             if not _may_overlap(leaf, target):

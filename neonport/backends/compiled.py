@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any, Protocol
 
+import numpy as np
+
 from neonport.backends.backend import Backend
 from neonport.backends.contract import statement_key
 from neonport.backends.tracing import Tracer
@@ -21,7 +23,7 @@ from neonport.nest import BoundKernel
 from neonport.ops import OPS
 from neonport.optree import Expression, OpTreeNode, tensors, walk
 from neonport.plan import Call, Plan, make_plan
-from neonport.storage import Storage, byte_range
+from neonport.storage import Layout, Storage, byte_range
 from neonport.tensor import Tensor
 
 MAX_PLANS = 4096
@@ -98,8 +100,8 @@ class Statement:
             drawn = [self.backend.philox.reserve_with_key(n) for n in self.rand_sizes]
             for launch, slots in self.rands:
                 launch.set_rands([drawn[s] for s in slots])
-        for launch in self.launches:
-            launch()
+        for call in self.launches:
+            call()
 
 
 class CompiledBackend(Backend):
@@ -116,13 +118,13 @@ class CompiledBackend(Backend):
 
     @abstractmethod
     def load_kernels(self, kernels: Sequence[BoundKernel]) -> list[Any]:
-        """Code of some kernels, compiled at the same time where needed; CompileError if it fails."""
+        """Code of some kernels, compiled at the same time; CompileError if that fails."""
 
     @abstractmethod
     def bind_kernel(
         self, code: Any, spec: BoundKernel, places: Sequence[tuple[Storage, int] | None]
     ) -> Launch:
-        """A launch of `code`; `places` gives (storage, byte offset) of each access, None: no memory."""
+        """A launch of `code`; `places`: (storage, byte offset) of each access, None: no memory."""
 
     def untake(self, g: Tensor, indices: Tensor, out: Tensor, axis: int) -> None:
         """Add entries of `g` up at their indices along `axis` of `out`, zeros elsewhere."""
@@ -177,8 +179,8 @@ class CompiledBackend(Backend):
         storages = lowering.storages
 
         def place(leaf: Leaf) -> tuple[Storage, int]:
-            if leaf.slot < 0:
-                return arena, offsets[leaf.slot]  # type: ignore[return-value]
+            if leaf.slot < 0 and arena is not None:
+                return arena, offsets[leaf.slot]
             return storages[leaf.slot]
 
         launches: list[Callable[[], None]] = []
@@ -269,7 +271,7 @@ class CompiledBackend(Backend):
         self, call: Call, place: Callable[[Leaf], tuple[Storage, int]]
     ) -> Callable[[], None]:
         axis = dict(call.value.attr)["axis"]
-        views = []
+        views: list[tuple[weakref.ref[Storage], np.dtype, Layout]] = []
         for leaf in (*call.operands, call.target):
             storage, start = place(leaf)
             shape, strides, offset = leaf.layout
@@ -278,9 +280,11 @@ class CompiledBackend(Backend):
             views.append((weakref.ref(storage), leaf.dtype, layout))
 
         def run() -> None:
+            found = [(ref(), dtype, layout) for ref, dtype, layout in views]
             g, indices, out = (
-                Tensor(self, ref(), dtype, layout)
-                for ref, dtype, layout in views  # type: ignore[arg-type]
+                Tensor(self, storage, dtype, layout)
+                for storage, dtype, layout in found
+                if storage is not None
             )
             self.untake(g, indices, out, axis)
 

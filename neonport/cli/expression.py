@@ -19,8 +19,8 @@ from neonport.optree import OpTreeNode
 from neonport.tensor import Tensor
 
 _NAMES = """
-    abs absolute add argmax argmin batched_dot clip divide dot equal exp exp2 fabs finite
-    fprop_softmax greater greater_equal less less_equal log log2 max maximum mean min minimum
+    absolute add argmax argmin clip divide dot equal exp exp2 fabs finite fprop_softmax greater
+    greater_equal less less_equal log log2 max maximum mean min minimum
     multiply negative not_equal onehot power rand reciprocal rint safelog sgn sig sig2 sqrt square
     std subtract sum take tanh tanh2 transpose true_divide var where
 """
@@ -82,8 +82,10 @@ class Reader:
             if isinstance(line, ast.Expr):
                 last = self.value(line.value)
                 continue
-            name = line.targets[0] if isinstance(line, ast.Assign) else None
-            if not isinstance(line, ast.Assign) or not isinstance(name, ast.Name):
+            if not isinstance(line, ast.Assign) or len(line.targets) > 1:
+                raise self._unknown(line)
+            (name,) = line.targets
+            if not isinstance(name, ast.Name):
                 raise self._unknown(line)
             last = self.value(line.value)
             if name.id in self.tensors:

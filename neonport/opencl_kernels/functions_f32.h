@@ -13,8 +13,7 @@ NEO_FN REAL neo_exp_tail_SUFFIX(REAL r) {
   return NEO_FMA(p * r, r, r) + 1.0f;
 }
 NEO_FN REAL neo_clamp_SUFFIX(REAL x, float low, float high) {
-  const REAL y = x > (REAL)high ? (REAL)high : x;
-  return x < (REAL)low ? (REAL)low : y;
+  return fmin(fmax(x, (REAL)low), (REAL)high);
 }
 NEO_FN REAL neo_exp_SUFFIX(REAL x) {
   const REAL c = neo_clamp_SUFFIX(x, -105.0f, 89.0f);

@@ -170,19 +170,22 @@ def test_killed_at_any_moment(command: list[str]) -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="no SIGINT to a child on Windows")
 def test_ctrl_c_says_how_to_continue(command: list[str]) -> None:
-    options = ["--epochs", "30", "--batch-size", "128"]
-    process = popen([*command, *options, "--checkpoint", "stopped"])
+    options = ["--batch-size", "128"]
+    process = popen([*command, *options, "--epochs", "100000", "--checkpoint", "stopped"])
     while not os.path.exists("stopped"):
+        assert process.poll() is None, process.communicate()[1]
         time.sleep(0.01)
     time.sleep(0.3)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in err
-    assert "--resume --epochs 30 --checkpoint stopped" in err
+    assert "--resume --epochs 100000 --checkpoint stopped" in err
     assert "held-out" not in out
-    assert main([*command, "--epochs", "30", "--resume", "--checkpoint", "stopped", "--quiet"]) == 0
-    assert main([*command, *options, "--checkpoint", "straight", "--quiet"]) == 0
+    epochs = str(checkpoint.load("stopped")["epoch_index"] + 2)
+    again = ["--epochs", epochs, "--quiet", "--checkpoint"]
+    assert main([*command, *again, "stopped", "--resume"]) == 0
+    assert main([*command, *options, *again, "straight"]) == 0
     assert_same_file("straight", "stopped")
 
 

@@ -88,7 +88,7 @@ def test_compiled_equals_evaluated(cpu, data):
 
 
 def compare(got, want):
-    """Within rounding; results next to a jump (comparisons, integers) may fall on its other side."""
+    """Within rounding; what is next to a jump (comparisons) may fall on its other side."""
     got, want = got.astype(np.float64), want.astype(np.float64)
     same = (got == want) | (np.isnan(got) & np.isnan(want))
     with np.errstate(invalid="ignore"):

@@ -26,7 +26,7 @@ TIMEOUT = 120.0  # seconds one kernel may take to compile
 # drop errno, floating-point traps and contraction into fused operations behind the text's back.
 FLAGS = (
     "-O3", "-shared", "-fPIC", "-std=gnu11", "-w", "-fopenmp-simd", "-fno-math-errno",
-    "-fno-trapping-math", "-fno-tree-pre", "-ffp-contract=off",
+    "-fno-trapping-math", "-ffp-contract=off",
 )  # fmt: skip
 
 

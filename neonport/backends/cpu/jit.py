@@ -19,7 +19,9 @@ from neonport.backends.cpu.dialect import c_dialect
 from neonport.kernel import Kernel
 from neonport.nest import BoundKernel
 from neonport.render import Arguments
-from neonport.render_host import COLUMNS, HostWriter, scratch_words
+from neonport.render_host import HostWriter
+from neonport.render_host_folds import scratch_words
+from neonport.render_host_values import COLUMNS
 from neonport.storage import Storage
 
 SPLIT_ROWS = 16  # fewer rows than this are cut into chunks, if they are long
@@ -64,11 +66,12 @@ class HostLaunch:
         self.keep = keep
 
     def __call__(self) -> None:
+        """Run the entries."""
         self._run(self._address)
 
     def set_numbers(self, numbers: Sequence[float]) -> None:
         """Replace the number arguments."""
-        self._pack(self._words, self._numbers, *numbers)
+        self._pack(self._words.data, self._numbers, *numbers)
 
     def set_rands(self, sources: Sequence[tuple[int, int]]) -> None:
         """Replace key and offset of each random source."""

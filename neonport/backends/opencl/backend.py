@@ -264,8 +264,8 @@ class OpenCLBackend(CompiledBackend):
         return CPU if self.shared else (OPENCL, self.device_id)
 
     def dlpack_shares(self, device: tuple[int, int]) -> bool:
-        """Foreign memory is copied: a buffer over it may be a copy in the driver, unseen."""
-        return False
+        """Its own kind of memory; whose it is, `dlpack_adopt` asks."""
+        return device == self.dlpack_device()
 
     def dlpack_capsule(
         self, tensor: Tensor, *, stream: Any, max_version: Any, copy: bool | None
@@ -282,6 +282,14 @@ class OpenCLBackend(CompiledBackend):
         return array.__dlpack__(max_version=max_version, copy=copy)
 
     def dlpack_adopt(self, x: Any) -> Tensor:
-        """Refuse, see `dlpack_shares`."""
-        raise DLPackError(f"dlpack: {self} takes copies only: be.from_dlpack(x, copy=True)")
+        """Another tensor over memory of this backend.
 
+        Raises:
+            DLPackError: the memory is foreign: a buffer over it may be a copy in the driver, unseen.
+        """
+        if isinstance(x, Tensor) and x.backend is self:
+            return Tensor(self, x.storage, x.dtype, x.layout)
+        raise DLPackError(
+            f"from_dlpack: {self} does not share foreign memory; copy it: "
+            "be.from_dlpack(x, copy=True)"
+        )

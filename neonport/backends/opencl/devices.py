@@ -17,6 +17,8 @@ PLATFORMS = {
     "nvidia": "nvidia", "amd": "amd", "intel": "intel", "apple": "apple",
     "pocl": "portable computing language", "rusticl": "rusticl", "oclgrind": "oclgrind",
 }  # fmt: skip
+# CPU drivers that put work-items into the lanes of vectors themselves
+SCALAR = frozenset({"rusticl"})
 INSTALL = (
     "install a runtime (a GPU driver; `pip install intel-opencl-rt`; Debian: pocl-opencl-icd)"
 )
@@ -65,12 +67,12 @@ class Device:
         units = max(1, int(d.max_compute_units))
         largest = int(d.max_work_group_size)
         if self.cpu:
-            native = max(int(d.native_vector_width_float), int(d.preferred_vector_width_float), 4)
+            scalar = self.platform in SCALAR
             return Traits(
-                vector_bytes=min(64, 4 * max(native, 8)),
+                vector_bytes=4 if scalar else 64,
                 group=1,
                 map_group=min(128, largest),
-                column_group=1,
+                column_group=8 if scalar else 1,
                 units=8 * units,
                 chunk=1 << 14,
                 float64=self.float64,

@@ -1,0 +1,75 @@
+"""Our side of `optree.py`: the statement as users write it, and its overhead."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+from benchmarks.peers import Job
+from benchmarks.trees import Arrays, Tree
+from neonport.backends import gen_backend
+from neonport.explain import Explanation
+
+CALLS = 2000
+
+
+class Ours:
+    """A workload on the cpu backend.
+
+    The tree is built again in every run, as in a loop of a user; a gradient is derived once.
+    """
+
+    def __init__(self, tree: Tree, inputs: Arrays) -> None:
+        self.be = gen_backend("cpu", batch_size=128)
+        self.tree = tree
+        self.tensors = {name: self.be.array(array) for name, array in inputs.items()}
+        self.once = None if tree.derived is None else tree.derived(self.be, **self.tensors)
+        self.targets = [self.tensors[name] for name in tree.state]
+        self.targets += [self.be.empty(v.shape) for v in self.values()[len(self.targets) :]]
+        self.explanation: Explanation = self.be.explain(self.pairs())
+
+    def values(self) -> tuple[Any, ...]:
+        """The trees."""
+        return self.once or self.tree.formula(self.be, **self.tensors)
+
+    def pairs(self) -> list[tuple[Any, Any]]:
+        """The statement."""
+        return list(zip(self.targets, self.values(), strict=True))
+
+    def job(self) -> Job:
+        """The statement, built and run."""
+        be, tensors, formula = self.be, self.tensors, self.tree.formula
+
+        def many() -> None:
+            be.assign_many(self.pairs())
+
+        if len(self.targets) > 1 or self.once:
+            run = many
+        else:
+            (target,) = self.targets
+
+            def run() -> None:
+                (target[:],) = formula(be, **tensors)
+
+        return Job(run, lambda: [t.get() for t in self.targets])
+
+    def overhead(self) -> dict[str, float]:
+        """Microseconds of a run at this size: building the tree and running; bound; only building."""
+        statement = self.be.bind(self.pairs())
+        return {
+            "warm": _microseconds(self.job().run),
+            "bound": _microseconds(statement.run),
+            "build": _microseconds(self.values),
+        }
+
+
+def _microseconds(run: Callable[[], object]) -> float:
+    times = []
+    for _ in range(9):
+        start = time.perf_counter()
+        for _ in range(CALLS):
+            run()
+        times.append((time.perf_counter() - start) / CALLS * 1e6)
+    return statistics.median(times)

@@ -1,0 +1,119 @@
+"""Rendered kernels on a device against NumPy in float64."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from neonport.optree import apply
+from neonport.random import uniform
+from neonport.render_device_shape import Traits
+
+# devices whose kernels every device can run: wide and narrow vectors, groups with barriers
+SHAPES = {
+    "vectors": Traits(vector_bytes=64, group=1, map_group=16, column_group=1, units=8, chunk=512),
+    "scalars": Traits(vector_bytes=4, group=1, map_group=32, column_group=8, units=4, chunk=1024),
+    "groups": Traits(vector_bytes=16, group=64, map_group=64, column_group=16, units=16, chunk=512),
+}
+SIZES = [(1, 1), (3, 5), (17, 33), (1, 5000), (5000, 3), (130, 64), (2, 40000)]
+
+
+@pytest.fixture(params=SHAPES)
+def device(request, ocl):
+    from dataclasses import replace
+
+    ocl.traits = replace(SHAPES[request.param], float64=ocl.device.float64)
+    return ocl
+
+
+def _close(got, want):
+    np.testing.assert_allclose(got, want, rtol=2e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("axes", [(0,), (1,), (0, 1)])
+@pytest.mark.parametrize("size", SIZES)
+def test_reductions(device, size, axes):
+    x = np.random.RandomState(1).normal(size=size).astype(np.float32) + 3
+    t, wide = device.array(x), x.astype(np.float64)
+    for op, want in {
+        "sum": wide.sum(axes, keepdims=True),
+        "max": wide.max(axes, keepdims=True),
+        "min": wide.min(axes, keepdims=True),
+        "var": wide.var(axes, keepdims=True),
+    }.items():
+        _close(apply(op, t, axes=axes).get(), want)
+    for op in ("argmax", "argmin"):
+        values = np.round(x)  # ties: the first one counts
+        flat = getattr(np, op)(values, axis=axes[0] if len(axes) == 1 else None)
+        got = apply(op, device.array(values), axes=axes).get()
+        assert np.array_equal(got.reshape(-1), np.reshape(flat, -1))
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("size", SIZES)
+def test_softmax(device, size, axis):
+    x = np.random.RandomState(2).normal(size=size).astype(np.float32)
+    t, y = device.array(x), device.empty(size)
+    y[:] = device.fprop_softmax(t, axis)
+    e = np.exp(x.astype(np.float64) - x.max(axis, keepdims=True))
+    _close(y.get(), e / e.sum(axis, keepdims=True))
+
+
+def test_nan_and_infinity_in_reductions(device):
+    x = np.ones((4, 3000), np.float32)
+    x[0, 2900], x[1, 5], x[2, 7], x[3, 1] = np.nan, np.inf, -np.inf, 3
+    t = device.array(x)
+    with np.errstate(invalid="ignore"):
+        for op in ("sum", "max", "min", "var"):
+            want = getattr(np, op)(x.astype(np.float64), axis=1, keepdims=True)
+            np.testing.assert_allclose(apply(op, t, axes=(1,)).get(), want, rtol=1e-5)
+    assert device.argmax(t, axis=1).get()[:2].ravel().tolist() == [2900, 5]
+
+
+def test_a_variance_far_from_zero_keeps_its_digits(device):
+    x = np.random.RandomState(3).normal(size=(2, 100_000)) + 1000
+    x = x.astype(np.float32)
+    want = x.astype(np.float64).var(axis=1, keepdims=True)
+    np.testing.assert_allclose(device.var(device.array(x), axis=1).get(), want, rtol=1e-5)
+
+
+def test_the_same_call_gives_the_same_bits(device):
+    t = device.array(np.random.RandomState(4).normal(size=(3, 100_000)))
+    first = device.sum(device.exp(t), axis=1).get()
+    for _ in range(3):
+        assert np.array_equal(device.sum(device.exp(t), axis=1).get(), first)
+
+
+def test_random_numbers_have_the_bits_of_every_backend(device):
+    y = device.empty((7, 101))
+    key, offset = device.philox.reserve_with_key(0)
+    y[:] = device.rand()
+    assert np.array_equal(y.get().ravel(), uniform(key, offset, 707))
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "int32", "int64", "uint64", "bool"])
+def test_stores_round_and_saturate(device, dtype):
+    values = np.array([[0.5, 1.5, -0.5, 2.5, 1e20, -1e20, np.nan, 300, -300, 127.5, -128.5, 7]])
+    from neonport.numerics import cast
+
+    out = device.empty(values.shape, dtype=np.dtype(dtype))
+    x = device.array(values)
+    out[:] = x * 1.0
+    assert np.array_equal(out.get(), cast(values.astype(np.float32), np.dtype(dtype)))
+
+
+def test_statements_without_elements(device):
+    y = device.empty((0, 3))
+    y[:] = device.exp(y) + 1
+    s = device.ones((1, 3))
+    s[:] = device.sum(y, axis=0)
+    assert s.get().tolist() == [[0, 0, 0]]
+
+
+def test_a_changed_number_compiles_nothing(device):
+    x = device.ones((4, 4))
+    x[:] = x * 0.5
+    before = device.programs.compiled
+    x[:] = x * 0.25
+    assert device.programs.compiled == before
+    assert x.get()[0, 0] == 0.125

@@ -1,0 +1,64 @@
+"""Memory: zero-filled, used again, refused before the driver does something worse."""
+
+from __future__ import annotations
+
+import gc
+
+import numpy as np
+import pytest
+
+from neonport.backends.opencl.memory import _rounded
+from neonport.errors import ClosedBackendError, OutOfDeviceMemory
+
+
+def test_memory_is_used_again_and_zero(ocl):
+    t = ocl.empty((100, 100)).fill(3)
+    buffer = t.storage.native.buffer
+    ocl.bound.clear()
+    del t
+    gc.collect()
+    again = ocl.empty((100, 100))
+    assert again.storage.native.buffer is buffer
+    assert not again.get().any()
+
+
+def test_statistics(ocl):
+    before = ocl.memory_stats()["in_use"]
+    t = ocl.empty((1024, 256))
+    assert ocl.memory_stats()["in_use"] == before + (1 << 20)
+    del t
+    gc.collect()
+    assert ocl.memory_stats()["in_use"] == before
+    assert ocl.memory_stats()["held"] >= 1 << 20
+    ocl.pool.release()
+    assert ocl.memory_stats()["held"] == 0
+
+
+def test_too_much_is_refused_and_the_program_goes_on(ocl):
+    with pytest.raises(OutOfDeviceMemory, match="do not fit on"):
+        ocl.empty((1 << 20, 1 << 24))
+    assert ocl.ones((2, 2)).get().sum() == 4
+
+
+@pytest.mark.parametrize("n", [1, 256, 257, 4096, 5000, 1 << 20, (1 << 20) + 1])
+def test_blocks_waste_at_most_an_eighth(n):
+    assert n <= _rounded(n) <= max(256 * -(-n // 256), n * 9 // 8 + 1)
+
+
+def test_after_cleanup_nothing_is_handed_out(ocl):
+    ocl.cleanup_backend()
+    with pytest.raises(ClosedBackendError):
+        ocl.empty((2, 2))
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_strided_views_in_and_out(ocl, shared):
+    if shared and not ocl.shared:
+        pytest.skip("the device has memory of its own")
+    ocl.shared = ocl.pool.shared = shared
+    whole = np.arange(48.0, dtype=np.float32).reshape(6, 8)
+    t = ocl.array(whole)
+    assert np.array_equal(t[::-2, 1:7:3].get(), whole[::-2, 1:7:3])
+    t[::2, 2:4] = -np.ones((3, 2))
+    whole[::2, 2:4] = -1
+    assert np.array_equal(t.get(), whole)
