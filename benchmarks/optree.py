@@ -3,9 +3,9 @@
     python benchmarks/optree.py [--json FILE] [--quick] [--check]
         [--sizes 1e3,1e5,1e7] [--trees adam,softmax] [--peers numpy,torch,jax] [--repeats N]
 
-GB/s count each input read once and each output written once. A ratio is the peer's time over ours in
-the same turn (minimum, median, maximum): above 1 ours is faster. "% of copy" compares with a copy
-on as many threads, measured before each row. Every contestant's results are compared first.
+GB/s count each input read once and each output written once. A ratio is the peer's time over ours
+in the same turn (minimum, median, maximum): above 1 ours is faster. "% of copy" compares with a
+copy on as many threads, measured before each row. Results are compared before anything is timed.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def main() -> None:
     skipped: dict[str, str] = {}
     about: dict[str, Any] = {} if chosen.check else {"machine": machine()}
     for name, value in about.get("machine", {}).items():
-        console.print(f"{name}: {value}", highlight=False)
+        console.print(f"{name}: {value}", highlight=False, markup=False)
     results = []
     for n in chosen.sizes:
         found = [measure(tree, n, chosen, skipped) for tree in chosen.trees]
@@ -144,7 +144,7 @@ def main() -> None:
         if any(r["overhead_us"] for r in found):
             console.print(overhead_table(found))
     for name, reason in skipped.items():
-        console.print(f"skipped {name}: {reason}", highlight=False)
+        console.print(f"skipped {name}: {reason}", highlight=False, markup=False)
     if chosen.json is not None and results:
         content = [{**r, "row": asdict(r["row"])} for r in results]
         about |= {"command": sys.argv, "skipped": skipped, "results": content}

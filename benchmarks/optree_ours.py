@@ -56,7 +56,7 @@ class Ours:
         return Job(run, lambda: [t.get() for t in self.targets])
 
     def overhead(self) -> dict[str, float]:
-        """Microseconds of a run at this size: building the tree and running; bound; only building."""
+        """Microseconds at this size: building the tree and running; bound; only building."""
         statement = self.be.bind(self.pairs())
         return {
             "warm": _microseconds(self.job().run),

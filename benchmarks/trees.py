@@ -1,7 +1,7 @@
 """The workloads of `optree.py`: each formula once, over the functions of whoever computes it.
 
-`f` offers exp, log, tanh, sqrt, maximum, minimum, where, and sum, max, mean, var with an axis (None:
-all), which keep the folded axis with length 1. A backend of neonport is such an `f`.
+`f` offers exp, log, tanh, sqrt, maximum, minimum, where, and sum, max, mean, var with an axis (None
+is all of them), which keep the folded axis with length 1. A backend of neonport is such an `f`.
 """
 
 from __future__ import annotations
@@ -75,9 +75,7 @@ def cross_entropy(f: Any, x: Any, t: Any) -> tuple[Any, ...]:
     return (loss, e / total - t)
 
 
-def batch_norm(
-    f: Any, rm: Any, rv: Any, x: Any, gamma: Any, beta: Any
-) -> tuple[Any, ...]:
+def batch_norm(f: Any, rm: Any, rv: Any, x: Any, gamma: Any, beta: Any) -> tuple[Any, ...]:
     mean, var = f.mean(x, axis=1), f.var(x, axis=1)
     y = (x - mean) / f.sqrt(var + EPS) * gamma + beta
     return (rm * DECAY + mean * (1 - DECAY), rv * DECAY + var * (1 - DECAY), y)

@@ -21,6 +21,7 @@ from neonport.errors import (
 from neonport.gradients import Leaves, gradient_of, leaf_gradients
 from neonport.instances import Instances, identity
 from neonport.optree import Expression, OpTreeNode, tensors
+from neonport.rules import LEADING
 from neonport.simplify import as_tree, close_sizes, shape_of
 from neonport.storage import views_overlap
 from neonport.tensor import Tensor
@@ -216,7 +217,7 @@ def _check(op_tree: Any, be: Any, next_error: Any) -> tuple[Any, Any]:
             raise BackendMismatchError(f"Autodiff: {what} lives on {x.sig.backend}, not on {be}")
     shape = shape_of(op_tree)
     if next_error is None:
-        if isinstance(op_tree, OpTreeNode) and op_tree.sig.wild:
+        if isinstance(op_tree, OpTreeNode) and op_tree.sig.wild - {LEADING}:
             raise ShapeError(
                 "Autodiff: the shape of the tree is only known on assignment; give the size "
                 "(onehot: classes=, rand: shape=)"

@@ -46,9 +46,7 @@ def find(name: str) -> Callable[[Tree, Arrays], Job]:
     return make
 
 
-def rebinding(
-    step: Callable[..., Sequence[Any]], tree: Tree, values: dict[str, Any]
-) -> Job:
+def rebinding(step: Callable[..., Sequence[Any]], tree: Tree, values: dict[str, Any]) -> Job:
     """A job of a function that returns new arrays: those of the state are used the next time."""
     values = dict(values)
     last: list[Any] = []

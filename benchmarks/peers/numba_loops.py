@@ -1,6 +1,7 @@
 """Loops for Numba, one a workload: one pass over memory where there is a way to have one.
 
-`outs` come last. The decorator is put on by `with_numba.py`; `prange` is Numba's parallel range.
+Outputs come last. The functions in FLAT get arrays of one axis, the others of two; the decorator is
+put on by `with_numba.py`, and `prange` is Numba's parallel range.
 """
 
 from __future__ import annotations
@@ -15,19 +16,16 @@ BLOCK = 512  # columns handled together
 
 
 def axpb(x, out):
-    x, out = x.ravel(), out.ravel()
     for i in prange(x.size):
         out[i] = x[i] * F(2.5) + F(1.5)
 
 
 def logistic(x, out):
-    x, out = x.ravel(), out.ravel()
     for i in prange(x.size):
         out[i] = F(1) / (F(1) + np.exp(-x[i]))
 
 
 def tanh_chain(x, out):
-    x, out = x.ravel(), out.ravel()
     for i in prange(x.size):
         y = np.tanh(x[i])
         y = np.tanh(y * F(1.5) + F(0.1))
@@ -36,7 +34,6 @@ def tanh_chain(x, out):
 
 
 def clip_where(x, z, out):
-    x, z, out = x.ravel(), z.ravel(), out.ravel()
     for i in prange(x.size):
         y = min(max(x[i] * F(1.5) + z[i], F(-1)), F(1))
         a = y if x[i] > z[i] else y * F(0.1)
@@ -117,8 +114,6 @@ def batch_norm_back(x, d, gamma, beta, dx, dgamma, dbeta):
 
 
 def adam(p, m, v, g, new_p, new_m, new_v):
-    p, m, v, g = p.ravel(), m.ravel(), v.ravel(), g.ravel()
-    new_p, new_m, new_v = new_p.ravel(), new_m.ravel(), new_v.ravel()
     for i in prange(p.size):
         first = m[i] * F(0.9) + g[i] * F(0.1)
         second = v[i] * F(0.999) + g[i] * g[i] * F(0.001)
@@ -127,7 +122,6 @@ def adam(p, m, v, g, new_p, new_m, new_v):
 
 
 def rmsprop(p, s, g, new_p, new_s):
-    p, s, g, new_p, new_s = p.ravel(), s.ravel(), g.ravel(), new_p.ravel(), new_s.ravel()
     for i in prange(p.size):
         square = s[i] * F(0.95) + g[i] * g[i] * F(0.05)
         new_s[i] = square
@@ -149,19 +143,20 @@ def layer_norm(x, gain, bias, out):
 
 
 def variance(x, out):
-    x = x.ravel()
     total = 0.0
     for i in prange(x.size):
         total += x[i]
     mean, squares = F(total / x.size), 0.0
     for i in prange(x.size):
         squares += (x[i] - mean) * (x[i] - mean)
-    out[0, 0] = squares / x.size
+    out[0] = squares / x.size
 
 
 def sum_of_products(x, z, out):
-    x, z = x.ravel(), z.ravel()
     total = 0.0
     for i in prange(x.size):
         total += x[i] * z[i]
-    out[0, 0] = total
+    out[0] = total
+
+
+FLAT = {axpb, logistic, tanh_chain, clip_where, adam, rmsprop, variance, sum_of_products}

@@ -33,8 +33,10 @@ def make(tree: Tree, inputs: Arrays) -> Job:
     outs = [copies[name] for name in tree.state]
     outs += [np.empty(shape, np.float32) for shape in shapes[len(outs) :]]
     names = list(inspect.signature(loop).parameters)[: len(inputs)]
-    arguments = [copies[name] for name in names]
-    return Job(lambda: function(*arguments, *outs), lambda: outs)
+    arguments = [*(copies[name] for name in names), *outs]
+    if loop in numba_loops.FLAT:
+        arguments = [a.reshape(-1) for a in arguments]  # views
+    return Job(lambda: function(*arguments), lambda: outs)
 
 
 def _reference(tree: Tree, inputs: Arrays) -> tuple[Any, ...]:

@@ -100,9 +100,7 @@ class Program:
         source = self.evaluate(x).text
         name, arrays = f"t{len(self.arrays)}", self.arrays
         arrays[name] = kind(arrays[source], axis=axis, keepdims=True)
-        self.steps.append(
-            lambda: kind(arrays[source], axis=axis, keepdims=True, out=arrays[name])
-        )
+        self.steps.append(lambda: kind(arrays[source], axis=axis, keepdims=True, out=arrays[name]))
         return Text(self, name)
 
     def sum(self, x: Text, axis: Any) -> Text:
@@ -141,9 +139,9 @@ class Program:
 
 
 def make(tree: Tree, inputs: Arrays) -> Job:
-    from neonport.backends.cpu.threads import num_threads
-
     import numexpr
+
+    from neonport.backends.cpu.threads import num_threads
 
     numexpr.set_num_threads(num_threads())
     program = Program(inputs)

@@ -25,9 +25,7 @@ def cross_entropy(f: Functions, x: Any, t: Any) -> tuple[Any, ...]:
     return (-(t * logs).sum(0, keepdim=True), logs.exp_().sub_(t))
 
 
-def batch_norm(
-    f: Functions, rm: Any, rv: Any, x: Any, gamma: Any, beta: Any
-) -> tuple[Any, ...]:
+def batch_norm(f: Functions, rm: Any, rv: Any, x: Any, gamma: Any, beta: Any) -> tuple[Any, ...]:
     var, mean = f.torch.var_mean(x, 1, correction=0, keepdim=True)
     y = f.torch.batch_norm(
         x[None], gamma.flatten(), beta.flatten(), None, None, True, 0.1, EPS, False

@@ -72,7 +72,7 @@ class Reader:
             raise ConfigurationError(f"{text!r} is no expression: {error.msg}") from error
         except ArithmeticError as error:
             raise ConfigurationError(f"{text!r} has no value: {error}") from error
-        except RecursionError as error:
+        except (RecursionError, MemoryError) as error:
             raise ConfigurationError("the expression is nested too deeply") from error
 
     def _statements(self, lines: list[ast.stmt]) -> Any:

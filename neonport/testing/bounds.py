@@ -142,5 +142,7 @@ def stored(allowed: Allowance, want: Array, compute: np.dtype, target: np.dtype)
         return allowed
     relative, absolute = STORE[target]
     with np.errstate(all="ignore"):
-        extra = relative * (np.abs(want) + allowed.absolute) + absolute
-    return Allowance(allowed.absolute + extra, allowed.bound + relative)
+        # an exact result that fits is stored as it is
+        fits = (allowed.absolute == 0) & (want.astype(target) == want)
+        extra = np.where(fits, 0.0, relative * (np.abs(want) + allowed.absolute) + absolute)
+    return Allowance(allowed.absolute + extra, allowed.bound + (relative if extra.any() else 0.0))

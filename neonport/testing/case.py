@@ -130,7 +130,8 @@ def _judge(got: Array, values: Array, allowed: Allowance) -> tuple[Array, Array]
         wide = np.promote_types(values.dtype, np.float64)
         # infinite where it is too large to be stored
         same = (got == values.astype(got.dtype)) | (np.isnan(got) & np.isnan(values))
-        overflow = np.isinf(got) & (np.abs(values) + allowed.absolute >= limit)
+        overflow = np.abs(values) + allowed.absolute >= limit
+        overflow &= np.isinf(got) & (np.signbit(got) == np.signbit(values))
         distance = np.abs(got.astype(wide) - values.astype(wide))
         right = same | overflow | (distance <= allowed.absolute)
         # as a fraction of what is allowed, so that absolute terms count too

@@ -10,13 +10,27 @@ import pytest
 
 
 @pytest.fixture
-def be64(make_backend: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Any:
-    be = make_backend(batch_size=8, rng_seed=0, dtype=np.float64)
-    if hasattr(be, "interpret"):
-        # thousands of trees that run a few times each: not worth compiling, and the evaluator is
-        # what defines the ops
-        monkeypatch.setattr(be, "run", be.interpret)
-    return be
+def quick_backend(
+    make_backend: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Any]:
+    """Like `make_backend`, but the cpu backend runs its NumPy evaluator.
+
+    Thousands of trees that run a few times each are not worth compiling, and the evaluator is what
+    defines the ops. `test_compiled.py` compares the two.
+    """
+
+    def make(**kwargs: Any) -> Any:
+        be = make_backend(**kwargs)
+        if hasattr(be, "interpret"):
+            monkeypatch.setattr(be, "run", be.interpret)
+        return be
+
+    return make
+
+
+@pytest.fixture
+def be64(quick_backend: Callable[..., Any]) -> Any:
+    return quick_backend(batch_size=8, rng_seed=0, dtype=np.float64)
 
 
 @pytest.fixture

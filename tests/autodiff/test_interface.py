@@ -84,6 +84,13 @@ def test_the_error_may_be_a_tree(be64, values):
     np.testing.assert_allclose(found, (e.get() ** 2 + 1) * 0.5 / np.sqrt(x.get()))
 
 
+def test_the_error_may_have_an_open_size(be64, values):
+    x, labels = values(3, 2), be64.array(np.array([2, 0]), dtype=np.int32)
+    ad = Autodiff(be64.square(x), be64, next_error=be64.onehot(labels, axis=0))
+    expected = 2 * x.get() * np.eye(3)[:, [2, 0]]
+    np.testing.assert_allclose(ad.get_grad_asnumpyarray([x])[0], expected)
+
+
 def test_gradients_follow_the_values(be64, values):
     x = values(2, 2)
     tree = Autodiff(be64.square(x), be64).get_grad_op_tree([x])[0]

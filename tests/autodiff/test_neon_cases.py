@@ -72,8 +72,8 @@ def numeric(function, arrays, weights):
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64], ids=lambda d: d.__name__)
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("error", [False, True], ids=["ones", "error"])
-def test_against_plain_numpy(make_backend, name, dtype, error):
-    be, case = make_backend(dtype=dtype), CASES[name]
+def test_against_plain_numpy(quick_backend, name, dtype, error):
+    be, case = quick_backend(dtype=dtype), CASES[name]
     if name == "mean and std":  # two values: the normalised ones are +-1, all slopes are zero
         a64, b64 = np.array([[0.3, -0.7, 0.1], [1.1, 0.4, -0.6]]), np.ones((2, 3))
     else:
@@ -95,8 +95,8 @@ def test_against_plain_numpy(make_backend, name, dtype, error):
 @pytest.mark.parametrize("dtype", [np.float16, np.float32], ids=lambda d: d.__name__)
 @pytest.mark.parametrize("small", [ROW, COLUMN, ONE], ids=["row", "column", "one"])
 @pytest.mark.parametrize("op", ["add", "subtract", "multiply", "divide", "maximum", "power"])
-def test_broadcasting(make_backend, dtype, small, op):
-    be = make_backend(dtype=dtype)
+def test_broadcasting(quick_backend, dtype, small, op):
+    be = quick_backend(dtype=dtype)
     big64, small64 = (abs(x).astype(dtype).astype(np.float64) for x in (A, small))
     big, little = be.array(big64), be.array(small64)
     for order in (1, -1):

@@ -131,3 +131,22 @@ def test_constant_gradients_of_views(be64, x):
     gradient = Autodiff(third, be64).get_grad_op_tree([x])[0]
     assert gradient.backend is be64
     assert gradient.shape == (4, 4)
+
+
+def test_the_whole_as_a_view_is_not_cut(be64, x):
+    column = x.share((16, 1))
+    for used, asked in ((column, x), (x, column)):
+        gradient = Autodiff(be64.exp(used), be64).get_grad_op_tree([asked])[0]
+        assert ops(gradient) == {"exp", "reshape"}
+        np.testing.assert_allclose(gradient.get().reshape(-1), np.exp(x.get()).reshape(-1))
+
+
+def test_the_same_memory_under_another_handle(be64, x):
+    try:
+        twin = be64.from_dlpack(x)
+    except BufferError as error:
+        pytest.skip(str(error))
+    assert twin.raw() == x.raw()
+    found = Autodiff(be64.exp(x[1:]), be64).get_grad_asnumpyarray([twin])[0]
+    np.testing.assert_allclose(found[1:], np.exp(x.get()[1:]))
+    assert not found[0].any()

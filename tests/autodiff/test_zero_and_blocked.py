@@ -69,7 +69,8 @@ def test_indices_and_conditions_get_nothing(be64, values):
     x, c = values(3, 3), values(3, 3)
     indices = be64.array(np.array([0, 2]), dtype=np.int32)
     for tree in (be64.take(x, indices, 1), be64.where(c, x, 1.0)):
-        assert not grads(be64.sum(tree) * 1.0, be64, [indices, c])[1].any()
+        for found in grads(be64.sum(tree) * 1.0, be64, [indices, c]):
+            assert not found.any()
 
 
 def test_shift_refuses_and_says_so_on_request(be64, values):
@@ -99,6 +100,17 @@ def test_a_shift_behind_a_step_is_harmless(be64, values):
     x, s = values(2, 2), values(2, 2)
     found = grads((apply("shift", x, s) > 0.5) * s, be64, [x, s])
     assert not found[0].any()
+
+
+def test_a_shift_blocks_no_conditions_and_indices(be64, values):
+    x, c, s = values(2, 2), values(2, 2), values(2, 2)
+    indices = be64.array(np.array([0, 1]), dtype=np.int32)
+    tree = apply("shift", be64.where(c, be64.take(x, indices, 0), 1.0), s)
+    ad = Autodiff(tree, be64)
+    for found in ad.get_grad_asnumpyarray([c, indices]):
+        assert not found.any()
+    with pytest.raises(NotDifferentiableError):
+        ad.get_grad_op_tree([x])
 
 
 TIED = [1.0, 2.0, 2.0, 3.0]

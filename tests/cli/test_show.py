@@ -70,7 +70,8 @@ def test_a_drawing(capsys, tmp_path):
     "x.get()", "(lambda: x)()", "[x for x in x]", "be.exp(x, out=x)", "be.sum(*x)", "be.sum(**x)",
     "x @ x", "x if x else x", "be.exp", "import os", "x += 1", "x[x]", "'a' * 9", "x = y = 1 + x",
     "getattr(x, 'set')", "be.exp.__globals__", "f'{x}'", "x.T.set(1)", "True + x", "z + 1", "x", "",
-    "1 +", "x < x < x", "9**9**9*x", "1/0*x", "x; 1", "be.be.exp(x)", "(x := x) + 1",
+    "1 +", "x < x < x", "9**9**9*x", "1/0*x", "x; 1", "be.be.exp(x)", "x + be.zeros((4, 4))",
+    "x + be.exp(x, out=x)", "be.cleanup_backend() + x", "(x := x) + 1",
 ])  # fmt: skip
 def test_what_is_not_in_the_language_is_a_usage_error(capsys, text):
     status, out, err = show(capsys, text, "--shape", "x=4x4")
@@ -78,9 +79,14 @@ def test_what_is_not_in_the_language_is_a_usage_error(capsys, text):
     assert "EXPRESSION" in err
 
 
-def test_depth_is_an_error_not_a_crash(capsys):
-    assert show(capsys, "-" * 15_000 + "x", "--shape", "x=2x2")[0] == 2
-    assert show(capsys, "x+" * 15_000 + "x", "--shape", "x=2x2")[0] == 2
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [("x+" * 5000 + "x", "too deeply"), ("-" * 15_000 + "x", ""), ("x+" * 15_000 + "x", "a file")],
+)
+def test_depth_is_an_error_not_a_crash(capsys, text, reason):
+    status, _, err = show(capsys, text, "--shape", "x=2x2")
+    assert status == 2
+    assert reason in " ".join(err.split())
 
 
 def test_every_allowed_function_exists_and_runs_nothing():

@@ -116,6 +116,11 @@ def test_what_passes_between_steps_has_one_name_and_a_size(cpu, gradient_step):
         assert re.search(rf"(<-|=|\().*\b{name}\b", text)
 
 
+def test_an_update_by_a_product_needs_no_copy(cpu, gradient_step):
+    last = cpu.explain(gradient_step).steps[-1]
+    assert re.fullmatch(r"w <- w - \(0\.1 \* tmp\d\)", last.lines[-1])
+
+
 def test_names(cpu):
     x = cpu.zeros((4, 4), name="x")
     other, y = cpu.zeros((4, 4)), cpu.zeros((4, 4), name="x")  # a second x
@@ -124,13 +129,15 @@ def test_names(cpu):
     assert kernel.lines == ("tmp1 <- ((x.T * x[...]) + t1) + x1",)
 
 
-def test_texts_do_not_grow_with_shared_values(cpu):
-    tree = x = cpu.zeros((2, 2), name="x")
+def test_texts_do_not_grow_with_the_tree(cpu):
+    shared = alone = x = cpu.zeros((2, 2), name="x")
     for _ in range(60):
-        tree = tree * tree + x
-    text = str(cpu.explain(tree))
-    assert max(map(len, text.splitlines())) < 120
-    assert len(text) < 10_000
+        shared = shared * shared + x
+        alone = cpu.tanh(alone + x)
+    for tree in (shared, alone):
+        text = str(cpu.explain(tree))
+        assert max(map(len, text.splitlines())) < 120
+        assert len(text) < 10_000
 
 
 @pytest.mark.parametrize("value", [3.0, float("inf"), float("nan"), -0.0, 1 / 3])

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.compiler.render_trees import TREES, WIDE
 
 from neonport.backends import gen_backend
 from neonport.errors import ConfigurationError, DtypeError
 from neonport.render_device_shape import Traits
+from tests.compiler.render_trees import TREES, WIDE
 
 DEVICE = ("opencl", "opencl-cpu", "cuda")
 

@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from tests.compiler.render_trees import TREES, WIDE
 
 from neonport.backends import gen_backend
 from neonport.render_dialects import cuda_dialect
+from tests.compiler.render_trees import TREES, WIDE
+
+pytestmark = pytest.mark.nvrtc
 
 
 @pytest.fixture
@@ -29,7 +31,9 @@ def _nvrtc():
 
             nvrtc.getVersion()
         except Exception as error:  # not installed, or its library is not
-            pytest.skip(f"NVRTC is not installed (pip install cupy-cuda13x nvidia-cuda-nvrtc): {error}")
+            pytest.skip(
+                f"NVRTC is not installed (pip install cupy-cuda13x nvidia-cuda-nvrtc): {error}"
+            )
     return nvrtc
 
 

@@ -30,7 +30,10 @@ from neonport.tensor import Tensor
 
 DEVICES: dict[str, tuple[Callable[[], DeviceDialect], Traits]] = {
     "opencl": (opencl_dialect, Traits(vector_bytes=16, group=256)),
-    "opencl-cpu": (opencl_dialect, Traits(vector_bytes=64, group=1, map_group=64, column_group=1, units=64)),
+    "opencl-cpu": (
+        opencl_dialect,
+        Traits(vector_bytes=64, group=1, map_group=64, column_group=1, units=64),
+    ),
     "cuda": (cuda_dialect, Traits(vector_bytes=16, group=256, units=512, aligned=True)),
 }
 """Languages that are rendered for work-items, with a typical device of each."""

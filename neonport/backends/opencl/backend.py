@@ -121,7 +121,7 @@ class OpenCLBackend(CompiledBackend):
         return np.array(memory.bytes_view(part, source.dtype, layout), order="C")
 
     def _part(self, tensor: Tensor) -> tuple[np.ndarray, int, Layout]:
-        """Host bytes for all that a view touches, where these begin, and the view's layout there."""
+        """Host bytes for all that a view touches, where these begin, the layout in them."""
         low, high = span(*tensor.layout)
         step = tensor.dtype.itemsize
         shape, strides, offset = tensor.layout
@@ -285,7 +285,7 @@ class OpenCLBackend(CompiledBackend):
         """Another tensor over memory of this backend.
 
         Raises:
-            DLPackError: the memory is foreign: a buffer over it may be a copy in the driver, unseen.
+            DLPackError: the memory is foreign; a driver may copy it unseen.
         """
         if isinstance(x, Tensor) and x.backend is self:
             return Tensor(self, x.storage, x.dtype, x.layout)

@@ -19,9 +19,7 @@ PLATFORMS = {
 }  # fmt: skip
 # CPU drivers that put work-items into the lanes of vectors themselves
 SCALAR = frozenset({"rusticl"})
-INSTALL = (
-    "install a runtime (a GPU driver; `pip install intel-opencl-rt`; Debian: pocl-opencl-icd)"
-)
+INSTALL = "install a runtime (a GPU driver; `pip install intel-opencl-rt`; Debian: pocl-opencl-icd)"
 
 
 @dataclass(frozen=True)

@@ -21,5 +21,5 @@ def on_host(operand: Any) -> Any:
 
     for node in walk(operand):
         args = tuple(moved(a) for a in node.args)
-        done[id(node)] = OpTreeNode(node.sig, args, node.tokens, node.scalars)
+        done[id(node)] = OpTreeNode(node.sig, args, node.tokens, node.scalars)  # type: ignore[call-arg]
     return moved(operand)

@@ -1,4 +1,4 @@
-"""Memory of a device: blocks that are used again, visible to the host where the device is the host."""
+"""Memory of a device: blocks that are used again; the host sees them where it is the device."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
+import warnings
 from typing import Any
 
 from neonport.backends.opencl.devices import Device
@@ -57,7 +58,9 @@ class Programs:
         if binary is not None:
             try:
                 program = cl._cl._Program(self.context, [handle], [binary])
-                program.build(b"", [handle])
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore", cl.CompilerWarning)
+                    program.build(b"", [handle])
                 return program
             except cl.Error:
                 pass  # of another driver with the same version: build it again
@@ -75,7 +78,9 @@ class Programs:
         handle = self.device.handle
         program = cl._cl._Program(self.context, source)
         try:
-            program.build(" ".join(options).encode(), [handle])
+            with warnings.catch_warnings():  # a log need not mean anything
+                warnings.simplefilter("ignore", cl.CompilerWarning)
+                program.build(" ".join(options).encode(), [handle])
         except cl.Error as error:
             try:
                 log = program.get_build_info(handle, cl.program_build_info.LOG).strip()

@@ -116,7 +116,7 @@ def cases() -> Iterator[Case]:
         for op, label, shape, params in MOVES:
             if dtype != "float32" and label not in FEW:
                 continue
-            for layout in ("plain", "strided", "reversed") if dtype == "float32" else ("plain",):
+            for layout in ("plain", "strided") if dtype == "float32" else ("plain",):
                 names = [(op, f"{dtype} {layout} {label}, {w}") for w in ("tensor", "computed")]
                 build = partial(_move, op, shape, params, dtype, layout)
                 yield from Batch(names, build, needs).cases()

@@ -137,8 +137,8 @@ def _identities(be: Backend) -> Outcome:
 
 def cases() -> Iterator[Case]:
     """All view cases."""
-    for dtype in ("float16", "float32", "float64", "int32", "uint8"):
-        needs = frozenset([dtype]) if dtype.startswith("float") else frozenset()
+    for dtype in ("float32", "uint8"):
+        needs: frozenset[str] = frozenset()
         for label, (key, numpy_key) in KEYS_2D.items():
             run = partial(_key, dtype, (6, 7), key, numpy_key, None)
             yield Case("view", f"{dtype} {label}", run, needs)

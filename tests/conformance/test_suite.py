@@ -1,0 +1,21 @@
+"""The conformance suite passes on the backend under test."""
+
+from __future__ import annotations
+
+import pytest
+
+from neonport.testing import conformance
+
+SUITES = {suite.__name__.rpartition(".")[2]: suite for suite in conformance.SUITES}
+
+
+@pytest.mark.parametrize("name", SUITES)
+def test_suite(make_backend, capsys, monkeypatch, name):
+    be = make_backend(batch_size=4, rng_seed=0)
+    monkeypatch.setattr(conformance, "SUITES", (SUITES[name],))
+    results = list(conformance.run(be))
+    with capsys.disabled():
+        print(f" {len(results)} cases ", end="", flush=True)
+    failed = [f"{r.op} {r.case_id}: {r.message}" for r in results if not r.passed]
+    assert not failed, f"{len(failed)} of {len(results)} cases: " + "\n".join(failed[:20])
+    assert results
