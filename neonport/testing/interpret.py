@@ -18,7 +18,10 @@ from neonport.testing.bounds import TINY, Allowance, allowance
 
 Array = npt.NDArray[Any]
 
-WIDE = {np.dtype("float32"): np.dtype("float64"), np.dtype("float64"): np.dtype("longdouble")}
+WIDE: dict[np.dtype, np.dtype] = {
+    np.dtype("float32"): np.dtype("float64"),
+    np.dtype("float64"): np.dtype("longdouble"),
+}
 FLOAT32, FLOAT64 = np.dtype("float32"), np.dtype("float64")
 
 

@@ -129,6 +129,17 @@ def test_tensors_die_with_their_last_reference(be, steps):
     assert storage() is None
 
 
+def test_a_batch_that_was_used_often_does_not_live_as_long_as_the_weights(be):
+    weights, batch = be.ones((2, 2)), be.ones((2, 2))
+    for _ in range(4):
+        Autodiff(be.tanh(be.dot(weights, batch)), be).get_grad_asnumpyarray([weights])
+    ref = weakref.ref(batch.storage)
+    del batch
+    gc.collect()
+    assert ref() is None
+    assert weights.get().any()
+
+
 def test_new_tensors_in_every_step_need_no_garbage_collector(be):
     weights = be.ones((2, 2))
     gc.collect()

@@ -49,6 +49,13 @@ def test_a_wrong_second_derivative_is_found(be64, x, monkeypatch):
         check_grads(be64.square(x), [x], be64)
 
 
+def test_the_second_order_covers_the_error_from_above(be64, x, monkeypatch):
+    monkeypatch.setitem(ROWS, "mul", lambda ans, g, x, y: (g * y * 1.01, g * x))
+    check_grads(be64.square(x), [x], be64, order=1)
+    with pytest.raises(AssertionError, match="gradient of order 2 is wrong for tensor 1"):
+        check_grads(be64.square(x), [x], be64)
+
+
 def test_a_nan_is_wrong(be64, x, monkeypatch):
     monkeypatch.setitem(ROWS, "exp", lambda ans, g, x: (g * float("nan"),))
     with pytest.raises(AssertionError, match="gives nan"):

@@ -84,7 +84,7 @@ def _numbers(names: Sequence[str], dtype: str, be: Backend) -> list[Statement]:
     for name in names:
         for number in NUMBERS:
             for side in SIDES[OPS[name].arity]:
-                args = (x, number) if side == "right" else (number, x)
+                args: tuple[Any, ...] = (x, number) if side == "right" else (number, x)
                 if name == "where":
                     args = (x, number, x)
                 elif name == "pow" and side == "left":

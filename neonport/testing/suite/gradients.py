@@ -70,8 +70,9 @@ def _difference(tree: Any, values: dict[int, Array], x: Any, weights: Array) -> 
 
 def _operands(name: str, maker: Maker | None) -> list[tuple[int, ...]]:
     if maker is not None:
-        return list(STRUCTURED[name][0])
-    return [(3, 4), (1, 4), (3, 1)][: OPS[name].arity]
+        return [tuple(shape) for shape in STRUCTURED[name][0]]
+    shapes: list[tuple[int, ...]] = [(3, 4), (1, 4), (3, 1)]
+    return shapes[: OPS[name].arity]
 
 
 def _statements(names: list[str], be: Backend) -> list[Statement]:

@@ -122,9 +122,12 @@ def _backward(dtype: str, alias: bool, be: Backend) -> Outcome:
     norm.forward()
     error = be.array(norm.error, dtype=dtype)
     out = error if alias else be.empty((K * L, 1), dtype=dtype)
-    grads = [be.empty((K, 1), dtype=norm.stats) for _ in range(2)]
+    gamma, beta = (be.empty((K, 1), dtype=norm.stats) for _ in range(2))
+    grads = [gamma, beta]
     t = norm.t
-    be.compound_bprop_bn(out, *grads, error, norm.tx, t["xsum"], t["xvar"], t["gamma"], EPSILON)
+    be.compound_bprop_bn(
+        out, gamma, beta, error, norm.tx, t["xsum"], t["xvar"], t["gamma"], EPSILON
+    )
     mean, var = norm.x.mean(1, keepdims=True), norm.x.var(1, keepdims=True)
     inverse = 1 / np.sqrt(var + EPSILON)
     hat = (norm.x - mean) * inverse
