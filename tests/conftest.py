@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -10,6 +11,9 @@ import pytest
 from neonport import registry
 from neonport.backends import cleanup_backend, gen_backend
 from neonport.errors import BackendUnavailable, UnknownBackendError
+
+# these drive PyOpenCL itself; the backend is not offered to users yet
+collect_ignore = [] if find_spec("pyopencl") else ["backends/opencl"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -65,7 +65,7 @@ class Model(NervanaObject):
         self.initialized = False
         self.nbatches = 0
         self.ndata = 0
-        self.total_cost = np.zeros((1, 1))
+        self.total_cost: np.ndarray = np.zeros((1, 1))
         self._epoch_done = False  # between the last minibatch and the step of epoch_index
         self._dataset: Any = None
         self._data_state: Any = None
