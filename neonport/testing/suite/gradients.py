@@ -148,7 +148,7 @@ def _statements(names: list[str], be: Backend) -> list[Statement]:
             operands.append(tensors[i, shape])
         tree = maker(*operands) if maker else apply(name, *operands)
         for t in leaves(tree):  # indices and regions
-            values.setdefault(id(t), t.get())
+            values[id(t)] = t.get()
         weights = rng.uniform(0.5, 1.5, tree.shape)
         cotangent = be.array(weights, dtype=np.float64)
         for x in _differentiable(name, operands):
