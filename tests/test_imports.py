@@ -33,7 +33,7 @@ ROOMS: dict[str, tuple[str, tuple[str, ...]]] = {
     "plugins": ("plugins plugins.* hookspecs registry", ("words",)),
     "ops": ("ops meanings windows rules rules_windows", GROUND),
     "trees": (
-        "optree optree_text build signature instances storage tensor dlpack",
+        "optree optree_text builders build signature instances storage tensor dlpack",
         (*GROUND, "ops"),
     ),
     "autodiff": ("autodiff derivatives derivatives_windows gradients simplify", CORE),
