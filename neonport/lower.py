@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from neonport.dtypes import is_float
 from neonport.ops import OPS, Kind
 from neonport.optree import Expression, OpTreeNode, resolve_wild, walk
 from neonport.shape import Shape, broadcast_strides, contiguous_strides, reshape_strides
@@ -201,7 +202,7 @@ class Lowering:
         """The value as it must lie in memory for a call: converted, if it is stored otherwise."""
         value = self.values[index]
         if value.op == "scalar" or (value.op == "leaf" and value.attr.dtype != value.dtype):
-            if value.op == "leaf" and value.dtype.kind != "f":
+            if value.op == "leaf" and not is_float(value.dtype):
                 return index  # indices keep their integer type
             return self._add(Value("broadcast", (index,), value.shape, value.dtype))
         return index
@@ -269,7 +270,7 @@ def _compute(dtype: np.dtype | None) -> np.dtype:
 
 def read_dtype(dtype: np.dtype) -> np.dtype:
     """Type in which a stored value is read when nothing asks for another one."""
-    return _compute(dtype) if dtype.kind == "f" else INT64
+    return _compute(dtype) if is_float(dtype) else INT64
 
 
 def _moved_shape(shape: Shape, name: str, params: dict[str, Any]) -> Shape:

@@ -13,6 +13,7 @@ from neonport.backends.contract import ProbeResult
 from neonport.backends.cpu import blas, jit, memory
 from neonport.backends.cpu.evaluate import evaluate
 from neonport.dlpack import CPU, HOST_READABLE, host_array
+from neonport.dtypes import FLOAT_NAMES
 from neonport.errors import CompileError, DLPackError
 from neonport.nest import BoundKernel
 from neonport.numerics import cast
@@ -24,6 +25,7 @@ class CPUBackend(CompiledBackend):
     """Tensors in host memory; always available, and the reference for every other backend."""
 
     backend_name: ClassVar[str] = "cpu"
+    default_dtypes: ClassVar[tuple[str, ...]] = FLOAT_NAMES
     device_type: ClassVar[int] = 0
     tensor_cls = Tensor
 

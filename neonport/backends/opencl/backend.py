@@ -16,6 +16,7 @@ from neonport.backends.opencl.hosted import on_host
 from neonport.backends.opencl.programs import Programs
 from neonport.backends.opencl.runtimes import load_pyopencl
 from neonport.dlpack import CPU
+from neonport.dtypes import FLOAT_NAMES
 from neonport.errors import BackendUnavailable, DLPackError
 from neonport.nest import BoundKernel
 from neonport.numerics import cast
@@ -46,6 +47,7 @@ class OpenCLBackend(CompiledBackend):
     """
 
     backend_name: ClassVar[str] = "opencl"
+    default_dtypes: ClassVar[tuple[str, ...]] = FLOAT_NAMES
     device_type: ClassVar[int] = 1
     tensor_cls = Tensor
 
@@ -56,7 +58,7 @@ class OpenCLBackend(CompiledBackend):
             raise BackendUnavailable(f"opencl: {devices.probe().reason}") from error
         self.device = devices.choose(device_id)
         if not self.device.float64:
-            self.default_dtypes = ("float16", "float32")  # type: ignore[misc]
+            self.default_dtypes = FLOAT_NAMES[:3]  # type: ignore[misc]
         super().__init__(*args, device_id=device_id, **kwargs)
         try:
             self.context = cl.Context([self.device.handle])

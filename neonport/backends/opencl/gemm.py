@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from neonport.backends.opencl.launch import DeviceLaunch
+from neonport.dtypes import is_float
 from neonport.errors import DtypeError
-from neonport.render_dialects import device_text, opencl_dialect
+from neonport.render_dialects import device_text, functions, opencl_dialect
 from neonport.tensor import Tensor
 
 TILE = 64  # rows and columns of a work-group of 16 x 16 items
@@ -17,7 +18,7 @@ TILE = 64  # rows and columns of a work-group of 16 x 16 items
 
 def check(a: Tensor, b: Tensor, c: Tensor) -> None:
     """Raise DtypeError unless the operands have one float dtype."""
-    if not (a.dtype == b.dtype == c.dtype) or a.dtype.kind != "f":
+    if not (a.dtype == b.dtype == c.dtype) or not is_float(a.dtype):
         raise DtypeError(
             f"dot: needs three tensors of one float dtype, not {a.dtype}, {b.dtype}, {c.dtype}"
         )
@@ -25,16 +26,20 @@ def check(a: Tensor, b: Tensor, c: Tensor) -> None:
 
 def source(dtype: np.dtype, a_rows: bool, b_rows: bool) -> str:
     """Text of the product for a dtype; `a_rows`: the elements of a row of `a` are neighbours."""
-    kinds = {"float16": ("half", "float"), "float64": ("double", "double")}
-    stored, real = kinds.get(dtype.name, ("float", "float"))
-    half = dtype.name == "float16"
+    stored, real, load, store = {
+        "float16": ("half", "float", "vload_half(0, p + (i))", "vstore_half_rte(x, 0, p + (i))"),
+        "bfloat16": ("ushort", "float", "neo_from_bf16_f32(p[i])", "p[i] = neo_to_bf16_f32(x)"),
+        "float32": ("float", "float", "p[i]", "p[i] = x"),
+        "float64": ("double", "double", "p[i]", "p[i] = x"),
+    }[dtype.name]
     lines = [
         opencl_dialect().wide if dtype.name == "float64" else "",
         opencl_dialect().prelude,
         f"#define STORED {stored}",
         f"#define REAL {real}",
-        "#define LOAD(p, i) " + ("vload_half(0, (p) + (i))" if half else "(p)[i]"),
-        "#define STORE(p, i, x) " + ("vstore_half_rte(x, 0, (p) + (i))" if half else "(p)[i] = x"),
+        functions(opencl_dialect(), "float32", 1, ("bfloat16.h",)),
+        f"#define LOAD(p, i) {load}",
+        f"#define STORE(p, i, x) {store}",
         f"#define A_ROWS {int(a_rows)}",
         f"#define B_ROWS {int(b_rows)}",
         device_text("gemm.h"),
