@@ -34,7 +34,7 @@ def bfloat16() -> np.dtype:
 
 def is_bfloat16(dtype: np.dtype) -> bool:
     """Whether a dtype is bfloat16, which NumPy counts as raw bytes with a name."""
-    return dtype.kind == "V" and dtype.name == BFLOAT16
+    return dtype.kind == "V" and dtype.name == BFLOAT16 and dtype.isnative
 
 
 def is_float(dtype: np.dtype) -> bool:

@@ -41,11 +41,16 @@ def cast(values: npt.NDArray[Any], dtype: np.dtype) -> npt.NDArray[Any]:
     """
     if values.dtype == dtype:
         return values
-    if dtype.kind == "b":
-        return values != 0
-    if dtype.kind not in "iu":
-        with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"):
+        if dtype.kind == "b":
+            return values != 0
+        if dtype.kind not in "iu":
             return values.astype(dtype)
+        return _whole(values, dtype)
+
+
+def _whole(values: npt.NDArray[Any], dtype: np.dtype) -> npt.NDArray[Any]:
+    """Convert to an integer type."""
     info = np.iinfo(dtype)
     if values.dtype.kind == "b":
         return values.astype(dtype)

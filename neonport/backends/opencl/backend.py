@@ -15,7 +15,7 @@ from neonport.backends.opencl import devices, gemm, launch, memory
 from neonport.backends.opencl.hosted import on_host
 from neonport.backends.opencl.programs import Programs
 from neonport.backends.opencl.runtimes import load_pyopencl
-from neonport.dlpack import CPU
+from neonport.dlpack import CPU, host_capsule
 from neonport.dtypes import FLOAT_NAMES
 from neonport.errors import BackendUnavailable, DLPackError
 from neonport.nest import BoundKernel
@@ -281,7 +281,7 @@ class OpenCLBackend(CompiledBackend):
         if stream is not None:
             raise DLPackError(f"dlpack: host memory has no stream; stream={stream!r} must be None")
         array = tensor.get() if copy else self.host_array(tensor, None, None)
-        return array.__dlpack__(max_version=max_version, copy=copy)
+        return host_capsule(array, max_version, copy)
 
     def dlpack_adopt(self, x: Any) -> Tensor:
         """Another tensor over memory of this backend.
