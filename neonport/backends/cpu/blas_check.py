@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from neonport.dtypes import is_float
+from neonport.dtypes import FLOATS, is_bfloat16
 from neonport.errors import DtypeError, ReadOnlyError, ShapeError
 
 
@@ -49,7 +49,8 @@ def _check_types(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> None:
     for name, array in (("a", a), ("b", b), ("c", c)):
         if not isinstance(array, np.ndarray):
             raise DtypeError(f"gemm: {name} must be an ndarray, got {type(array).__name__}")
-    if not is_float(a.dtype) or a.dtype != b.dtype or a.dtype != c.dtype:
+    known = a.dtype in FLOATS or is_bfloat16(a.dtype)
+    if not known or a.dtype != b.dtype or a.dtype != c.dtype:
         raise DtypeError(
             "gemm takes bfloat16, float16, float32 or float64, the same for all three; got "
             f"a {a.dtype}, b {b.dtype}, c {c.dtype}; convert with astype"
