@@ -110,7 +110,9 @@ def test_bfloat16_is_safetensors_own(shape: Any, tmp_path: Path) -> None:
 
 def test_bfloat16_is_read_by_a_process_that_never_named_it(tmp_path: Path) -> None:
     checkpoint.save([np.ones(2, ml_dtypes.bfloat16)], tmp_path / "c.prm")
-    code = "import sys; from neonport import checkpoint; print(checkpoint.load(sys.argv[1])[0].dtype)"
+    code = (
+        "import sys; from neonport import checkpoint; print(checkpoint.load(sys.argv[1])[0].dtype)"
+    )
     run = [sys.executable, "-c", code, str(tmp_path / "c.prm")]
     assert subprocess.run(run, capture_output=True, text=True).stdout.strip() == "bfloat16"
 
