@@ -40,7 +40,7 @@ class OpenCLBackend(CompiledBackend):
     Attributes:
         device: the device and what it can do.
         queue: PyOpenCL's in-order queue; everything goes through it.
-        programs, pool: built kernels, memory.
+        programs, blocks: built kernels, memory.
 
     Raises:
         BackendUnavailable: no such device, or PyOpenCL is missing.
@@ -68,7 +68,7 @@ class OpenCLBackend(CompiledBackend):
                 f"opencl: {self.device.words} cannot be opened: {error}"
             ) from error
         self.shared = memory.is_shared(self.context, self.queue, self.device)
-        self.pool = memory.Pool(self.context, self.queue, self.device, self.shared)
+        self.blocks = memory.Pool(self.context, self.queue, self.device, self.shared)
         self.programs = Programs(self.context, self.device)
         self.traits = self.device.traits()
         self._writers: dict[Any, tuple[DeviceWriter, Any]] = {}
@@ -83,7 +83,7 @@ class OpenCLBackend(CompiledBackend):
     def allocate(self, nbytes: int) -> Storage:
         """Zero-filled memory of the device."""
         self.check_open()
-        return self.pool.allocate(nbytes)
+        return self.blocks.allocate(nbytes)
 
     def view(self, storage: Storage, dtype: np.dtype, layout: Layout) -> Any:
         """An array over the layout where the host shares the memory, else the buffer."""
@@ -147,7 +147,7 @@ class OpenCLBackend(CompiledBackend):
 
     def memory_stats(self) -> dict[str, int]:
         """Bytes in use, at peak, and held for later."""
-        return {"in_use": self.pool.in_use, "peak": self.pool.peak, "held": self.pool.held}
+        return {"in_use": self.blocks.in_use, "peak": self.blocks.peak, "held": self.blocks.held}
 
     def cleanup_backend(self) -> None:
         """Wait for the queue and give held memory back."""
@@ -155,7 +155,7 @@ class OpenCLBackend(CompiledBackend):
             self.synchronize()
             super().cleanup_backend()
             self._writers.clear()
-            self.pool.release()
+            self.blocks.release()
 
     # ---- statements --------------------------------------------------------------------------
 
