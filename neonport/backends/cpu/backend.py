@@ -13,7 +13,8 @@ from neonport.backends.contract import ProbeResult
 from neonport.backends.cpu import blas, calls, jit, memory
 from neonport.backends.cpu.evaluate import evaluate
 from neonport.backends.cpu.workspace import Workspace
-from neonport.dlpack import CPU, HOST_READABLE, host_array
+from neonport.dlpack import CPU, HOST_READABLE, host_array, host_capsule
+from neonport.dtypes import FLOAT_NAMES
 from neonport.errors import CompileError, DLPackError
 from neonport.nest import BoundKernel
 from neonport.numerics import cast
@@ -25,6 +26,7 @@ class CPUBackend(CompiledBackend):
     """Tensors in host memory; always available, and the reference for every other backend."""
 
     backend_name: ClassVar[str] = "cpu"
+    default_dtypes: ClassVar[tuple[str, ...]] = FLOAT_NAMES
     device_type: ClassVar[int] = 0
     tensor_cls = Tensor
 
@@ -154,7 +156,7 @@ class CPUBackend(CompiledBackend):
         if stream is not None:
             raise DLPackError(f"dlpack: host memory has no stream; stream={stream!r} must be None")
         array = tensor.get() if copy else tensor.native
-        return array.__dlpack__(max_version=max_version, copy=copy)
+        return host_capsule(array, max_version, copy)
 
     def dlpack_adopt(self, x: Any) -> Tensor:
         """A tensor over the producer's host memory."""

@@ -15,7 +15,8 @@ from neonport.backends.device.gemm import check
 from neonport.backends.opencl import devices, launch, memory
 from neonport.backends.opencl.programs import Programs
 from neonport.backends.opencl.runtimes import load_pyopencl
-from neonport.dlpack import CPU
+from neonport.dlpack import CPU, host_capsule
+from neonport.dtypes import FLOAT_NAMES
 from neonport.errors import BackendUnavailable, DLPackError
 from neonport.render_dialects import opencl_dialect
 from neonport.shape import span
@@ -41,6 +42,7 @@ class OpenCLBackend(DeviceBackend):
     """
 
     backend_name: ClassVar[str] = "opencl"
+    default_dtypes: ClassVar[tuple[str, ...]] = FLOAT_NAMES
     device_type: ClassVar[int] = 1
     tensor_cls = Tensor
 
@@ -51,7 +53,7 @@ class OpenCLBackend(DeviceBackend):
             raise BackendUnavailable(f"opencl: {devices.probe().reason}") from error
         self.device = devices.choose(device_id)
         if not self.device.float64:
-            self.default_dtypes = ("float16", "float32")  # type: ignore[misc]
+            self.default_dtypes = FLOAT_NAMES[:3]  # type: ignore[misc]
         super().__init__(*args, device_id=device_id, **kwargs)
         try:
             self.context = cl.Context([self.device.handle])
@@ -222,7 +224,7 @@ class OpenCLBackend(DeviceBackend):
         if stream is not None:
             raise DLPackError(f"dlpack: host memory has no stream; stream={stream!r} must be None")
         array = tensor.get() if copy else self.host_array(tensor, None, None)
-        return array.__dlpack__(max_version=max_version, copy=copy)
+        return host_capsule(array, max_version, copy)
 
     def dlpack_adopt(self, x: Any) -> Tensor:
         """Another tensor over memory of this backend.
