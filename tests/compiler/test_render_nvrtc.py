@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from neonport.backends import gen_backend
+from neonport.backends.device.variants import hand_written
 from neonport.render_dialects import cuda_dialect
 from tests.compiler.render_trees import TREES, WIDE
 
@@ -58,6 +59,13 @@ def test_cuda_text_compiles(null, name):
     for source in null.render({**TREES, **WIDE}[name](null), "cuda"):
         for arch in _targets(nvrtc):
             _compile(nvrtc, source, arch)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
+def test_every_hand_written_kernel_compiles(dtype):
+    nvrtc = _nvrtc()
+    for _, source in hand_written(cuda_dialect(), (dtype,)):
+        _compile(nvrtc, source, 80)
 
 
 def test_the_compiler_is_asked(null):
