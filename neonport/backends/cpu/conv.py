@@ -25,8 +25,8 @@ Bound = Callable[[], None]
 Ints = tuple[int, ...]
 Range = tuple[int, int]
 
-BLOCK_BYTES = 3 << 18  # of the unfolded block: stays in a second-level cache of 1 MiB
-MIN_COLUMNS = 256  # narrower products lose more than the cache gives
+BLOCK_BYTES = 4 << 20  # of the unfolded block: a part of the cache that the cores share
+MIN_COLUMNS = 1024  # narrower products lose more than the cache gives
 
 
 class Geometry(NamedTuple):
@@ -94,7 +94,6 @@ def bind(op: str, operands: list[np.ndarray], target: np.ndarray, params: dict[s
     """
     geometry = _geometry(op, operands, target, params)
     make = {"conv": _Forward, "conv_data": _Data, "conv_filter": _Filter}[op]
-
     return workspace.bind(lambda carver: make(geometry, operands, target, carver).run)
 
 
