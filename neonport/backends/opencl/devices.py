@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from neonport.backends.contract import ProbeResult
@@ -30,11 +30,13 @@ class Device:
         handle: PyOpenCL's device.
         platform: short name of its platform.
         ordinal: its number within the platform.
+        index: its number among all devices, in the order of `list_devices`.
     """
 
     handle: Any
     platform: str
     ordinal: int
+    index: int = 0
 
     @property
     def cpu(self) -> bool:
@@ -46,6 +48,11 @@ class Device:
     def float64(self) -> bool:
         """Whether it has double precision."""
         return "cl_khr_fp64" in self.handle.extensions.split()
+
+    @property
+    def half(self) -> bool:
+        """Whether it computes in half precision; storing it needs no such thing."""
+        return "cl_khr_fp16" in self.handle.extensions.split()
 
     @property
     def words(self) -> str:
@@ -126,7 +133,7 @@ def list_devices() -> tuple[list[Device], list[str]]:
             else:
                 trouble.append(f"{handle.name} on {platform.name} is not available")
     found.sort(key=_rank)
-    return found, trouble
+    return [replace(device, index=i) for i, device in enumerate(found)], trouble
 
 
 def choose(device_id: int = 0) -> Device:
@@ -175,5 +182,9 @@ def probe() -> ProbeResult:
         return ProbeResult("no-device", reason=str(error))
     except Exception as error:  # drivers too
         return ProbeResult("broken", reason=f"OpenCL does not answer: {error}")
-    kinds = "float16 in memory, float32" + (", float64" if first.float64 else ", no float64")
-    return ProbeResult("ready", f"{first.words}: {kinds}", count=len(devices))
+    kinds = f"fp64 {_yes(first.float64)}, fp16 {_yes(first.half)}"
+    return ProbeResult("ready", f"{first.words}, {kinds}", count=len(devices))
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"
