@@ -90,7 +90,7 @@ class _Memory:
             "data": (4096, tensor.readonly),
             "shape": tensor.shape,
             "strides": tuple(s * step for s in tensor.strides),
-            "typestr": f"|V{step}" if step not in (1, 2, 4, 8) else f"=u{step}",
+            "typestr": f"=u{step}",
             "version": 3,
         }
 
@@ -126,6 +126,14 @@ def handle_capsule(
         inner.strides[axis] = stride
     if copied:
         _mark_copied(versioned)
+    return capsule
+
+
+def host_capsule(array: np.ndarray, max_version: tuple[int, int] | None, copied: bool) -> Any:
+    """NumPy's capsule of host memory; `copied`: nobody else sees the memory."""
+    capsule = array.__dlpack__(max_version=max_version)
+    if copied:
+        _mark_copied(_structs(capsule)[1])
     return capsule
 
 
@@ -215,9 +223,7 @@ def export(
                 f"dlpack: from device {home} to the host is a copy, and copy=False forbids it; "
                 "leave copy out"
             )
-        capsule = tensor.get().__dlpack__(max_version=max_version)
-        _mark_copied(_structs(capsule)[1])
-        return capsule
+        return host_capsule(tensor.get(), max_version, copied=True)
     if copy is not True and any(
         s < 0 and n > 1 for n, s in zip(tensor.shape, tensor.strides, strict=True)
     ):

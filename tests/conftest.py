@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Callable, Iterator
-from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,8 +14,7 @@ from neonport import registry
 from neonport.backends import cleanup_backend, gen_backend
 from neonport.errors import BackendUnavailable, UnknownBackendError
 
-# these drive PyOpenCL itself; the backend is not offered to users yet
-collect_ignore = [] if find_spec("pyopencl") else ["backends/opencl"]
+XFAILS = Path(__file__).parent / "xfails"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -29,6 +30,43 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "backend_name" in metafunc.fixturenames:
         names = metafunc.config.getoption("--backend") or ["cpu"]
         metafunc.parametrize("backend_name", list(dict.fromkeys(names)))
+
+
+def _platform(config: pytest.Config) -> str:
+    """What the file of known gaps is called: the backend under test, or the platform below it."""
+    (*_, name) = config.getoption("--backend") or ["cpu"]
+    device = os.environ.get("NEONPORT_OPENCL_DEVICE", "").partition(":")[0].strip().lower()
+    return device or name
+
+
+def known_gaps(text: str) -> dict[str, str]:
+    """Reasons by pattern of test ids; a line reads `pattern  # reason`, `*` stands for anything."""
+    found = {}
+    for line in text.splitlines():
+        pattern, mark, reason = line.partition("  # ")
+        if not line.strip() or line.startswith("#"):
+            continue
+        if not mark or not reason.strip():
+            raise pytest.UsageError(f"a known gap needs a reason: pattern  # reason; got {line!r}")
+        found[pattern.strip()] = reason.strip()
+    return found
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Expect the failures that tests/xfails/<platform>.txt explains; refuse stale lines."""
+    path = XFAILS / f"{_platform(config)}.txt"
+    if not path.is_file():
+        return
+    for pattern, reason in known_gaps(path.read_text(encoding="utf-8")).items():
+        form = re.compile(re.escape(pattern).replace(r"\*", ".*"))
+        fits = [item for item in items if form.fullmatch(item.nodeid)]
+        for item in fits:
+            item.add_marker(pytest.mark.xfail(reason=reason, strict=True))
+        whole = not any("::" in arg for arg in config.args)
+        collected = any(item.nodeid.startswith(pattern.partition("::")[0]) for item in items)
+        if not fits and whole and collected:
+            raise pytest.UsageError(f"{path.name}: no test is called {pattern!r} any more")
 
 
 @pytest.fixture

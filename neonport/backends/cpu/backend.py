@@ -12,7 +12,7 @@ from neonport.backends.compiled import CompiledBackend, Launch, must_interpret
 from neonport.backends.contract import ProbeResult
 from neonport.backends.cpu import blas, jit, memory
 from neonport.backends.cpu.evaluate import evaluate
-from neonport.dlpack import CPU, HOST_READABLE, host_array
+from neonport.dlpack import CPU, HOST_READABLE, host_array, host_capsule
 from neonport.errors import CompileError, DLPackError
 from neonport.nest import BoundKernel
 from neonport.numerics import cast
@@ -146,7 +146,7 @@ class CPUBackend(CompiledBackend):
         if stream is not None:
             raise DLPackError(f"dlpack: host memory has no stream; stream={stream!r} must be None")
         array = tensor.get() if copy else tensor.native
-        return array.__dlpack__(max_version=max_version, copy=copy)
+        return host_capsule(array, max_version, copied=bool(copy))
 
     def dlpack_adopt(self, x: Any) -> Tensor:
         """A tensor over the producer's host memory."""

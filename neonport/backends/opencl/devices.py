@@ -19,6 +19,7 @@ PLATFORMS = {
 }  # fmt: skip
 # CPU drivers that put work-items into the lanes of vectors themselves
 SCALAR = frozenset({"rusticl"})
+BROKEN_POCL = "3.0-rc"
 INSTALL = "install a runtime (a GPU driver; `pip install intel-opencl-rt`; Debian: pocl-opencl-icd)"
 
 
@@ -106,6 +107,22 @@ def _rank(device: Device) -> int:
     return next((i for i, kind in enumerate(kinds) if device.handle.type & kind), len(kinds))
 
 
+def _objection(platform: str, handle: Any) -> str:
+    """Why a device is left out; empty if it is not."""
+    if not handle.available:
+        return "is not available"
+    if not handle.compiler_available:
+        return "has no compiler"
+    if platform == "pocl" and handle.driver_version.startswith(BROKEN_POCL):
+        return (
+            f"is left out: PoCL {handle.driver_version.strip()}, the one in the package "
+            "pocl-binary-distribution, has a compiler that fails on newer processors, or ends the "
+            "process; pip uninstall pocl-binary-distribution, and install intel-opencl-rt or "
+            "Debian's pocl-opencl-icd"
+        )
+    return ""
+
+
 def list_devices() -> tuple[list[Device], list[str]]:
     """All devices, GPUs before CPUs and otherwise in the loader's order, and what went wrong.
 
@@ -127,11 +144,14 @@ def list_devices() -> tuple[list[Device], list[str]]:
             continue
         if not handles:
             trouble.append(f"platform {platform.name} has no device")
-        for ordinal, handle in enumerate(handles):
-            if handle.available and handle.compiler_available:
-                found.append(Device(handle, _short(platform), ordinal))
-            else:
-                trouble.append(f"{handle.name} on {platform.name} is not available")
+        name = _short(platform)
+        for handle in handles:
+            why = _objection(name, handle)
+            if why:
+                trouble.append(f"{handle.name.strip()} on {platform.name} {why}")
+                continue
+            ordinal = sum(d.platform == name for d in found)
+            found.append(Device(handle, name, ordinal))
     found.sort(key=_rank)
     return [replace(device, index=i) for i, device in enumerate(found)], trouble
 
