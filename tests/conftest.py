@@ -12,7 +12,7 @@ import pytest
 
 from neonport import registry
 from neonport.backends import cleanup_backend, gen_backend
-from neonport.errors import BackendUnavailable, UnknownBackendError
+from neonport.errors import BackendUnavailable, ConfigurationError, UnknownBackendError
 
 XFAILS = Path(__file__).parent / "xfails"
 
@@ -74,8 +74,8 @@ def make_backend(backend_name: str) -> Iterator[Callable[..., Any]]:
     """Factory of the process-wide backend: `make_backend(batch_size=8, dtype=np.float64)`.
 
     A backend that is known but has no device, or is not installed here, skips the test with the
-    reason it gave. A broken one fails it, and so does a name that nobody registered: a skip would
-    make a suite green in which nothing runs.
+    reason it gave, and so does a device without the dtype. A broken one fails it, and so does a name
+    that nobody registered: a skip would make a suite green in which nothing runs.
     """
 
     def make(*, dtype: Any = None, **kwargs: Any) -> Any:
@@ -84,6 +84,10 @@ def make_backend(backend_name: str) -> Iterator[Callable[..., Any]]:
         try:
             return gen_backend(backend_name, **kwargs)
         except UnknownBackendError:
+            raise
+        except ConfigurationError as error:
+            if dtype is not None and "cannot be the default" in str(error):
+                pytest.skip(str(error))
             raise
         except BackendUnavailable as error:
             if registry.probe(backend_name).state in ("no-device", "not-installed"):
