@@ -9,6 +9,7 @@ import numpy as np
 
 from neonport.backends.opencl.devices import Device
 from neonport.backends.opencl.runtimes import load_pyopencl
+from neonport.backends.opencl.sessions import forget_session
 from neonport.errors import BackendUnavailable, OutOfDeviceMemory
 from neonport.render_device import DeviceWriter
 from neonport.render_device_shape import Cut
@@ -20,6 +21,7 @@ def failed(device: Device, error: Exception) -> Exception:
         return OutOfDeviceMemory(
             f"opencl: {device.words} ran out of memory or resources ({error}); use a smaller batch"
         )
+    forget_session(device)
     return BackendUnavailable(
         f"opencl: {device.words} failed ({error}); its results since the last synchronize are "
         "lost. Make a new backend with gen_backend, or choose another device"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import weakref
 from collections import defaultdict
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -121,7 +122,9 @@ class Pool:
 
     def release(self) -> None:
         """Give all blocks that are not in use back to the driver."""
-        self.queue.finish()
+        # pending work may still touch the host memory; if the queue failed, nothing is pending
+        with suppress(load_pyopencl().Error):
+            self.queue.finish()
         with self._lock:
             self._free.clear()
             self.held = 0

@@ -8,28 +8,27 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import Any
+import weakref
+from typing import TYPE_CHECKING, Any
 
 from neonport.backends.opencl.devices import Device
 from neonport.backends.opencl.programs import Programs
 from neonport.backends.opencl.runtimes import load_pyopencl
 from neonport.errors import BackendUnavailable, CompileError
 
+if TYPE_CHECKING:
+    from neonport.backends.backend import Backend
+
 TRIAL = "__kernel void neo_trial(__global int *x) { x[0] = 1; }\n"
 OLD_COMPILER = "unknown target CPU"
 
 
 class Session:
-    """A context and the programs built in it.
-
-    Attributes:
-        lost: whether the device failed, so that the next backend needs a new context.
-    """
+    """A context and the programs built in it."""
 
     def __init__(self, device: Device) -> None:
         cl = load_pyopencl()
         self.device = device
-        self.lost = False
         try:
             self.context: Any = cl.Context([device.handle])
         except cl.Error as error:
@@ -52,44 +51,53 @@ class Session:
 
 
 _sessions: dict[int, Session] = {}
+_backends: weakref.WeakSet[Backend] = weakref.WeakSet()
 _lock = threading.Lock()
 _inherited = False  # whether a parent of this process has used OpenCL
 
 
-def open_session(device: Device) -> Session:
-    """The session of a device, a new one if there is none or it was lost.
+def open_session(device: Device, backend: Backend) -> Session:
+    """The session of a device for a backend, a new one if there is none or it was lost.
 
     Raises:
         BackendUnavailable: the device or its compiler does not work.
     """
-    check_process(device)
+    if _inherited:
+        raise after_fork(device)
     with _lock:
+        _backends.add(backend)
         found = _sessions.get(device.handle.int_ptr)
-        if found is None or found.lost:
+        if found is None:
             found = _sessions[device.handle.int_ptr] = Session(device)
         return found
 
 
-def check_process(device: Device) -> None:
-    """Raise BackendUnavailable in the child of a process that has used OpenCL."""
-    if _inherited:
-        raise BackendUnavailable(
-            f"opencl: {device.words} was in use before this process was forked, and no OpenCL "
-            "driver survives that; start workers with multiprocessing's 'spawn' or 'forkserver', "
-            "or use the cpu backend in them"
-        )
-
-
-def forget_sessions() -> None:
-    """Open new contexts from now on; backends that live keep theirs."""
+def forget_session(device: Device) -> None:
+    """Let the next backend open a new context: this one failed, and a driver may keep that up."""
     with _lock:
-        _sessions.clear()
+        _sessions.pop(device.handle.int_ptr, None)
+
+
+def is_inherited() -> bool:
+    """Whether this process was forked from one that had opened a device."""
+    return _inherited
+
+
+def after_fork(device: Device) -> BackendUnavailable:
+    """What to raise in such a process."""
+    return BackendUnavailable(
+        f"opencl: {device.words} was in use before this process was forked, and no OpenCL driver "
+        "survives that; start workers with multiprocessing's 'spawn' or 'forkserver', or use the "
+        "cpu backend in them"
+    )
 
 
 def _in_child() -> None:
     global _inherited, _lock
     _lock = threading.Lock()
     _inherited = _inherited or bool(_sessions)
+    for backend in list(_backends):
+        backend.bound.clear()  # so that every statement is checked again, and refused
 
 
 if hasattr(os, "register_at_fork"):
