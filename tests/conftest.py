@@ -74,8 +74,8 @@ def make_backend(backend_name: str) -> Iterator[Callable[..., Any]]:
     """Factory of the process-wide backend: `make_backend(batch_size=8, dtype=np.float64)`.
 
     A backend that is known but has no device, or is not installed here, skips the test with the
-    reason it gave, and so does a device without the dtype. A broken one fails it, and so does a name
-    that nobody registered: a skip would make a suite green in which nothing runs.
+    reason it gave, and so does a device without the dtype. A broken one fails it, and so does a
+    name that nobody registered: a skip would make a suite green in which nothing runs.
     """
 
     def make(*, dtype: Any = None, **kwargs: Any) -> Any:

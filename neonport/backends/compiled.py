@@ -126,6 +126,26 @@ class CompiledBackend(Backend):
     ) -> Launch:
         """A launch of `code`; `places`: (storage, byte offset) of each access, None: no memory."""
 
+    def bind_batched_matmul(self, a: Tensor, b: Tensor, c: Tensor) -> Callable[[], None]:
+        """A call that multiplies the matrices of `a` and `b`, at least one of which has a batch.
+
+        Args:
+            a, b: 3-D with the batch in front, or one matrix for all of the batch.
+            c: 3-D for all products, 2-D for their sum.
+        """
+        batch = next(t.shape[0] for t in (a, b) if t.ndim == 3)
+        calls = []
+        for i in range(batch):
+            x, y, z = (t[i] if t.ndim == 3 else t for t in (a, b, c))
+            beta = 0.0 if c.ndim == 3 or i == 0 else 1.0
+            calls.append(self.bind_matmul(x, y, z, 1.0, beta))
+
+        def run() -> None:
+            for call in calls:
+                call()
+
+        return run
+
     def untake(self, g: Tensor, indices: Tensor, out: Tensor, axis: int) -> None:
         """Add entries of `g` up at their indices along `axis` of `out`, zeros elsewhere."""
         values = OPS["untake"].numpy(g.get(), indices.get(), axis=axis, size=out.shape[axis])
@@ -259,13 +279,7 @@ class CompiledBackend(Backend):
         target = tensor(call.target)
         if call.value.op == "dot":
             return self.bind_matmul(a, b, target, 1.0, 0.0)
-        products = self._batched(a, b, target)
-
-        def run() -> None:
-            for product in products:
-                product()
-
-        return run
+        return self.bind_batched_matmul(a, b, target)
 
     def _bind_untake(
         self, call: Call, place: Callable[[Leaf], tuple[Storage, int]]
@@ -289,15 +303,6 @@ class CompiledBackend(Backend):
             self.untake(g, indices, out, axis)
 
         return run
-
-    def _batched(self, a: Tensor, b: Tensor, c: Tensor) -> list[Callable[[], None]]:
-        batch = next(t.shape[0] for t in (a, b) if t.ndim == 3)
-        calls = []
-        for i in range(batch):
-            x, y, z = (t[i] if t.ndim == 3 else t for t in (a, b, c))
-            beta = 0.0 if c.ndim == 3 or i == 0 else 1.0
-            calls.append(self.bind_matmul(x, y, z, 1.0, beta))
-        return calls
 
 
 def must_interpret(pairs: Sequence[tuple[Tensor, Any]]) -> bool:

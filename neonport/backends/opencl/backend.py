@@ -8,30 +8,24 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from neonport.backends.compiled import CompiledBackend, Launch, must_interpret
 from neonport.backends.contract import ProbeResult
 from neonport.backends.cpu import blas
-from neonport.backends.cpu.evaluate import evaluate
-from neonport.backends.opencl import devices, exchange, gemm, launch, memory, sessions
-from neonport.backends.opencl.hosted import on_host
+from neonport.backends.device.backend import DeviceBackend
+from neonport.backends.device.gemm import check
+from neonport.backends.opencl import devices, exchange, launch, memory, sessions
 from neonport.backends.opencl.runtimes import load_pyopencl
 from neonport.dlpack import CPU, adopt, host_capsule
 from neonport.errors import BackendUnavailable, DLPackError, NeonportError
 from neonport.log import logger
-from neonport.nest import BoundKernel
-from neonport.numerics import cast
-from neonport.render_device import DeviceWriter
-from neonport.render_device_folds import scratch_words
-from neonport.render_device_shape import Cut, cut
 from neonport.render_dialects import opencl_dialect
-from neonport.shape import Shape, contiguous_strides, span
-from neonport.storage import Layout, Storage, views_overlap
+from neonport.shape import span
+from neonport.storage import Layout, Storage
 from neonport.tensor import Tensor
 
 SHARED = "NEONPORT_OPENCL_SHARED"
 
 
-class OpenCLBackend(CompiledBackend):
+class OpenCLBackend(DeviceBackend):
     """Tensors in the memory of an OpenCL device.
 
     Args:
@@ -77,8 +71,8 @@ class OpenCLBackend(CompiledBackend):
         self.shared = shared and memory.is_shared(self.context, self.queue, self.device)
         self.dlpack_data = "pointer" if self.shared else exchange.DATA
         self.pool = memory.Pool(self.context, self.queue, self.device, self.shared)
+        self.dialect = opencl_dialect()
         self.traits = self.device.traits()
-        self._writers: dict[Any, tuple[DeviceWriter, Any]] = {}
 
     @classmethod
     def probe(cls) -> ProbeResult:
@@ -167,7 +161,6 @@ class OpenCLBackend(CompiledBackend):
         except NeonportError as error:
             logger.warning("%s", error)
         super().cleanup_backend()
-        self._writers.clear()
         if not inherited:
             self.pool.release()
 
@@ -177,99 +170,41 @@ class OpenCLBackend(CompiledBackend):
             raise sessions.after_fork(self.device)
         super().check_open()
 
-    # ---- statements --------------------------------------------------------------------------
+    # ---- programs and products ---------------------------------------------------------------
 
-    def run(self, pairs: list[tuple[Tensor, Any]]) -> None:
-        """Run kernels; statements without elements go to the evaluator."""
-        if not must_interpret(pairs):
-            super().run(pairs)
-            return
-        self.synchronize()
-        values = [evaluate(on_host(v), t.shape, self.draw_uniform) for t, v in pairs]
-        for (target, _), value in zip(pairs, values, strict=True):
-            self.copy_in(target, cast(np.broadcast_to(value, target.shape), target.dtype))
+    def build(self, source: str, options: tuple[str, ...]) -> Any:
+        """The program of a text, from memory, disk or the driver's compiler."""
+        return self.programs.load(source, (*options, *self.device.options))
 
-    def load_kernels(self, kernels: Sequence[BoundKernel]) -> list[Any]:
-        """Text and program of some kernels."""
-        return [self._code(spec, cut(spec, spec.offsets, self.traits)) for spec in kernels]
-
-    def _code(self, spec: BoundKernel, shape: Cut) -> tuple[DeviceWriter, Any]:
-        key = (spec.kernel, shape.variant)
-        found = self._writers.get(key)
-        if found is None:
-            dialect = opencl_dialect()
-            writer = DeviceWriter(spec.kernel, dialect, shape.variant)
-            options = (*dialect.options, *self.device.options)
-            text = writer.source()
-            if "double" not in text:
-                options = (*options, *dialect.single)
-            found = self._writers[key] = (writer, self.programs.load(text, options))
-        return found
-
-    def bind_kernel(
-        self, code: Any, spec: BoundKernel, places: Sequence[tuple[Storage, int] | None]
-    ) -> Launch:
-        """A launch with all its arguments."""
-        starts = tuple(
-            0 if place is None else place[1] // np.dtype(access.dtype).itemsize
-            for place, access in zip(places, spec.kernel.accesses, strict=True)
-        )
-        shape = cut(spec, starts, self.traits)
-        writer, program = self._code(spec, shape)
-        buffers: dict[int, Any] = {}
-        for access, place in zip(spec.kernel.accesses, places, strict=True):
-            if place is not None:
-                buffers[access.buffer] = place[0].native.buffer
-        scratch = None
-        if shape.variant.split:
-            words = scratch_words(writer, shape.rows, shape.columns, shape.chunks)
-            scratch = self.allocate(words * (8 if writer.float64 else 4))
-        integers = writer.args.values(shape, spec.sizes, starts, spec.strides)
-        keep = [p[0] for p in places if p is not None and p[0].space == "arena"]
-        return launch.bind(
-            self.queue, self.device, program, writer, shape,
-            [buffers[i] for i in range(len(buffers))], integers,
-            None if scratch is None else scratch.native.buffer, (keep, scratch),
-        )  # fmt: skip
+    def bind_launch(
+        self,
+        program: Any,
+        name: str,
+        groups: int,
+        group: int,
+        arguments: Sequence[Any],
+        keep: Any,
+    ) -> launch.KernelLaunch:
+        """A kernel object with its arguments."""
+        words = [a.native.buffer if isinstance(a, Storage) else a for a in arguments]
+        kernel = load_pyopencl().Kernel(program, name)
+        return launch.KernelLaunch(self.queue, self.device, kernel, groups, group, words, keep)
 
     def bind_matmul(
         self, a: Tensor, b: Tensor, c: Tensor, alpha: float, beta: float
     ) -> Callable[[], None]:
         """The host's BLAS where it shares the memory, else our kernel."""
-        gemm.check(a, b, c)
-        if self.shared:
-            product = blas.bind_gemm(a.native, b.native, c.native, alpha, beta)
-            finish = self.queue.finish
+        if not self.shared:
+            return super().bind_matmul(a, b, c, alpha, beta)
+        check(a, b, c)
+        product = blas.bind_gemm(a.native, b.native, c.native, alpha, beta)
+        finish = self.queue.finish
 
-            def run() -> None:
-                finish()
-                product()
+        def run() -> None:
+            finish()
+            product()
 
-            return run
-        if 0 in c.shape:
-            return lambda: None
-        apart = [
-            self._copy_of(t) if views_overlap(t, c) else (t, None) for t in (a, b)
-        ]  # fmt: skip
-        call = gemm.bind(self, apart[0][0], apart[1][0], c, alpha, beta)
-        copies = [copy for _, copy in apart if copy is not None]
-        if not copies:
-            return call
-
-        def run_copied() -> None:
-            for copy in copies:
-                copy()
-            call()
-
-        return run_copied
-
-    def _copy_of(self, tensor: Tensor) -> tuple[Tensor, Callable[[], None]]:
-        """A contiguous tensor, and the call that fills it from another."""
-        shape: Shape = tensor.shape
-        storage = self.allocate(tensor.nbytes)
-        storage.space = "arena"  # kept by who uses it
-        out = Tensor(self, storage, tensor.dtype, (shape, contiguous_strides(shape), 0))
-        return out, self.bind([(out, tensor)]).run
+        return run
 
     # ---- exchange ----------------------------------------------------------------------------
 
@@ -290,9 +225,7 @@ class OpenCLBackend(CompiledBackend):
     ) -> Any:
         """NumPy's capsule of shared memory, or one with the cl_mem, after pending work."""
         if not self.shared:
-            return exchange.capsule(
-                self, tensor, stream=stream, max_version=max_version, copy=copy
-            )
+            return exchange.capsule(self, tensor, stream=stream, max_version=max_version, copy=copy)
         if stream is not None:
             raise DLPackError(f"dlpack: host memory has no stream; stream={stream!r} must be None")
         array = tensor.get() if copy else self.host_array(tensor, None, None)
