@@ -19,6 +19,7 @@ PLATFORMS = {
 }  # fmt: skip
 # CPU drivers that put work-items into the lanes of vectors themselves
 SCALAR = frozenset({"rusticl"})
+OWN_CACHE = frozenset({"pocl"})
 BROKEN_POCL = "3.0-rc"
 INSTALL = "install a runtime (a GPU driver; `pip install intel-opencl-rt`; Debian: pocl-opencl-icd)"
 
@@ -66,6 +67,11 @@ class Device:
         """What compiled programs depend on besides their text."""
         d = self.handle
         return "|".join((d.platform.name, d.platform.version, d.name, d.version, d.driver_version))
+
+    @property
+    def keeps_programs(self) -> bool:
+        """Whether the driver has a cache on disk; PoCL compiles twice where its binary is asked."""
+        return self.platform in OWN_CACHE
 
     def traits(self) -> Traits:
         """What the renderer has to know."""

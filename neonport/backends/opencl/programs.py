@@ -51,6 +51,8 @@ class Programs:
     def _load(self, source: str, options: tuple[str, ...]) -> Any:
         cl = load_pyopencl()
         handle = self.device.handle
+        if self.device.keeps_programs:
+            return self._build(source, options)
         words = "\n".join((self.device.identity, " ".join(options), source))
         name = hashlib.sha256(words.encode()).hexdigest()[:40]
         path = cache_dir() / "opencl" / f"{name}.bin"
