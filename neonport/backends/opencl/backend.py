@@ -141,6 +141,8 @@ class OpenCLBackend(DeviceBackend):
 
     def synchronize(self) -> None:
         """Wait until the queue is empty."""
+        if sessions.is_inherited():
+            raise sessions.after_fork(self.device)
         try:
             self.queue.finish()
         except load_pyopencl().Error as error:
