@@ -162,8 +162,8 @@ class Foreign:
     owner: Any
 
 
-def read_handle(x: Any, stream: Any = None) -> Foreign:
-    """Ask a producer for a capsule and read it.
+def read_handle(x: Any, device: tuple[int, int]) -> Foreign:
+    """Ask a producer on a device for a capsule and read it; its work is done by then.
 
     The capsule is kept unconsumed: dropping it frees it, once, by the producer's own code.
 
@@ -171,9 +171,9 @@ def read_handle(x: Any, stream: Any = None) -> Foreign:
         DLPackError: it cannot be read, or has a dtype that no tensor can have.
     """
     try:
-        capsule = x.__dlpack__(stream=stream, max_version=VERSION)
+        capsule = x.__dlpack__(max_version=VERSION, dl_device=device)
     except TypeError:  # a producer from before versions
-        capsule = x.__dlpack__(stream=stream)
+        capsule = x.__dlpack__()
     inner, versioned = _structs(capsule)
     kind = next((k for k, code in CODES.items() if code == inner.code), "")
     if not kind or inner.lanes != 1 or inner.bits % 8:
@@ -206,11 +206,18 @@ def export(
 
     Raises:
         DLPackError: negative strides (a consumer is known to abort on them), a device that the
-            memory is not on, or a copy that `copy=False` forbids.
+            memory is not on, a copy that `copy=False` forbids, or memory without addresses for a
+            consumer that does not say that it wants such.
     """
     backend = tensor.backend
     backend.check_open()
     home = backend.dlpack_device()
+    if backend.dlpack_data != "pointer" and dl_device is None and stream is None:
+        raise DLPackError(
+            f"dlpack: the memory of {backend} has handles and no addresses, and consumers are known "
+            "that crash on them; export host memory: tensor.host(), or np.from_dlpack(t, "
+            "device='cpu'). A consumer that takes handles asks with dl_device=t.__dlpack_device__()"
+        )
     wanted = home if dl_device is None else (int(dl_device[0]), int(dl_device[1]))
     if wanted not in (home, CPU):
         raise DLPackError(

@@ -66,7 +66,7 @@ def test_capsule(memory, fields, values, layout, version, copy, to_host):
         host = values.astype(dtype)
         t = LAYOUTS[layout](memory.array(host, dtype=dtype))
         want = LAYOUTS[layout](host)
-        asked = {"dl_device": HOST} if to_host else {}
+        asked = {"dl_device": HOST if to_host else home}
         leaves = to_host and home != HOST
         if leaves and copy is False:
             with pytest.raises(DLPackError, match=r"copy=False forbids it"):
@@ -92,13 +92,13 @@ def test_capsule(memory, fields, values, layout, version, copy, to_host):
 
 def test_without_elements_there_is_no_address(with_memory, fields):
     be = with_memory("opencl, device memory")
-    found = fields(be.empty((3, 0)).__dlpack__(max_version=(1, 0)))
+    found = fields(be.empty((3, 0)).__dlpack__(max_version=(1, 0), dl_device=be.dlpack_device()))
     assert (found.data, found.byte_offset, found.shape) == (0, 0, (3, 0))
 
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_negative_strides_are_refused_unless_copied(memory, fields, values, version):
-    asked = {"max_version": VERSIONS[version]}
+    asked = {"max_version": VERSIONS[version], "dl_device": memory.dlpack_device()}
     t = memory.array(values)[::-1]
     for copy in (None, False):
         with pytest.raises(DLPackError, match=r"negative strides .* copy it first"):
@@ -117,6 +117,13 @@ def test_read_only_memory_says_so(fields):
     assert fields(t.__dlpack__(max_version=(1, 0))).flags == READ_ONLY
     with pytest.raises(BufferError, match="read"):
         t.__dlpack__()
+
+
+def test_a_consumer_that_does_not_ask_for_handles_gets_none(with_memory, values):
+    t = with_memory("opencl, device memory").array(values)
+    for version in VERSIONS.values():  # torch.from_dlpack asks so, and corrupts its process
+        with pytest.raises(DLPackError, match=r"tensor\.host\(\).*dl_device=t.__dlpack_device__"):
+            t.__dlpack__(max_version=version)
 
 
 def test_another_device_names_the_route(memory, values):

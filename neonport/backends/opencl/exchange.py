@@ -72,7 +72,11 @@ def _order(be: OpenCLBackend, stream: Any) -> None:
             "tensor's context, None (waits) or -1 (no synchronisation)"
         )
     unordered = cl.command_queue_properties.OUT_OF_ORDER_EXEC_MODE_ENABLE
-    if stream.context != be.context or stream.properties & unordered:
+    try:
+        fits = stream.context == be.context and not stream.properties & unordered
+    except cl.Error:  # its context is gone
+        fits = False
+    if not fits:
         raise DLPackError(
             f"dlpack: the stream must be an in-order queue of the context of {be.device.words}; "
             "pass None, which waits"
@@ -99,7 +103,7 @@ def adopt(be: OpenCLBackend, x: Any, trust_cl_mem: bool = False) -> Tensor:
             f"__dlpack_data__ = {DATA!r}); if it is a cl_mem: from_dlpack(x, trust_cl_mem=True), "
             "else copy it: from_dlpack(x, copy=True)"
         )
-    found = read_handle(x)
+    found = read_handle(x, be.dlpack_device())
     if 0 in found.shape:
         return be.empty(found.shape, dtype=found.dtype)
     buffer, flags, root, start = _checked(be, found)
