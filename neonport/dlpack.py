@@ -214,7 +214,7 @@ def export(
     home = backend.dlpack_device()
     if backend.dlpack_data != "pointer" and dl_device is None and stream is None:
         raise DLPackError(
-            f"dlpack: the memory of {backend} has handles and no addresses, and consumers are known "
+            f"dlpack: the memory of {backend} has handles, no addresses, and consumers are known "
             "that crash on them; export host memory: tensor.host(), or np.from_dlpack(t, "
             "device='cpu'). A consumer that takes handles asks with dl_device=t.__dlpack_device__()"
         )
