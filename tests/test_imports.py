@@ -33,7 +33,7 @@ ROOMS: dict[str, tuple[str, tuple[str, ...]]] = {
     "plugins": ("plugins plugins.* hookspecs registry", ("words",)),
     "ops": ("ops meanings rules", GROUND),
     "trees": (
-        "optree optree_text build signature instances storage tensor dlpack",
+        "optree optree_text builders build signature instances storage tensor dlpack",
         (*GROUND, "ops"),
     ),
     "autodiff": ("autodiff derivatives gradients simplify", CORE),

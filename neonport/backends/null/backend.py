@@ -97,7 +97,7 @@ class NullBackend(CompiledBackend):
         kernels = self.plan(Lowering().build(pairs)).kernels
         if dialect == "c":
             return [
-                HostWriter(spec.kernel, c_dialect()).source(shape_of(spec).split)
+                HostWriter(spec.kernel, c_dialect()).source(shape_of(spec).variant)
                 for spec in kernels
             ]
         make, typical = DEVICES[dialect]
