@@ -14,7 +14,9 @@ from neonport import registry
 from neonport.backends import cleanup_backend, gen_backend
 from neonport.errors import BackendUnavailable, ConfigurationError, UnknownBackendError
 
-XFAILS = Path(__file__).parent / "xfails"
+HERE = Path(__file__).parent
+XFAILS = HERE / "xfails"
+DRIVE_OPENCL = (HERE / "backends" / "opencl", HERE / "backends" / "device")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -54,7 +56,13 @@ def known_gaps(text: str) -> dict[str, str]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Expect the failures that tests/xfails/<platform>.txt explains; refuse stale lines."""
+    """Mark what drives OpenCL; expect the failures of tests/xfails/<platform>.txt.
+
+    A line of that file that fits no test, or a test that passes, is an error.
+    """
+    for item in items:
+        if any(folder in item.path.parents for folder in DRIVE_OPENCL):
+            item.add_marker("opencl")
     path = XFAILS / f"{_platform(config)}.txt"
     if not path.is_file():
         return

@@ -11,7 +11,11 @@ import pytest
 
 from neonport.registry import create_backend, probe
 
-MEMORIES = ("cpu", "opencl, shared", "opencl, device memory")
+MEMORIES = (
+    "cpu",
+    pytest.param("opencl, shared", marks=pytest.mark.opencl),
+    pytest.param("opencl, device memory", marks=pytest.mark.opencl),
+)
 
 
 class Fields(NamedTuple):

@@ -90,6 +90,7 @@ def test_capsule(memory, fields, values, layout, version, copy, to_host):
         assert np.array_equal(elements(memory, capsule, found), want)
 
 
+@pytest.mark.opencl
 def test_without_elements_there_is_no_address(with_memory, fields):
     be = with_memory("opencl, device memory")
     found = fields(be.empty((3, 0)).__dlpack__(max_version=(1, 0), dl_device=be.dlpack_device()))
@@ -119,6 +120,7 @@ def test_read_only_memory_says_so(fields):
         t.__dlpack__()
 
 
+@pytest.mark.opencl
 def test_a_consumer_that_does_not_ask_for_handles_gets_none(with_memory, values):
     t = with_memory("opencl, device memory").array(values)
     for version in VERSIONS.values():  # torch.from_dlpack asks so, and corrupts its process
@@ -136,3 +138,9 @@ def test_pending_work_is_done_before_the_capsule_is_there(memory):
     for _ in range(20):
         y[:] = memory.dot(x, x)
     assert np.from_dlpack(y.host())[5, 7] == 300
+
+
+def test_host_memory_has_no_stream(memory, values):
+    if memory.dlpack_device() == HOST:
+        with pytest.raises(DLPackError, match="has no stream"):
+            memory.array(values).__dlpack__(stream=1)

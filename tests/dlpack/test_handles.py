@@ -10,6 +10,8 @@ import pytest
 
 from neonport.errors import DLPackError, ReadOnlyError
 
+pytestmark = pytest.mark.opencl
+
 
 @pytest.fixture
 def be(with_memory):
@@ -159,12 +161,6 @@ def test_other_streams_are_refused(be, values):
         t.__dlpack__(stream=elsewhere)
 
 
-def test_host_memory_has_no_stream(with_memory, values):
-    for memory in ("cpu", "opencl, shared"):
-        with pytest.raises(DLPackError, match="has no stream"):
-            with_memory(memory).array(values).__dlpack__(stream=1)
-
-
 # ---- who frees -----------------------------------------------------------------------------------
 
 
@@ -222,28 +218,3 @@ def test_a_consumed_capsule_is_not_read_again(be, values):
     Once.__dlpack_device__ = lambda self: be.dlpack_device()
     with pytest.raises(DLPackError, match="no DLPack capsule, or was consumed"):
         be.from_dlpack(Once())
-
-
-def _resident():
-    with open("/proc/self/statm") as file:
-        return int(file.read().split()[1]) * 4096
-
-
-@pytest.mark.skipif("sys.platform != 'linux'", reason="reads /proc/self/statm")
-@pytest.mark.parametrize("version", [None, (1, 0)], ids=["legacy", "versioned"])
-def test_a_hundred_thousand_exports_leave_memory_flat(memory, version):
-    t = memory.ones((64, 64))
-    home = memory.dlpack_device()
-
-    def export(count):
-        for _ in range(count):
-            t.__dlpack__(max_version=version, dl_device=home)
-            if home != (1, 0):
-                memory.from_dlpack(Foreign(t, __dlpack_data__="cl_mem"))
-            else:
-                np.from_dlpack(t)
-
-    export(2000)
-    before = _resident()
-    export(50_000)  # two exports each
-    assert _resident() - before < 4 << 20

@@ -98,7 +98,10 @@ def _outcome(consumer, world, t, before):
 
 
 @pytest.mark.parametrize("consumer", CONSUMERS)
-@pytest.mark.parametrize("memory", list(TABLE))
+@pytest.mark.parametrize(
+    "memory",
+    [pytest.param(m, marks=[pytest.mark.opencl] if "opencl" in m else []) for m in TABLE],
+)
 def test_cell(with_memory, memory, consumer):
     library = re.match(r"`(torch|jax)", consumer)
     if library and not find_spec(library[1]):
