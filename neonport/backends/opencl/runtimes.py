@@ -81,7 +81,7 @@ def load_pyopencl() -> Any:
         ImportError: it is not installed, or its libraries cannot be loaded.
     """
     folder = vendor_folder()
-    if folder is not None and "pyopencl" not in sys.modules:
+    if folder is not None:
         os.environ[VARIABLES[0]] = str(folder)
     import pyopencl
 

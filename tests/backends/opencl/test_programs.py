@@ -55,9 +55,11 @@ def test_a_damaged_entry_is_built_again(load, folder, damage):
     assert [load(), load()] == [1, 0]
 
 
-def test_a_right_entry_that_the_driver_refuses_is_built_again(load, folder):
+def test_a_right_entry_that_the_driver_refuses_is_built_again(load, folder, ocl):
     from neonport.cache import write_checked
 
+    if ocl.device.platform == "rusticl":
+        pytest.skip("Mesa 22.3 ends the process on a binary that is none; entries have checksums")
     load()
     (entry,) = folder.glob("*.bin")
     write_checked(entry, b"no program of any driver")
@@ -91,7 +93,7 @@ def test_two_processes_fill_the_cache_at_once(load, folder, tmp_path):
     ]
     counts = [p.communicate(timeout=120)[0].strip() for p in both]
     assert [p.returncode for p in both] == [0, 0]
-    assert set(counts) <= {"1", "2"}  # the trial kernel, if it came too late for the other's
+    assert set(counts) <= {"0", "1", "2"}  # the text and the trial kernel, unless there already
     assert load() == 0
 
 
