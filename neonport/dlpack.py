@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ctypes
 from dataclasses import dataclass
-from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -189,7 +188,7 @@ def read_handle(x: Any, device: tuple[int, int]) -> Foreign:
     )  # fmt: skip
     readonly = versioned is not None and bool(versioned.flags & READ_ONLY)
     handle = int(inner.data or 0)
-    if not handle and prod(shape):
+    if not handle and 0 not in shape:
         raise DLPackError("from_dlpack: the capsule has elements and no memory")
     return Foreign(handle, int(inner.byte_offset), dtype, shape, strides, readonly, capsule)
 
