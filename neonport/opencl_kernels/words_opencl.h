@@ -24,3 +24,7 @@ NEO_FN void neo_local4(LOCAL_POINTER const REAL *p, REAL *x) {
   const REAL4 v = *(LOCAL const REAL4 *)p;
   x[0] = v.x, x[1] = v.y, x[2] = v.z, x[3] = v.w;
 }
+/* an index of any integer type as a position below `size`, -1 if it is none */
+NEO_FN INT neo_named(neo_i64 index, INT size) {
+  return index >= 0 && index < (neo_i64)size ? (INT)index : -1;
+}

@@ -10,8 +10,9 @@ import numpy as np
 
 from neonport.backends.compiled import CompiledBackend, Launch, must_interpret
 from neonport.backends.contract import ProbeResult
-from neonport.backends.cpu import blas, jit, memory
+from neonport.backends.cpu import blas, calls, jit, memory
 from neonport.backends.cpu.evaluate import evaluate
+from neonport.backends.cpu.workspace import Workspace
 from neonport.dlpack import CPU, HOST_READABLE, host_array, host_capsule
 from neonport.errors import CompileError, DLPackError
 from neonport.nest import BoundKernel
@@ -31,6 +32,7 @@ class CPUBackend(CompiledBackend):
         super().__init__(*args, **kwargs)
         self._jit: jit.HostJit | None = None
         self._jit_known = False
+        self.workspace = Workspace()
 
     @classmethod
     def probe(cls) -> ProbeResult:
@@ -127,6 +129,12 @@ class CPUBackend(CompiledBackend):
     ) -> Callable[[], None]:
         """A BLAS call on the tensors' memory."""
         return blas.bind_gemm(a.native, b.native, c.native, alpha, beta)
+
+    def bind_call(
+        self, op: str, operands: list[Tensor], target: Tensor, params: dict[str, Any]
+    ) -> Callable[[], None]:
+        """Unfolding and BLAS for convolutions, strided NumPy for pooling, else the meaning."""
+        return calls.bind(op, [t.native for t in operands], target.native, params, self.workspace)
 
     def synchronize(self) -> None:
         """Nothing is pending: calls return when they are done."""

@@ -40,7 +40,7 @@ class OpenCLBackend(DeviceBackend):
         context, programs: what all backends on the device share.
         queue: PyOpenCL's in-order queue; everything goes through it.
         shared: whether the host sees the memory.
-        pool: memory.
+        blocks: memory.
 
     Raises:
         BackendUnavailable: no such device, or PyOpenCL is missing.
@@ -71,7 +71,7 @@ class OpenCLBackend(DeviceBackend):
             shared = os.environ.get(SHARED, "").strip() != "0"
         self.shared = shared and memory.is_shared(self.context, self.queue, self.device)
         self.dlpack_data = "pointer" if self.shared else exchange.DATA
-        self.pool = memory.Pool(self.context, self.queue, self.device, self.shared)
+        self.blocks = memory.Pool(self.context, self.queue, self.device, self.shared)
         self.dialect = opencl_dialect()
         self.identity = self.device.identity
         self.traits = self.device.traits()
@@ -86,7 +86,7 @@ class OpenCLBackend(DeviceBackend):
     def allocate(self, nbytes: int) -> Storage:
         """Zero-filled memory of the device."""
         self.check_open()
-        return self.pool.allocate(nbytes)
+        return self.blocks.allocate(nbytes)
 
     def view(self, storage: Storage, dtype: np.dtype, layout: Layout) -> Any:
         """An array over the layout where the host shares the memory, else the buffer."""
@@ -152,7 +152,7 @@ class OpenCLBackend(DeviceBackend):
 
     def memory_stats(self) -> dict[str, int]:
         """Bytes in use, at peak, and held for later."""
-        return {"in_use": self.pool.in_use, "peak": self.pool.peak, "held": self.pool.held}
+        return {"in_use": self.blocks.in_use, "peak": self.blocks.peak, "held": self.blocks.held}
 
     def cleanup_backend(self) -> None:
         """Wait for the queue and give held memory back; what fails now is logged."""
@@ -166,7 +166,7 @@ class OpenCLBackend(DeviceBackend):
             logger.warning("%s", error)
         super().cleanup_backend()
         if not inherited:
-            self.pool.release()
+            self.blocks.release()
 
     def check_open(self) -> None:
         """Raise unless the backend and the process it was made in are alive."""

@@ -26,7 +26,7 @@ def dev(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
     be = OpenCLBackend(rng_seed=0)
     be.bsz = 4
-    be.shared = be.pool.shared = False
+    be.shared = be.blocks.shared = False
     yield be
     be.cleanup_backend()
 

@@ -170,7 +170,7 @@ def test_a_queue_that_died(ocl, shared):
     for use in (be.synchronize, x.get, lambda: be.array(np.ones((2, 2)))):
         with pytest.raises(BackendUnavailable, match=r"failed .*INVALID_COMMAND_QUEUE"):
             use()
-    be.pool.queue = be.queue
+    be.blocks.queue = be.queue
     be.cleanup_backend()
     assert be.closed
     assert works(OpenCLBackend())
