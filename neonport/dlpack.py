@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import ctypes
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from neonport.dtypes import STORABLE
+from neonport.dtypes import BFLOAT16, bfloat16, is_bfloat16, is_storable
 from neonport.errors import DLPackError, DtypeError
 from neonport.shape import Shape, contiguous_strides
-
-if TYPE_CHECKING:
-    from neonport.tensor import Tensor
+from neonport.tensor import Tensor
 
 CPU = (1, 0)
 HOST_READABLE = (1, 3, 11, 13)  # kDLCPU, kDLCUDAHost, kDLROCMHost, kDLCUDAManaged
@@ -26,6 +24,7 @@ VERSION = (1, 0)  # what consumers of ours ask for
 READ_ONLY, IS_COPIED = 1, 2
 LEGACY, VERSIONED = b"dltensor", b"dltensor_versioned"
 CODES = {"i": 0, "u": 1, "f": 2, "b": 6}  # DLDataTypeCode by NumPy's kind
+BFLOAT = 4  # the code of bfloat16
 
 
 class _Tensor(ctypes.Structure):
@@ -117,7 +116,7 @@ def handle_capsule(
     capsule = stand_in.__dlpack__(max_version=max_version)
     inner, versioned = _structs(capsule)
     inner.device_type, inner.device_id = device
-    inner.code = CODES[tensor.dtype.kind]
+    inner.code = BFLOAT if is_bfloat16(tensor.dtype) else CODES[tensor.dtype.kind]
     inner.bits, inner.lanes = 8 * tensor.dtype.itemsize, 1
     inner.data = handle if tensor.size else None
     inner.byte_offset = first + tensor.offset * tensor.dtype.itemsize if tensor.size else 0
@@ -129,7 +128,16 @@ def handle_capsule(
 
 
 def host_capsule(array: np.ndarray, max_version: tuple[int, int] | None, copied: bool) -> Any:
-    """NumPy's capsule of host memory; `copied`: nobody else sees the memory."""
+    """NumPy's capsule of host memory; `copied`: nobody else sees the memory.
+
+    Raises:
+        DLPackError: bfloat16, of which NumPy makes none.
+    """
+    if is_bfloat16(array.dtype):
+        raise DLPackError(
+            "dlpack: NumPy makes no capsule of bfloat16; export the bits, which are shared too: "
+            "torch.from_dlpack(t.share(t.shape, np.uint16)).view(torch.bfloat16)"
+        )
     capsule = array.__dlpack__(max_version=max_version)
     if copied:
         _mark_copied(_structs(capsule)[1])
@@ -175,12 +183,13 @@ def read_handle(x: Any, device: tuple[int, int]) -> Foreign:
         capsule = x.__dlpack__()
     inner, versioned = _structs(capsule)
     kind = next((k for k, code in CODES.items() if code == inner.code), "")
-    if not kind or inner.lanes != 1 or inner.bits % 8:
+    half = inner.code == BFLOAT and inner.bits == 16
+    if not (kind or half) or inner.lanes != 1 or inner.bits % 8:
         raise DLPackError(
             f"from_dlpack: a dtype of code {inner.code}, {inner.bits} bits and {inner.lanes} lanes "
             "cannot be a tensor's; convert it first"
         )
-    dtype = np.dtype(f"{kind}{inner.bits // 8}")
+    dtype = bfloat16() if half else np.dtype(f"{kind}{inner.bits // 8}")
     shape = tuple(int(inner.shape[i]) for i in range(inner.ndim))
     strides = (
         tuple(int(inner.strides[i]) for i in range(inner.ndim))
@@ -307,16 +316,24 @@ def _copied(backend: Any, x: Any) -> Tensor:
 
 def host_array(x: Any) -> np.ndarray:
     """The values of a DLPack producer as a host array, shared where its memory is readable here."""
+    if isinstance(x, (np.ndarray, Tensor)) and is_bfloat16(x.dtype):
+        return np.asarray(x)  # needs no capsule, and NumPy has none
     try:
         if x.__dlpack_device__()[0] in HOST_READABLE:
             values = np.from_dlpack(x)
         else:
             values = np.from_dlpack(x, device="cpu", copy=True)
     except (BufferError, RuntimeError, TypeError) as error:
+        hint = ""
+        if str(getattr(x, "dtype", "")).endswith(BFLOAT16):
+            hint = (
+                "; NumPy reads no capsule of bfloat16, but one of its bits: "
+                "be.from_dlpack(x.view(torch.uint16)).share(x.shape, 'bfloat16')"
+            )
         raise DLPackError(
-            f"from_dlpack: {type(x).__name__} cannot be read by the host: {error}"
+            f"from_dlpack: {type(x).__name__} cannot be read by the host: {error}{hint}"
         ) from error
-    if values.dtype not in STORABLE:
+    if not is_storable(values.dtype):
         raise DLPackError(
             f"from_dlpack: dtype {values.dtype} cannot be a tensor's; convert it first"
         )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from neonport.dtypes import is_real
 from neonport.errors import ConfigurationError, DtypeError, ShapeError, UnknownOpError
 from neonport.ops import OPS
 from neonport.rules import LEADING
@@ -284,11 +285,7 @@ def as_operand(value: Any, op_name: str) -> Any:
         return value
     if isinstance(value, (bool, int, float)):
         return float(value)
-    if (
-        isinstance(value, (np.generic, np.ndarray))
-        and not value.ndim
-        and value.dtype.kind in "biuf"
-    ):
+    if isinstance(value, (np.generic, np.ndarray)) and not value.ndim and is_real(value.dtype):
         return float(value)
     hint = "; make it a tensor first: be.array(x)" if hasattr(value, "__array__") else ""
     raise DtypeError(

@@ -14,6 +14,7 @@ from neonport.backends.cpu import blas, calls, jit, memory
 from neonport.backends.cpu.evaluate import evaluate
 from neonport.backends.cpu.workspace import Workspace
 from neonport.dlpack import CPU, HOST_READABLE, host_array, host_capsule
+from neonport.dtypes import FLOAT_NAMES
 from neonport.errors import CompileError, DLPackError
 from neonport.nest import BoundKernel
 from neonport.numerics import cast
@@ -25,6 +26,7 @@ class CPUBackend(CompiledBackend):
     """Tensors in host memory; always available, and the reference for every other backend."""
 
     backend_name: ClassVar[str] = "cpu"
+    default_dtypes: ClassVar[tuple[str, ...]] = FLOAT_NAMES
     device_type: ClassVar[int] = 0
     tensor_cls = Tensor
 

@@ -50,6 +50,15 @@ NEO_FN neo_half neo_to_half(float x) {
   return (neo_half)(body | sign);
 }
 
+/* ---- bfloat16 as bits, the upper half of a float32 ---- */
+typedef unsigned short neo_bf16;
+NEO_FN float neo_from_bf16(neo_bf16 h) { return neo_float((neo_i32)((neo_u32)h << 16)); }
+NEO_FN neo_bf16 neo_to_bf16(float x) {
+  const neo_u32 bits = (neo_u32)neo_bits(x), high = bits >> 16;
+  const neo_u32 nearest = (bits + 0x7fff + (high & 1)) >> 16;
+  return (neo_bf16)(x != x ? (high & 0x8000) | 0x7fc0 : nearest);
+}
+
 /* ---- exponentials: 2^n times a polynomial on [-ln2/2, ln2/2] (coefficients: Cephes expf) ---- */
 NEO_FN float neo_scale_f32(float y, neo_i32 n) {
   const neo_i32 half = n >> 1; /* two factors, so that results below the smallest normal survive */

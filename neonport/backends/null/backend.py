@@ -17,6 +17,7 @@ from neonport.backends.cpu import memory
 from neonport.backends.cpu.dialect import c_dialect
 from neonport.backends.cpu.jit import render_c, shape_of
 from neonport.dlpack import CPU
+from neonport.dtypes import FLOAT_NAMES
 from neonport.errors import ConfigurationError, DLPackError
 from neonport.lower import Lowering
 from neonport.nest import BoundKernel
@@ -61,6 +62,7 @@ class NullBackend(CompiledBackend):
     """
 
     backend_name: ClassVar[str] = "null"
+    default_dtypes: ClassVar[tuple[str, ...]] = FLOAT_NAMES
     device_type: ClassVar[int] = 0
     tensor_cls = Tensor
 

@@ -16,6 +16,7 @@ from neonport.backends.device.gemm import check
 from neonport.backends.opencl import devices, exchange, launch, memory, sessions
 from neonport.backends.opencl.runtimes import load_pyopencl
 from neonport.dlpack import CPU, adopt, host_capsule
+from neonport.dtypes import FLOAT_NAMES
 from neonport.errors import BackendUnavailable, DLPackError, NeonportError
 from neonport.log import logger
 from neonport.render_dialects import opencl_dialect
@@ -47,6 +48,7 @@ class OpenCLBackend(DeviceBackend):
     """
 
     backend_name: ClassVar[str] = "opencl"
+    default_dtypes: ClassVar[tuple[str, ...]] = FLOAT_NAMES
     device_type: ClassVar[int] = 1
     tensor_cls = Tensor
 
@@ -59,7 +61,7 @@ class OpenCLBackend(DeviceBackend):
             raise BackendUnavailable(f"opencl: {devices.probe().reason}") from error
         self.device = devices.choose(device_id)
         if not self.device.float64:
-            self.default_dtypes = ("float16", "float32")  # type: ignore[misc]
+            self.default_dtypes = FLOAT_NAMES[:3]  # type: ignore[misc]
         super().__init__(*args, device_id=device_id, **kwargs)
         session = sessions.open_session(self.device, self)
         self.context, self.programs = session.context, session.programs

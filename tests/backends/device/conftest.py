@@ -12,7 +12,7 @@ from neonport.backends.opencl import devices
 from neonport.ops import OPS
 from neonport.tensor import Tensor
 
-TOLERANCE = {"float16": 2e-3, "float32": 2e-5, "float64": 1e-12}
+TOLERANCE = {"float16": 2e-3, "bfloat16": 1e-2, "float32": 2e-5, "float64": 1e-12}
 
 
 @pytest.fixture
