@@ -2,6 +2,9 @@
 
     python benchmarks/optree.py [--json FILE] [--quick] [--check]
         [--sizes 1e3,1e5,1e7] [--trees adam,softmax] [--peers numpy,torch,jax] [--repeats N]
+        [--backend opencl]
+
+With another backend than cpu, our cpu backend is one of the peers.
 
 GB/s count each input read once and each output written once. A ratio is the peer's time over ours
 in the same turn (minimum, median, maximum): above 1 ours is faster. "% of copy" compares with a
@@ -43,12 +46,14 @@ FROM_MEMORY = 1_000_000  # elements from which the copy bandwidth says something
 
 
 def contestants(
-    tree: Tree, n: int, names: Sequence[str], skipped: dict[str, str]
+    tree: Tree, n: int, names: Sequence[str], skipped: dict[str, str], backend: str = "cpu"
 ) -> tuple[Ours, list[Contestant]]:
     """Everybody who can do a workload, on copies of the same fresh data; ours first."""
     inputs = tree.inputs(n, np.random.default_rng())
-    ours = Ours(tree, inputs)
+    ours = Ours(tree, inputs, backend)
     found = [_contestant(OURS, ours.job())]
+    if backend != "cpu":
+        found.append(_contestant("cpu", Ours(tree, inputs).job()))
     for name in names:
         try:
             found.append(_contestant(name, peers.find(name)(tree, inputs)))
@@ -63,7 +68,7 @@ def _contestant(name: str, job: peers.Job) -> Contestant:
 
 def measure(tree: Tree, n: int, options: argparse.Namespace, skipped: dict[str, str]) -> Any:
     """Compare, then time; the row with what belongs to it."""
-    ours, found = contestants(tree, n, options.peers, skipped)
+    ours, found = contestants(tree, n, options.peers, skipped, options.backend)
     if options.check:
         check_same(found, 1e-3, tree.atol)
         print(f"{tree.name}, {n} elements: {', '.join(c.name for c in found)} agree", flush=True)
@@ -100,6 +105,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--sizes", default="1e3,1e5,1e7", help="elements, comma-separated")
     parser.add_argument("--trees", default="", help="workloads whose name contains one of these")
     parser.add_argument("--peers", default=",".join(peers.NAMES), help="comma-separated")
+    parser.add_argument("--backend", default="cpu", help="ours, default cpu")
     parser.add_argument("--repeats", type=int, default=9, help="turns a workload, at least 7")
     parser.add_argument("--quick", action="store_true", help="7 short turns, no 1e7")
     parser.add_argument("--check", action="store_true", help="compare results, time nothing")

@@ -9,20 +9,21 @@ from typing import Any
 
 from benchmarks.peers import Job
 from benchmarks.trees import Arrays, Tree
-from neonport.backends import gen_backend
 from neonport.explain import Explanation
+from neonport.registry import create_backend
 
 CALLS = 2000
 
 
 class Ours:
-    """A workload on the cpu backend.
+    """A workload on one of our backends.
 
     The tree is built again in every run, as in a loop of a user; a gradient is derived once.
     """
 
-    def __init__(self, tree: Tree, inputs: Arrays) -> None:
-        self.be = gen_backend("cpu", batch_size=128)
+    def __init__(self, tree: Tree, inputs: Arrays, backend: str = "cpu") -> None:
+        self.be = create_backend(backend)
+        self.be.bsz = 128
         self.tree = tree
         self.tensors = {name: self.be.array(array) for name, array in inputs.items()}
         self.once = None if tree.derived is None else tree.derived(self.be, **self.tensors)
@@ -39,11 +40,12 @@ class Ours:
         return list(zip(self.targets, self.values(), strict=True))
 
     def job(self) -> Job:
-        """The statement, built and run."""
-        be, tensors, formula = self.be, self.tensors, self.tree.formula
+        """The statement, built and run to its end."""
+        be, tensors, formula, wait = self.be, self.tensors, self.tree.formula, self.be.synchronize
 
         def many() -> None:
             be.assign_many(self.pairs())
+            wait()
 
         if len(self.targets) > 1 or self.once:
             run = many
@@ -52,6 +54,7 @@ class Ours:
 
             def run() -> None:
                 (target[:],) = formula(be, **tensors)
+                wait()
 
         return Job(run, lambda: [t.get() for t in self.targets])
 

@@ -40,6 +40,7 @@ class DeviceDialect(Dialect):
         vectors: whether the language has vector types; without them a work-item that handles
             several elements loops over its lanes.
         load, load_half, store, store_half: access to memory.
+        half_vectors: what defines that access for vectors of a width.
         from_bfloat16, to_bfloat16: the bits of a bfloat16 as a float32, and back.
         convert, saturate, saturate_int, truth: conversions to a type; from a float to an integer,
             from an integer to another, to 0 or 1.
@@ -54,6 +55,7 @@ class DeviceDialect(Dialect):
     load_half: str = "neo_from_half({p}[{i}])"
     store: str = "{p}[{i}] = {x};"
     store_half: str = "{p}[{i}] = neo_to_half({x});"
+    half_vectors: str = ""
     from_bfloat16: str = "neo_from_bf16_{s}({x})"
     to_bfloat16: str = "((ushort)neo_to_bf16_{s}({x}))"
     convert: str = "(({t}){x})"
@@ -102,6 +104,8 @@ class DeviceDialect(Dialect):
         """Text before the kernel."""
         parts = [self.wide] if float64 and self.wide else []
         parts.append(self.prelude)
+        if width > 1 and self.half_vectors:
+            parts.append(self.half_vectors.format(w=width))
         widths = [1] if width == 1 or not self.vectors else [1, width]
         for dtype in ("float32", "float64") if float64 else ("float32",):
             sections = ["functions.h", f"functions_{SUFFIX[dtype]}.h"]
@@ -152,9 +156,10 @@ def opencl_dialect() -> DeviceDialect:
         expressions=_ROWS,
         vectors=True,
         load="vload{w}(0, {p} + ({i}))",
-        load_half="vload_half{w}(0, {p} + ({i}))",
+        load_half="neo_load_half{w}({p} + ({i}))",
         store="vstore{w}({x}, 0, {p} + ({i}));",
-        store_half="vstore_half{w}_rte({x}, 0, {p} + ({i}));",
+        store_half="neo_store_half{w}({x}, {p} + ({i}));",
+        half_vectors="NEO_HALF_VECTORS({w})",
         from_bfloat16="neo_from_bf16_{s}(convert_int{w}({x}))",
         to_bfloat16="convert_ushort{w}(neo_to_bf16_{s}({x}))",
         convert="convert_{t}({x})",

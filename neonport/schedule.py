@@ -189,6 +189,8 @@ class Scheduler:
         step = self.steps[index]
         if step.call or any(index in self.reach[n] for n in needs if n != index):
             return False
+        if index in self._gathered_from(root):
+            return False  # elements elsewhere have to be there before the first one is picked
         value = self.values[root]
         if is_reduction(value):
             if step.space != space or (step.axes and step.axes != axes):
@@ -203,6 +205,12 @@ class Scheduler:
         elif space != step.space:
             return False
         return self._fits([*step.roots, root])
+
+    def _gathered_from(self, root: int) -> set[int]:
+        """Steps whose results `root` reads at positions other than its own."""
+        inline, _ = self.cone(root)
+        takes = [self.values[i] for i in (root, *inline) if self.values[i].op == "take"]
+        return {self.step_of[a] for take in takes for a in take.args if a in self.step_of}
 
     def _fits(self, roots: list[int]) -> bool:
         """Whether one kernel of these roots stays within the bounds."""

@@ -358,6 +358,20 @@ class Tensor(Expression):
     def __dlpack_device__(self) -> tuple[int, int]:
         return self.backend.dlpack_device()
 
+    @property
+    def __dlpack_data__(self) -> str:
+        """What `data` of an exported capsule is; the protocol leaves that open for some devices."""
+        return self.backend.dlpack_data
+
+    def host(self) -> Any:
+        """This tensor as host memory, for libraries that take no other: `torch.from_dlpack(h)`.
+
+        Shared where the host sees the memory, else copied at each export.
+        """
+        from neonport.dlpack import Host
+
+        return Host(self)
+
     def __float__(self) -> float:
         return float(self._only())
 

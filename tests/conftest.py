@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Callable, Iterator
-from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from neonport import registry
 from neonport.backends import cleanup_backend, gen_backend
-from neonport.errors import BackendUnavailable, UnknownBackendError
+from neonport.errors import BackendUnavailable, ConfigurationError, UnknownBackendError
 
-# these drive PyOpenCL itself; the backend is not offered to users yet
-collect_ignore = [] if find_spec("pyopencl") else ["backends/opencl"]
+HERE = Path(__file__).parent
+XFAILS = HERE / "xfails"
+DRIVE_OPENCL = (HERE / "backends" / "opencl", HERE / "backends" / "device")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -31,13 +34,56 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("backend_name", list(dict.fromkeys(names)))
 
 
+def _platform(config: pytest.Config) -> str:
+    """What the file of known gaps is called: the backend under test, or the platform below it."""
+    (*_, name) = config.getoption("--backend") or ["cpu"]
+    device = os.environ.get("NEONPORT_OPENCL_DEVICE", "").partition(":")[0].strip().lower()
+    return device or name
+
+
+def known_gaps(text: str) -> dict[str, str]:
+    """Reasons by pattern of test ids; a line reads `pattern  # reason`, `*` stands for anything."""
+    found = {}
+    for line in text.splitlines():
+        pattern, mark, reason = line.partition("  # ")
+        if not line.strip() or line.startswith("#"):
+            continue
+        if not mark or not reason.strip():
+            raise pytest.UsageError(f"a known gap needs a reason: pattern  # reason; got {line!r}")
+        found[pattern.strip()] = reason.strip()
+    return found
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark what drives OpenCL; expect the failures of tests/xfails/<platform>.txt.
+
+    A line of that file that fits no test, or a test that passes, is an error.
+    """
+    for item in items:
+        if any(folder in item.path.parents for folder in DRIVE_OPENCL):
+            item.add_marker("opencl")
+    path = XFAILS / f"{_platform(config)}.txt"
+    if not path.is_file():
+        return
+    for pattern, reason in known_gaps(path.read_text(encoding="utf-8")).items():
+        form = re.compile(re.escape(pattern).replace(r"\*", ".*"))
+        fits = [item for item in items if form.fullmatch(item.nodeid)]
+        for item in fits:
+            item.add_marker(pytest.mark.xfail(reason=reason, strict=True))
+        whole = not any("::" in arg for arg in config.args)
+        collected = any(item.nodeid.startswith(pattern.partition("::")[0]) for item in items)
+        if not fits and whole and collected:
+            raise pytest.UsageError(f"{path.name}: no test is called {pattern!r} any more")
+
+
 @pytest.fixture
 def make_backend(backend_name: str) -> Iterator[Callable[..., Any]]:
     """Factory of the process-wide backend: `make_backend(batch_size=8, dtype=np.float64)`.
 
     A backend that is known but has no device, or is not installed here, skips the test with the
-    reason it gave. A broken one fails it, and so does a name that nobody registered: a skip would
-    make a suite green in which nothing runs.
+    reason it gave, and so does a device without the dtype. A broken one fails it, and so does a
+    name that nobody registered: a skip would make a suite green in which nothing runs.
     """
 
     def make(*, dtype: Any = None, **kwargs: Any) -> Any:
@@ -46,6 +92,10 @@ def make_backend(backend_name: str) -> Iterator[Callable[..., Any]]:
         try:
             return gen_backend(backend_name, **kwargs)
         except UnknownBackendError:
+            raise
+        except ConfigurationError as error:
+            if dtype is not None and "cannot be the default" in str(error):
+                pytest.skip(str(error))
             raise
         except BackendUnavailable as error:
             if registry.probe(backend_name).state in ("no-device", "not-installed"):

@@ -54,6 +54,8 @@ class Contract(ABC):
     default_dtypes: ClassVar[tuple[str, ...]] = ("float16", "float32", "float64")
     device_type: ClassVar[int] = 1
     use_pinned_mem: ClassVar[bool] = False
+    # what `data` of a DLPack capsule is: "pointer", or the kind of handle
+    dlpack_data: str = "pointer"
     _min_dims: ClassVar[int] = 2
 
     def __init__(

@@ -13,6 +13,14 @@ BUILTIN = (
         summary="NumPy arrays, fused kernels compiled for this machine",
     ),
     BackendInfo(
+        "opencl",
+        "neonport.backends.opencl.backend:OpenCLBackend",
+        protocol=(1, 0),
+        priority=50,
+        summary="GPUs and processors through PyOpenCL, fused kernels in OpenCL C",
+        probe="neonport.backends.opencl.devices:probe",
+    ),
+    BackendInfo(
         "null",
         "neonport.backends.null.backend:NullBackend",
         protocol=(1, 0),

@@ -4,7 +4,16 @@ NEO_FN REAL neo_exp2_SUFFIX(REAL x) { return exp2(x); }
 NEO_FN REAL neo_log_SUFFIX(REAL x) { return log(x); }
 NEO_FN REAL neo_log2_SUFFIX(REAL x) { return log2(x); }
 NEO_FN REAL neo_tanh_SUFFIX(REAL x) { return tanh(x); }
-NEO_FN REAL neo_pow_SUFFIX(REAL x, REAL y) { return pow(x, y); }
+/* A base below the smallest normal number goes by its square root: PoCL 3.1 is wrong there, and in
+   the other lanes of the vector too. */
+NEO_FN REAL neo_pow_SUFFIX(REAL x, REAL y) {
+  const REAL a = fabs(x), zero = (REAL)0, smallest = (REAL)2.2250738585072014e-308;
+  const REAL tiny = NEO_BOOL_SUFFIX((a > zero) & (a < smallest));
+  const REAL r = pow(tiny != zero ? sqrt(a) : x, tiny != zero ? y + y : y);
+  const REAL whole = floor(y) == y ? r : (REAL)(NEO_INF - NEO_INF);
+  const REAL signed_r = floor(y * (REAL)0.5) * (REAL)2 != y ? -whole : whole;
+  return ((tiny != zero) & (x < zero)) ? signed_r : r;
+}
 NEO_FN REAL neo_sig_SUFFIX(REAL x) {
   const REAL e = exp(-fabs(x));
   return (x >= (REAL)0 ? (REAL)1 : e) / (1.0 + e);

@@ -18,3 +18,17 @@ typedef ulong neo_word;
 #define NEO_FMA(a, b, c) ((a) * (b) + (c))
 #endif
 #define NEO_MUL_HI(a, b) mul_hi(a, b)
+/* Half vectors pass through memory of the work-item: OpenCL lets their address be that of any half,
+   PoCL 3.1 takes it for one of an aligned vector and crashes. */
+#define NEO_HALF_VECTORS(W) \
+  NEO_FN float##W neo_load_half##W(const GLOBAL half *p) { \
+    const ushort##W bits = vload##W(0, (const GLOBAL ushort *)p); \
+    return vload_half##W(0, (const half *)&bits); \
+  } \
+  NEO_FN void neo_store_half##W(float##W x, GLOBAL half *p) { \
+    ushort##W bits; \
+    vstore_half##W##_rte(x, 0, (half *)&bits); \
+    vstore##W(bits, 0, (GLOBAL ushort *)p); \
+  }
+#define neo_load_half(p) vload_half(0, p)
+#define neo_store_half(x, p) vstore_half_rte(x, 0, p)

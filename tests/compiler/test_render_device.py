@@ -173,7 +173,7 @@ def test_learning_rates_are_arguments(null):
 
 def test_half_is_only_a_storage_format(null):
     body = _body(null.render(TREES["columns_half"](null), "opencl")[0])
-    assert "vload_half4(" in body
+    assert "neo_load_half4(" in body
     assert "GLOBAL half *b0" in body
     assert not re.search(r"\bhalf\d* v\d", body)
 

@@ -156,7 +156,7 @@ class CPUBackend(CompiledBackend):
         if stream is not None:
             raise DLPackError(f"dlpack: host memory has no stream; stream={stream!r} must be None")
         array = tensor.get() if copy else tensor.native
-        return host_capsule(array, max_version, copy)
+        return host_capsule(array, max_version, copied=bool(copy))
 
     def dlpack_adopt(self, x: Any) -> Tensor:
         """A tensor over the producer's host memory."""

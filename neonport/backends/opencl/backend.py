@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
@@ -13,18 +14,18 @@ from neonport.backends.cpu import blas, calls
 from neonport.backends.cpu.workspace import Workspace
 from neonport.backends.device.backend import DeviceBackend
 from neonport.backends.device.gemm import check
-from neonport.backends.opencl import devices, launch, memory
-from neonport.backends.opencl.programs import Programs
+from neonport.backends.opencl import devices, exchange, launch, memory, sessions
 from neonport.backends.opencl.runtimes import load_pyopencl
-from neonport.dlpack import CPU, host_capsule
+from neonport.dlpack import CPU, adopt, host_capsule
 from neonport.dtypes import FLOAT_NAMES
-from neonport.errors import BackendUnavailable, DLPackError
+from neonport.errors import BackendUnavailable, DLPackError, NeonportError
+from neonport.log import logger
 from neonport.render_dialects import opencl_dialect
 from neonport.shape import span
 from neonport.storage import Layout, Storage
 from neonport.tensor import Tensor
 
-OPENCL = 4  # kDLOpenCL
+SHARED = "NEONPORT_OPENCL_SHARED"
 # unfolding and the host's BLAS, strided NumPy: on processors 1.4 to 15 times as fast as our kernels
 HOSTED = frozenset({"conv", "conv_data", "conv_filter", "pool", "unpool"})
 
@@ -32,13 +33,18 @@ HOSTED = frozenset({"conv", "conv_data", "conv_filter", "pool", "unpool"})
 class OpenCLBackend(DeviceBackend):
     """Tensors in the memory of an OpenCL device.
 
-    `device_id` counts the devices, GPUs first; NEONPORT_OPENCL_DEVICE ("intel", "pocl:0") narrows
-    them down.
+    Args:
+        device_id: number of the device, GPUs first, among those that NEONPORT_OPENCL_DEVICE
+            ("intel", "pocl:0") names.
+        shared: whether the host may read and write buffers in place where the device lets it;
+            False, or NEONPORT_OPENCL_SHARED=0, treats the memory as out of reach.
 
     Attributes:
         device: the device and what it can do.
+        context, programs: what all backends on the device share.
         queue: PyOpenCL's in-order queue; everything goes through it.
-        programs, blocks: built kernels, memory.
+        shared: whether the host sees the memory.
+        blocks: memory.
 
     Raises:
         BackendUnavailable: no such device, or PyOpenCL is missing.
@@ -49,7 +55,9 @@ class OpenCLBackend(DeviceBackend):
     device_type: ClassVar[int] = 1
     tensor_cls = Tensor
 
-    def __init__(self, *args: Any, device_id: int = 0, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, device_id: int = 0, shared: bool | None = None, **kwargs: Any
+    ) -> None:
         try:
             cl = load_pyopencl()
         except ImportError as error:
@@ -58,17 +66,18 @@ class OpenCLBackend(DeviceBackend):
         if not self.device.float64:
             self.default_dtypes = FLOAT_NAMES[:3]  # type: ignore[misc]
         super().__init__(*args, device_id=device_id, **kwargs)
+        session = sessions.open_session(self.device, self)
+        self.context, self.programs = session.context, session.programs
         try:
-            self.context = cl.Context([self.device.handle])
             self.queue = cl.CommandQueue(self.context, self.device.handle)
         except cl.Error as error:
-            raise BackendUnavailable(
-                f"opencl: {self.device.words} cannot be opened: {error}"
-            ) from error
-        self.shared = memory.is_shared(self.context, self.queue, self.device)
+            raise launch.failed(self.device, error) from error
+        if shared is None:
+            shared = os.environ.get(SHARED, "").strip() != "0"
+        self.shared = shared and memory.is_shared(self.context, self.queue, self.device)
+        self.dlpack_data = "pointer" if self.shared else exchange.DATA
         self.blocks = memory.Pool(self.context, self.queue, self.device, self.shared)
         self.workspace = Workspace()
-        self.programs = Programs(self.context, self.device)
         self.dialect = opencl_dialect()
         self.identity = self.device.identity
         self.traits = self.device.traits()
@@ -140,6 +149,8 @@ class OpenCLBackend(DeviceBackend):
 
     def synchronize(self) -> None:
         """Wait until the queue is empty."""
+        if sessions.is_inherited():
+            raise sessions.after_fork(self.device)
         try:
             self.queue.finish()
         except load_pyopencl().Error as error:
@@ -150,11 +161,24 @@ class OpenCLBackend(DeviceBackend):
         return {"in_use": self.blocks.in_use, "peak": self.blocks.peak, "held": self.blocks.held}
 
     def cleanup_backend(self) -> None:
-        """Wait for the queue and give held memory back."""
-        if not self.closed:
-            self.synchronize()
-            super().cleanup_backend()
+        """Wait for the queue and give held memory back; what fails now is logged."""
+        if self.closed:
+            return
+        inherited = sessions.is_inherited()
+        try:
+            if not inherited:
+                self.synchronize()
+        except NeonportError as error:
+            logger.warning("%s", error)
+        super().cleanup_backend()
+        if not inherited:
             self.blocks.release()
+
+    def check_open(self) -> None:
+        """Raise unless the backend and the process it was made in are alive."""
+        if sessions.is_inherited():
+            raise sessions.after_fork(self.device)
+        super().check_open()
 
     # ---- programs and products ---------------------------------------------------------------
 
@@ -226,34 +250,39 @@ class OpenCLBackend(DeviceBackend):
 
     def dlpack_device(self) -> tuple[int, int]:
         """The host where it shares the memory, else kDLOpenCL with the number of the device."""
-        return CPU if self.shared else (OPENCL, self.device_id)
-
-    def dlpack_shares(self, device: tuple[int, int]) -> bool:
-        """Its own kind of memory; whose it is, `dlpack_adopt` asks."""
-        return device == self.dlpack_device()
+        return CPU if self.shared else (exchange.OPENCL, self.device.index)
 
     def dlpack_capsule(
         self, tensor: Tensor, *, stream: Any, max_version: Any, copy: bool | None
     ) -> Any:
-        """NumPy's capsule of shared memory, after pending work."""
+        """NumPy's capsule of shared memory, or one with the cl_mem, after pending work."""
         if not self.shared:
-            raise DLPackError(
-                f"dlpack: no library takes the memory of {self.device.words}; export a host copy: "
-                "np.from_dlpack(t, device='cpu') or t.get()"
-            )
+            return exchange.capsule(self, tensor, stream=stream, max_version=max_version, copy=copy)
         if stream is not None:
             raise DLPackError(f"dlpack: host memory has no stream; stream={stream!r} must be None")
         array = tensor.get() if copy else self.host_array(tensor, None, None)
-        return host_capsule(array, max_version, copy)
+        return host_capsule(array, max_version, copied=bool(copy))
 
-    def dlpack_adopt(self, x: Any) -> Tensor:
-        """Another tensor over memory of this backend.
+    def from_dlpack(self, x: Any, copy: bool | None = None, trust_cl_mem: bool = False) -> Tensor:
+        """A tensor over the memory of another library's array; see `Backend.from_dlpack`.
+
+        Args:
+            trust_cl_mem: believe that the data of `x` is a cl_mem handle although it does not say
+                so. A handle that is none ends the process.
+        """
+        return adopt(self, x, copy, trust_cl_mem=trust_cl_mem)
+
+    def dlpack_adopt(self, x: Any, trust_cl_mem: bool = False) -> Tensor:
+        """A tensor over memory of this context.
 
         Raises:
-            DLPackError: the memory is foreign; a driver may copy it unseen.
+            DLPackError: the memory is the host's, which a driver may copy unseen, or not of this
+                context.
         """
         if isinstance(x, Tensor) and x.backend is self:
             return Tensor(self, x.storage, x.dtype, x.layout)
+        if not self.shared:
+            return exchange.adopt(self, x, trust_cl_mem)
         raise DLPackError(
             f"from_dlpack: {self} does not share foreign memory; copy it: "
             "be.from_dlpack(x, copy=True)"

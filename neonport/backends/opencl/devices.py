@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from neonport.backends.contract import ProbeResult
@@ -19,6 +19,8 @@ PLATFORMS = {
 }  # fmt: skip
 # CPU drivers that put work-items into the lanes of vectors themselves
 SCALAR = frozenset({"rusticl"})
+OWN_CACHE = frozenset({"pocl"})
+BROKEN_POCL = "3.0-rc"
 INSTALL = "install a runtime (a GPU driver; `pip install intel-opencl-rt`; Debian: pocl-opencl-icd)"
 
 
@@ -30,11 +32,13 @@ class Device:
         handle: PyOpenCL's device.
         platform: short name of its platform.
         ordinal: its number within the platform.
+        index: its number among all devices, in the order of `list_devices`.
     """
 
     handle: Any
     platform: str
     ordinal: int
+    index: int = 0
 
     @property
     def cpu(self) -> bool:
@@ -48,6 +52,11 @@ class Device:
         return "cl_khr_fp64" in self.handle.extensions.split()
 
     @property
+    def half(self) -> bool:
+        """Whether it computes in half precision; storing it needs no such thing."""
+        return "cl_khr_fp16" in self.handle.extensions.split()
+
+    @property
     def words(self) -> str:
         """Platform, device and driver, for people."""
         name, driver = self.handle.name.strip(), self.handle.driver_version.strip()
@@ -58,6 +67,11 @@ class Device:
         """What compiled programs depend on besides their text."""
         d = self.handle
         return "|".join((d.platform.name, d.platform.version, d.name, d.version, d.driver_version))
+
+    @property
+    def keeps_programs(self) -> bool:
+        """Whether the driver has a cache on disk; PoCL compiles twice where its binary is asked."""
+        return self.platform in OWN_CACHE
 
     def traits(self) -> Traits:
         """What the renderer has to know."""
@@ -99,6 +113,22 @@ def _rank(device: Device) -> int:
     return next((i for i, kind in enumerate(kinds) if device.handle.type & kind), len(kinds))
 
 
+def _objection(platform: str, handle: Any) -> str:
+    """Why a device is left out; empty if it is not."""
+    if not handle.available:
+        return "is not available"
+    if not handle.compiler_available:
+        return "has no compiler"
+    if platform == "pocl" and handle.driver_version.startswith(BROKEN_POCL):
+        return (
+            f"is left out: PoCL {handle.driver_version.strip()}, the one in the package "
+            "pocl-binary-distribution, has a compiler that fails on newer processors, or ends the "
+            "process; pip uninstall pocl-binary-distribution, and install intel-opencl-rt or "
+            "Debian's pocl-opencl-icd"
+        )
+    return ""
+
+
 def list_devices() -> tuple[list[Device], list[str]]:
     """All devices, GPUs before CPUs and otherwise in the loader's order, and what went wrong.
 
@@ -120,13 +150,16 @@ def list_devices() -> tuple[list[Device], list[str]]:
             continue
         if not handles:
             trouble.append(f"platform {platform.name} has no device")
-        for ordinal, handle in enumerate(handles):
-            if handle.available and handle.compiler_available:
-                found.append(Device(handle, _short(platform), ordinal))
-            else:
-                trouble.append(f"{handle.name} on {platform.name} is not available")
+        name = _short(platform)
+        for handle in handles:
+            why = _objection(name, handle)
+            if why:
+                trouble.append(f"{handle.name.strip()} on {platform.name} {why}")
+                continue
+            ordinal = sum(d.platform == name for d in found)
+            found.append(Device(handle, name, ordinal))
     found.sort(key=_rank)
-    return found, trouble
+    return [replace(device, index=i) for i, device in enumerate(found)], trouble
 
 
 def choose(device_id: int = 0) -> Device:
@@ -175,5 +208,9 @@ def probe() -> ProbeResult:
         return ProbeResult("no-device", reason=str(error))
     except Exception as error:  # drivers too
         return ProbeResult("broken", reason=f"OpenCL does not answer: {error}")
-    kinds = "float16 in memory, float32" + (", float64" if first.float64 else ", no float64")
-    return ProbeResult("ready", f"{first.words}: {kinds}", count=len(devices))
+    kinds = f"fp64 {_yes(first.float64)}, fp16 {_yes(first.half)}"
+    return ProbeResult("ready", f"{first.words}, {kinds}", count=len(devices))
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"

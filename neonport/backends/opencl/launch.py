@@ -7,6 +7,7 @@ from typing import Any
 
 from neonport.backends.opencl.devices import Device
 from neonport.backends.opencl.runtimes import load_pyopencl
+from neonport.backends.opencl.sessions import forget_session
 from neonport.errors import BackendUnavailable, OutOfDeviceMemory
 
 
@@ -16,6 +17,7 @@ def failed(device: Device, error: Exception) -> Exception:
         return OutOfDeviceMemory(
             f"opencl: {device.words} ran out of memory or resources ({error}); use a smaller batch"
         )
+    forget_session(device)
     return BackendUnavailable(
         f"opencl: {device.words} failed ({error}); its results since the last synchronize are "
         "lost. Make a new backend with gen_backend, or choose another device"

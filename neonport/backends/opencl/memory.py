@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import weakref
 from collections import defaultdict
-from itertools import count
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,6 @@ from neonport.storage import Layout, Storage
 
 SMALLEST = 256
 PAGE = 4096
-_spaces = count(1)
 
 
 class Block:
@@ -61,7 +60,7 @@ class Pool:
         if block.used:
             self._clear(block)
         block.used = True
-        storage = Storage(block, nbytes, ("opencl", next(_spaces)), 0)
+        storage = Storage(block, nbytes, ("opencl", block.buffer.int_ptr), 0)
         weakref.finalize(storage, self._give, block).atexit = False
         with self._lock:
             self.in_use += size
@@ -123,7 +122,9 @@ class Pool:
 
     def release(self) -> None:
         """Give all blocks that are not in use back to the driver."""
-        self.queue.finish()
+        # pending work may still touch the host memory; if the queue failed, nothing is pending
+        with suppress(load_pyopencl().Error):
+            self.queue.finish()
         with self._lock:
             self._free.clear()
             self.held = 0

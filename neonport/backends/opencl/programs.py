@@ -14,7 +14,8 @@ from neonport.cache import cache_dir, read_checked, write_checked
 from neonport.errors import CompileError
 
 LOG_LENGTH = 3000
-_LINE = re.compile(r":(\d+):\d+: (?:fatal )?error")
+# "file:2:11: error: ..." and PoCL's "error: file:2:11: ..."
+_LINE = re.compile(r":(\d+):\d+: (?:fatal )?error|error: [^\s:]*:(\d+):\d+:")
 
 
 class Programs:
@@ -51,6 +52,8 @@ class Programs:
     def _load(self, source: str, options: tuple[str, ...]) -> Any:
         cl = load_pyopencl()
         handle = self.device.handle
+        if self.device.keeps_programs:
+            return self._build(source, options)
         words = "\n".join((self.device.identity, " ".join(options), source))
         name = hashlib.sha256(words.encode()).hexdigest()[:40]
         path = cache_dir() / "opencl" / f"{name}.bin"
@@ -97,5 +100,5 @@ class Programs:
 def _marked(source: str, log: str) -> str:
     """The lines of the text that the log complains about."""
     lines = source.splitlines()
-    numbers = sorted({int(n) for n in _LINE.findall(log)})[:5]
+    numbers = sorted({int(a or b) for a, b in _LINE.findall(log)})[:5]
     return "\n".join(f"{n:5d} | {lines[n - 1]}" for n in numbers if 0 < n <= len(lines))

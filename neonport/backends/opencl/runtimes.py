@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
+import site
 import sys
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,17 @@ VARIABLES = ("OCL_ICD_VENDORS", "OCL_ICD_FILENAMES", "OPENCL_VENDOR_PATH")
 
 
 def wheel_runtimes(prefix: Path | None = None) -> dict[str, str]:
-    """Libraries of runtimes in a Python environment, by the name of their .icd file."""
-    root = Path(sys.prefix) if prefix is None else prefix
+    """Libraries of runtimes in a Python environment, by the name of their .icd file.
+
+    Args:
+        prefix: its folder; None looks where this Python imports from.
+    """
+    if prefix is None:
+        everywhere: dict[str, str] = {}
+        for place in (site.getuserbase(), sys.base_prefix, sys.prefix):  # the last one wins
+            everywhere |= wheel_runtimes(Path(place))
+        return everywhere
+    root = prefix
     found = {}
     for icd in sorted((root / "etc" / "OpenCL" / "vendors").glob("*.icd")):
         try:
@@ -71,7 +81,7 @@ def load_pyopencl() -> Any:
         ImportError: it is not installed, or its libraries cannot be loaded.
     """
     folder = vendor_folder()
-    if folder is not None and "pyopencl" not in sys.modules:
+    if folder is not None:
         os.environ[VARIABLES[0]] = str(folder)
     import pyopencl
 

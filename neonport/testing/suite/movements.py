@@ -50,6 +50,8 @@ OUTSIDE = [3, -1, 6, 7, 100, 0]  # of an axis of 7: some are not there
 PICKS: tuple[tuple[str, str, tuple[int, ...], list[int], dict[str, Any]], ...] = (
     ("take", "rows", (7, 13), INDEX, {"axis": 0}),
     ("take", "columns", (13, 7), INDEX, {"axis": 1}),
+    ("take", "as many rows", (6, 13), [3, 0, 5, 3, 3, 5], {"axis": 0}),
+    ("take", "as many columns", (13, 6), [5, 5, 3, 0, 3, 3], {"axis": 1}),
     ("take", "out of range", (7, 13), OUTSIDE, {"axis": 0}),
     ("take", "3-D middle", (3, 7, 5), INDEX, {"axis": 1}),
     ("take", "no indices", (7, 13), [], {"axis": 0}),
