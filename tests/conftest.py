@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +17,15 @@ from neonport.errors import BackendUnavailable, UnknownBackendError
 
 # these drive PyOpenCL itself; the backend is not offered to users yet
 collect_ignore = [] if find_spec("pyopencl") else ["backends/opencl"]
+
+# a CuPy over host memory for this process and the ones it starts, see tests/cuda_emulator/README.md
+EMULATED = os.environ.get("NEONPORT_CUDA_EMULATOR", "") not in ("", "0")
+if EMULATED:
+    _packages = str(Path(__file__).parent / "cuda_emulator" / "packages")
+    sys.path.insert(0, _packages)
+    os.environ["PYTHONPATH"] = os.pathsep.join(
+        [_packages, *filter(None, [os.environ.get("PYTHONPATH")])]
+    )
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -54,6 +66,10 @@ def make_backend(backend_name: str) -> Iterator[Callable[..., Any]]:
 
     yield make
     cleanup_backend()
+    if EMULATED and backend_name == "cuda":
+        from cupy import _machine
+
+        _machine.check_guards()
 
 
 @pytest.fixture
