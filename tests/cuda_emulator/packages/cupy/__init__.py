@@ -26,12 +26,10 @@ class ndarray:
 
     def host(self):
         """NumPy's view of the memory, without waiting."""
-        whole = np.frombuffer((ctypes.c_uint8 * (1 << 40)).from_address(self.data.ptr), np.uint8)
-        view = np.lib.stride_tricks.as_strided(
-            whole[: self.dtype.itemsize].view(self.dtype), self.shape, self.strides
-        )
-        view.setflags(write=True)
-        return view
+        step = self.dtype.itemsize
+        first = (ctypes.c_uint8 * step).from_address(self.data.ptr)
+        view = np.frombuffer(first, np.uint8).view(self.dtype)
+        return np.lib.stride_tricks.as_strided(view, self.shape, self.strides, writeable=True)
 
     def get(self):
         """A host copy."""
