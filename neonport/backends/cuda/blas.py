@@ -134,11 +134,9 @@ class CuBlas:
         kind = ctypes.c_double if c.dtype == np.float64 else ctypes.c_float
         scales = (kind(alpha), kind(beta))
         tensors = (b, a, c) if swapped else (a, b, c)
-        jumps = [(t.strides[0],) if c.ndim == 3 and t.ndim == 3 else (0,) for t in tensors]
-        if min(jumps)[0] < 0:
+        jumps = [(t.strides[0] if t.ndim == 3 else 0,) if c.ndim == 3 else () for t in tensors]
+        if any(jump < (0,) for jump in jumps if jump):
             return None
-        if c.ndim == 2:
-            jumps = [(), (), ()]
         places = [t.storage.address + t.offset * t.dtype.itemsize for t in tensors]
         arguments = (
             first[0], second[0], *sizes, ctypes.addressof(scales[0]),
@@ -150,9 +148,7 @@ class CuBlas:
         name = "cublasGemmStridedBatchedEx" if c.ndim == 3 else "cublasGemmEx"
         return self._call(getattr(self.library, name), arguments, scales)
 
-    def _call(
-        self, function: Any, arguments: tuple[Any, ...], keep: Any
-    ) -> Callable[[], None]:
+    def _call(self, function: Any, arguments: tuple[Any, ...], keep: Any) -> Callable[[], None]:
         runtime = load_cupy().cuda.runtime
         queue, number, current = self.queue, self.queue.device.number, runtime.getDevice
 

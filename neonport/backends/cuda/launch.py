@@ -55,7 +55,9 @@ class KernelLaunch:
         words = [np.uint64(a.address) if isinstance(a, Storage) else a for a in arguments]
         self._places = list(range(0, 8 * len(words), 8))  # no argument is larger than 8 bytes
         self._bytes = np.zeros(8 * len(words), np.uint8)
-        self._table = (self._bytes.ctypes.data + np.array(self._places, np.uint64)).astype(np.uint64)
+        self._table = (self._bytes.ctypes.data + np.array(self._places, np.uint64)).astype(
+            np.uint64
+        )
         self._pointers = self._table.ctypes.data
         self.set_arguments(0, words)
 

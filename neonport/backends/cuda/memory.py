@@ -100,9 +100,7 @@ class Transfers:
         cuda, queue = load_cupy().cuda, self.queue
         try:
             with queue.current():
-                while self._pending and (
-                    len(self._pending) >= STAGES or self._pending[0][0].done
-                ):
+                while self._pending and (len(self._pending) >= STAGES or self._pending[0][0].done):
                     event, _ = self._pending.popleft()
                     event.synchronize()
                 stage = cuda.alloc_pinned_memory(values.nbytes)
@@ -152,5 +150,3 @@ def adopt(array: Any, space: Any) -> tuple[Storage, tuple[int, ...], int]:
     native = array.data + (begin - array.data.ptr)
     storage = Storage(native, first - begin + (high - low) * step, space, begin, owner=array)
     return storage, strides, (first - begin) // step - low
-
-

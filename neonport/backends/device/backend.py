@@ -90,6 +90,9 @@ class DeviceBackend(CompiledBackend):
         if not must_interpret(pairs):
             super().run(pairs)
             return
+        self.unrecordable(
+            "a statement without elements, or with memory seen in two ways, runs in NumPy"
+        )
         self.synchronize()
         values = [evaluate(on_host(v), t.shape, self.draw_uniform) for t, v in pairs]
         for (target, _), value in zip(pairs, values, strict=True):

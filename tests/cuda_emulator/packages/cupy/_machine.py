@@ -70,7 +70,11 @@ class Allocation:
         raw = np.empty(nbytes + 2 * GUARD + 512, np.uint8)
         start = -raw.ctypes.data % 512
         start += 512 if start < GUARD else 0
-        raw = np.empty(start + nbytes + GUARD + 1024, np.uint8) if start + nbytes + GUARD > len(raw) else raw
+        raw = (
+            np.empty(start + nbytes + GUARD + 1024, np.uint8)
+            if start + nbytes + GUARD > len(raw)
+            else raw
+        )
         start = -raw.ctypes.data % 512
         start += 512 if start < GUARD else 0
         self.raw, self.start = raw, start
@@ -189,7 +193,9 @@ def synchronize(pointer):
     """Run all work of a stream."""
     found = state(pointer)
     if found.capture is not None:
-        raise CUDARuntimeError(CAPTURE_UNSUPPORTED, "operation not permitted when stream is capturing")
+        raise CUDARuntimeError(
+            CAPTURE_UNSUPPORTED, "operation not permitted when stream is capturing"
+        )
     run_until(found, found.given)
 
 

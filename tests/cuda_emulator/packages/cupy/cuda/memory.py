@@ -90,7 +90,10 @@ class MemoryPool:
 
     def free_bytes(self):
         return sum(
-            b.nbytes for k, blocks in self._free.items() if k[0] == machine.local.device for b in blocks
+            b.nbytes
+            for k, blocks in self._free.items()
+            if k[0] == machine.local.device
+            for b in blocks
         )
 
 
