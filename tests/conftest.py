@@ -35,6 +35,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="NAME",
         help="backend to test; may be given several times (default: cpu)",
     )
+    parser.addoption(
+        "--cuda-texts",
+        metavar="FOLDER",
+        help="write the CUDA C++ of every kernel that the cpu backend compiles there",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    folder = config.getoption("--cuda-texts")
+    if folder:
+        from tests.compiler.cuda_texts import keep_texts
+
+        keep_texts(Path(folder))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -88,6 +88,11 @@ class Recorder:
             if not callable(part):
                 part.prepare()
 
+    @property
+    def changes(self) -> bool:
+        """Whether anything has to be prepared before a replay."""
+        return bool(self.origins) or any(not callable(part) and part.changes for part in self.parts)
+
     def launches(self) -> list[Callable[[], None]]:
         """All launches in order."""
         return [
@@ -180,10 +185,7 @@ class Step:
 def bound_calls(recorder: Recorder) -> Callable[[], None]:
     """A replay that makes the recorded calls one after the other."""
     launches = recorder.launches()
-    # what never changes needs no preparation
-    changing = bool(recorder.origins) or any(
-        not callable(part) and part.changes for part in recorder.parts
-    )
+    changing = recorder.changes
 
     def replay(recorder: Recorder = recorder) -> None:
         if changing:

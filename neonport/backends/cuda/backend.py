@@ -9,13 +9,15 @@ from typing import Any, ClassVar
 import numpy as np
 
 from neonport.backends.contract import ProbeResult
-from neonport.backends.cuda import devices, memory
+from neonport.backends.cuda import devices, graphs, memory
 from neonport.backends.cuda.blas import TYPES, CuBlas
 from neonport.backends.cuda.launch import KernelLaunch
 from neonport.backends.cuda.programs import Programs
 from neonport.backends.cuda.stream import Queue
 from neonport.backends.device.backend import DeviceBackend
+from neonport.backends.device.boxed import WORDS, Box
 from neonport.backends.device.gemm import check
+from neonport.backends.recording import Recorder
 from neonport.errors import BackendUnavailable, DLPackError
 from neonport.render_dialects import cuda_dialect
 from neonport.shape import contiguous_strides
@@ -201,6 +203,18 @@ class CUDABackend(DeviceBackend):
                 call = library.bind(a, b, c, 1.0, 0.0)
         return call or super().bind_batched_matmul(a, b, c)
 
+    # ---- recording ---------------------------------------------------------------------------
+
+    def start_recording(self, recorder: Recorder) -> None:
+        """Give the recording a box for the numbers that change."""
+        storage = self.allocate(8 * WORDS)
+        address = storage.address
+        recorder.extra = Box(storage, lambda words: self.transfers.upload(address, words))
+
+    def make_replay(self, recorder: Recorder) -> tuple[Callable[[], None], str]:
+        """A CUDA graph of the launches, or the calls where none can be captured."""
+        return graphs.make_replay(self.queue, recorder)
+
     # ---- time --------------------------------------------------------------------------------
 
     def init_mark(self) -> Any:
@@ -223,7 +237,7 @@ class CUDABackend(DeviceBackend):
     # ---- exchange ----------------------------------------------------------------------------
 
     def dlpack_device(self) -> tuple[int, int]:
-        """kDLCUDA with the number of the device."""
+        """The DLPack type of CUDA memory, and the number of the device."""
         return (CUDA, self.device_id)
 
     def dlpack_shares(self, device: tuple[int, int]) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy as np
 from neonport.backends.compiled import CompiledBackend, Launch, must_interpret
 from neonport.backends.cpu.evaluate import evaluate
 from neonport.backends.device import gemm
+from neonport.backends.device.boxed import Box, BoxedLaunch
 from neonport.backends.device.hosted import on_host
 from neonport.backends.device.launch import NativeLaunch, RenderedLaunch
 from neonport.nest import BoundKernel
@@ -126,6 +128,9 @@ class DeviceBackend(CompiledBackend):
             for place, access in zip(places, spec.kernel.accesses, strict=True)
         )
         shape = cut(spec, starts, self.traits)
+        box = self._box(spec)
+        if box is not None:
+            shape = replace(shape, variant=replace(shape.variant, boxed=True))
         writer, program = self._code(spec, shape)
         buffers: dict[int, Storage] = {}
         for access, place in zip(spec.kernel.accesses, places, strict=True):
@@ -143,13 +148,27 @@ class DeviceBackend(CompiledBackend):
         ]  # fmt: skip
         real = np.float64 if writer.float64 else np.float32
         first = len(words)
-        words += [real(0)] * writer.k.scalars + [np.uint64(0)] * (2 * writer.k.rands)
+        if box is not None:
+            at = box.take(writer.k.scalars + 2 * writer.k.rands)
+            words += [box.storage, np.int32(at)]
+        else:
+            words += [real(0)] * writer.k.scalars + [np.uint64(0)] * (2 * writer.k.rands)
         keep = (kept(buffers.values()), scratch)
         entries = [
             self.bind_launch(program, name, groups, group, words, keep)
             for name, groups, group in writer.launches(shape)
         ]
+        if box is not None:
+            return BoxedLaunch(entries, box, at, writer.k.scalars, real)
         return RenderedLaunch(entries, first, real, first + writer.k.scalars)
+
+    def _box(self, spec: BoundKernel) -> Box | None:
+        """Where a launch finds its numbers, if it is recorded and they change from run to run."""
+        recorder = self.recorder
+        if recorder is None or not recorder.here or not isinstance(recorder.extra, Box):
+            return None
+        changes = spec.kernel.rands or (spec.kernel.scalars and recorder.traced)
+        return recorder.extra if changes else None
 
     # ---- products ----------------------------------------------------------------------------
 

@@ -8,8 +8,8 @@ from cupy import _machine as machine
 from cupy.cuda import function as function
 from cupy.cuda import memory as memory
 from cupy.cuda import runtime as runtime
-from cupy.cuda.memory import MemoryPool as MemoryPool
 from cupy.cuda.memory import MemoryPointer as MemoryPointer
+from cupy.cuda.memory import MemoryPool as MemoryPool
 from cupy.cuda.memory import alloc_pinned_memory as alloc_pinned_memory
 
 
@@ -56,7 +56,8 @@ class Event:
 
 def get_elapsed_time(start, end):
     """Milliseconds between two events."""
-    assert start.timing and end.timing
+    assert start.timing
+    assert end.timing
     first, last = machine.events[start.ptr], machine.events[end.ptr]
     if "time" not in last[2]:
         raise machine.CUDARuntimeError(machine.NOT_READY, "device not ready")
@@ -76,7 +77,8 @@ class Stream:
     @classmethod
     def from_external(cls, obj):
         version, pointer = obj.__cuda_stream__()
-        assert version == 0 and isinstance(pointer, int)
+        assert version == 0
+        assert isinstance(pointer, int)
         out = cls.__new__(cls)
         out.ptr, out.device_id, out._owner = pointer, -1, obj
         return out

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 
 import numpy as np
-
 from cupy import _machine as machine
 from cupy._machine import CUDADriverError as CUDADriverError
 from cupy.cuda.function import functions

@@ -8,7 +8,6 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-
 from cupy import _machine as machine
 
 SOURCE = Path(__file__).with_name("cublas.c")
