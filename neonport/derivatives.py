@@ -26,6 +26,7 @@ from collections.abc import Callable
 from math import prod
 from typing import Any
 
+from neonport.derivatives_windows import WINDOW_ROWS
 from neonport.errors import ConfigurationError
 from neonport.ops import LN2, SAFELOG_FLOOR
 from neonport.optree import apply
@@ -52,7 +53,7 @@ Row = Callable[..., tuple[Any, ...]]
 
 # Constant wherever they have a derivative, or without a tensor operand to have one.
 ZERO = frozenset(
-    "eq ne lt le gt ge sgn finite rint argmax argmin onehot rand".split()  # noqa: SIM905
+    "eq ne lt le gt ge sgn finite rint argmax argmin onehot rand pool_index roi_index".split()  # noqa: SIM905
 )
 
 # No useful derivative: op -> the way out.
@@ -190,6 +191,7 @@ ROWS: dict[str, Row] = {
     "untake": _untake,
     "dot": _dot,
     "batched_dot": _batched_dot,
+    **WINDOW_ROWS,
 }
 
 

@@ -16,6 +16,8 @@ from neonport.shape import Shape
 
 Render = Callable[[BoundKernel], str]
 
+# of operands and result: which are the filters, which the results of the convolution
+CONVOLUTIONS = {"conv": (1, 2), "conv_data": (0, 1), "conv_filter": (2, 1)}
 _FOLD_COST = {"var": 4}  # a mean, then (x - mean) squared and summed; other folds cost one
 
 
@@ -32,7 +34,7 @@ class Part:
         bytes_moved: each input read once, each output written once.
         operations: floating-point operations: every op of the table is one (exp as much as add),
             each value counted once an element (or once a row), a product of m x k and k x n as
-            2 m k n.
+            2 m k n, a convolution as 2 C T R S K M P Q N, a pooling as one for each window cell.
         source: the text that is compiled, without its prelude; empty unless asked for.
     """
 
@@ -117,11 +119,21 @@ def _operations(spec: BoundKernel) -> int:
 def _call(spec: Call, step: int, line: str) -> Part:
     leaves: list[Leaf] = [*spec.operands, spec.target]
     moved = sum(prod(leaf.layout[0]) * leaf.dtype.itemsize for leaf in leaves)
-    left = spec.operands[0].layout[0]
-    if OPS[spec.value.op].kind is Kind.CONTRACTION:
-        batch = max(prod(leaf.layout[0][:-2]) for leaf in leaves)
-        rows, columns = spec.target.layout[0][-2:]
-        work = 2 * batch * rows * columns * left[-1]
-    else:
-        work = prod(left)
-    return Part(spec, step, spec.target.layout[0], (), (line,), moved, work)
+    return Part(spec, step, spec.target.layout[0], (), (line,), moved, _work(spec))
+
+
+def _work(spec: Call) -> int:
+    """Floating-point operations of a call."""
+    first, *_ = shapes = [leaf.layout[0] for leaf in (*spec.operands, spec.target)]
+    name, params = spec.value.op, dict(spec.value.attr or ())
+    if OPS[name].kind is Kind.CONTRACTION:
+        batch = max(prod(shape[:-2]) for shape in shapes)
+        return 2 * batch * prod(shapes[-1][-2:]) * first[-1]
+    if name in CONVOLUTIONS:
+        filters, results = (shapes[i] for i in CONVOLUTIONS[name])
+        return 2 * prod(filters) * prod(results[1:])
+    if OPS[name].kind is Kind.WINDOW and "window" in params:
+        # the positions are those of the pooled side; its windows are counted in full
+        pooled = shapes[-1] if name.startswith("pool") else first
+        return prod(pooled) * prod(params["window"])
+    return prod(first)

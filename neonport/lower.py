@@ -16,11 +16,13 @@ import numpy as np
 
 from neonport.ops import OPS, Kind
 from neonport.optree import Expression, OpTreeNode, resolve_wild, walk
+from neonport.rules import operand_dtypes
 from neonport.shape import Shape, broadcast_strides, contiguous_strides, reshape_strides
 from neonport.storage import Layout
 from neonport.traced import Traced
 
 INT64 = np.dtype("int64")
+CALLS = frozenset({Kind.CONTRACTION, Kind.WINDOW})  # kinds of ops that are no part of a loop nest
 
 
 @dataclass(frozen=True)
@@ -191,13 +193,10 @@ class Lowering:
             return self._add(Value("rand", (), shape, node.dtype, len(self.rand_sizes) - 1))
         if name == "onehot":
             return self._onehot(node, shape)
-        dtype = node.dtype if node.dtype.kind == "f" else _compute(node.sig.args[0].dtype)
-        index = len(node.args) - 1 if op.kind is Kind.INDEXING else -1
-        args = tuple(
-            self._operand(a, None if i == index else dtype) for i, a in enumerate(node.args)
-        )
-        if op.kind is Kind.CONTRACTION or name == "untake":
-            args = tuple(self._in_compute_dtype(a) for a in args)
+        dtypes = operand_dtypes(op, [a.dtype for a in node.sig.args])
+        args = tuple(self._operand(a, d) for a, d in zip(node.args, dtypes, strict=True))
+        if op.kind in CALLS or name == "untake":
+            args = tuple(self._in_dtype(a, d) for a, d in zip(args, dtypes, strict=True))
         if op.kind is Kind.MOVEMENT and name != "unslice":
             return self._move(args[0], name, params)
         if op.kind is Kind.REDUCTION:
@@ -206,14 +205,18 @@ class Lowering:
         attr = tuple(params.items()) or None
         return self._add(Value(name, args, shape, node.dtype, attr))
 
-    def _in_compute_dtype(self, index: int) -> int:
+    def _in_dtype(self, index: int, dtype: np.dtype | None) -> int:
         """The value as it must lie in memory for a call: converted, if it is stored otherwise."""
         value = self.values[index]
-        if value.op == "scalar" or (value.op == "leaf" and value.attr.dtype != value.dtype):
-            if value.op == "leaf" and value.dtype.kind != "f":
-                return index  # indices keep their integer type
-            return self._add(Value("broadcast", (index,), value.shape, value.dtype))
-        return index
+        wanted = value.dtype if dtype is None else dtype
+        if value.op == "leaf":
+            # indices keep the integer type that they are stored in
+            right = dtype is None or value.attr.dtype == wanted
+        else:
+            right = value.op != "scalar" and value.dtype == wanted
+        if right:
+            return index
+        return self._add(Value("broadcast", (index,), value.shape, wanted))
 
     def _onehot(self, node: OpTreeNode, shape: Shape) -> int:
         axis = node.params["axis"]

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from neonport import meanings as m
+from neonport import windows as w
 from neonport.meanings import LN2 as LN2
 from neonport.meanings import SAFELOG_FLOOR as SAFELOG_FLOOR
 from neonport.meanings import Array
@@ -31,6 +32,7 @@ class Kind(Enum):
     MOVEMENT = "movement"  # elements change place, not value
     INDEXING = "indexing"  # an integer operand (the last one) says which elements
     CONTRACTION = "contraction"  # a product summed over an axis
+    WINDOW = "window"  # result cells are made from windows of cells
     SOURCE = "source"  # no tensor operand
 
 
@@ -46,6 +48,8 @@ class Op:
         text: format of the printed formula, `{0}`, `{1}` being the operands.
         summary: one line of documentation.
         params: names of the parameters, in the order in which they are given.
+        reads: a letter for each operand, further ones do not count: "v" a value, read in the
+            compute dtype; "i" integers, read as they are stored; "f" coordinates, as float32.
     """
 
     name: str
@@ -55,6 +59,7 @@ class Op:
     text: str
     summary: str
     params: tuple[str, ...] = ()
+    reads: str = "vvv"
 
     def __repr__(self) -> str:
         return f"<op {self.name}>"
@@ -63,9 +68,9 @@ class Op:
 OPS: dict[str, Op] = {}
 
 
-def _rows(kind: Kind, params: str, *rows: tuple[Any, ...]) -> None:
+def _rows(kind: Kind, params: str, *rows: tuple[Any, ...], reads: str = "vvv") -> None:
     for name, arity, numpy, text, summary in rows:
-        OPS[name] = Op(name, arity, kind, numpy, text, summary, tuple(params.split()))
+        OPS[name] = Op(name, arity, kind, numpy, text, summary, tuple(params.split()), reads)
 
 
 _rows(
@@ -176,6 +181,7 @@ _rows(
         "take({0}, {1}, axis={axis})",
         "entries picked along an axis; 0 for an index out of range",
     ),
+    reads="vi",
 )
 _rows(
     Kind.INDEXING,
@@ -187,6 +193,7 @@ _rows(
         "untake({0}, {1}, axis={axis})",
         "entries added up at their indices, zeros elsewhere",
     ),
+    reads="vi",
 )
 _rows(
     Kind.INDEXING,
@@ -198,6 +205,7 @@ _rows(
         "onehot({0}, axis={axis})",
         "1 at each index along an axis; nothing for one out of range",
     ),
+    reads="i",
 )
 _rows(Kind.CONTRACTION, "", ("dot", 2, np.matmul, "dot({0}, {1})", "matrix product"))
 _rows(
@@ -210,6 +218,131 @@ _rows(
         "batched_dot({0}, {1})",
         "matrix products over a leading axis, summed over it if asked",
     ),
+)
+_rows(
+    Kind.WINDOW,
+    "padding stride dilation",
+    (
+        "conv",
+        2,
+        w.conv,
+        "conv({0}, {1}, {padding}, {stride}, {dilation})",
+        "cross-correlation of x (C, D, H, W, N) with filters (C, T, R, S, K), zeros outside",
+    ),
+)
+_rows(
+    Kind.WINDOW,
+    "padding stride dilation size",
+    (
+        "conv_data",
+        2,
+        w.conv_data,
+        "conv_data({0}, {1}, {padding}, {stride}, {dilation}, {size})",
+        "adjoint of conv for x of a size: from filters and e (K, M, P, Q, N)",
+    ),
+    (
+        "conv_filter",
+        2,
+        w.conv_filter,
+        "conv_filter({0}, {1}, {padding}, {stride}, {dilation}, {size})",
+        "adjoint of conv for filters of a size: from x and e",
+    ),
+)
+_rows(
+    Kind.WINDOW,
+    "how window padding stride size",
+    (
+        "pool",
+        1,
+        w.pool,
+        "pool({0}, {how}, {window}, {padding}, {stride}, {size})",
+        "max, avg or sum of the cells of each window that are inside; 0 of none; nan wins",
+    ),
+    (
+        "spread",
+        1,
+        w.spread,
+        "spread({0}, {how}, {window}, {padding}, {stride}, {size})",
+        "adjoint of pool avg and sum: e added to all cells of its window",
+    ),
+)
+_rows(
+    Kind.WINDOW,
+    "window padding stride size",
+    (
+        "pool_index",
+        1,
+        w.pool_index,
+        "pool_index({0}, {window}, {padding}, {stride}, {size})",
+        "number in its window of the first maximum (int32); -1 of none; the first nan wins",
+    ),
+)
+_rows(
+    Kind.WINDOW,
+    "window padding stride size",
+    (
+        "unpool",
+        2,
+        w.unpool,
+        "unpool({0}, {1}, {window}, {padding}, {stride}, {size})",
+        "adjoint of pool max: e added at the cell that an index names; nothing if it is outside",
+    ),
+    reads="vi",
+)
+_rows(
+    Kind.WINDOW,
+    "window padding stride",
+    (
+        "pool_pick",
+        2,
+        w.pool_pick,
+        "pool_pick({0}, {1}, {window}, {padding}, {stride})",
+        "the cell of each window that an index names; 0 if it is outside",
+    ),
+    reads="vi",
+)
+_rows(
+    Kind.WINDOW,
+    "size scale",
+    (
+        "roi_pool",
+        2,
+        w.roi_pool,
+        "roi_pool({0}, {1}, {size}, {scale})",
+        "max of each bin of each region of x (C, H, W, N); 0 of an empty bin; nan wins",
+    ),
+    (
+        "roi_index",
+        2,
+        w.roi_index,
+        "roi_index({0}, {1}, {size}, {scale})",
+        "h * W + w of the first maximum of each bin (int32); -1 of an empty bin",
+    ),
+    reads="vf",
+)
+_rows(
+    Kind.WINDOW,
+    "size",
+    (
+        "roi_spread",
+        3,
+        w.roi_spread,
+        "roi_spread({0}, {1}, {2}, {size})",
+        "adjoint of roi_pool: e added where an index says in its region's image",
+    ),
+    reads="vfi",
+)
+_rows(
+    Kind.WINDOW,
+    "",
+    (
+        "roi_pick",
+        3,
+        w.roi_pick,
+        "roi_pick({0}, {1}, {2})",
+        "the cell of its region's image that an index names; 0 if it is outside",
+    ),
+    reads="vfi",
 )
 _rows(Kind.SOURCE, "shape", ("rand", 0, m.rand, "rand()", "uniform numbers in [0, 1)"))
 

@@ -13,7 +13,7 @@ from neonport.shape import contiguous_strides
 
 @dataclass(frozen=True)
 class Call:
-    """A step that is no kernel: dot, batched_dot, untake, or a movement into a place of its own.
+    """A step that is no kernel: a product, a window op or untake.
 
     Attributes:
         value: the op and its parameters.

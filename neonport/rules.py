@@ -11,6 +11,7 @@ import numpy as np
 from neonport.dtypes import FLOAT32, INT32, INTEGERS, compute_dtype
 from neonport.errors import DtypeError, ShapeError
 from neonport.ops import Kind, Op
+from neonport.rules_windows import WINDOW_RULES
 from neonport.shape import Shape, broadcast_shapes, reduced_shape
 
 Params = dict[str, Any]
@@ -18,6 +19,8 @@ Params = dict[str, Any]
 # first one, for random numbers fill a target of any rank.
 Wild = frozenset[int]
 NO_WILD: Wild = frozenset()
+# ops whose results are positions
+POSITIONS = frozenset({"argmax", "argmin", "pool_index", "roi_index"})
 LEADING = -1
 
 
@@ -146,6 +149,7 @@ SHAPE_RULES: dict[str, Any] = {
     "dot": _dot,
     "batched_dot": _batched_dot,
     "rand": _rand,
+    **WINDOW_RULES,
 }
 KIND_SHAPE_RULES: dict[Kind, Any] = {Kind.ELEMENTWISE: _broadcast, Kind.REDUCTION: _reduce}
 
@@ -163,19 +167,29 @@ def infer_dtype(op: Op, dtypes: Sequence[np.dtype | None], params: Params) -> np
     Raises:
         DtypeError: an index operand is not of integer type.
     """
-    if op.kind is Kind.INDEXING:
-        index = dtypes[-1]
-        if index not in INTEGERS:
+    for dtype, letter in zip(dtypes, op.reads, strict=False):
+        if letter == "i" and dtype not in INTEGERS:
             raise DtypeError(
-                f"{op.name}: indices of dtype {index} are not integers; make them int32 with "
+                f"{op.name}: indices of dtype {dtype} are not integers; make them int32 with "
                 "be.array(indices, dtype=np.int32)"
             )
-        dtypes = dtypes[:-1]
-    if op.name in ("argmax", "argmin"):
+    if op.name in POSITIONS:
         return INT32
     if op.kind is Kind.SOURCE:
         return FLOAT32
-    return compute_dtype(d for d in dtypes if d is not None)
+    return value_dtype(op, dtypes)
+
+
+def value_dtype(op: Op, dtypes: Sequence[np.dtype | None]) -> np.dtype:
+    """The dtype in which `op` reads its values."""
+    values = zip(dtypes, op.reads, strict=False)
+    return compute_dtype(d for d, letter in values if letter == "v" and d is not None)
+
+
+def operand_dtypes(op: Op, dtypes: Sequence[np.dtype | None]) -> tuple[np.dtype | None, ...]:
+    """The dtype in which `op` reads each of its operands, None: as it is stored."""
+    found = {"v": value_dtype(op, dtypes), "i": None, "f": FLOAT32}
+    return tuple(found[letter] for letter in op.reads[: len(dtypes)])
 
 
 def check_sizes(op: Op, operands: Sequence[tuple[Shape, Wild]], params: Params) -> None:

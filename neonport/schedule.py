@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import prod
 
-from neonport.lower import Graph, Leaf, Value, contiguous_leaf
+from neonport.lower import CALLS, Graph, Leaf, Value, contiguous_leaf
 from neonport.ops import OPS, Kind
 from neonport.shape import Shape, layouts_overlap
 
@@ -294,7 +294,7 @@ class Scheduler:
         step = steps[store_step]
         if source.shape != target.layout[0]:
             return False  # broadcast into the target by a copy
-        if step.call and (source.dtype != target.dtype or source.op not in ("dot", "batched_dot")):
+        if step.call and (source.dtype != target.dtype or OPS[source.op].kind not in CALLS):
             return False
         shared = [v for v, _ in self.graph.outputs].count(value) > 1
         if source.dtype != target.dtype and (shared or self._read_later(value, steps)):

@@ -1,7 +1,8 @@
 """CompiledBackend: statements become plans, plans become bound launches that are found again.
 
 A backend on this base gives: `load_kernels` (text to code, several at once), `bind_kernel` (code,
-addresses and sizes to a launch) and `bind_matmul`. Everything else is here.
+addresses and sizes to a launch) and `bind_matmul`. Everything else is here; `bind_call`, for ops
+that are no loop nest and no product, may be overridden by something faster.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from neonport.nest import BoundKernel
 from neonport.ops import OPS
 from neonport.optree import Expression, OpTreeNode, tensors, walk
 from neonport.plan import Call, Plan, make_plan
-from neonport.storage import Layout, Storage, byte_range
+from neonport.storage import Storage, byte_range
 from neonport.tensor import Tensor
 from neonport.traced import Traced, plain
 
@@ -164,10 +165,34 @@ class CompiledBackend(Backend):
 
         return run
 
-    def untake(self, g: Tensor, indices: Tensor, out: Tensor, axis: int) -> None:
-        """Add entries of `g` up at their indices along `axis` of `out`, zeros elsewhere."""
-        values = OPS["untake"].numpy(g.get(), indices.get(), axis=axis, size=out.shape[axis])
-        out.set(values)
+    def bind_call(
+        self, op: str, operands: list[Tensor], target: Tensor, params: dict[str, Any]
+    ) -> Callable[[], None]:
+        """A call that stores op(operands) in `target`; this one runs the NumPy meaning on the host.
+
+        It must not keep the memory of tensors alive: hold native arrays or weak references.
+
+        Args:
+            op: name in the op table: a window op or untake.
+            operands: tensors of any layout, in the dtypes that the row says (`Op.reads`).
+            target: tensor of the result's shape and dtype; shares no memory with the operands.
+            params: parameters of the op.
+        """
+        meaning = OPS[op].numpy
+        views = [(weakref.ref(t.storage), t.dtype, t.layout) for t in (*operands, target)]
+
+        def run() -> None:
+            found = [(ref(), dtype, layout) for ref, dtype, layout in views]
+            *inputs, out = (
+                Tensor(self, storage, dtype, layout)
+                for storage, dtype, layout in found
+                if storage is not None
+            )
+            with np.errstate(all="ignore"):
+                values = meaning(*(t.get() for t in inputs), **params)
+            out.set(values)
+
+        return run
 
     # ---- recording ---------------------------------------------------------------------------
 
@@ -319,36 +344,13 @@ class CompiledBackend(Backend):
             first = offset + start // leaf.dtype.itemsize
             return Tensor(self, storage, leaf.dtype, (shape, strides, first))
 
-        if call.value.op == "untake":
-            return self._bind_untake(call, place)
-        a, b = (tensor(leaf) for leaf in call.operands)
-        target = tensor(call.target)
-        if call.value.op == "dot":
+        op, operands, target = call.value.op, list(map(tensor, call.operands)), tensor(call.target)
+        if op not in ("dot", "batched_dot"):
+            return self.bind_call(op, operands, target, dict(call.value.attr or ()))
+        a, b = operands
+        if op == "dot":
             return self.bind_matmul(a, b, target, 1.0, 0.0)
         return self.bind_batched_matmul(a, b, target)
-
-    def _bind_untake(
-        self, call: Call, place: Callable[[Leaf], tuple[Storage, int]]
-    ) -> Callable[[], None]:
-        axis = dict(call.value.attr)["axis"]
-        views: list[tuple[weakref.ref[Storage], np.dtype, Layout]] = []
-        for leaf in (*call.operands, call.target):
-            storage, start = place(leaf)
-            shape, strides, offset = leaf.layout
-            layout = (shape, strides, offset + start // leaf.dtype.itemsize)
-            # a bound statement must not keep its tensors' memory alive
-            views.append((weakref.ref(storage), leaf.dtype, layout))
-
-        def run() -> None:
-            found = [(ref(), dtype, layout) for ref, dtype, layout in views]
-            g, indices, out = (
-                Tensor(self, storage, dtype, layout)
-                for storage, dtype, layout in found
-                if storage is not None
-            )
-            self.untake(g, indices, out, axis)
-
-        return run
 
 
 def must_interpret(pairs: Sequence[tuple[Tensor, Any]]) -> bool:

@@ -1,54 +1,49 @@
-/* c = alpha * a @ b + beta * c for any strides: a work-group of 256 items has a tile of 64 x 64, an
-   item 4 x 4 of it in registers; slices of 16 along k pass through local memory. STORED, REAL, LOAD,
-   STORE are the types and accesses; A_ROWS, B_ROWS say along which axis neighbours lie in memory. */
-#define TILE 64
-#define DEPTH 16
-#define ITEM 4
-KERNEL NEO_GROUP(256) void neo_gemm(
-    GLOBAL const STORED *a, GLOBAL const STORED *b, GLOBAL STORED *c,
-    const neo_i64 m, const neo_i64 n, const neo_i64 k,
-    const neo_i64 a0, const neo_i64 as0, const neo_i64 as1,
-    const neo_i64 b0, const neo_i64 bs0, const neo_i64 bs1,
-    const neo_i64 c0, const neo_i64 cs0, const neo_i64 cs1,
-    const REAL alpha, const REAL beta) {
-  LOCAL REAL left[DEPTH * (TILE + 1)];
-  LOCAL REAL right[DEPTH * (TILE + 1)];
-  const int lid = LOCAL_ID;
-  const neo_i64 blocks = (n + TILE - 1) / TILE;
-  const neo_i64 i0 = (neo_i64)GROUP_ID / blocks * TILE, j0 = (neo_i64)GROUP_ID % blocks * TILE;
-  const int ti = lid / 16, tj = lid % 16;
-  REAL sum[ITEM][ITEM];
-  for (int i = 0; i < ITEM; ++i)
-    for (int j = 0; j < ITEM; ++j) sum[i][j] = 0;
-  for (neo_i64 k0 = 0; k0 < k; k0 += DEPTH) {
-    for (int e = lid; e < TILE * DEPTH; e += 256) {
-      const int i = A_ROWS ? e / DEPTH : e % TILE, p = A_ROWS ? e % DEPTH : e / TILE;
-      const int in = i0 + i < m && k0 + p < k;
-      left[p * (TILE + 1) + i] = in ? LOAD(a, a0 + (i0 + i) * as0 + (k0 + p) * as1) : 0;
-    }
-    for (int e = lid; e < TILE * DEPTH; e += 256) {
-      const int j = B_ROWS ? e % TILE : e / DEPTH, p = B_ROWS ? e / TILE : e % DEPTH;
-      const int in = j0 + j < n && k0 + p < k;
-      right[p * (TILE + 1) + j] = in ? LOAD(b, b0 + (k0 + p) * bs0 + (j0 + j) * bs1) : 0;
-    }
-    BARRIER();
-    for (int p = 0; p < DEPTH; ++p) {
-      REAL x[ITEM], y[ITEM];
-      for (int i = 0; i < ITEM; ++i) x[i] = left[p * (TILE + 1) + ti + 16 * i];
-      for (int j = 0; j < ITEM; ++j) y[j] = right[p * (TILE + 1) + tj + 16 * j];
-      for (int i = 0; i < ITEM; ++i)
-        for (int j = 0; j < ITEM; ++j) sum[i][j] += x[i] * y[j];
-    }
-    BARRIER();
+/* c = alpha * a @ b + beta * c for any strides, over a batch. `folded` > 1: that many products of
+   the batch are added up in one result. PARTIAL: the depth is cut into chunks, whose products go to
+   `c` as numbers of type REAL, for neo_combine. */
+#define FETCH(p0) \
+  for (int e = 0; e < LEFT_EACH / LEFT_VEC; ++e) { \
+    const INT row = i0 + LEFT_ROW(e), at = p0 + LEFT_DEPTH(e); \
+    REAL *const next = next_left + e * LEFT_VEC; \
+    for (int v = 0; v < LEFT_VEC; ++v) next[v] = 0; \
+    if (row < m && at < end) { NEO_FETCH(LEFT_VEC, a, a_first + row * as0 + at * as1, next) } \
+  } \
+  for (int e = 0; e < RIGHT_EACH / RIGHT_VEC; ++e) { \
+    const INT column = j0 + RIGHT_COLUMN(e), at = p0 + RIGHT_DEPTH(e); \
+    REAL *const next = next_right + e * RIGHT_VEC; \
+    for (int v = 0; v < RIGHT_VEC; ++v) next[v] = 0; \
+    if (column < n && at < end) { \
+      NEO_FETCH(RIGHT_VEC, b, b_first + at * bs0 + column * bs1, next) \
+    } \
   }
-  for (int i = 0; i < ITEM; ++i)
-    for (int j = 0; j < ITEM; ++j) {
-      const neo_i64 row = i0 + ti + 16 * i, column = j0 + tj + 16 * j;
+
+KERNEL NEO_GROUP(GROUP) void neo_gemm(
+    GLOBAL const STORED *a, GLOBAL const STORED *b, GLOBAL RESULT *c,
+    const INT m, const INT n, const INT k, const INT chunk, const INT chunks, const INT folded,
+    const INT a0, const INT as0, const INT as1, const INT asb,
+    const INT b0, const INT bs0, const INT bs1, const INT bsb,
+    const INT c0, const INT cs0, const INT cs1, const INT csb, const REAL alpha, const REAL beta) {
+  TILE_MEMORY;
+  const INT tiles = ((m + TILE_M - 1) / TILE_M) * ((n + TILE_N - 1) / TILE_N);
+  const INT batch = (INT)GROUP_ID / (tiles * chunks), part = (INT)GROUP_ID / tiles % chunks;
+  INT i0, j0;
+  neo_place((INT)GROUP_ID % tiles, m, n, &i0, &j0);
+  const INT begin = part * chunk, end = begin + chunk < k ? begin + chunk : k;
+  for (INT f = 0; f < folded; ++f) {
+    const INT a_first = a0 + (batch * folded + f) * asb, b_first = b0 + (batch * folded + f) * bsb;
+    TILE_PRODUCT(begin, end)
+  }
+  for (int i = 0; i < ITEM_M; ++i)
+    for (int j = 0; j < ITEM_N; ++j) {
+      const INT row = i0 + ITEM_ROW(i), column = j0 + ITEM_COLUMN(j);
       if (row < m && column < n) {
-        const neo_i64 at = c0 + row * cs0 + column * cs1;
+#if PARTIAL
+        c[((batch * chunks + part) * m + row) * n + column] = sum[i][j];
+#else
+        const INT at = c0 + batch * csb + row * cs0 + column * cs1;
         const REAL product = alpha == 0 ? 0 : alpha * sum[i][j];
-        const REAL old = beta == 0 ? 0 : beta * LOAD(c, at);
-        STORE(c, at, product + old);
+        STORE(c, at, beta == 0 ? product : product + beta * LOAD(c, at));
+#endif
       }
     }
 }

@@ -20,6 +20,7 @@ and for ops that scale their argument first.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import prod
 from typing import Any, NamedTuple
 
@@ -67,6 +68,13 @@ BOUNDS: dict[str, Bound] = {
     "untake": SUMS,
     "dot": SUMS,
     "batched_dot": SUMS,
+    "conv": SUMS,
+    "conv_data": SUMS,
+    "conv_filter": SUMS,
+    "pool": SUMS,
+    "spread": SUMS,
+    "unpool": SUMS,
+    "roi_spread": SUMS,
 }
 # comparisons, choices, movements and copies round nothing
 BOUNDS.update({name: EXACT for name in OPS if name not in BOUNDS})
@@ -89,6 +97,18 @@ class Allowance(NamedTuple):
     bound: float
 
 
+# how many numbers a window op adds up for one element, at most
+_ADDED: dict[str, Callable[[list[Array], dict[str, Any]], int]] = {
+    "conv": lambda args, params: prod(args[1].shape[:4]),
+    "conv_data": lambda args, params: prod(args[0].shape[1:]),
+    "conv_filter": lambda args, params: prod(args[1].shape[1:]),
+    "pool": lambda args, params: prod(params["window"]),
+    "spread": lambda args, params: prod(params["window"]),
+    "unpool": lambda args, params: prod(params["window"]),
+    "roi_spread": lambda args, params: prod(args[2].shape[1:]),
+}
+
+
 def condition(
     name: str, args: list[Array], params: dict[str, Any], want: Array, compute: np.dtype
 ) -> Any:
@@ -109,6 +129,13 @@ def condition(
         return products, args[0].shape[-1] * (args[0].shape[0] if params.get("reduce") else 1)
     if name == "untake":
         return OPS[name].numpy(np.abs(args[0]), args[1], **params), args[0].shape[params["axis"]]
+    if name in _ADDED:
+        magnitudes = OPS[name].numpy(
+            *(np.abs(x) if letter == "v" else x
+              for x, letter in zip(args, OPS[name].reads, strict=False)),
+            **params,
+        )  # fmt: skip
+        return magnitudes, _ADDED[name](args, params)
     if name == "sig2":
         return np.abs(want * args[0]), 1
     return 0.0, 1
@@ -127,7 +154,7 @@ def allowance(
         compute: dtype in which the backend computes.
     """
     ulps, absolute = BOUNDS[name]
-    if not ulps:
+    if not ulps or params.get("how") == "max":
         return Allowance(np.zeros(want.shape), 0.0)
     eps, tiny = EPS[compute], TINY[compute]
     with np.errstate(all="ignore"):

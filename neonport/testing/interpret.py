@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from neonport.ops import OPS, Kind
+from neonport.ops import OPS
 from neonport.optree import OpTreeNode
+from neonport.rules import POSITIONS
 from neonport.testing.bounds import TINY, Allowance, allowance
 
 Array = npt.NDArray[Any]
@@ -74,24 +75,35 @@ class Interpreter:
         op, params = OPS[node.op], dict(node.params)
         below = _shape_below(node, shape)
         found = [self._value(a, below) for a in node.args]
-        index = len(found) - 1 if op.kind is Kind.INDEXING else -1
-        tensors = [d for (_, d), a in zip(found, node.args, strict=True) if hasattr(a, "sig")]
-        compute = compute_of(tensors[:index] if index >= 0 else tensors)
+        letters = op.reads[: len(found)]
+        compute = compute_of(
+            [
+                dtype
+                for (_, dtype), a, letter in zip(found, node.args, letters, strict=True)
+                if letter == "v" and hasattr(a, "sig")
+            ]
+        )
         args = [
-            v if i == index else self._operand(v, compute, isinstance(node.args[i], OpTreeNode))
-            for i, (v, _) in enumerate(found)
+            self._read(v, letter, compute, isinstance(a, OpTreeNode))
+            for (v, _), a, letter in zip(found, node.args, letters, strict=True)
         ]
         if node.op == "onehot":
             params["shape"] = _onehot_shape(args[0], params.pop("classes"), params["axis"], shape)
         want = np.asarray(op.numpy(*args, **params))
         limit = self.allowed[id(node)] = allowance(node.op, args, node.params, want, compute)
-        if node.op in ("argmax", "argmin"):
+        if node.op in POSITIONS:
             return want, np.dtype("int32")
         want = want.astype(WIDE[compute])
         if self.noise is not None:
             moved = want + limit.absolute * self.noise.uniform(-1.0, 1.0, want.shape)
             want = np.where(np.isfinite(moved), moved, want)
         return _overflow(want, compute), compute
+
+    def _read(self, value: Array, letter: str, compute: np.dtype, computed: bool) -> Array:
+        """An operand as the op table says: a value, an index or a coordinate."""
+        if letter == "v":
+            return self._operand(value, compute, computed)
+        return value if letter == "i" else value.astype(np.float32)
 
     def _operand(self, value: Array, compute: np.dtype, computed: bool) -> Array:
         """A value as an op of dtype `compute` reads it, in the wide dtype."""

@@ -15,7 +15,43 @@ X = np.random.RandomState(3).permutation(24).reshape(4, 6) / 16 + 0.2
 Y = np.random.RandomState(4).permutation(24).reshape(4, 6) / 17 + 0.25
 ROW = np.linspace(0.4, 1.6, 6).reshape(1, 6)
 INDEX = np.array([5, 0, 2, 2, 1], dtype=np.int32)
+CONV = {"padding": (0, 1, 1), "stride": (1, 1, 2), "dilation": (1, 1, 1)}
+POOL = {"window": (1, 1, 2, 2), "padding": (0, 0, 1, 0), "stride": (1, 1, 2, 1)}
+CELLS, POOLED = (2, 1, 3, 2), (2, 1, 2, 1)
+ROIS = np.array([[0, 0, 0, 1, 2], [1, 1, 0, 3, 1]], np.float32)
 CUT = {"starts": (3, 1), "steps": (-2, 2), "shape": (2, 3)}
+
+
+def reshaped(*shape):
+    return lambda t: t.reshape(*shape) if hasattr(t, "storage") else apply(
+        "reshape", t, shape=shape
+    )  # fmt: skip
+
+
+# the 24 numbers of x or y in the shapes that window ops need
+images, maps = reshaped(2, 1, 3, 2, 2), reshaped(2, 3, 2, 2)
+filters, results = reshaped(2, 1, 3, 2, 2), reshaped(2, 1, 3, 2, 2)
+
+
+def pooled(t):
+    return apply("slice", images(t), starts=(0,) * 5, steps=(1,) * 5, shape=(*POOLED, 2))
+
+
+def bins(t):
+    return apply("slice", maps(t), starts=(0,) * 4, steps=(1,) * 4, shape=(2, 2, 1, 2))
+
+
+def picks(t):
+    return apply("pool_index", images(t), **POOL, size=POOLED)
+
+
+def regions(t):
+    return t.backend.array(ROIS, dtype=np.float32)
+
+
+def spots(t):
+    return apply("roi_index", maps(t), regions(t), size=(2, 1), scale=1.0)
+
 
 SPECIAL = {
     "where": lambda x, y, row, i: apply("where", x > 0.8, x * row, y),
@@ -30,6 +66,31 @@ SPECIAL = {
     "unslice": lambda x, y, row, i: apply("unslice", x[:2, :3] * 2, **{**CUT, "shape": (4, 6)}) * y,
     "take": lambda x, y, row, i: apply("take", x * row, i, axis=1) * y[:, :5],
     "untake": lambda x, y, row, i: apply("untake", x[:, 1:] * 2, i, axis=1, size=6) * y,
+    "conv": lambda x, y, row, i: apply("conv", images(x * row), filters(y) * 1.5, **CONV),
+    "conv_data": lambda x, y, row, i: apply(
+        "conv_data", filters(y) * 2, results(x * row), **CONV, size=(1, 3, 3)
+    ),
+    "conv_filter": lambda x, y, row, i: apply(
+        "conv_filter", images(x * row), results(y), **CONV, size=(1, 3, 2)
+    ),
+    "pool": lambda x, y, row, i: (
+        apply("pool", images(x * row), how="max", **POOL, size=POOLED)
+        + apply("pool", images(x * y), how="avg", **POOL, size=POOLED)
+    ),
+    "spread": lambda x, y, row, i: (
+        apply("spread", pooled(x * row), how="avg", **POOL, size=CELLS) * images(y)
+    ),
+    "unpool": lambda x, y, row, i: (
+        apply("unpool", pooled(x * row), picks(x), **POOL, size=CELLS) * images(y)
+    ),
+    "pool_pick": lambda x, y, row, i: apply("pool_pick", images(x * row), picks(y), **POOL),
+    "roi_pool": lambda x, y, row, i: apply(
+        "roi_pool", maps(x * row), regions(x), size=(2, 1), scale=1.0
+    ),
+    "roi_spread": lambda x, y, row, i: (
+        apply("roi_spread", bins(x * row), regions(x), spots(y), size=(3, 2, 2)) * maps(y)
+    ),
+    "roi_pick": lambda x, y, row, i: apply("roi_pick", maps(x * row), regions(x), spots(y)),
     "dot": lambda x, y, row, i: apply("dot", x * row, y.T) + apply("dot", y, x.T),
     "batched_dot": lambda x, y, row, i: apply(
         "batched_dot", x.reshape(2, 2, 6), y.T * 1.5, reduce=False

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from neonport.ops import OPS, Kind
+from neonport.ops import OPS
 from neonport.optree import Expression, OpTreeNode, resolve_wild, walk
+from neonport.rules import operand_dtypes
 from neonport.shape import Shape
 from neonport.tensor import Tensor
 
@@ -47,12 +48,8 @@ def evaluate(root: Any, shape: Shape, uniform: Uniform) -> Array:
             if node.op in ("rand", "onehot"):
                 params["shape"] = sizes.get(id(node), node.shape)
                 params.pop("classes", None)
-            # an index operand (the last one) keeps its integer dtype
-            index = len(node.args) - 1 if op.kind is Kind.INDEXING else -1
-            compute = _operand_dtype(node)
-            args: list[Any] = [
-                operand(a, None if i == index else compute) for i, a in enumerate(node.args)
-            ]
+            dtypes = operand_dtypes(op, [a.dtype for a in node.sig.args])
+            args: list[Any] = [operand(a, d) for a, d in zip(node.args, dtypes, strict=True)]
             if node.op == "rand":
                 args = [uniform]
             result = np.asarray(op.numpy(*args, **params))
@@ -60,11 +57,3 @@ def evaluate(root: Any, shape: Shape, uniform: Uniform) -> Array:
         if isinstance(root, Expression):
             return operand(root, root.sig.dtype)
     return np.asarray(root, np.float64)
-
-
-def _operand_dtype(node: OpTreeNode) -> np.dtype:
-    """Dtype in which a node reads its operands: its own, except where that is an index."""
-    if node.dtype.kind == "f":
-        return node.dtype
-    source = node.sig.args[0].dtype
-    return np.dtype(np.float64 if source == np.float64 else np.float32)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
@@ -10,13 +9,11 @@ import numpy as np
 
 from neonport.backends.contract import ProbeResult
 from neonport.backends.cuda import devices, graphs, memory
-from neonport.backends.cuda.blas import TYPES, CuBlas
 from neonport.backends.cuda.launch import KernelLaunch
+from neonport.backends.cuda.products import CudaProducts
 from neonport.backends.cuda.programs import Programs
 from neonport.backends.cuda.stream import Queue
-from neonport.backends.device.backend import DeviceBackend
 from neonport.backends.device.boxed import WORDS, Box
-from neonport.backends.device.gemm import check
 from neonport.backends.recording import Recorder
 from neonport.errors import BackendUnavailable, DLPackError
 from neonport.render_dialects import cuda_dialect
@@ -27,7 +24,7 @@ from neonport.tensor import Tensor
 CUDA, MANAGED = 2, 13  # kDLCUDA, kDLCUDAManaged
 
 
-class CUDABackend(DeviceBackend):
+class CUDABackend(CudaProducts):
     """Tensors in the memory of an NVIDIA GPU, through CuPy.
 
     Attributes:
@@ -60,8 +57,7 @@ class CUDABackend(DeviceBackend):
             ) from error
         self.dialect = cuda_dialect()
         self.traits = self.device.traits()
-        self._blas: CuBlas | None = None
-        self._blas_known = False
+        self.identity = self.device.identity
 
     @classmethod
     def probe(cls) -> ProbeResult:
@@ -127,12 +123,10 @@ class CUDABackend(DeviceBackend):
         if not self.closed:
             self.synchronize()
             super().cleanup_backend()
-            if self._blas is not None:
-                self._blas.close()
-                self._blas = None
+            self.close_library()
             self.pool.release()
 
-    # ---- programs and products ---------------------------------------------------------------
+    # ---- programs ----------------------------------------------------------------------------
 
     def build(self, source: str, options: tuple[str, ...]) -> Any:
         """The module of a text, from memory, disk or NVRTC."""
@@ -150,58 +144,6 @@ class CUDABackend(DeviceBackend):
         """A function of a module with its arguments."""
         function = program.get_function(name)
         return KernelLaunch(self.queue, function, groups, group, arguments, (keep, program))
-
-    def _library(self) -> CuBlas | None:
-        """The library; None where it is missing, after one warning."""
-        if not self._blas_known:
-            self._blas_known = True
-            try:
-                self._blas = CuBlas(self.queue, self.pool)
-            except BackendUnavailable as error:
-                warnings.warn(
-                    f"{error}. Matrix products run on neonport's own kernels, which are slower",
-                    RuntimeWarning,
-                    stacklevel=4,
-                )
-        return self._blas
-
-    @property
-    def tf32(self) -> bool:
-        """Whether products of float32 may use the TF32 units; off unless NEONPORT_TF32=1."""
-        library = self._library()
-        return library is not None and library.tf32
-
-    @tf32.setter
-    def tf32(self, value: bool) -> None:
-        library = self._library()
-        if library is not None:
-            library.tf32 = bool(value)
-            self.bound.clear()  # what is bound keeps the mode it was bound with
-
-    def bind_matmul(
-        self, a: Tensor, b: Tensor, c: Tensor, alpha: float, beta: float
-    ) -> Callable[[], None]:
-        """CuBLAS, or our kernel for layouts that it does not take."""
-        check(a, b, c)
-        library = self._library()
-        own = super().bind_matmul
-        if library is None or 0 in c.shape or c.dtype.name not in TYPES:
-            return own(a, b, c, alpha, beta)
-
-        def bind(x: Tensor, y: Tensor) -> Callable[[], None]:
-            return library.bind(x, y, c, alpha, beta) or own(x, y, c, alpha, beta)
-
-        return self.apart([a, b], c, bind)
-
-    def bind_batched_matmul(self, a: Tensor, b: Tensor, c: Tensor) -> Callable[[], None]:
-        """CuBLAS for one result a batch entry, else product by product."""
-        library = self._library()
-        call = None
-        if library is not None and c.ndim == 3 and 0 not in c.shape and c.dtype.name in TYPES:
-            check(a, b, c)
-            if a.dtype == b.dtype == c.dtype:
-                call = library.bind(a, b, c, 1.0, 0.0)
-        return call or super().bind_batched_matmul(a, b, c)
 
     # ---- recording ---------------------------------------------------------------------------
 

@@ -44,6 +44,12 @@ class Device:
         major, minor = self.capability
         return f"{self.name} (capability {major}.{minor}, {self.memory / 2**30:.0f} GiB)"
 
+    @property
+    def identity(self) -> str:
+        """What a measured choice depends on."""
+        runtime = load_cupy().cuda.runtime
+        return f"cuda|{self.words}|{self.units}|{runtime.driverGetVersion()}"
+
     def traits(self) -> Traits:
         """Loads of 16 bytes; rows are cut into chunks until every multiprocessor has some."""
         return Traits(units=4 * self.units, aligned=True)

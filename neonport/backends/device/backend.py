@@ -6,6 +6,7 @@ A device backend gives `dialect` and `traits`, `build` and `bind_launch`, memory
 
 from __future__ import annotations
 
+import threading
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -17,8 +18,12 @@ from neonport.backends.compiled import CompiledBackend, Launch, must_interpret
 from neonport.backends.cpu.evaluate import evaluate
 from neonport.backends.device import gemm
 from neonport.backends.device.boxed import Box, BoxedLaunch
+from neonport.backends.device.calls import BINDERS
 from neonport.backends.device.hosted import on_host
 from neonport.backends.device.launch import NativeLaunch, RenderedLaunch
+from neonport.backends.device.sources import in_order
+from neonport.backends.device.tiles import WORTH, Tile, kind_of
+from neonport.backends.device.tuning import first_tile, tuned
 from neonport.nest import BoundKernel
 from neonport.numerics import cast
 from neonport.render_device import DeviceWriter
@@ -29,6 +34,8 @@ from neonport.shape import contiguous_strides
 from neonport.storage import Storage, views_overlap
 from neonport.tensor import Tensor
 
+MAX_TABLES = 256
+
 
 class DeviceBackend(CompiledBackend):
     """A backend whose kernels are text in a work-item language.
@@ -36,14 +43,21 @@ class DeviceBackend(CompiledBackend):
     Attributes:
         dialect: the language.
         traits: what rendering has to know about the device.
+        identity: what measured times depend on: device and driver.
+        tiles: tiles of products that are known by now.
     """
 
     dialect: DeviceDialect
     traits: Traits
+    identity: str
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.tiles: dict[Any, Tile] = {}
         self._writers: dict[Any, tuple[DeviceWriter, Any]] = {}
+        self._tables: dict[Any, Storage] = {}
+        self._scratch: Storage | None = None
+        self._scratch_lock = threading.RLock()
 
     # ---- what a device gives -----------------------------------------------------------------
 
@@ -86,6 +100,8 @@ class DeviceBackend(CompiledBackend):
         """Forget programs, then what every backend holds."""
         super().cleanup_backend()
         self._writers.clear()
+        self._tables.clear()
+        self._scratch = None
 
     def run(self, pairs: list[tuple[Tensor, Any]]) -> None:
         """Run kernels; statements without elements go to the evaluator."""
@@ -170,40 +186,111 @@ class DeviceBackend(CompiledBackend):
         changes = spec.kernel.rands or (spec.kernel.scalars and recorder.traced)
         return recorder.extra if changes else None
 
-    # ---- products ----------------------------------------------------------------------------
+    # ---- products and other calls ------------------------------------------------------------
 
     def bind_matmul(
         self, a: Tensor, b: Tensor, c: Tensor, alpha: float, beta: float
     ) -> Callable[[], None]:
         """Our tiled kernel."""
+        return self._product(a, b, c, alpha, beta)
+
+    def bind_batched_matmul(self, a: Tensor, b: Tensor, c: Tensor) -> Callable[[], None]:
+        """Our tiled kernel: one launch for all of the batch."""
+        return self._product(a, b, c, 1.0, 0.0)
+
+    def _product(
+        self, a: Tensor, b: Tensor, c: Tensor, alpha: float, beta: float
+    ) -> Callable[[], None]:
         gemm.check(a, b, c)
         if 0 in c.shape:
             return lambda: None
-        return self.apart([a, b], c, lambda x, y: gemm.bind(self, x, y, c, alpha, beta))
+        tile = self.tile_for(c.dtype, a.shape[-2], b.shape[-1], a.shape[-1])
 
-    def apart(
-        self, operands: Sequence[Tensor], target: Tensor, bind: Callable[..., Callable[[], None]]
+        def bind(x: Tensor, y: Tensor) -> Callable[[], None]:
+            return gemm.bind_product(self, x, y, c, alpha, beta, tile)
+
+        return self.copied([a, b], bind, c)
+
+    def bind_call(
+        self, op: str, operands: list[Tensor], target: Tensor, params: dict[str, Any]
     ) -> Callable[[], None]:
-        """`bind(*operands)`, with copies of those that share memory with the target."""
-        pairs = [self._copy_of(t) if views_overlap(t, target) else (t, None) for t in operands]
-        call = bind(*(t for t, _ in pairs))
+        """A hand-written kernel."""
+        return BINDERS[op](self, operands, target, **params)
+
+    def tile_for(self, dtype: np.dtype, m: int, n: int, depth: int) -> Tile:
+        """The tile for a product of this size; it may be measured now."""
+        kind = kind_of(m, n, self.traits.units)
+        return tuned(self, dtype, kind) if m * n * depth >= WORTH else first_tile(kind)
+
+    # ---- memory of calls ---------------------------------------------------------------------
+
+    def scratch(self, nbytes: int) -> Storage:
+        """Memory for what passes between launches that run `together`; all of them share it."""
+        with self._scratch_lock:
+            if self._scratch is None or self._scratch.nbytes < nbytes:
+                self._scratch = self.allocate(nbytes)
+                self._scratch.space = "arena"  # kept by the launches that use it
+            return self._scratch
+
+    def together(self, calls: Sequence[Callable[[], None]]) -> Callable[[], None]:
+        """Several calls as one that no other thread's calls come between."""
+
+        def run() -> None:
+            with self._scratch_lock:
+                for call in calls:
+                    call()
+
+        return run
+
+    def table(self, values: np.ndarray, whole: type) -> Storage:
+        """Device memory with integers that a kernel looks up; equal ones share it."""
+        words: np.ndarray = np.ascontiguousarray(values, whole)
+        key = (whole, words.tobytes())
+        found = self._tables.get(key)
+        if found is None:
+            if len(self._tables) >= MAX_TABLES:
+                self._tables.clear()
+            found = self._tables[key] = self.allocate(max(words.nbytes, 1))
+            found.space = "arena"  # kept by the launches that use it
+            layout = ((words.size,), (1,), 0)
+            self.copy_in(Tensor(self, found, words.dtype, layout), words.reshape(-1))
+        return found
+
+    def copied(
+        self,
+        operands: Sequence[Tensor],
+        bind: Callable[..., Callable[[], None]],
+        target: Tensor | None = None,
+    ) -> Callable[[], None]:
+        """`bind(*operands)` with contiguous copies.
+
+        Args:
+            target: only operands that share memory with it are copied.
+        """
+        pairs = [
+            self._copy_of(t) if target is None or views_overlap(t, target) else (t, None)
+            for t in operands
+        ]
         copies = [copy for _, copy in pairs if copy is not None]
-        if not copies:
-            return call
+        return in_order([*copies, bind(*(t for t, _ in pairs))])
 
-        def run_copied() -> None:
-            for copy in copies:
-                copy()
-            call()
+    def through(
+        self, target: Tensor, bind: Callable[[Tensor], Callable[[], None]]
+    ) -> Callable[[], None]:
+        """`bind` with a contiguous tensor, which is then copied to the target."""
+        between = self._temporary(target)
+        call = bind(between)
+        return in_order([call, self.bind([(target, between)]).run])
 
-        return run_copied
+    def _temporary(self, like: Tensor) -> Tensor:
+        storage = self.allocate(like.nbytes)
+        storage.space = "arena"  # kept by who uses it
+        layout = (like.shape, contiguous_strides(like.shape), 0)
+        return Tensor(self, storage, like.dtype, layout)
 
     def _copy_of(self, tensor: Tensor) -> tuple[Tensor, Callable[[], None]]:
         """A contiguous tensor, and the call that fills it from another."""
-        storage = self.allocate(tensor.nbytes)
-        storage.space = "arena"  # kept by who uses it
-        layout = (tensor.shape, contiguous_strides(tensor.shape), 0)
-        out = Tensor(self, storage, tensor.dtype, layout)
+        out = self._temporary(tensor)
         return out, self.bind([(out, tensor)]).run
 
 

@@ -155,8 +155,11 @@ class NullBackend(CompiledBackend):
         """A product that is not computed."""
         return NullLaunch()
 
-    def untake(self, g: Tensor, indices: Tensor, out: Tensor, axis: int) -> None:
-        """A sum that is not computed."""
+    def bind_call(
+        self, op: str, operands: list[Tensor], target: Tensor, params: dict[str, Any]
+    ) -> Callable[[], None]:
+        """A call that does nothing."""
+        return lambda: None
 
     def synchronize(self) -> None:
         """Nothing is pending."""

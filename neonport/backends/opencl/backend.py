@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from neonport.backends.compiled import CompiledBackend
 from neonport.backends.contract import ProbeResult
 from neonport.backends.cpu import blas
 from neonport.backends.device.backend import DeviceBackend
@@ -63,6 +64,7 @@ class OpenCLBackend(DeviceBackend):
         self.pool = memory.Pool(self.context, self.queue, self.device, self.shared)
         self.programs = Programs(self.context, self.device)
         self.dialect = opencl_dialect()
+        self.identity = self.device.identity
         self.traits = self.device.traits()
 
     @classmethod
@@ -183,6 +185,12 @@ class OpenCLBackend(DeviceBackend):
             product()
 
         return run
+
+    def bind_batched_matmul(self, a: Tensor, b: Tensor, c: Tensor) -> Callable[[], None]:
+        """The host's BLAS for one after another where it shares the memory, else one launch."""
+        if not self.shared:
+            return super().bind_batched_matmul(a, b, c)
+        return CompiledBackend.bind_batched_matmul(self, a, b, c)
 
     # ---- exchange ----------------------------------------------------------------------------
 

@@ -1,0 +1,16 @@
+/* The x at h * W + w = index of each region's image, 0 if that is outside. */
+KERNEL NEO_GROUP(GROUP) void neo_roi_pick(
+    GLOBAL const STORED *x, GLOBAL STORED *y, GLOBAL const INDEX *index, LAYOUT(index), REGIONS,
+    const INT maps, const INT height, const INT width, const INT n, const INT bins_h,
+    const INT bins_w, const INT regions, LAYOUT(x), LAYOUT(y)) {
+  const INT item = (INT)GROUP_ID * GROUP + (INT)LOCAL_ID;
+  if (item >= maps * bins_h * bins_w * regions) return;
+  const INT r = item % regions, j = item / regions % bins_w, i = item / regions / bins_w % bins_h;
+  const INT c = item / regions / bins_w / bins_h;
+  const INT image = neo_image(ROI(r, 0), n);
+  const neo_i64 named = (neo_i64)index[AT(index, c, i, j, r)];
+  REAL v = 0;
+  if (image >= 0 && named >= 0 && named < (neo_i64)height * width)
+    v = LOAD(x, AT(x, c, (INT)named / width, (INT)named % width, image));
+  STORE(y, AT(y, c, i, j, r), v);
+}

@@ -1,0 +1,26 @@
+/* OpenCL C: what hand-written kernels use besides the prelude. STORED, REAL, LOAD, HALF are given. */
+#define LOCAL_POINTER __local
+/* VEC elements (1 or 4) of p from `at` on */
+#define NEO_FETCH(VEC, p, at, x) \
+  if (VEC == 4) { \
+    neo_load4((p) + (at), x); \
+  } else { \
+    (x)[0] = LOAD(p, at); \
+  }
+#define NEO_ALIGNED __attribute__((aligned(32)))
+#define REAL4 NEO_JOIN(REAL, 4)
+#define NEO_JOIN(a, b) NEO_JOIN_(a, b)
+#define NEO_JOIN_(a, b) a##b
+NEO_FN void neo_load4(GLOBAL const STORED *p, REAL *x) {
+#if HALF
+  for (int i = 0; i < 4; ++i) x[i] = LOAD(p, i);
+#else
+  const REAL4 v = vload4(0, p);
+  x[0] = v.x, x[1] = v.y, x[2] = v.z, x[3] = v.w;
+#endif
+}
+/* p lies on a border of four */
+NEO_FN void neo_local4(LOCAL_POINTER const REAL *p, REAL *x) {
+  const REAL4 v = *(LOCAL const REAL4 *)p;
+  x[0] = v.x, x[1] = v.y, x[2] = v.z, x[3] = v.w;
+}
