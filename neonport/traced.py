@@ -32,8 +32,9 @@ class Traced(float):
     """
 
     again: Callable[[], float]
+    """The function that makes it anew."""
 
-    def __new__(cls, again: Callable[[], float]) -> Traced:
+    def __new__(cls, again: Callable[[], float]) -> Traced:  # noqa: D102
         out = super().__new__(cls, again())
         out.again = again
         return out

@@ -48,11 +48,12 @@ struct emu_fiber { ucontext_t context; int done, waits; };
 static emu_fiber emu_fibers[EMU_THREADS];
 static char emu_stacks[EMU_THREADS][EMU_STACK] __attribute__((aligned(64)));
 static ucontext_t emu_scheduler;
-static int emu_current, emu_trouble;
+static int emu_current, emu_trouble, emu_fibrous;
 static void (*emu_body)(void **);
 static void **emu_arguments;
 
 static void __syncthreads() {
+  if (!emu_fibrous) { emu_trouble = 2; return; }
   emu_fibers[emu_current].waits = 1;
   swapcontext(&emu_fibers[emu_current].context, &emu_scheduler);
 }
@@ -94,6 +95,7 @@ static int emu_run(int fibers, void (*body)(void **), void **arguments, unsigned
   emu_body = body;
   emu_arguments = arguments;
   emu_trouble = 0;
+  emu_fibrous = fibers;
   blockDim = {group, 1, 1};
   gridDim = {groups, 1, 1};
   for (unsigned b = 0; b < groups; ++b) {

@@ -50,8 +50,8 @@ def translate(source):
     for pattern, words in INSTRUCTIONS.items():
         source = re.sub(pattern, words, source)
     names = re.findall(r"^KERNEL\b[^{;]*?\bvoid (\w+)\(", source, re.MULTILINE)
-    body = source[source.index("KERNEL", source.rindex("#define KERNEL") + 20) :] if names else ""
-    fibers = int(bool(re.search(r"\bBARRIER\(\)|__syncthreads", body)))
+    # the prelude says what a barrier is; any further one is in a kernel or in a macro of one
+    fibers = int(source.count("BARRIER()") > 1 or source.count("__syncthreads()") > 1)
     ends = [f"EMU_KERNEL({name}, {fibers})" for name in names]
     return "\n".join([f'#include "{HEADER}"', '#line 1 "kernel.cu"', source, *ends])
 
