@@ -21,7 +21,7 @@ from neonport.backends.device.boxed import Box, BoxedLaunch
 from neonport.backends.device.calls import BINDERS
 from neonport.backends.device.hosted import on_host
 from neonport.backends.device.launch import NativeLaunch, RenderedLaunch
-from neonport.backends.device.sources import in_order
+from neonport.backends.device.sources import in_order, kernel_body
 from neonport.backends.device.tiles import WORTH, Tile, kind_of
 from neonport.backends.device.tuning import first_tile, tuned
 from neonport.nest import BoundKernel
@@ -134,6 +134,10 @@ class DeviceBackend(CompiledBackend):
             writer = DeviceWriter(spec.kernel, self.dialect, shape.variant)
             found = self._writers[key] = (writer, self.compile(writer.source()))
         return found
+
+    def render_kernel(self, spec: BoundKernel) -> str:
+        """The kernel in the language of the device."""
+        return kernel_body(spec, self.dialect, self.traits)
 
     def bind_kernel(
         self, code: Any, spec: BoundKernel, places: Sequence[tuple[Storage, int] | None]

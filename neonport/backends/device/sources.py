@@ -11,6 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from neonport.nest import BoundKernel
+from neonport.render_device import DeviceWriter
+from neonport.render_device_shape import Traits, cut
 from neonport.render_dialects import DeviceDialect, device_text
 from neonport.shape import span
 from neonport.storage import Storage
@@ -69,6 +72,13 @@ def _text(
         *(device_text(file) for file in files),
     ]
     return "\n".join(lines)
+
+
+def kernel_body(spec: BoundKernel, dialect: DeviceDialect, traits: Traits) -> str:
+    """Text of a kernel for a device, without the prelude."""
+    writer = DeviceWriter(spec.kernel, dialect, cut(spec, spec.offsets, traits).variant)
+    writer.source()
+    return "\n".join(writer.lines[1:])
 
 
 def real_of(dtype: np.dtype) -> type:

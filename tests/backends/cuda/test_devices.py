@@ -62,7 +62,10 @@ def cupy(monkeypatch):
 
 STATES = [
     ({"error": 35, "driver": 0}, "no NVIDIA driver is loaded"),
-    ({"error": 35, "driver": 12020}, r"too old: it knows CUDA 12\.2, this CuPy needs 13\.2.*cuda12"),
+    (
+        {"error": 35, "driver": 12020},
+        r"too old: it knows CUDA 12\.2, this CuPy needs 13\.2.*cuda12",
+    ),
     ({"error": 100}, r"no device is visible.*cudaError 100.*nvidia-smi -L"),
     ({"count": 0}, "no device is visible: see whether"),
     ({"capability": (6, 1)}, r"capability 6\.1.*too old for NVRTC 13\.0.*7\.5.*cuda12"),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-
 import numpy as np
 
 from cupy import _machine as machine
@@ -11,6 +9,19 @@ from cupy import cuda
 from cupy.cuda.memory import get_default_memory_pool as get_default_memory_pool
 
 __version__ = "14.0+emulated"
+
+
+class _Memory:
+    """The first bytes of an array, for NumPy; keeps the array alive."""
+
+    def __init__(self, owner, nbytes):
+        self.owner = owner
+        self.__array_interface__ = {
+            "data": (owner.data.ptr, False),
+            "shape": (nbytes,),
+            "typestr": "|u1",
+            "version": 3,
+        }
 
 
 class ndarray:
@@ -27,8 +38,7 @@ class ndarray:
     def host(self):
         """NumPy's view of the memory, without waiting."""
         step = self.dtype.itemsize
-        first = (ctypes.c_uint8 * step).from_address(self.data.ptr)
-        view = np.frombuffer(first, np.uint8).view(self.dtype)
+        view = np.asarray(_Memory(self, step)).view(self.dtype)
         return np.lib.stride_tricks.as_strided(view, self.shape, self.strides, writeable=True)
 
     def get(self):
