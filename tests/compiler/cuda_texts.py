@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from neonport.backends.cpu.backend import CPUBackend
+from neonport.backends.cuda.programs import Programs
 from neonport.nest import BoundKernel
 from neonport.render_device import DeviceWriter
 from neonport.render_device_shape import Traits, cut
@@ -26,18 +27,27 @@ def texts_of(spec: BoundKernel) -> Iterator[str]:
 
 
 def keep_texts(folder: Path) -> None:
-    """From now on, write the texts of every kernel that a cpu backend loads."""
+    """From now on, write the texts of kernels there: of cpu backends, and what cuda ones compile."""
     folder.mkdir(parents=True, exist_ok=True)
-    load = CPUBackend.load_kernels
+    load_kernels, load = CPUBackend.load_kernels, Programs.load
     seen: set[str] = set()
 
-    def load_and_keep(self: Any, kernels: Sequence[BoundKernel]) -> list[Any]:
+    def keep(text: str) -> None:
+        name = hashlib.sha256(text.encode()).hexdigest()[:24]
+        if name not in seen:
+            seen.add(name)
+            (folder / f"{name}.cu").write_text(text)
+
+    def load_kernels_and_keep(self: Any, kernels: Sequence[BoundKernel]) -> list[Any]:
         for spec in kernels:
             for text in texts_of(spec):
-                name = hashlib.sha256(text.encode()).hexdigest()[:24]
-                if name not in seen:
-                    seen.add(name)
-                    (folder / f"{name}.cu").write_text(text)
-        return load(self, kernels)
+                keep(text)
+        return load_kernels(self, kernels)
 
-    CPUBackend.load_kernels = load_and_keep  # type: ignore[method-assign]
+    def load_and_keep(self: Any, source: str, options: tuple[str, ...]) -> Any:
+        module = load(self, source, options)
+        keep(source)
+        return module
+
+    CPUBackend.load_kernels = load_kernels_and_keep  # type: ignore[method-assign]
+    Programs.load = load_and_keep  # type: ignore[method-assign]

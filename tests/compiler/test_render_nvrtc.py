@@ -6,30 +6,32 @@ cuda backend renders them; statements that reach every form of a kernel; hand-wr
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from neonport.backends import gen_backend
-from neonport.backends.device.sources import kernel_text
 from neonport.render_dialects import cuda_dialect
 from tests.compiler import nvrtc
 from tests.compiler.render_trees import TREES, WIDE
 
 pytestmark = pytest.mark.nvrtc
 ROOT = Path(__file__).parents[2]
-COLLECTED = ["tests/conformance/test_suite.py", "tests/layers", "tests/optimizers"]
+RENDERED = ["tests/conformance/test_suite.py", "tests/layers", "tests/optimizers"]
+HAND_WRITTEN = ["--backend", "cuda", "tests/backends/device"]
 
 
-def run_by_tests(folder: Path) -> list[str]:
-    """Texts of the kernels that tests run on the cpu backend."""
+def run_by_tests(folder: Path, arguments: list[str], emulated: bool) -> None:
+    """Let tests write the texts of their kernels into a folder."""
     command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--cuda-texts", str(folder)]
-    done = subprocess.run([*command, *COLLECTED], cwd=ROOT, capture_output=True, text=True)
+    environment = {**os.environ, "NEONPORT_CUDA_EMULATOR": str(int(emulated))}
+    done = subprocess.run(
+        [*command, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stdout[-3000:]
-    return [path.read_text() for path in folder.glob("*.cu")]
 
 
 def rendered() -> list[str]:
@@ -42,20 +44,14 @@ def rendered() -> list[str]:
         null.cleanup_backend()
 
 
-def hand_written() -> list[str]:
-    """Texts of the matrix product."""
-    return [
-        kernel_text(cuda_dialect(), "gemm.h", np.dtype(kind), {"A_ROWS": a, "B_ROWS": b})
-        for kind in ("float16", "float32", "float64")
-        for a in (0, 1)
-        for b in (0, 1)
-    ]
-
-
 @pytest.fixture(scope="module")
 def texts(tmp_path_factory):
-    found = {*run_by_tests(tmp_path_factory.mktemp("texts")), *rendered(), *hand_written()}
+    folder = tmp_path_factory.mktemp("texts")
+    run_by_tests(folder, RENDERED, emulated=False)
+    run_by_tests(folder, HAND_WRITTEN, emulated=True)
+    found = {*(path.read_text() for path in folder.glob("*.cu")), *rendered()}
     assert len(found) > 500
+    assert any("neo_gemm" in text for text in found)
     return sorted(found)
 
 

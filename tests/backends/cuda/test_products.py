@@ -48,9 +48,8 @@ def test_layouts_scales_and_types(cuda, monkeypatch, dtype, sizes):
         # what a matrix does not read must not matter
         z.fill(np.nan)
         cuda.compound_dot(x, y, z)
-        np.testing.assert_allclose(
-            z.get(), a.astype("d") @ b.astype("d"), rtol=tolerance, atol=4 * tolerance
-        )
+        want = a.astype("d") @ b.astype("d")
+        np.testing.assert_allclose(z.get(), want, rtol=tolerance, atol=4 * tolerance)
 
 
 def test_a_layout_that_it_does_not_take(cuda):

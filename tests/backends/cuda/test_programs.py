@@ -43,9 +43,8 @@ def test_damaged_and_foreign_images_are_made_again(folder, make_cuda):
 
 
 def test_the_lines_at_fault_are_shown(cuda):
-    source = (
-        cuda_dialect().prelude + "\nKERNEL void wrong(GLOBAL float *x) {\n  x[0] = nonsense;\n}\n"
-    )
+    kernel = "KERNEL void wrong(GLOBAL float *x) {\n  x[0] = nonsense;\n}\n"
+    source = f"{cuda_dialect().prelude}\n{kernel}"
     with pytest.raises(CompileError) as raised:
         cuda.build(source, cuda_dialect().options)
     line = len(source.splitlines()) - 1
