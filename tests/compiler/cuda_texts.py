@@ -27,7 +27,7 @@ def texts_of(spec: BoundKernel) -> Iterator[str]:
 
 
 def keep_texts(folder: Path) -> None:
-    """From now on, write the texts of kernels there: of cpu backends, and what cuda ones compile."""
+    """From now on, write the texts of kernels there: of cpu backends, and what cuda compiles."""
     folder.mkdir(parents=True, exist_ok=True)
     load_kernels, load = CPUBackend.load_kernels, Programs.load
     seen: set[str] = set()
