@@ -16,7 +16,7 @@ from pathlib import Path
 
 from neonport.cache import cache_dir, read_checked, write_checked
 
-TARGETS = {70: 12, 75: 13, 80: 13, 90: 13}
+TARGETS = {70: 12, 80: 13, 90: 13}
 """Architectures, and the generation of the compiler that builds for each."""
 
 
