@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from neonport.dtypes import is_float
 from neonport.errors import (
     AliasError,
     BackendMismatchError,
@@ -188,7 +189,7 @@ class Autodiff:
                 raise ShapeError(
                     f"{label} has shape {buffer.shape}, its tensor {tensor.shape}; reshape one"
                 )
-            if buffer.dtype.kind != "f":
+            if not is_float(buffer.dtype):
                 raise DtypeError(f"{label} has dtype {buffer.dtype}; gradients need a float type")
             buffer.check_writable(label)
             for other in forward:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from neonport.builders import keep_reduction, power
+from neonport.builders import reduction as known_reduction
 from neonport.errors import DtypeError, ShapeError, UnknownOpError
 from neonport.ops import OPS, Kind
-from neonport.optree import Expression, OpTreeNode, apply, as_operand, power, transpose
+from neonport.optree import Expression, OpTreeNode, apply, as_operand, transpose
 from neonport.shape import as_shape, normalize_axes, normalize_axis
 
 if TYPE_CHECKING:
@@ -38,11 +40,14 @@ def reduction(op: str, a: Any, axis: Any) -> OpTreeNode:
     Raises:
         ShapeError: an axis out of range, or named twice; several axes of argmax or argmin.
     """
+    known = known_reduction(op)(a, axis)
+    if known is not None:
+        return known
     shape = expression(a, op).sig.shape
     axes = normalize_axes(axis, len(shape), op)
     if op in ("argmax", "argmin") and len(axes) not in (1, len(shape)):
         raise ShapeError(f"{op}: one axis, or None for all of shape {shape}; not {axis}")
-    return apply(op, a, axes=axes)
+    return keep_reduction(a, axis, apply(op, a, axes=axes))
 
 
 def take(a: Any, indices: Any, axis: Any) -> OpTreeNode:

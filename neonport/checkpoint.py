@@ -23,8 +23,9 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from neonport.atomic import write_file
+from neonport.dtypes import bfloat16
 from neonport.errors import CheckpointError
-from neonport.structure import NATIVE, decode, encode
+from neonport.structure import NATIVE, decode, dtype_text, encode
 
 FORMAT = "neonport"
 VERSION = 1
@@ -88,7 +89,10 @@ def load(path: Path) -> Any:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
             text = _structure_text(path, metadata)
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            names = list(file.keys())
+            if any(file.get_slice(name).get_dtype() == "BF16" for name in names):
+                bfloat16()  # safetensors asks NumPy for a type of that name
+            arrays = {name: file.get_tensor(name) for name in names}
     except SafetensorError as error:
         raise _unreadable(path, error) from error
     except OSError as error:
@@ -122,7 +126,7 @@ def _header(text: str, tensors: dict[str, np.ndarray]) -> bytes:
     for name, array in tensors.items():
         end = start + array.nbytes
         header[name] = {
-            "dtype": NATIVE[array.dtype.str],
+            "dtype": NATIVE[dtype_text(array.dtype)],
             "shape": list(array.shape),
             "data_offsets": [start, end],
         }
@@ -135,7 +139,8 @@ def _digest(text: str, arrays: dict[str, np.ndarray]) -> str:
     state = hashlib.sha256(text.encode("utf-8", "surrogatepass"))
     for name in sorted(arrays):
         array = arrays[name]
-        state.update(repr((name, array.dtype.str, array.shape)).encode("utf-8", "surrogatepass"))
+        form = (name, dtype_text(array.dtype), array.shape)
+        state.update(repr(form).encode("utf-8", "surrogatepass"))
         state.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
     return state.hexdigest()
 

@@ -5,15 +5,13 @@ The capsules themselves come from NumPy (host memory) or from the backend's own 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from neonport.dtypes import STORABLE
+from neonport.dtypes import BFLOAT16, is_bfloat16, is_storable
 from neonport.errors import DLPackError, DtypeError
-
-if TYPE_CHECKING:
-    from neonport.tensor import Tensor
+from neonport.tensor import Tensor
 
 CPU = (1, 0)
 HOST_READABLE = (1, 3, 11, 13)  # kDLCPU, kDLCUDAHost, kDLROCMHost, kDLCUDAManaged
@@ -48,7 +46,7 @@ def export(
                 f"dlpack: from device {home} to the host is a copy, and copy=False forbids it; "
                 "leave copy out"
             )
-        return tensor.get().__dlpack__(max_version=max_version, copy=True)
+        return host_capsule(tensor.get(), max_version, True)
     if copy is not True and any(
         s < 0 and n > 1 for n, s in zip(tensor.shape, tensor.strides, strict=True)
     ):
@@ -57,6 +55,20 @@ def export(
             "first: be.array(t)"
         )
     return backend.dlpack_capsule(tensor, stream=stream, max_version=max_version, copy=copy)
+
+
+def host_capsule(array: np.ndarray, max_version: Any, copy: bool | None) -> Any:
+    """NumPy's capsule of an array.
+
+    Raises:
+        DLPackError: bfloat16, of which NumPy makes none.
+    """
+    if is_bfloat16(array.dtype):
+        raise DLPackError(
+            "dlpack: NumPy makes no capsule of bfloat16; export the bits, which are shared too: "
+            "torch.from_dlpack(t.share(t.shape, np.uint16)).view(torch.bfloat16)"
+        )
+    return array.__dlpack__(max_version=max_version, copy=copy)
 
 
 def adopt(backend: Any, x: Any, copy: bool | None) -> Tensor:
@@ -87,16 +99,24 @@ def _copied(backend: Any, x: Any) -> Tensor:
 
 def host_array(x: Any) -> np.ndarray:
     """The values of a DLPack producer as a host array, shared where its memory is readable here."""
+    if isinstance(x, (np.ndarray, Tensor)) and is_bfloat16(x.dtype):
+        return np.asarray(x)  # needs no capsule, and NumPy has none
     try:
         if x.__dlpack_device__()[0] in HOST_READABLE:
             values = np.from_dlpack(x)
         else:
             values = np.from_dlpack(x, device="cpu", copy=True)
     except (BufferError, RuntimeError, TypeError) as error:
+        hint = ""
+        if str(getattr(x, "dtype", "")).endswith(BFLOAT16):
+            hint = (
+                "; NumPy reads no capsule of bfloat16, but one of its bits: "
+                "be.from_dlpack(x.view(torch.uint16)).share(x.shape, 'bfloat16')"
+            )
         raise DLPackError(
-            f"from_dlpack: {type(x).__name__} cannot be read by the host: {error}"
+            f"from_dlpack: {type(x).__name__} cannot be read by the host: {error}{hint}"
         ) from error
-    if values.dtype not in STORABLE:
+    if not is_storable(values.dtype):
         raise DLPackError(
             f"from_dlpack: dtype {values.dtype} cannot be a tensor's; convert it first"
         )

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from neonport.dtypes import is_float
 from neonport.errors import DtypeError, IndexRangeError, ShapeError
 from neonport.numerics import host_numbers
 from neonport.shape import Shape, at_least_2d
@@ -114,7 +115,7 @@ def check_indices(indices: Any, size: int | None, axis: int, wrap: bool = True) 
         IndexRangeError: out of range.
     """
     values = host_numbers(indices, "index")
-    if values.dtype.kind == "f" and np.array_equal(values, np.rint(values)):
+    if is_float(values.dtype) and np.array_equal(values, np.rint(values)):
         values = values.astype(np.int64)
     if values.dtype.kind not in "iu":
         raise DtypeError(

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from neonport.dtypes import is_float
 from neonport.ops import OPS, Kind
 from neonport.optree import Expression, OpTreeNode, resolve_wild, walk
 from neonport.rules import operand_dtypes
@@ -281,7 +282,7 @@ def _compute(dtype: np.dtype | None) -> np.dtype:
 
 def read_dtype(dtype: np.dtype) -> np.dtype:
     """Type in which a stored value is read when nothing asks for another one."""
-    return _compute(dtype) if dtype.kind == "f" else INT64
+    return _compute(dtype) if is_float(dtype) else INT64
 
 
 def _moved_shape(shape: Shape, name: str, params: dict[str, Any]) -> Shape:

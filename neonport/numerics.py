@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from neonport.dtypes import is_real
 from neonport.errors import DtypeError
 
 
@@ -22,7 +23,7 @@ def host_numbers(ary: Any, op: str) -> npt.NDArray[Any]:
         raise DtypeError(
             f"{op}: a {type(ary).__name__} of this form is no array of numbers: {error}"
         ) from error
-    if values.dtype.kind not in "biuf":
+    if not is_real(values.dtype):
         kind = f"dtype {values.dtype}" if values.ndim else f"type {type(ary).__name__}"
         raise DtypeError(
             f"{op}: values of {kind} are not real numbers; convert them first, for example with "
@@ -34,16 +35,22 @@ def host_numbers(ary: Any, op: str) -> npt.NDArray[Any]:
 def cast(values: npt.NDArray[Any], dtype: np.dtype) -> npt.NDArray[Any]:
     """Convert as a store does.
 
-    To float: rounded to nearest, ties to even. To integer: rounded to nearest, ties to even, then
-    saturated; nan becomes 0. To bool: whether the value is not 0 (nan is not).
+    To float: rounded to nearest, ties to even (bfloat16 by way of float32, as everywhere). To
+    integer: rounded to nearest, ties to even, then saturated; nan becomes 0. To bool: whether the
+    value is not 0 (nan is not).
     """
     if values.dtype == dtype:
         return values
-    if dtype.kind == "b":
-        return values != 0
-    if dtype.kind not in "iu":
-        with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"):
+        if dtype.kind == "b":
+            return values != 0
+        if dtype.kind not in "iu":
             return values.astype(dtype)
+        return _whole(values, dtype)
+
+
+def _whole(values: npt.NDArray[Any], dtype: np.dtype) -> npt.NDArray[Any]:
+    """Convert to an integer type."""
     info = np.iinfo(dtype)
     if values.dtype.kind == "b":
         return values.astype(dtype)

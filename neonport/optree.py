@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from neonport.dtypes import is_real
 from neonport.errors import ConfigurationError, DtypeError, ShapeError, UnknownOpError
 from neonport.ops import OPS
 from neonport.rules import LEADING
@@ -31,7 +32,10 @@ fresh_token: Callable[[], int] = itertools.count(1).__next__
 
 
 class Expression:
-    """Operators shared by tensors and op-tree nodes; each builds a node and computes nothing."""
+    """What tensors and op-tree nodes share: operators that build nodes and compute nothing.
+
+    The operators are those of `builders.py`.
+    """
 
     __slots__ = ()
     # ndarray + tensor must not build an object array element by element
@@ -40,15 +44,6 @@ class Expression:
     tokens: tuple[int, ...]
     scalars: tuple[float, ...]
 
-    def __pow__(self, other: Any) -> OpTreeNode:
-        return power(self, other)
-
-    def __neg__(self) -> OpTreeNode:
-        return apply("neg", self)
-
-    def __abs__(self) -> OpTreeNode:
-        return apply("abs", self)
-
     def __hash__(self) -> int:
         return id(self)
 
@@ -56,8 +51,11 @@ class Expression:
         return len(self) > 0
 
     if TYPE_CHECKING:
-        # made by _operator below or by the subclasses; declared for readers and type checkers
+        # made below or by the subclasses; declared for readers and type checkers
         def __len__(self) -> int: ...
+        def __pow__(self, other: Any) -> OpTreeNode: ...
+        def __neg__(self) -> OpTreeNode: ...
+        def __abs__(self) -> OpTreeNode: ...
         def __add__(self, other: Any) -> OpTreeNode: ...
         def __radd__(self, other: Any) -> OpTreeNode: ...
         def __sub__(self, other: Any) -> OpTreeNode: ...
@@ -258,10 +256,7 @@ class OpTreeNode(Expression, _Fields):
         return build(op, a, b, out, **kwargs)
 
 
-_new: Any = tuple.__new__
-
-
-def _node(sig: Signature, args: tuple[Any, ...]) -> OpTreeNode:
+def make_node(sig: Signature, args: tuple[Any, ...]) -> OpTreeNode:
     """Make a node from checked parts."""
     tokens: tuple[int, ...] = ()
     scalars: tuple[float, ...] = ()
@@ -274,7 +269,9 @@ def _node(sig: Signature, args: tuple[Any, ...]) -> OpTreeNode:
             else:
                 tokens += arg.tokens
                 scalars += arg.scalars
-    return _new(OpTreeNode, (sig, args, tokens, scalars))
+    new: Any = tuple.__new__
+    node: OpTreeNode = new(OpTreeNode, (sig, args, tokens, scalars))
+    return node
 
 
 def as_operand(value: Any, op_name: str) -> Any:
@@ -289,11 +286,7 @@ def as_operand(value: Any, op_name: str) -> Any:
         return value
     if isinstance(value, (bool, int, float)):
         return float(value)
-    if (
-        isinstance(value, (np.generic, np.ndarray))
-        and not value.ndim
-        and value.dtype.kind in "biuf"
-    ):
+    if isinstance(value, (np.generic, np.ndarray)) and not value.ndim and is_real(value.dtype):
         return float(value)
     hint = "; make it a tensor first: be.array(x)" if hasattr(value, "__array__") else ""
     raise DtypeError(
@@ -333,96 +326,7 @@ def apply(op_name: str, *operands: Any, **params: Any) -> OpTreeNode:
     sigs = tuple([x.sig if isinstance(x, Expression) else SCALAR for x in args])
     # what is remembered with a tensor's signature dies with its backend
     home = next((s for s in sigs if s.backend is not None), sigs[0] if sigs else SCALAR)
-    return _node(home.derive(op, sigs, params), args)
-
-
-def _operator(name: str, reflected: bool) -> Callable[[Any, Any], Any]:
-    """Make an operator method: `apply` for two operands, unrolled because it is the hot path."""
-    op = OPS[name]
-    new, node = _new, OpTreeNode
-    code = next(_codes)  # found again as derived[operand's uid + code]: no key has to be built
-
-    def method(self: Any, other: Any) -> Any:
-        sig = self.sig
-        kind = type(other)
-        if kind is float or kind is int:
-            out = sig.derived.get(code)
-            if out is None:
-                if sig.constant:
-                    return apply(name, other, self) if reflected else apply(name, self, other)
-                out = _derive(sig, code, name, (other, self) if reflected else (self, other))
-            if out.large:
-                return _node(out, (other, self) if reflected else (self, other))
-            if reflected:
-                return new(node, (out, (other, self), self.tokens, (other,) + self.scalars))  # noqa: RUF005
-            return new(node, (out, (self, other), self.tokens, self.scalars + (other,)))  # noqa: RUF005
-        try:
-            other_sig = other.sig
-        except AttributeError:
-            try:
-                other = as_operand(other, name)
-            except DtypeError:
-                if hasattr(other, "__array__"):
-                    raise
-                return NotImplemented
-            if type(other) is Traced:
-                return apply(name, other, self) if reflected else apply(name, self, other)
-            return method(self, other)
-        if reflected:
-            return apply(name, other, self)
-        out = sig.derived.get(other_sig.uid + code)
-        if out is None:
-            if sig.constant or other_sig.constant:
-                return apply(name, self, other)
-            out = _derive(sig, other_sig.uid + code, name, (self, other))
-        if out.large:
-            return _node(out, (self, other))
-        return new(
-            node, (out, (self, other), self.tokens + other.tokens, self.scalars + other.scalars)
-        )
-
-    method.__name__ = name
-    method.__doc__ = op.summary
-    return method
-
-
-def _derive(sig: Signature, key: int, name: str, operands: tuple[Any, Any]) -> Signature:
-    """Signature of a binary op by way of `apply`; kept under `key` for the next time."""
-    out: Signature = apply(name, *operands).sig
-    if sig.backend is out.backend:  # what belongs to no backend must not keep one alive
-        sig.derived[key] = out
-    return out
-
-
-_codes = itertools.count(1)
-_OPERATORS = {
-    "add": ("__add__", "__radd__"),
-    "sub": ("__sub__", "__rsub__"),
-    "mul": ("__mul__", "__rmul__"),
-    "div": ("__truediv__", "__rtruediv__"),
-    "eq": ("__eq__", None),
-    "ne": ("__ne__", None),
-    "lt": ("__lt__", None),
-    "le": ("__le__", None),
-    "gt": ("__gt__", None),
-    "ge": ("__ge__", None),
-    "pow": (None, "__rpow__"),
-}
-for _name, (_direct, _reflected) in _OPERATORS.items():
-    if _direct:
-        setattr(Expression, _direct, _operator(_name, False))
-    if _reflected:
-        setattr(Expression, _reflected, _operator(_name, True))
-
-_POWERS = {2: "sqr", 0.5: "sqrt"}
-
-
-def power(a: Any, b: Any) -> OpTreeNode:
-    """A ** b; the exponents 2 and 0.5 become `sqr` and `sqrt`, as in NumPy's operator."""
-    exponent = as_operand(b, "pow")
-    if not isinstance(exponent, Expression) and exponent in _POWERS:
-        return apply(_POWERS[exponent], a)
-    return apply("pow", a, exponent)
+    return make_node(home.derive(op, sigs, params), args)
 
 
 def transpose(x: Any, perm: tuple[int, ...] | None = None) -> OpTreeNode:

@@ -10,13 +10,13 @@ A stream, given a 64-bit `key` and a 64-bit block `offset`:
   key=(low32(key), high32(key)))``, offset + j modulo 2^64; it has four 32-bit lanes u0..u3;
 * bits: element i is lane ``i % 4`` of block ``i // 4``;
 * uniform float32: element i is ``(u >> 8) * 2^-24`` with u = bits element i;
-* uniform float16: ``(u >> 21) * 2^-11`` of the same u;
+* uniform float16: ``(u >> 21) * 2^-11`` of the same u; bfloat16: ``(u >> 24) * 2^-8``;
 * uniform float64: element i takes two lanes of block ``i // 2``: with ``h = u[2 * (i % 2)]`` and
   ``l = u[2 * (i % 2) + 1]`` it is ``((h >> 5) * 2^26 + (l >> 6)) * 2^-53``;
-* normal (Box and Muller, 1958), from the uniform stream U of the same dtype (float16: of float32):
+* normal (Box and Muller, 1958), from the uniform stream U of the same dtype (short ones: float32):
   ``r = sqrt(-2 log(1 - U[2j]))``, ``t = 2 pi U[2j + 1]``, element 2j is ``r cos t`` and element
   2j + 1 is ``r sin t``. 1 - U is exact and lies in (0, 1], so log never sees 0. All steps are done
-  in the dtype (float16: in float32, one rounding at the end).
+  in the dtype (float16 and bfloat16: in float32, one rounding at the end).
 
 Bits and uniform numbers agree bit for bit everywhere; normal numbers as far as log, cos and sin do.
 """
@@ -32,6 +32,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
+from neonport.dtypes import as_dtype, is_float
 from neonport.errors import ConfigurationError, DtypeError, ShapeError
 
 LANES = 4
@@ -109,7 +110,7 @@ def uniform(
         key: 64-bit key.
         offset: first block, modulo 2^64.
         n: number of elements.
-        dtype: float16, float32 or float64.
+        dtype: float16, bfloat16, float32 or float64.
         out: C-contiguous array of n elements and that dtype to fill; None makes a new one.
 
     Returns:
@@ -142,7 +143,7 @@ def normal(
         key: 64-bit key.
         offset: first block, modulo 2^64.
         n: number of elements.
-        dtype: float16, float32 or float64.
+        dtype: float16, bfloat16, float32 or float64.
         mean: added after the scaling.
         std: standard deviation; element = std * z + mean, in the working dtype.
         out: C-contiguous array of n elements and that dtype to fill; None makes a new one.
@@ -176,10 +177,10 @@ def _length(n: int) -> int:
 
 
 def _float_dtype(dtype: DTypeLike) -> np.dtype:
-    found = np.dtype(dtype)
-    if found not in (np.float16, np.float32, np.float64):
+    found = as_dtype(dtype)
+    if not is_float(found):
         raise DtypeError(
-            f"random numbers come as float16, float32 or float64, not {found}; "
+            f"random numbers come as float16, bfloat16, float32 or float64, not {found}; "
             "draw one of these and convert, or use bits() for integers"
         )
     return found
@@ -233,11 +234,11 @@ def _uniform_filler(key: int, offset: int, dtype: np.dtype) -> _Fill:
             part *= 2.0**-53
 
         return fill
-    shift, scale = (8, 2.0**-24) if dtype == np.float32 else (21, 2.0**-11)
+    digits = {"float16": 11, "bfloat16": 8}.get(dtype.name, 24)
 
     def fill_short(part: np.ndarray, first: int, count: int) -> None:
-        lanes = _lanes(key, offset, first, count)[: part.size] >> shift
-        np.multiply(lanes.astype(part.dtype), part.dtype.type(scale), out=part)
+        lanes = _lanes(key, offset, first, count)[: part.size] >> (32 - digits)
+        np.multiply(lanes.astype(part.dtype), part.dtype.type(2.0**-digits), out=part)
 
     return fill_short
 

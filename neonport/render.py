@@ -49,6 +49,8 @@ EXPRESSIONS: dict[str, str] = {
 }
 
 SUFFIX = {"float32": "f32", "float64": "f64", "int64": "i64", "int32": "i32"}
+# what only memory holds, and its word in the prelude's conversions from and to float32
+SHORT_FLOATS = {"float16": "half", "bfloat16": "bf16"}
 
 
 @dataclass(frozen=True)
@@ -129,8 +131,8 @@ def loaded(dialect: Dialect, text: str, stored: str, dtype: str) -> str:
     """C text of an element of dtype `stored` as a number of compute dtype `dtype`."""
     if stored == dtype:
         return text
-    if stored == "float16":
-        text = f"neo_from_half({text})"
+    if stored in SHORT_FLOATS:
+        text = f"neo_from_{SHORT_FLOATS[stored]}({text})"
         if dtype == "float32":
             return text
     return f"({dialect.types[dtype]}){text}"
@@ -142,8 +144,8 @@ def converted(dialect: Dialect, text: str, source: str, target: str) -> str:
         return text
     if target == "bool":
         return f"({text} != 0)"
-    if target == "float16":
-        return f"neo_to_half((float){text})"
+    if target in SHORT_FLOATS:
+        return f"neo_to_{SHORT_FLOATS[target]}((float){text})"
     if target.startswith("float"):
         return f"(({dialect.types[target]}){text})"
     if source == "int32":

@@ -132,6 +132,10 @@ class ValueWriter:
         """A plain conversion between types."""
         if source == target or (source == "bool" and target == "uint8"):
             return text
+        if source == "bfloat16":
+            words = {"s": self.d.suffix("float32", width), "w": str(width) if width > 1 else ""}
+            text, source = self.d.from_bfloat16.format(x=text, **words), "float32"
+            return self.cast(text, source, target, width)
         return self.d.convert.format(x=text, t=self.type(target, width))
 
     def store(self, access: int, index: int, at: str) -> None:

@@ -11,6 +11,7 @@ from neonport.render import SUFFIX, Dialect
 
 _MEMORY = {
     "float16": "half",
+    "bfloat16": "ushort",
     "float32": "float",
     "float64": "double",
     "int8": "char",
@@ -39,6 +40,7 @@ class DeviceDialect(Dialect):
         vectors: whether the language has vector types; without them a work-item that handles
             several elements loops over its lanes.
         load, load_half, store, store_half: access to memory.
+        from_bfloat16, to_bfloat16: the bits of a bfloat16 as a float32, and back.
         convert, saturate, saturate_int, truth: conversions to a type; from a float to an integer,
             from an integer to another, to 0 or 1.
         functions: primitives of the function templates, by compute dtype.
@@ -52,6 +54,8 @@ class DeviceDialect(Dialect):
     load_half: str = "neo_from_half({p}[{i}])"
     store: str = "{p}[{i}] = {x};"
     store_half: str = "{p}[{i}] = neo_to_half({x});"
+    from_bfloat16: str = "neo_from_bf16_{s}({x})"
+    to_bfloat16: str = "((ushort)neo_to_bf16_{s}({x}))"
     convert: str = "(({t}){x})"
     saturate: str = "neo_to_{d}_{s}({x})"
     saturate_int: str = "neo_to_{d}_{s}({x})"
@@ -85,6 +89,10 @@ class DeviceDialect(Dialect):
             return self.truth.format(**words)
         if source == target:
             return text
+        if target == "bfloat16":
+            words["x"] = self.converted(text, source, "float32", width)
+            words["s"] = self.suffix("float32", width)
+            return self.to_bfloat16.format(**words)
         if target.startswith("float"):
             return self.convert.format(**words)
         row = self.saturate if source.startswith("float") else self.saturate_int
@@ -99,15 +107,17 @@ class DeviceDialect(Dialect):
             sections = ["functions.h", f"functions_{SUFFIX[dtype]}.h"]
             if float64 and self.more and dtype == "float64":
                 sections.append(self.more)
+            if dtype == "float32":
+                sections.append("bfloat16.h")
             if rands and dtype == "float32":
                 sections.append("random.h")
-            parts.extend(_functions(self, dtype, w, tuple(sections)) for w in widths)
+            parts.extend(functions(self, dtype, w, tuple(sections)) for w in widths)
         return "\n".join(parts)
 
 
 @lru_cache(maxsize=64)
-def _functions(dialect: DeviceDialect, dtype: str, width: int, sections: tuple[str, ...]) -> str:
-    """The function templates for values of one type."""
+def functions(dialect: DeviceDialect, dtype: str, width: int, sections: tuple[str, ...]) -> str:
+    """The function templates in some files, for values of one type."""
     words = {
         "REAL": dialect.type(dtype, width),
         "INT": dialect.type("int32" if dtype == "float32" else "int64", width),
@@ -145,6 +155,8 @@ def opencl_dialect() -> DeviceDialect:
         load_half="vload_half{w}(0, {p} + ({i}))",
         store="vstore{w}({x}, 0, {p} + ({i}));",
         store_half="vstore_half{w}_rte({x}, 0, {p} + ({i}));",
+        from_bfloat16="neo_from_bf16_{s}(convert_int{w}({x}))",
+        to_bfloat16="convert_ushort{w}(neo_to_bf16_{s}({x}))",
         convert="convert_{t}({x})",
         saturate="convert_{t}_sat_rte(neo_number_{s}({x}))",
         saturate_int="convert_{t}_sat({x})",

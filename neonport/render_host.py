@@ -13,21 +13,23 @@ from __future__ import annotations
 
 from neonport.kernel import Reduction
 from neonport.render import converted
+from neonport.render_host_buffers import Variant
 from neonport.render_host_folds import HostFolds
 from neonport.render_host_values import COLUMNS
 
 BLOCK = 1024  # elements whose partial sum is kept in the compute dtype
+BUFFERED = 256  # elements that go through a buffer in one go
 ROWS = 32  # folded positions whose partial sum is kept in the compute dtype, per column
 
 
 class HostWriter(HostFolds):
     """Writes the C of one kernel."""
 
-    def source(self, split: bool) -> str:
+    def source(self, variant: Variant) -> str:
         """The translation unit."""
-        self.split = split
+        self.choose(variant)
         self.lines = [self.d.prelude]
-        if not split:
+        if not variant.split:
             self._local()
         else:
             for phase in range(self.k.phases):
@@ -36,9 +38,9 @@ class HostWriter(HostFolds):
                     self._combine_entry(phase)
         return "\n".join(self.lines) + "\n"
 
-    def entries(self, split: bool) -> list[tuple[str, bool]]:
-        """(name, parallel) of the entry points in the order in which they run."""
-        if not split:
+    def entries(self) -> list[tuple[str, bool]]:
+        """(name, parallel) of the entry points of the text, in the order in which they run."""
+        if not self.split:
             return [("neo_main", True)]
         names: list[tuple[str, bool]] = []
         for phase in range(self.k.phases):
@@ -52,6 +54,7 @@ class HostWriter(HostFolds):
     def _local(self) -> None:
         self._open("neo_main")
         self._task()
+        self._declare_kept()
         self._row_prologue(-1)
         for phase in range(self.k.phases):
             self._phase(phase)
@@ -108,6 +111,8 @@ class HostWriter(HostFolds):
 
     def _close(self) -> None:
         self.put("}")
+        if self.streams:
+            self.put("NEO_STREAMED();")
         self.put("}")
 
     def _task(self) -> None:
@@ -153,7 +158,9 @@ class HostWriter(HostFolds):
         last = self.fold[-1]
         bounds = ("lo", "hi") if last == self.fold[0] else ("0", f"n{last}")
         step = ROWS if self.k.column else BLOCK
-        blocked = bool(reductions)
+        sources = [r.source for _, r in reductions] + [s.source for s in stores]
+        buffered = any(s.access in self.streams for s in stores) or self.drawn(sources)
+        blocked = bool(reductions) or (bool(buffered) and not self.k.column)
         if blocked:
             self.put(f"for (neo_i64 e0 = {bounds[0]}; e0 < {bounds[1]}; e0 += {step}) {{")
             self.put(f"const neo_i64 e1 = neo_lesser(e0 + {step}, {bounds[1]});")
@@ -173,26 +180,33 @@ class HostWriter(HostFolds):
         for number, red in reductions:
             clauses += self._open_partial(number, red)
         sources = [r.source for _, r in reductions] + [n for _, n in stores]
+        streamed = [access for access, _ in stores if access in self.streams]
+        for access in streamed:
+            self._declare_streamed(access, COLUMNS if self.k.column else BLOCK)
+        self._draw(sources, bounds)
         # the position of the best element is carried from one iteration to the next
         carried = any(r.op.startswith("arg") for _, r in reductions)
         self._loop(bounds, None if carried else clauses)
-        self._emit(self._cone(sources, False))
+        self._elements(sources)
         for number, red in reductions:
             self._accumulate(number, red)
         for access, node in stores:
             target = self.k.accesses[access].dtype
             text = converted(self.d, self._name(node, False), self.k.nodes[node].dtype, target)
-            self.put(f"p{access}[{self._position(access, False)}] = {text};")
-        self._end_loop()
+            self.put(f"{self._stored(access, bounds[0])} = {text};")
+        self._end_loop(streamed)
+        if not self.k.column:
+            for access in streamed:
+                self._stream_block(access, bounds)
         second = [(n, r) for n, r in reductions if r.op == "var"]
         if second:
             for number, red in second:
                 self._centre(number, red)
             self._loop(bounds, [f"reduction(+:q{n})" for n, _ in second])
-            self._emit(self._cone([r.source for _, r in second], False))
+            self._elements([r.source for _, r in second])
             for number, red in second:
                 self._accumulate_square(number, red)
-            self._end_loop()
+            self._end_loop([])
         for number, red in reductions:
             self._flush(number, red, bounds)
 
@@ -207,9 +221,11 @@ class HostWriter(HostFolds):
             self.put(f"NEO_SIMD({' '.join(clauses)})")
         self.put(f"for (neo_i64 r{last} = {bounds[0]}; r{last} < {bounds[1]}; ++r{last}) {{")
 
-    def _end_loop(self) -> None:
+    def _end_loop(self, streamed: list[int]) -> None:
         self.put("}")
         if self.k.column:
+            for access in streamed:
+                self._stream_columns(access)
             self.put("}")
 
     def _row_stores(self) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from neonport.kernel import Kernel, Reduction
 from neonport.render import PARTIALS
-from neonport.render_host_values import COLUMNS, HostValues
+from neonport.render_host_buffers import HostBuffers
+from neonport.render_host_values import COLUMNS
 
 
-class HostFolds(HostValues):
+class HostFolds(HostBuffers):
     """Writes reductions."""
 
     # ---- reductions --------------------------------------------------------------------------

@@ -21,7 +21,6 @@ class HostValues:
         self.inner = len(kernel.axes) - 1
         kept = [i for i, f in enumerate(kernel.axes) if not f]
         self.outer = kept[:-1] if kernel.column else kept
-        self.split = False
 
     # ---- text --------------------------------------------------------------------------------
 
@@ -72,16 +71,16 @@ class HostValues:
 
     # ---- nodes -------------------------------------------------------------------------------
 
-    def _cone(self, wanted: list[int], row: bool) -> list[int]:
-        """Element-level (or row-level) nodes that `wanted` need, in order."""
+    def _rows(self, wanted: list[int]) -> set[int]:
+        """Row-level nodes that `wanted` need."""
         needed: set[int] = set()
         stack = list(wanted)
         while stack:
             i = stack.pop()
-            if i not in needed and self.k.nodes[i].row == row:
+            if i not in needed and self.k.nodes[i].row:
                 needed.add(i)
                 stack.extend(self.k.nodes[i].args)
-        return sorted(needed)
+        return needed
 
     def _name(self, index: int, row: bool) -> str:
         node = self.k.nodes[index]
@@ -127,7 +126,7 @@ class HostValues:
 
     def _row_nodes(self, phase: int) -> None:
         """Row values that become known after `phase`."""
-        needed = set(self._cone(self._row_wanted(), True))
+        needed = self._rows(self._row_wanted())
         rows = [
             i
             for i, n in enumerate(self.k.nodes)

@@ -19,9 +19,7 @@ AXES = ("d", "h", "w")
 
 def _rank(op: Op, shape: Shape, form: str) -> Shape:
     if len(shape) != form.count(",") + 1:
-        raise ShapeError(
-            f"{op.name}: an operand of shape {shape} must have axes {form}; reshape it"
-        )
+        raise ShapeError(f"{op.name}: an operand of shape {shape} must be {form}; reshape it")
     return shape
 
 

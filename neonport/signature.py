@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import math
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -39,6 +41,7 @@ class Signature:
         large: whether nodes of this structure are looked up by identity.
         uid: number of this structure; the numbers up to the next one are its owner's to give out.
         constant: whether it is an element-wise op on numbers only, so a number itself.
+        part: 1 / (elements that a reduction folds into one), nan of none; nan of other ops.
         open: whether a size in or below the expression is decided by the assignment target.
     """
 
@@ -59,6 +62,7 @@ class Signature:
         "op",
         "open",
         "params",
+        "part",
         "shape",
         "uid",
         "wild",
@@ -87,6 +91,10 @@ class Signature:
         self.constant = (
             op is not None and op.kind is Kind.ELEMENTWISE and all(a is SCALAR for a in args)
         )
+        count = 0
+        if op is not None and op.kind is Kind.REDUCTION:
+            count = prod(args[0].shape[a] for a in params["axes"])
+        self.part = 1.0 / count if count else math.nan
         self.open = bool(wild) or any(a.open for a in args)
         self.derived: dict[Any, Signature] = {}
 

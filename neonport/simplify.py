@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from neonport.optree import Expression, OpTreeNode, apply, power, resolve_wild, walk
+from neonport.builders import power
+from neonport.optree import Expression, OpTreeNode, apply, resolve_wild, walk
 from neonport.shape import Shape
 from neonport.traced import Traced
 

@@ -22,16 +22,18 @@ from typing import Any
 
 import numpy as np
 
+from neonport.dtypes import BFLOAT16, is_bfloat16
 from neonport.errors import CheckpointError
 
 MARK = "$"
 _RAW_DTYPE = re.compile(r"[<>|][biufcSU]\d+")
 
-# numpy's dtype text -> the word safetensors has for it
+# dtype_text -> the word safetensors has for it
 NATIVE = {
     "<f8": "F64",
     "<f4": "F32",
     "<f2": "F16",
+    "bfloat16": "BF16",
     "<i8": "I64",
     "<i4": "I32",
     "<i2": "I16",
@@ -42,6 +44,11 @@ NATIVE = {
     "|u1": "U8",
     "|b1": "BOOL",
 }
+
+
+def dtype_text(dtype: np.dtype) -> str:
+    """NumPy's text of a dtype; the name of bfloat16, whose text is that of raw bytes."""
+    return BFLOAT16 if is_bfloat16(dtype) else dtype.str
 
 
 class Encoder:
@@ -99,7 +106,7 @@ class Encoder:
             raise CheckpointError(f"cannot store {where}: masked array; call .filled() first")
         array = np.asarray(array)
         node: dict[str, Any] = {"name": self._unused(where or "array")}
-        text = array.dtype.str
+        text = dtype_text(array.dtype)
         if text not in NATIVE:
             if not _RAW_DTYPE.fullmatch(text) or array.dtype.fields:
                 raise CheckpointError(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from neonport import builders as _operators  # noqa: F401  (gives expressions their operators)
 from neonport.dtypes import as_dtype
 from neonport.errors import DtypeError, ReadOnlyError, ShapeError
 from neonport.indexing import check_indices, parse

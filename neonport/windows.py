@@ -79,7 +79,7 @@ def _images(x: Array) -> Ints:
     return x.shape[1:4]
 
 
-def _of_maps(at: tuple[Any, ...]) -> Any:
+def of_maps(at: tuple[Any, ...]) -> Any:
     """An index of all maps at a place."""
     return (slice(None), *at)
 
@@ -96,9 +96,9 @@ def conv(x: Array, f: Array, padding: Ints, stride: Ints, dilation: Ints) -> Arr
     counts = tuple(window_count(*axis) for axis in geometry)
     out = np.zeros((f.shape[-1], *counts, x.shape[-1]), _wide(x))
     for t, positions, places in cells(_images(x), counts, _images(f), padding, stride, dilation):
-        weights = f[_of_maps(t)].astype(out.dtype)
-        region = x[_of_maps(places)].astype(out.dtype)
-        out[_of_maps(positions)] += np.tensordot(weights, region, (0, 0))
+        weights = f[of_maps(t)].astype(out.dtype)
+        region = x[of_maps(places)].astype(out.dtype)
+        out[of_maps(positions)] += np.tensordot(weights, region, (0, 0))
     return out.astype(x.dtype)
 
 
@@ -106,9 +106,9 @@ def conv_data(f: Array, e: Array, padding: Ints, stride: Ints, dilation: Ints, s
     """The adjoint of `conv` for x: what of e each cell of x took part in, times the filters."""
     out = np.zeros((f.shape[0], *size, e.shape[-1]), _wide(e))
     for t, positions, places in cells(size, _images(e), _images(f), padding, stride, dilation):
-        weights = f[_of_maps(t)].astype(out.dtype)
-        region = e[_of_maps(positions)].astype(out.dtype)
-        out[_of_maps(places)] += np.tensordot(weights, region, (1, 0))
+        weights = f[of_maps(t)].astype(out.dtype)
+        region = e[of_maps(positions)].astype(out.dtype)
+        out[of_maps(places)] += np.tensordot(weights, region, (1, 0))
     return out.astype(e.dtype)
 
 
@@ -118,10 +118,10 @@ def conv_filter(
     """The adjoint of `conv` for f: the sum over positions and samples of x times e."""
     out = np.zeros((x.shape[0], *size, e.shape[0]), _wide(x))
     for t, positions, places in cells(_images(x), _images(e), size, padding, stride, dilation):
-        region = x[_of_maps(places)].astype(out.dtype)
-        errors = e[_of_maps(positions)].astype(out.dtype)
+        region = x[of_maps(places)].astype(out.dtype)
+        errors = e[of_maps(positions)].astype(out.dtype)
         axes = (1, 2, 3, 4)
-        out[_of_maps(t)] = np.tensordot(region, errors, (axes, axes))
+        out[of_maps(t)] = np.tensordot(region, errors, (axes, axes))
     return out.astype(x.dtype)
 
 

@@ -33,7 +33,7 @@ ROOMS: dict[str, tuple[str, tuple[str, ...]]] = {
     "plugins": ("plugins plugins.* hookspecs registry", ("words",)),
     "ops": ("ops meanings windows rules rules_windows", GROUND),
     "trees": (
-        "optree optree_text build signature instances storage tensor dlpack traced",
+        "optree optree_text builders build signature instances storage tensor dlpack traced",
         (*GROUND, "ops"),
     ),
     "autodiff": ("autodiff derivatives derivatives_windows gradients simplify", CORE),
@@ -190,6 +190,7 @@ def test_the_checks_see_what_they_look_for():
 HEAVY = {
     *("click", "rich", "pluggy", "safetensors", "h5py", "platformdirs", "sklearn", "scipy"),
     *("importlib.metadata", "ctypes", "cupy", "pyopencl", "torch", "jax", "numba", "ziglang"),
+    "ml_dtypes",
 }
 
 
@@ -207,6 +208,12 @@ def test_import_neonport_loads_next_to_nothing():
     loaded = _loaded("import neonport")
     assert not loaded & HEAVY
     assert {m for m in loaded if m.startswith("neonport")} == {"neonport", "neonport.log"}
+
+
+def test_only_bfloat16_itself_loads_its_package():
+    use = "import neonport; be = neonport.gen_backend('cpu'); y = be.ones((2, 3)); y[:] = y * 2"
+    assert "ml_dtypes" not in _loaded(use)
+    assert "ml_dtypes" in _loaded(f"{use}; be.zeros((2, 3), dtype='bfloat16')")
 
 
 def test_the_backend_module_and_the_layers_load_no_device_and_no_plugin():

@@ -71,6 +71,14 @@ def test_uniform_float32_and_float16_use_the_high_bits_of_a_lane():
     )
 
 
+def test_uniform_and_normal_bfloat16():
+    u, single = bits(KEY, 3, 103), normal(KEY, 3, 103, mean=1.0, std=3.0)
+    short = uniform(KEY, 3, 103, "bfloat16")
+    np.testing.assert_array_equal(short.astype(np.float64), (u >> 24) / 2**8)
+    drawn = normal(KEY, 3, 103, short.dtype, mean=1.0, std=3.0)
+    np.testing.assert_array_equal(drawn, single.astype(short.dtype))
+
+
 def test_uniform_float64_uses_two_lanes():
     lanes = bits(KEY, 3, 2 * 51).tolist()
     expected = [

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from neonport.backends.contract import Contract
-from neonport.dtypes import as_dtype
+from neonport.dtypes import as_dtype, is_float
 from neonport.errors import ConfigurationError, DtypeError, ShapeError
 from neonport.numerics import cast, host_numbers
 from neonport.shape import Shape, as_shape, at_least_2d, contiguous_strides, integers
@@ -53,7 +53,7 @@ class ArrayCreation(Contract):
 
     def check_dtype(self, dtype: np.dtype) -> None:
         """Raise DtypeError for a dtype that the device cannot store."""
-        if dtype.kind == "f" and dtype.name not in self.default_dtypes:
+        if is_float(dtype) and dtype.name not in self.default_dtypes:
             raise DtypeError(
                 f"{self}: the device has no {dtype}; use one of {', '.join(self.default_dtypes)}"
             )

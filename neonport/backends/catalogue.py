@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import prod
 from typing import Any
 
 import numpy as np
 
-from neonport import build
+from neonport import build, builders
 from neonport.backends.randomness import Randomness
 from neonport.build import emit
+from neonport.builders import power
 from neonport.indexing import check_indices
 from neonport.ops import OPS
-from neonport.optree import Expression, apply, power
+from neonport.optree import Expression, apply
 from neonport.shape import normalize_axis
 from neonport.tensor import Tensor
 
 
 def _unary(name: str) -> Callable[..., Any]:
+    make = builders.unary(name)
+
     def function(self: Any, a: Any, out: Tensor | None = None) -> Any:
-        return emit(apply(name, a), out)
+        return make(a) if out is None else emit(make(a), out)
 
     function.__name__ = name
     function.__doc__ = f"{OPS[name].summary}, element by element; an op-tree, or `out`."
@@ -28,8 +30,10 @@ def _unary(name: str) -> Callable[..., Any]:
 
 
 def _binary(name: str) -> Callable[..., Any]:
+    make = builders.binary(name)
+
     def function(self: Any, a: Any, b: Any, out: Tensor | None = None) -> Any:
-        return emit(apply(name, a, b), out)
+        return make(a, b) if out is None else emit(make(a, b), out)
 
     function.__name__ = name
     function.__doc__ = f"{OPS[name].summary}, element by element; an op-tree, or `out`."
@@ -40,7 +44,8 @@ def _reduction(name: str, default: int | None) -> Callable[..., Any]:
     def function(
         self: Any, a: Any, axis: Any = default, out: Tensor | None = None, keepdims: bool = True
     ) -> Any:
-        return emit(build.reduction(name, a, axis), out)
+        node = build.reduction(name, a, axis)
+        return node if out is None else emit(node, out)
 
     function.__name__ = name
     function.__doc__ = (
@@ -101,11 +106,11 @@ class OpCatalogue(Randomness):
 
     def where(self, condition: Any, a: Any, b: Any, out: Tensor | None = None) -> Any:
         """A where the condition is not 0, else b; an op-tree, or `out`."""
-        return emit(apply("where", condition, a, b), out)
+        return emit(builders.where(condition, a, b), out)
 
     def clip(self, a: Any, a_min: Any, a_max: Any, out: Tensor | None = None) -> Any:
         """minimum(maximum(a, a_min), a_max), both bounds inclusive; bounds may be tensors."""
-        return emit(apply("minimum", apply("maximum", a, a_min), a_max), out)
+        return emit(self.minimum(self.maximum(a, a_min), a_max), out)
 
     def transpose(self, a: Any, out: Tensor | None = None) -> Any:
         """`a.T`, or `out` after it was assigned there."""
@@ -121,8 +126,7 @@ class OpCatalogue(Randomness):
     ) -> Any:
         """Sum / n over an axis or all; `partial` is accepted for neon."""
         node = build.reduction("sum", a, axis)
-        count = prod(a.sig.shape[i] for i in node.params["axes"])
-        return emit(node * (1.0 / count if count else float("nan")), out)
+        return emit(node * node.sig.part, out)
 
     def var(
         self,
@@ -148,7 +152,7 @@ class OpCatalogue(Randomness):
         keepdims: bool = True,
     ) -> Any:
         """Square root of the biased variance."""
-        return emit(apply("sqrt", build.reduction("var", a, axis)), out)
+        return emit(self.sqrt(build.reduction("var", a, axis)), out)
 
     def _index_tensor(self, indices: Any, size: int | None, axis: int) -> Any:
         """Indices as something a node can hold; host lists are checked and copied over."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from neonport.backends.linalg import LinearAlgebra
+from neonport.dtypes import is_float
 from neonport.errors import ConfigurationError, DtypeError
 from neonport.optree import apply
 from neonport.tensor import Tensor
@@ -194,7 +195,7 @@ class CompoundOps(LinearAlgebra):
         """
         if stdv < 0:
             raise ConfigurationError(f"fill_normal: standard deviation {stdv} is negative")
-        if ary.dtype.kind != "f":
+        if not is_float(ary.dtype):
             raise DtypeError(
                 f"fill_normal: a tensor of dtype {ary.dtype} cannot hold Gaussian numbers; use a "
                 "float type"

@@ -53,6 +53,7 @@ class Contract(ABC):
     backend_name: ClassVar[str] = ""
     # protocol version this contract speaks: (major, minor)
     protocol: ClassVar[tuple[int, int]] = (1, 0)
+    # float types that the device stores; one that has bfloat16 too says so (dtypes.FLOAT_NAMES)
     default_dtypes: ClassVar[tuple[str, ...]] = ("float16", "float32", "float64")
     device_type: ClassVar[int] = 1
     use_pinned_mem: ClassVar[bool] = False

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neonport.backends.helpers import NeonHelpers
+from neonport.backends.regions import Regions
 from neonport.errors import ConfigurationError
 from neonport.tensor import Tensor
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 HIST_ROWS = 4096
 
 
-class Diagnostics(NeonHelpers):
+class Diagnostics(Regions):
     """`explain`, `hist` of tensors and marks that measure time in milliseconds."""
 
     def __init__(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from neonport.backends.catalogue import OpCatalogue
+from neonport.dtypes import is_float
 from neonport.errors import AliasError, DtypeError, ShapeError
 from neonport.optree import apply
 from neonport.storage import views_overlap
@@ -38,7 +39,7 @@ class LinearAlgebra(OpCatalogue):
             if not isinstance(t, Tensor):
                 raise DtypeError(f"{op}: operands must be tensors, not {type(t).__name__}")
             self.check_same_backend(op, t)
-        if not a.dtype == b.dtype == c.dtype or c.dtype.kind != "f":
+        if not a.dtype == b.dtype == c.dtype or not is_float(c.dtype):
             raise DtypeError(
                 f"{op}: dtypes {a.dtype}, {b.dtype} -> {c.dtype} must be one and the same float "
                 "type; convert with t.astype(dtype)"

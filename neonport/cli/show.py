@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import numpy as np
 
+from neonport.dtypes import as_dtype
 from neonport.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def _tensor(backend: Any, given: str) -> tuple[str, Any]:
     sizes, _, kind = rest.partition(":")
     try:
         shape = tuple(int(n) for n in sizes.lower().split("x"))
-        dtype = np.dtype(kind or "float32")
+        dtype = as_dtype(kind or "float32")
     except (ValueError, TypeError):
         shape = ()
     if not name.isidentifier() or name == "be" or not shape or min(shape) < 0:

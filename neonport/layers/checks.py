@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from neonport.dtypes import is_float
 from neonport.errors import (
     BackendMismatchError,
     ConfigurationError,
@@ -101,7 +102,7 @@ def check_inputs(
                 else "; fit the data or configure and allocate anew"
             )
         )
-    if (floats and inputs.dtype.kind != "f") or (dtype is not None and inputs.dtype != dtype):
+    if (floats and not is_float(inputs.dtype)) or (dtype is not None and inputs.dtype != dtype):
         raise DtypeError(
             f"{label(layer)}: the input is {inputs.dtype}, this layer computes on "
             f"{dtype or 'floats'}; copy it: be.array(x, dtype=...)"

@@ -3,14 +3,14 @@ NEO_FN REAL neo_scale_SUFFIX(REAL y, INT n) {
   const INT half_n = n >> 1; /* two factors, so that results below the smallest normal survive */
   return y * AS_REAL((half_n + 127) << 23) * AS_REAL((n - half_n + 127) << 23);
 }
-NEO_FN REAL neo_exp_tail_SUFFIX(REAL r) {
+NEO_FN REAL neo_expm1_tail_SUFFIX(REAL r) {
   REAL p = (REAL)1.9875691500e-4f;
   p = NEO_FMA(p, r, (REAL)1.3981999507e-3f);
   p = NEO_FMA(p, r, (REAL)8.3334519073e-3f);
   p = NEO_FMA(p, r, (REAL)4.1665795894e-2f);
   p = NEO_FMA(p, r, (REAL)1.6666665459e-1f);
   p = NEO_FMA(p, r, (REAL)5.0000001201e-1f);
-  return NEO_FMA(p * r, r, r) + 1.0f;
+  return NEO_FMA(p * r, r, r);
 }
 NEO_FN REAL neo_clamp_SUFFIX(REAL x, float low, float high) {
   return fmin(fmax(x, (REAL)low), (REAL)high);
@@ -21,14 +21,14 @@ NEO_FN REAL neo_exp_SUFFIX(REAL x) {
   const REAL n = t - 12582912.0f;
   REAL r = NEO_FMA(n, (REAL)-0.693359375f, c);
   r = NEO_FMA(n, (REAL)2.12194440e-4f, r);
-  const REAL y = neo_scale_SUFFIX(neo_exp_tail_SUFFIX(r), AS_INT(t) - 0x4B400000);
+  const REAL y = neo_scale_SUFFIX(neo_expm1_tail_SUFFIX(r) + 1.0f, AS_INT(t) - 0x4B400000);
   return x != x ? x : y;
 }
 NEO_FN REAL neo_exp2_SUFFIX(REAL x) {
   const REAL c = neo_clamp_SUFFIX(x, -151.0f, 129.0f);
   const REAL t = c + 12582912.0f;
   const REAL n = t - 12582912.0f;
-  const REAL p = neo_exp_tail_SUFFIX((c - n) * 0.69314718056f);
+  const REAL p = neo_expm1_tail_SUFFIX((c - n) * 0.69314718056f) + 1.0f;
   const REAL y = neo_scale_SUFFIX(p, AS_INT(t) - 0x4B400000);
   return x != x ? x : y;
 }
@@ -82,17 +82,16 @@ NEO_FN REAL neo_sig_SUFFIX(REAL x) {
   const REAL e = neo_exp_SUFFIX(-fabs(x));
   return (x >= (REAL)0.0f ? (REAL)1.0f : e) / (1.0f + e);
 }
+/* (e^2a - 1) / (e^2a + 1) for a = |x|; above 10 it rounds to 1 */
 NEO_FN REAL neo_tanh_SUFFIX(REAL x) {
-  const REAL a = fabs(x), z = x * x;
-  REAL p = (REAL)-5.70498872745e-3f;
-  p = NEO_FMA(p, z, (REAL)2.06390887954e-2f);
-  p = NEO_FMA(p, z, (REAL)-5.37397155531e-2f);
-  p = NEO_FMA(p, z, (REAL)1.33314422036e-1f);
-  p = NEO_FMA(p, z, (REAL)-3.33332819422e-1f);
-  const REAL small = NEO_FMA(p * z, x, x);
-  const REAL top = a > (REAL)20.0f ? (REAL)20.0f : a;
-  const REAL large = 1.0f - 2.0f / (neo_exp_SUFFIX(2.0f * top) + 1.0f);
-  const REAL y = a < (REAL)0.625f ? small : copysign(large, x);
+  const REAL a = fabs(x), c = a > (REAL)10.0f ? (REAL)10.0f : a;
+  const REAL t = NEO_FMA(c, (REAL)2.88539008177792681f, (REAL)12582912.0f);
+  const REAL n = t - 12582912.0f;
+  REAL r = NEO_FMA(n, (REAL)-0.693359375f, c + c);
+  r = NEO_FMA(n, (REAL)2.12194440e-4f, r);
+  const REAL power = AS_REAL((AS_INT(t) - 0x4B400000 + 127) << 23); /* 2^n */
+  const REAL less = NEO_FMA(power, neo_expm1_tail_SUFFIX(r), power - 1.0f);
+  const REAL y = copysign(less / (less + 2.0f), x);
   return x != x ? x : y;
 }
 NEO_FN REAL neo_pow_SUFFIX(REAL x, REAL y) { return pow(x, y); }

@@ -8,9 +8,8 @@ KERNEL NEO_GROUP(GROUP) void neo_roi_pick(
   const INT r = item % regions, j = item / regions % bins_w, i = item / regions / bins_w % bins_h;
   const INT c = item / regions / bins_w / bins_h;
   const INT image = neo_image(ROI(r, 0), n);
-  const neo_i64 named = (neo_i64)index[AT(index, c, i, j, r)];
+  const INT named = neo_named((neo_i64)index[AT(index, c, i, j, r)], height * width);
   REAL v = 0;
-  if (image >= 0 && named >= 0 && named < (neo_i64)height * width)
-    v = LOAD(x, AT(x, c, (INT)named / width, (INT)named % width, image));
+  if (image >= 0 && named >= 0) v = LOAD(x, AT(x, c, named / width, named % width, image));
   STORE(y, AT(y, c, i, j, r), v);
 }

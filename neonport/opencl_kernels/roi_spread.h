@@ -17,8 +17,7 @@ KERNEL NEO_GROUP(GROUP) void neo_roi_spread(
     INT where = -1;
     REAL v = 0;
     if (at < entries && neo_image(ROI(r, 0), n) == image) {
-      const neo_i64 named = (neo_i64)index[AT(index, c, i, j, r)];
-      where = named >= 0 && named < (neo_i64)height * width ? (INT)named : -1;
+      where = neo_named((neo_i64)index[AT(index, c, i, j, r)], height * width);
       v = LOAD(e, AT(e, c, i, j, r));
     }
     cells[LOCAL_ID] = where;

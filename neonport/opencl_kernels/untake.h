@@ -6,13 +6,13 @@ KERNEL NEO_GROUP(GROUP) void neo_link(
     const INT begin, const INT count, const INT size) {
   LOCAL INT others[GROUP];
   const INT i = (INT)GROUP_ID * GROUP + (INT)LOCAL_ID;
-  const neo_i64 named = i < count ? (neo_i64)index[index0 + (begin + i) * index_s] : -1;
-  const INT mine = named >= 0 && named < (neo_i64)size ? (INT)named : -1;
+  const INT mine =
+      i < count ? neo_named((neo_i64)index[index0 + (begin + i) * index_s], size) : -1;
   INT after = -1, first = mine >= 0;
   for (INT from = 0; from < count; from += GROUP) {
     const INT at = from + (INT)LOCAL_ID;
-    const neo_i64 other = at < count ? (neo_i64)index[index0 + (begin + at) * index_s] : -1;
-    others[LOCAL_ID] = other >= 0 && other < (neo_i64)size ? (INT)other : -1;
+    others[LOCAL_ID] =
+        at < count ? neo_named((neo_i64)index[index0 + (begin + at) * index_s], size) : -1;
     BARRIER();
     for (int k = 0; k < GROUP; ++k) {
       const INT j = from + k;

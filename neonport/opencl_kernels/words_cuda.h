@@ -17,3 +17,7 @@ NEO_FN void neo_local4(const REAL *p, REAL *x) {
   const neo_pack<REAL, 4> v = *(const neo_pack<REAL, 4> *)p;
   for (int i = 0; i < 4; ++i) x[i] = v.x[i];
 }
+/* an index of any integer type as a position below `size`, -1 if it is none */
+NEO_FN INT neo_named(neo_i64 index, INT size) {
+  return index >= 0 && index < (neo_i64)size ? (INT)index : -1;
+}

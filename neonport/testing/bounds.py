@@ -27,6 +27,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from neonport.dtypes import bfloat16
 from neonport.ops import OPS, Kind
 
 Array = npt.NDArray[Any]
@@ -79,12 +80,21 @@ BOUNDS: dict[str, Bound] = {
 # comparisons, choices, movements and copies round nothing
 BOUNDS.update({name: EXACT for name in OPS if name not in BOUNDS})
 
+
+def finfo(dtype: Any) -> Any:
+    """What `np.finfo` tells, of bfloat16 too."""
+    import ml_dtypes
+
+    return ml_dtypes.finfo(dtype)
+
+
 EPS = {np.dtype(t): float(np.finfo(t).eps) for t in ("float32", "float64")}
 TINY = {np.dtype(t): float(np.finfo(t).tiny) for t in ("float32", "float64")}
 
 # half a unit in the last place of a stored float: relative, and absolute below its normal range
 STORE = {
     np.dtype("float16"): (2.0**-11, 2.0**-25),
+    bfloat16(): (2.0**-8 + 2.0**-24, 2.0**-134),  # a float64 becomes a float32 first
     np.dtype("float32"): (2.0**-24, 2.0**-150),
     np.dtype("float64"): (2.0**-53, 0.0),
 }

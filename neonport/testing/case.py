@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from neonport.testing.bounds import Allowance, stored
+from neonport.dtypes import FLOAT_NAMES, is_float
+from neonport.testing.bounds import Allowance, finfo, stored
 from neonport.testing.interpret import Interpreter
 from neonport.testing.layouts import Target
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from neonport.backends.backend import Backend
 
 Array = npt.NDArray[Any]
-FLOATS = ("float16", "float32", "float64")
+FLOATS = FLOAT_NAMES
 INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 
 
@@ -112,7 +113,7 @@ def compare(got: Array, want: Want) -> Outcome:
         return Outcome(None, 0.0, f"shape {got.shape} instead of {values.shape}")
     if got.size == 0:
         return Outcome()
-    if got.dtype.kind != "f":
+    if not is_float(got.dtype):
         right = got == values
         return Outcome(0.0 if right.all() else np.inf, 0.0, _message(got, values, right))
     error, right = _judge(got, values, want.allowed)
@@ -125,7 +126,7 @@ def compare(got: Array, want: Want) -> Outcome:
 
 def _judge(got: Array, values: Array, allowed: Allowance) -> tuple[Array, Array]:
     """(relative error, whether it is right), element by element."""
-    limit = float(np.finfo(got.dtype).max)
+    limit = float(finfo(got.dtype).max)
     with np.errstate(all="ignore"):
         wide = np.promote_types(values.dtype, np.float64)
         # infinite where it is too large to be stored

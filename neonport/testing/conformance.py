@@ -29,6 +29,7 @@ from neonport.testing.suite import (
     reductions,
     stores,
     views,
+    windows,
 )
 
 SUITES = (
@@ -36,6 +37,7 @@ SUITES = (
     reductions,
     movements,
     products,
+    windows,
     stores,
     views,
     assignment,

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from neonport.dtypes import is_float
+
 Array = npt.NDArray[Any]
 
 # shape class: (shape, layout of operands and target)
@@ -65,7 +67,7 @@ def whole(seed: int, shape: tuple[int, ...], dtype: Any) -> Array:
 
 def numbers(seed: int, shape: tuple[int, ...], dtype: Any, positive: bool = False) -> Array:
     """Random values of any dtype."""
-    if np.dtype(dtype).kind == "f":
+    if is_float(np.dtype(dtype)):
         return floats(seed, shape, dtype, positive)
     values = whole(seed, shape, dtype)
     return np.abs(values) if positive and values.dtype.kind == "i" else values
@@ -75,6 +77,7 @@ def special(dtype: Any) -> Array:
     """A column of the values at which implementations go wrong."""
     large, subnormal = {
         "float16": (6e4, 1e-7),
+        "bfloat16": (1e30, 1e-40),
         "float32": (1e30, 1e-40),
         "float64": (1e200, 1e-310),
     }[np.dtype(dtype).name]

@@ -5,14 +5,18 @@ from __future__ import annotations
 import collections
 import enum
 import math
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_np
+from safetensors import safe_open
 
 from neonport import checkpoint
 from neonport.errors import CheckpointError
@@ -91,6 +95,26 @@ def test_arrays_keep_dtype_shape_and_bits(dtype: str, shape: Any, tmp_path: Path
     back = roundtrip({"x": array}, tmp_path)["x"]
     assert same(back, array)
     assert back.flags.writeable
+
+
+@pytest.mark.parametrize("shape", [(), (0, 3), (5, 7)])
+def test_bfloat16_is_safetensors_own(shape: Any, tmp_path: Path) -> None:
+    bits = np.random.RandomState(0).randint(0, 65536, shape).astype(np.uint16)
+    array = bits.view(ml_dtypes.bfloat16)
+    back = roundtrip({"x": array, "one": ml_dtypes.bfloat16(1.5)}, tmp_path)
+    assert same(back["x"], array)
+    assert same(back["one"], ml_dtypes.bfloat16(1.5))
+    with safe_open(tmp_path / "c.prm", framework="numpy") as file:
+        assert file.get_slice("x").get_dtype() == "BF16"
+
+
+def test_bfloat16_is_read_by_a_process_that_never_named_it(tmp_path: Path) -> None:
+    checkpoint.save([np.ones(2, ml_dtypes.bfloat16)], tmp_path / "c.prm")
+    code = (
+        "import sys; from neonport import checkpoint; print(checkpoint.load(sys.argv[1])[0].dtype)"
+    )
+    run = [sys.executable, "-c", code, str(tmp_path / "c.prm")]
+    assert subprocess.run(run, capture_output=True, text=True).stdout.strip() == "bfloat16"
 
 
 def test_array_bits_include_nan_payloads(tmp_path: Path) -> None:

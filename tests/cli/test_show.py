@@ -54,9 +54,10 @@ def test_sources_in_every_language(capsys, dialect, word):
     assert word in out
 
 
-def test_a_dtype_belongs_to_the_shape(capsys):
-    _, out, _ = show(capsys, "x * 2", "--shape", "x=3x4:float16")
-    assert "reads   x float16 (3, 4)" in out
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_a_dtype_belongs_to_the_shape(capsys, dtype):
+    _, out, _ = show(capsys, "x * 2", "--shape", f"x=3x4:{dtype}")
+    assert f"reads   x {dtype} (3, 4)" in out
 
 
 def test_a_drawing(capsys, tmp_path):

@@ -36,15 +36,15 @@ def _every_op(be: Any) -> Any:
 
 def _all_dtypes(be: Any) -> Any:
     x, names = be.zeros((8, 64)), ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32")
-    kinds = (*names, "uint64", "bool", "float16")
-    ins = [be.zeros((8, 64), dtype=np.dtype(k)) for k in kinds]
-    outs = [be.zeros((8, 64), dtype=np.dtype(k)) for k in kinds]
+    kinds = (*names, "uint64", "bool", "float16", "bfloat16")
+    ins = [be.zeros((8, 64), dtype=k) for k in kinds]
+    outs = [be.zeros((8, 64), dtype=k) for k in kinds]
     return [(o, x * 2 + i) for i, o in zip(ins, outs, strict=True)]
 
 
 def _copies(be: Any) -> Any:
     whole = be.zeros((8, 64), dtype=np.int64)
-    kinds = (np.int8, np.uint8, np.uint64, np.bool_, np.float32)
+    kinds = (np.int8, np.uint8, np.uint64, np.bool_, np.float32, "bfloat16")
     return [(be.zeros((8, 64), dtype=k), whole) for k in kinds]
 
 
@@ -61,6 +61,7 @@ TREES: dict[str, Callable[[Any], Any]] = {
     "columns": lambda be: be.zeros((20, 4096)) - be.max(be.zeros((20, 4096)), axis=0),
     "columns_tail": lambda be: be.var(be.zeros((300, 33)), axis=0),
     "columns_half": lambda be: be.sum(be.zeros((64, 40), dtype=np.float16), axis=0),
+    "columns_bfloat16": lambda be: be.sum(be.zeros((64, 40), dtype="bfloat16"), axis=0),
     "long_rows": lambda be: be.sum(be.zeros((3, 1 << 20)), axis=1),
     "long_rows_var": lambda be: be.zeros((1, 1 << 20)) * be.var(be.zeros((1, 1 << 20)), axis=1),
     "long_columns": lambda be: be.mean(be.zeros((1 << 18, 10)), axis=0),
@@ -70,6 +71,10 @@ TREES: dict[str, Callable[[Any], Any]] = {
     "dropout": lambda be: be.zeros((30, 50)) * (be.rand(shape=(30, 50)) < 0.5),
     "take_rows": lambda be: be.take(be.zeros((50, 64)), be.zeros((7, 1), dtype=np.int32), axis=0),
     "take_columns": lambda be: be.take(be.zeros((5, 64)), be.zeros((7, 1), dtype=np.int32), axis=1),
+    "take_bfloat16": lambda be: [
+        (be.zeros((7, 64), dtype="bfloat16"), be.take(x, be.zeros((7, 1), dtype=np.int32), axis=0))
+        for x in (be.zeros((50, 64), dtype="bfloat16"),)
+    ],
     "onehot": lambda be: be.onehot(be.zeros((1, 32), dtype=np.int32), axis=0, classes=10) * 2,
 }
 WIDE: dict[str, Callable[[Any], Any]] = {
@@ -78,6 +83,6 @@ WIDE: dict[str, Callable[[Any], Any]] = {
     "columns64": lambda be: be.max(be.zeros((90, 21), dtype=np.float64), axis=0) * 2,
     "mixed": lambda be: [
         (be.zeros((8, 32), dtype=k), be.sig(be.zeros((8, 32), dtype=np.float64)) * 100)
-        for k in (np.int8, np.int64, np.uint64, np.float16, np.float32, np.bool_)
+        for k in (np.int8, np.int64, np.uint64, np.float16, "bfloat16", np.float32, np.bool_)
     ],
 }

@@ -178,6 +178,13 @@ def test_half_is_only_a_storage_format(null):
     assert not re.search(r"\bhalf\d* v\d", body)
 
 
+@pytest.mark.parametrize("dialect", ["opencl", "cuda"])
+def test_bfloat16_is_bits_in_memory_and_float32_in_computation(null, dialect):
+    body = _body(null.render(TREES["columns_bfloat16"](null), dialect)[0])
+    assert "neo_from_bf16" in body
+    assert not re.search(r"ushort\d* v\d", body)
+
+
 def test_an_unknown_dialect_is_named(null):
     with pytest.raises(ConfigurationError, match="'metal' is unknown"):
         null.render(TREES["map"](null), "metal")

@@ -168,6 +168,12 @@ MISTAKES: dict[str, tuple[Mistake, type[Exception], type[Exception], str]] = {
         BufferError,
         "device",
     ),
+    "dlpack bfloat16": (
+        lambda w: w.be.zeros((2, 3), dtype="bfloat16").__dlpack__(),
+        NeonportError,
+        BufferError,
+        "share",
+    ),
     "dlpack negative": (lambda w: w.a[::-1].__dlpack__(), NeonportError, BufferError, "negative"),
     "negative deviation": (
         lambda w: w.be.fill_normal(w.out, 0, -1),

@@ -27,13 +27,15 @@ CASES: dict[str, tuple[Any, Any]] = {
 
 
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
 def test_the_numbers_are_numpys_for_the_seed(make_backend: Any, case: str, dtype: str) -> None:
     init, reference = CASES[case]
     be = make_backend(rng_seed=11, dtype=dtype)
     param = be.empty(SHAPE)
     init.fill(param)
-    np.testing.assert_array_equal(param.get(), reference(np.random.RandomState(11)).astype(dtype))
+    want = reference(np.random.RandomState(11)).astype(param.dtype)
+    assert param.dtype.name == dtype
+    np.testing.assert_array_equal(param.get(), want)
 
 
 def test_two_fills_continue_one_sequence(make_backend: Any) -> None:

@@ -10,9 +10,11 @@ import numpy as np
 
 from neonport.backends.compiled import CompiledBackend, Launch, must_interpret
 from neonport.backends.contract import ProbeResult
-from neonport.backends.cpu import blas, jit, memory
+from neonport.backends.cpu import blas, calls, jit, memory
 from neonport.backends.cpu.evaluate import evaluate
-from neonport.dlpack import CPU, HOST_READABLE, host_array
+from neonport.backends.cpu.workspace import Workspace
+from neonport.dlpack import CPU, HOST_READABLE, host_array, host_capsule
+from neonport.dtypes import FLOAT_NAMES
 from neonport.errors import CompileError, DLPackError
 from neonport.nest import BoundKernel
 from neonport.numerics import cast
@@ -24,6 +26,7 @@ class CPUBackend(CompiledBackend):
     """Tensors in host memory; always available, and the reference for every other backend."""
 
     backend_name: ClassVar[str] = "cpu"
+    default_dtypes: ClassVar[tuple[str, ...]] = FLOAT_NAMES
     device_type: ClassVar[int] = 0
     tensor_cls = Tensor
 
@@ -31,6 +34,7 @@ class CPUBackend(CompiledBackend):
         super().__init__(*args, **kwargs)
         self._jit: jit.HostJit | None = None
         self._jit_known = False
+        self.workspace = Workspace()
 
     @classmethod
     def probe(cls) -> ProbeResult:
@@ -129,6 +133,12 @@ class CPUBackend(CompiledBackend):
         """A BLAS call on the tensors' memory."""
         return blas.bind_gemm(a.native, b.native, c.native, alpha, beta)
 
+    def bind_call(
+        self, op: str, operands: list[Tensor], target: Tensor, params: dict[str, Any]
+    ) -> Callable[[], None]:
+        """Unfolding and BLAS for convolutions, strided NumPy for pooling, else the meaning."""
+        return calls.bind(op, [t.native for t in operands], target.native, params, self.workspace)
+
     def synchronize(self) -> None:
         """Nothing is pending: calls return when they are done."""
 
@@ -147,7 +157,7 @@ class CPUBackend(CompiledBackend):
         if stream is not None:
             raise DLPackError(f"dlpack: host memory has no stream; stream={stream!r} must be None")
         array = tensor.get() if copy else tensor.native
-        return array.__dlpack__(max_version=max_version, copy=copy)
+        return host_capsule(array, max_version, copy)
 
     def dlpack_adopt(self, x: Any) -> Tensor:
         """A tensor over the producer's host memory."""

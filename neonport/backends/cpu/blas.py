@@ -3,8 +3,8 @@
 `gemm` is for a call now and then, `bind_gemm` for buffers that stay: it prepares everything once
 and returns a function without arguments. Row-major, transposed and sliced views go to the BLAS as
 they are; operands with other strides are copied, a target with other strides goes through a
-temporary. float16 is computed in float32 and rounded once. With beta == 0 the target is not read,
-with alpha == 0 the operands are not. Equal calls in a process give equal bits.
+temporary. float16 and bfloat16 are computed in float32 and rounded once. With beta == 0 the target
+is not read, with alpha == 0 the operands are not. Equal calls in a process give equal bits.
 
 Which BLAS it is, and when that is decided: `blas_choice.py`. How many threads: `threads.py`.
 """
@@ -40,7 +40,7 @@ def gemm(
     """Compute c = alpha * a @ b + beta * c.
 
     Args:
-        a: (m, k), float16, float32 or float64, any strides.
+        a: (m, k), float16, bfloat16, float32 or float64, any strides.
         b: (k, n), same dtype.
         c: (m, n), same dtype, written in place; may overlap a or b (a temporary is used then).
         alpha: factor of the product.
@@ -48,7 +48,7 @@ def gemm(
 
     Raises:
         ShapeError: the shapes do not fit.
-        DtypeError: the dtypes differ or are none of the three, or an argument is no ndarray.
+        DtypeError: the dtypes differ or are none of these, or an argument is no ndarray.
         ReadOnlyError: c is not writable.
     """
     found = _find(a, b, c)
@@ -65,7 +65,7 @@ def bind_gemm(
     """Prepare c = alpha * a @ b + beta * c for buffers that stay where they are.
 
     Args:
-        a: (m, k), float16, float32 or float64, any strides.
+        a: (m, k), float16, bfloat16, float32 or float64, any strides.
         b: (k, n), same dtype.
         c: (m, n), same dtype; may overlap a or b (a temporary is used then).
         alpha: factor of the product.
@@ -78,7 +78,7 @@ def bind_gemm(
 
     Raises:
         ShapeError: the shapes do not fit.
-        DtypeError: the dtypes differ or are none of the three, or an argument is no ndarray.
+        DtypeError: the dtypes differ or are none of these, or an argument is no ndarray.
         ReadOnlyError: c is not writable.
     """
     found = _find(a, b, c)

@@ -7,6 +7,7 @@ import numpy as np
 from neonport.backends.cpu.blas_engine import Bound, Engine, NumpyEngine
 from neonport.backends.cpu.blas_layout import INT_MAX
 from neonport.backends.cpu.blas_state import current_engine
+from neonport.dtypes import compute_dtype
 
 
 def work_of(a: np.ndarray, b: np.ndarray) -> int:
@@ -29,7 +30,7 @@ def bind_product(a: np.ndarray, b: np.ndarray, c: np.ndarray, alpha: float, beta
     engine = current_engine(work_of(a, b))
     if max(*a.shape, *b.shape) > INT_MAX:
         engine = NumpyEngine()
-    work = np.dtype(np.float32) if a.dtype == np.float16 else a.dtype
+    work = compute_dtype([a.dtype])
     before: list[tuple[np.ndarray, np.ndarray]] = []
 
     def operand(array: np.ndarray) -> np.ndarray:
@@ -65,7 +66,7 @@ def _with_copies(
             np.copyto(copy, original)
         run()
         if target is not c:
-            with np.errstate(over="ignore"):  # float32 to float16: infinity is the result
+            with np.errstate(all="ignore"):  # to float16: infinity is a result, and so is nan
                 np.copyto(c, target, casting="same_kind")
 
     return run_with_copies
@@ -94,12 +95,13 @@ def _in_turn(calls: list[Bound]) -> Bound:
 
 def _bind_scaling(c: np.ndarray, beta: float) -> Bound:
     """Bind c = beta * c, what remains of a product over no elements."""
+    work = compute_dtype([c.dtype])
 
     def run() -> None:
         if beta == 0.0:
             c.fill(0.0)
         elif beta != 1.0:
             with np.errstate(all="ignore"):
-                np.multiply(c, beta, out=c)
+                np.multiply(c, beta, out=c, dtype=work, casting="same_kind")
 
     return run

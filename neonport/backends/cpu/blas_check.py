@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from neonport.dtypes import FLOATS, is_bfloat16
 from neonport.errors import DtypeError, ReadOnlyError, ShapeError
-
-_FLOATS = tuple(np.dtype(kind) for kind in (np.float16, np.float32, np.float64))
 
 
 def check_matrices(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> None:
@@ -50,9 +49,10 @@ def _check_types(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> None:
     for name, array in (("a", a), ("b", b), ("c", c)):
         if not isinstance(array, np.ndarray):
             raise DtypeError(f"gemm: {name} must be an ndarray, got {type(array).__name__}")
-    if a.dtype not in _FLOATS or a.dtype != b.dtype or a.dtype != c.dtype:
+    known = a.dtype in FLOATS or is_bfloat16(a.dtype)
+    if not known or a.dtype != b.dtype or a.dtype != c.dtype:
         raise DtypeError(
-            "gemm takes float16, float32 or float64, the same for all three; got "
+            "gemm takes bfloat16, float16, float32 or float64, the same for all three; got "
             f"a {a.dtype}, b {b.dtype}, c {c.dtype}; convert with astype"
         )
 

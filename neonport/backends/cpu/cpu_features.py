@@ -67,3 +67,17 @@ def cpu_identity() -> str:
     parts += [fields.get(name, "") for name in _IDENTITY]
     flags = hashlib.sha256(" ".join(sorted(cpu_flags())).encode()).hexdigest()[:16]
     return "|".join([*parts, flags])
+
+
+@functools.lru_cache(maxsize=1)
+def last_level_cache() -> int:
+    """Return the bytes of the largest cache, 32 MiB where the system does not tell."""
+    sizes = []
+    for path in Path("/sys/devices/system/cpu/cpu0/cache").glob("index*/size"):
+        try:
+            found = re.fullmatch(r"(\d+)([KM]?)", path.read_text().strip())
+        except OSError:
+            continue
+        if found:
+            sizes.append(int(found[1]) << {"": 0, "K": 10, "M": 20}[found[2]])
+    return max(sizes, default=32 << 20)

@@ -8,6 +8,7 @@ from neonport.render import Dialect
 
 _C_TYPES = {
     "float16": "neo_half",
+    "bfloat16": "neo_bf16",
     "float32": "float",
     "float64": "double",
     "int8": "signed char",

@@ -15,11 +15,13 @@ import numpy as np
 
 from neonport.backends.cpu import threads
 from neonport.backends.cpu.compiler import Compiler, find_compiler
+from neonport.backends.cpu.cpu_features import last_level_cache
 from neonport.backends.cpu.dialect import c_dialect
 from neonport.kernel import Kernel
 from neonport.nest import BoundKernel
 from neonport.render import Arguments
 from neonport.render_host import HostWriter
+from neonport.render_host_buffers import KEPT_LENGTH, KEPT_ROWS, Variant, kept, streamable
 from neonport.render_host_folds import scratch_words
 from neonport.render_host_values import COLUMNS
 from neonport.storage import Storage
@@ -37,7 +39,6 @@ class Code:
     """Entry addresses of a compiled kernel, with whether each runs in parallel."""
 
     entries: tuple[tuple[int, bool], ...]
-    split: bool
 
 
 class HostLaunch:
@@ -98,21 +99,21 @@ class HostJit:
         self._run.restype = None
         runtime.neo_set_threads.argtypes = (ctypes.c_int64,)
         threads.on_change(runtime.neo_set_threads)
-        self._codes: dict[tuple[Kernel, bool], Code] = {}
+        self._codes: dict[tuple[Kernel, Variant], Code] = {}
 
     def load(self, specs: Sequence[BoundKernel]) -> list[Code]:
         """Code of some kernels; those that are new are compiled at the same time."""
-        wanted = [(spec.kernel, shape_of(spec).split) for spec in specs]
+        wanted = [(spec.kernel, shape_of(spec).variant) for spec in specs]
         new = list(dict.fromkeys(w for w in wanted if w not in self._codes))
         writers = [HostWriter(kernel, self.dialect) for kernel, _ in new]
-        sources = [w.source(split) for w, (_, split) in zip(writers, new, strict=True)]
+        sources = [w.source(variant) for w, (_, variant) in zip(writers, new, strict=True)]
         libraries = self.compiler.load_many(sources)
         for key, writer, library in zip(new, writers, libraries, strict=True):
             entries = tuple(
                 (ctypes.cast(getattr(library, name), ctypes.c_void_p).value or 0, parallel)
-                for name, parallel in writer.entries(key[1])
+                for name, parallel in writer.entries()
             )
-            self._codes[key] = Code(entries, key[1])
+            self._codes[key] = Code(entries)
         return [self._codes[w] for w in wanted]
 
     def bind(
@@ -125,7 +126,7 @@ class HostJit:
         signed = words.view(np.int64)
         signed[: len(spec.sizes)] = spec.sizes
         keep: list[Any] = [p[0] for p in places if p is not None and p[0].space == "arena"]
-        scratch = np.empty(shape.scratch, np.float64) if code.split else None
+        scratch = np.empty(shape.scratch, np.float64) if shape.variant.split else None
         first = arguments.chunks
         signed[first : first + 3] = (
             shape.chunks, shape.chunk, 0 if scratch is None else scratch.ctypes.data
@@ -148,7 +149,7 @@ class HostJit:
 class TaskShape:
     """How a kernel is cut into tasks; depends on sizes only, never on the number of threads."""
 
-    split: bool
+    variant: Variant
     rows: int
     chunks: int
     chunk: int
@@ -183,7 +184,16 @@ def task_shape(kernel: Kernel, sizes: tuple[int, ...]) -> TaskShape:
     per_task = max(1, work // max(1, tasks))
     grain = 0 if work < SERIAL_WORK else max(1, min(TASK_WORK // per_task, -(-tasks // 4)))
     scratch = scratch_words(kernel, rows, columns, chunks) if split else 0
-    return TaskShape(split, rows, chunks, chunk, tasks, grain, scratch)
+    short = length <= (KEPT_ROWS if kernel.column else KEPT_LENGTH)
+    keep = not split and short and bool(kept(kernel))
+    variant = Variant(split, keep, _streams(kernel, keep, sizes))
+    return TaskShape(variant, rows, chunks, chunk, tasks, grain, scratch)
+
+
+def _streams(kernel: Kernel, keep: bool, sizes: tuple[int, ...]) -> bool:
+    """Whether results are so large that the cache would not hold them for the next reader."""
+    stored = [np.dtype(kernel.accesses[i].dtype).itemsize for i in streamable(kernel, keep)]
+    return bool(stored) and prod(sizes) * sum(stored) >= last_level_cache() // 2
 
 
 def shape_of(spec: BoundKernel) -> TaskShape:
@@ -194,7 +204,7 @@ def shape_of(spec: BoundKernel) -> TaskShape:
 def render_c(spec: BoundKernel) -> str:
     """The C of a kernel, without the prelude; needs no compiler."""
     writer = HostWriter(spec.kernel, c_dialect())
-    writer.source(shape_of(spec).split)
+    writer.source(shape_of(spec).variant)
     return "\n".join(writer.lines[1:])
 
 

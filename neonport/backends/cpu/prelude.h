@@ -9,6 +9,8 @@ typedef unsigned neo_u32;
 #define NEO_SIMD(...) _Pragma(NEO_STR(omp simd __VA_ARGS__))
 #define NEO_FN static inline __attribute__((always_inline))
 
+#define NEO_ALIGNED __attribute__((aligned(64)))
+
 double exp(double), exp2(double), log(double), log2(double), tanh(double), pow(double, double);
 
 NEO_FN neo_i64 neo_lesser(neo_i64 a, neo_i64 b) { return a < b ? a : b; }
@@ -48,35 +50,43 @@ NEO_FN neo_half neo_to_half(float x) {
   return (neo_half)(body | sign);
 }
 
+/* ---- bfloat16 as bits, the upper half of a float32 ---- */
+typedef unsigned short neo_bf16;
+NEO_FN float neo_from_bf16(neo_bf16 h) { return neo_float((neo_i32)((neo_u32)h << 16)); }
+NEO_FN neo_bf16 neo_to_bf16(float x) {
+  const neo_u32 bits = (neo_u32)neo_bits(x), high = bits >> 16;
+  const neo_u32 nearest = (bits + 0x7fff + (high & 1)) >> 16;
+  return (neo_bf16)(x != x ? (high & 0x8000) | 0x7fc0 : nearest);
+}
+
 /* ---- exponentials: 2^n times a polynomial on [-ln2/2, ln2/2] (coefficients: Cephes expf) ---- */
 NEO_FN float neo_scale_f32(float y, neo_i32 n) {
   const neo_i32 half = n >> 1; /* two factors, so that results below the smallest normal survive */
   return y * neo_float((half + 127) << 23) * neo_float((n - half + 127) << 23);
 }
-NEO_FN float neo_exp_tail_f32(float r) {
+NEO_FN float neo_expm1_tail_f32(float r) {
   float p = 1.9875691500e-4f;
   p = __builtin_fmaf(p, r, 1.3981999507e-3f);
   p = __builtin_fmaf(p, r, 8.3334519073e-3f);
   p = __builtin_fmaf(p, r, 4.1665795894e-2f);
   p = __builtin_fmaf(p, r, 1.6666665459e-1f);
   p = __builtin_fmaf(p, r, 5.0000001201e-1f);
-  return __builtin_fmaf(p * r, r, r) + 1.0f;
+  return __builtin_fmaf(p * r, r, r);
 }
+/* adding 1.5 * 2^23 rounds to an integer and leaves it in the low bits; nan passes through all */
 NEO_FN float neo_exp_f32(float x) {
   const float c = x > 89.0f ? 89.0f : (x < -105.0f ? -105.0f : x);
   const float t = __builtin_fmaf(c, 1.44269504088896341f, 12582912.0f);
   const float n = t - 12582912.0f;
   float r = __builtin_fmaf(n, -0.693359375f, c);
   r = __builtin_fmaf(n, 2.12194440e-4f, r);
-  const float y = neo_scale_f32(neo_exp_tail_f32(r), neo_bits(t) - 0x4B400000);
-  return x != x ? x : y;
+  return neo_scale_f32(neo_expm1_tail_f32(r) + 1.0f, neo_bits(t) - 0x4B400000);
 }
 NEO_FN float neo_exp2_f32(float x) {
   const float c = x > 129.0f ? 129.0f : (x < -151.0f ? -151.0f : x);
   const float t = c + 12582912.0f;
-  const float n = t - 12582912.0f;
-  const float y = neo_scale_f32(neo_exp_tail_f32((c - n) * 0.69314718056f), neo_bits(t) - 0x4B400000);
-  return x != x ? x : y;
+  const float r = (c - (t - 12582912.0f)) * 0.69314718056f;
+  return neo_scale_f32(neo_expm1_tail_f32(r) + 1.0f, neo_bits(t) - 0x4B400000);
 }
 
 /* ---- logarithms: exponent plus a polynomial around 1 (coefficients: Cephes logf) ---- */
@@ -131,17 +141,16 @@ NEO_FN float neo_sig_f32(float x) {
   const float e = neo_exp_f32(-__builtin_fabsf(x));
   return (x >= 0.0f ? 1.0f : e) / (1.0f + e);
 }
+/* (e^2a - 1) / (e^2a + 1) for a = |x|; above 10 it rounds to 1 */
 NEO_FN float neo_tanh_f32(float x) {
-  const float a = __builtin_fabsf(x), z = x * x;
-  float p = -5.70498872745e-3f;
-  p = __builtin_fmaf(p, z, 2.06390887954e-2f);
-  p = __builtin_fmaf(p, z, -5.37397155531e-2f);
-  p = __builtin_fmaf(p, z, 1.33314422036e-1f);
-  p = __builtin_fmaf(p, z, -3.33332819422e-1f);
-  const float small = __builtin_fmaf(p * z, a, a);
-  const float large = 1.0f - 2.0f / (neo_exp_f32(2.0f * (a > 20.0f ? 20.0f : a)) + 1.0f);
-  const float y = __builtin_copysignf(a < 0.625f ? small : large, x);
-  return x != x ? x : y;
+  const float a = __builtin_fabsf(x), c = a > 10.0f ? 10.0f : a;
+  const float t = __builtin_fmaf(c, 2.88539008177792681f, 12582912.0f);
+  const float n = t - 12582912.0f;
+  float r = __builtin_fmaf(n, -0.693359375f, c + c);
+  r = __builtin_fmaf(n, 2.12194440e-4f, r);
+  const float power = neo_float((neo_i32)(((neo_u32)neo_bits(t) << 23) + 0x3f800000u)); /* 2^n */
+  const float less = __builtin_fmaf(power, neo_expm1_tail_f32(r), power - 1.0f);
+  return __builtin_copysignf(less / (less + 2.0f), x);
 }
 
 /* ---- power: 2^(y log2 x) in double, one rounding at the end ---- */
@@ -267,8 +276,7 @@ NEO_FN neo_word neo_to_uint64_f32(float x) { return neo_to_uint64_f64((double)x)
 NEO_FN neo_word neo_to_uint64_i64(neo_i64 x) { return x < 0 ? 0 : (neo_word)x; }
 
 /* ---- Philox 4x32-10 (Salmon et al., 2011): lane i % 4 of block off + i / 4, top 24 bits ---- */
-NEO_FN float neo_uniform(neo_word key, neo_word off, neo_word i) {
-  const neo_word block = off + (i >> 2);
+NEO_FN void neo_philox(neo_word key, neo_word block, float *u0, float *u1, float *u2, float *u3) {
   neo_u32 x0 = (neo_u32)block, x1 = (neo_u32)(block >> 32), x2 = 0, x3 = 0;
   neo_u32 k0 = (neo_u32)key, k1 = (neo_u32)(key >> 32);
   for (int round = 0; round < 10; ++round) {
@@ -280,7 +288,65 @@ NEO_FN float neo_uniform(neo_word key, neo_word off, neo_word i) {
     k0 += 0x9E3779B9u;
     k1 += 0xBB67AE85u;
   }
+  *u0 = (float)(x0 >> 8) * 5.9604644775390625e-8f;
+  *u1 = (float)(x1 >> 8) * 5.9604644775390625e-8f;
+  *u2 = (float)(x2 >> 8) * 5.9604644775390625e-8f;
+  *u3 = (float)(x3 >> 8) * 5.9604644775390625e-8f;
+}
+NEO_FN float neo_uniform(neo_word key, neo_word off, neo_word i) {
+  float u0, u1, u2, u3;
+  neo_philox(key, off + (i >> 2), &u0, &u1, &u2, &u3);
   const neo_u32 lane = (neo_u32)i & 3u;
-  const neo_u32 u = lane == 0 ? x0 : lane == 1 ? x1 : lane == 2 ? x2 : x3;
-  return (float)(u >> 8) * 5.9604644775390625e-8f;
+  return lane == 0 ? u0 : lane == 1 ? u1 : lane == 2 ? u2 : u3;
+}
+/* the numbers first .. last - 1 and up to 3 on either side; `to` begins with the one before `first`
+   whose index is a multiple of 4 */
+NEO_FN void neo_uniforms(neo_word key, neo_word off, neo_i64 first, neo_i64 last, float *to) {
+  const neo_i64 begin = first >> 2, count = ((last + 3) >> 2) - begin;
+  NEO_SIMD()
+  for (neo_i64 i = 0; i < count; ++i) {
+    float u0, u1, u2, u3;
+    neo_philox(key, off + (neo_word)(begin + i), &u0, &u1, &u2, &u3);
+    to[4 * i] = u0;
+    to[4 * i + 1] = u1;
+    to[4 * i + 2] = u2;
+    to[4 * i + 3] = u3;
+  }
+}
+
+/* ---- stores past the cache: whole lines go to memory without being read first ---- */
+#ifndef __has_builtin
+#define __has_builtin(x) 0
+#endif
+typedef int neo_line __attribute__((vector_size(64), may_alias));
+typedef int neo_line_anywhere __attribute__((vector_size(64), may_alias, aligned(1)));
+#if __has_builtin(__builtin_nontemporal_store)
+#define NEO_STREAM_LINE(to, from) \
+  __builtin_nontemporal_store(*(const neo_line_anywhere *)(from), (neo_line *)(to))
+#elif defined(__AVX512F__)
+typedef long long neo_v8 __attribute__((vector_size(64), may_alias));
+typedef long long neo_v8_anywhere __attribute__((vector_size(64), may_alias, aligned(1)));
+#define NEO_STREAM_LINE(to, from) \
+  __builtin_ia32_movntdq512((neo_v8 *)(to), *(const neo_v8_anywhere *)(from))
+#elif defined(__AVX__)
+typedef long long neo_v4 __attribute__((vector_size(32), may_alias));
+typedef long long neo_v4_anywhere __attribute__((vector_size(32), may_alias, aligned(1)));
+#define NEO_STREAM_LINE(to, from) \
+  (__builtin_ia32_movntdq256((neo_v4 *)(to), *(const neo_v4_anywhere *)(from)), \
+   __builtin_ia32_movntdq256((neo_v4 *)(to) + 1, ((const neo_v4_anywhere *)(from))[1]))
+#else
+#define NEO_STREAM_LINE(to, from) (*(neo_line *)(to) = *(const neo_line_anywhere *)(from))
+#endif
+#if defined(__x86_64__) || defined(__i386__)
+#define NEO_STREAMED() __builtin_ia32_sfence() /* before another thread may look */
+#else
+#define NEO_STREAMED() __atomic_thread_fence(__ATOMIC_SEQ_CST)
+#endif
+NEO_FN void neo_stream(void *to, const void *from, neo_i64 bytes) {
+  char *d = (char *)to;
+  const char *s = (const char *)from;
+  neo_i64 i = neo_lesser((neo_i64)(-(neo_word)d & 63), bytes);
+  __builtin_memcpy(d, s, (unsigned long)i);
+  for (; i + 64 <= bytes; i += 64) NEO_STREAM_LINE(d + i, s + i);
+  __builtin_memcpy(d + i, s + i, (unsigned long)(bytes - i));
 }

@@ -21,6 +21,7 @@ from neonport.backends.device.boxed import Box, BoxedLaunch
 from neonport.backends.device.calls import BINDERS
 from neonport.backends.device.hosted import on_host
 from neonport.backends.device.launch import NativeLaunch, RenderedLaunch
+from neonport.backends.device.normalization import Normalization
 from neonport.backends.device.sources import in_order, kernel_body
 from neonport.backends.device.tiles import WORTH, Tile, kind_of
 from neonport.backends.device.tuning import first_tile, tuned
@@ -37,7 +38,7 @@ from neonport.tensor import Tensor
 MAX_TABLES = 256
 
 
-class DeviceBackend(CompiledBackend):
+class DeviceBackend(Normalization, CompiledBackend):
     """A backend whose kernels are text in a work-item language.
 
     Attributes:

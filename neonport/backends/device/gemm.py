@@ -13,6 +13,7 @@ from neonport.backends.device.sources import (
     real_of,
 )
 from neonport.backends.device.tiles import Tile, pieces
+from neonport.dtypes import is_float
 from neonport.errors import DtypeError
 from neonport.tensor import Tensor
 
@@ -23,7 +24,7 @@ COMBINE_GROUP = 64
 
 def check(a: Tensor, b: Tensor, c: Tensor) -> None:
     """Raise DtypeError unless the operands have one float dtype."""
-    if not (a.dtype == b.dtype == c.dtype) or a.dtype.kind != "f":
+    if not (a.dtype == b.dtype == c.dtype) or not is_float(a.dtype):
         raise DtypeError(
             f"dot: needs three tensors of one float dtype, not {a.dtype}, {b.dtype}, {c.dtype}"
         )

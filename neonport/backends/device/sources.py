@@ -11,10 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from neonport.dtypes import is_bfloat16
 from neonport.nest import BoundKernel
+from neonport.render import SUFFIX
 from neonport.render_device import DeviceWriter
 from neonport.render_device_shape import Traits, cut
-from neonport.render_dialects import DeviceDialect, device_text
+from neonport.render_dialects import DeviceDialect, device_text, functions
 from neonport.shape import span
 from neonport.storage import Storage
 from neonport.tensor import Tensor
@@ -53,18 +55,16 @@ def _text(
     macros: tuple[tuple[str, int | str], ...],
 ) -> str:
     real = "float64" if dtype == np.float64 else "float32"
-    half = dtype == np.float16
-    words = {"w": "", "p": "(p)", "i": "i", "x": "x"}
-    load = (dialect.load_half if half else "{p}[{i}]").format(**words)
-    store = (dialect.store_half if half else "{p}[{i}] = {x};").format(**words)
+    load, store = _access(dialect, dtype)
     lines = [
         dialect.wide if real == "float64" else "",
         dialect.prelude,
         f"#define STORED {dialect.types[dtype.name]}",
         f"#define REAL {dialect.types[real]}",
-        f"#define HALF {int(half)}",
+        f"#define CONVERTED {int(dtype.itemsize == 2)}",
         f"#define LOAD(p, i) {load}",
-        f"#define STORE(p, i, x) {store.rstrip(';')}",
+        f"#define STORE(p, i, x) {store}",
+        functions(dialect, "float32", 1, ("bfloat16.h",)) if is_bfloat16(dtype) else "",
         f"#define MULTIPLY_ADD(a, b, c) {'fma' if real == 'float64' else 'NEO_FMA'}(a, b, c)",
         f"#define INT {'neo_i64' if whole is np.int64 else 'int'}",
         *(f"#define {name} {value}" for name, value in macros),
@@ -72,6 +72,17 @@ def _text(
         *(device_text(file) for file in files),
     ]
     return "\n".join(lines)
+
+
+def _access(dialect: DeviceDialect, dtype: np.dtype) -> tuple[str, str]:
+    """What LOAD(p, i) and STORE(p, i, x) stand for."""
+    words = {"w": "", "s": SUFFIX["float32"], "p": "(p)", "i": "i", "x": "x"}
+    if dtype == np.float16:
+        return dialect.load_half.format(**words), dialect.store_half.format(**words).rstrip(";")
+    if is_bfloat16(dtype):
+        load = dialect.from_bfloat16.format(**{**words, "x": "(p)[i]"})
+        return load, f"(p)[i] = {dialect.to_bfloat16.format(**words)}"
+    return "(p)[i]", "(p)[i] = x"
 
 
 def kernel_body(spec: BoundKernel, dialect: DeviceDialect, traits: Traits) -> str:

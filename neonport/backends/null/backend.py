@@ -18,6 +18,7 @@ from neonport.backends.cpu.dialect import c_dialect
 from neonport.backends.cpu.jit import render_c, shape_of
 from neonport.backends.device.sources import kernel_body
 from neonport.dlpack import CPU
+from neonport.dtypes import FLOAT_NAMES
 from neonport.errors import ConfigurationError, DLPackError
 from neonport.lower import Lowering
 from neonport.nest import BoundKernel
@@ -62,6 +63,7 @@ class NullBackend(CompiledBackend):
     """
 
     backend_name: ClassVar[str] = "null"
+    default_dtypes: ClassVar[tuple[str, ...]] = FLOAT_NAMES
     device_type: ClassVar[int] = 0
     tensor_cls = Tensor
 
@@ -98,7 +100,7 @@ class NullBackend(CompiledBackend):
         kernels = self.plan(Lowering().build(pairs)).kernels
         if dialect == "c":
             return [
-                HostWriter(spec.kernel, c_dialect()).source(shape_of(spec).split)
+                HostWriter(spec.kernel, c_dialect()).source(shape_of(spec).variant)
                 for spec in kernels
             ]
         make, typical = DEVICES[dialect]

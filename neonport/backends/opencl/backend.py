@@ -15,7 +15,8 @@ from neonport.backends.device.gemm import check
 from neonport.backends.opencl import devices, launch, memory
 from neonport.backends.opencl.programs import Programs
 from neonport.backends.opencl.runtimes import load_pyopencl
-from neonport.dlpack import CPU
+from neonport.dlpack import CPU, host_capsule
+from neonport.dtypes import FLOAT_NAMES
 from neonport.errors import BackendUnavailable, DLPackError
 from neonport.render_dialects import opencl_dialect
 from neonport.shape import span
@@ -34,13 +35,14 @@ class OpenCLBackend(DeviceBackend):
     Attributes:
         device: the device and what it can do.
         queue: PyOpenCL's in-order queue; everything goes through it.
-        programs, pool: built kernels, memory.
+        programs, blocks: built kernels, memory.
 
     Raises:
         BackendUnavailable: no such device, or PyOpenCL is missing.
     """
 
     backend_name: ClassVar[str] = "opencl"
+    default_dtypes: ClassVar[tuple[str, ...]] = FLOAT_NAMES
     device_type: ClassVar[int] = 1
     tensor_cls = Tensor
 
@@ -51,7 +53,7 @@ class OpenCLBackend(DeviceBackend):
             raise BackendUnavailable(f"opencl: {devices.probe().reason}") from error
         self.device = devices.choose(device_id)
         if not self.device.float64:
-            self.default_dtypes = ("float16", "float32")  # type: ignore[misc]
+            self.default_dtypes = FLOAT_NAMES[:3]  # type: ignore[misc]
         super().__init__(*args, device_id=device_id, **kwargs)
         try:
             self.context = cl.Context([self.device.handle])
@@ -61,7 +63,7 @@ class OpenCLBackend(DeviceBackend):
                 f"opencl: {self.device.words} cannot be opened: {error}"
             ) from error
         self.shared = memory.is_shared(self.context, self.queue, self.device)
-        self.pool = memory.Pool(self.context, self.queue, self.device, self.shared)
+        self.blocks = memory.Pool(self.context, self.queue, self.device, self.shared)
         self.programs = Programs(self.context, self.device)
         self.dialect = opencl_dialect()
         self.identity = self.device.identity
@@ -77,7 +79,7 @@ class OpenCLBackend(DeviceBackend):
     def allocate(self, nbytes: int) -> Storage:
         """Zero-filled memory of the device."""
         self.check_open()
-        return self.pool.allocate(nbytes)
+        return self.blocks.allocate(nbytes)
 
     def view(self, storage: Storage, dtype: np.dtype, layout: Layout) -> Any:
         """An array over the layout where the host shares the memory, else the buffer."""
@@ -141,14 +143,14 @@ class OpenCLBackend(DeviceBackend):
 
     def memory_stats(self) -> dict[str, int]:
         """Bytes in use, at peak, and held for later."""
-        return {"in_use": self.pool.in_use, "peak": self.pool.peak, "held": self.pool.held}
+        return {"in_use": self.blocks.in_use, "peak": self.blocks.peak, "held": self.blocks.held}
 
     def cleanup_backend(self) -> None:
         """Wait for the queue and give held memory back."""
         if not self.closed:
             self.synchronize()
             super().cleanup_backend()
-            self.pool.release()
+            self.blocks.release()
 
     # ---- programs and products ---------------------------------------------------------------
 
@@ -222,7 +224,7 @@ class OpenCLBackend(DeviceBackend):
         if stream is not None:
             raise DLPackError(f"dlpack: host memory has no stream; stream={stream!r} must be None")
         array = tensor.get() if copy else self.host_array(tensor, None, None)
-        return array.__dlpack__(max_version=max_version, copy=copy)
+        return host_capsule(array, max_version, copy)
 
     def dlpack_adopt(self, x: Any) -> Tensor:
         """Another tensor over memory of this backend.

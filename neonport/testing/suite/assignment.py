@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from neonport.dtypes import BFLOAT16
 from neonport.testing.bounds import Allowance
 from neonport.testing.case import Case, Outcome, Want, compare, exactly
 
@@ -205,9 +206,28 @@ EXACT: dict[str, tuple[Action, Meaning]] = {
     ),
 }
 
+# the numbers in these are whole and small, so that bfloat16 holds them
+BFLOAT16_TOO = (
+    "in place",
+    "rows forward",
+    "columns back",
+    "own transpose in a tree",
+    "backwards in a tree",
+    "minus column sums",
+    "product with its transpose",
+    "own columns in another order",
+    "scatter of own rows",
+    "swap of halves by trees",
+    "sums and parts of one another",
+)
+
 
 def _exact(dtype: str, transposed: bool, action: Action, meaning: Meaning, be: Backend) -> Outcome:
-    host = np.random.RandomState(5).randint(-3, 4, (N, N)).astype(dtype)
+    host = (
+        np.random.RandomState(5)
+        .randint(-3, 4, (N, N))
+        .astype(np.float32 if dtype == BFLOAT16 else dtype)
+    )
     tensor = be.array(host.T if transposed else host, dtype=dtype)
     view = tensor.T if transposed else tensor
     for _ in range(2):  # the second time the statement may be remembered
@@ -265,6 +285,9 @@ def cases() -> Iterator[Case]:
             form = f"{dtype}{' transposed' if swapped else ''}"
             run = partial(_exact, dtype, swapped, action, meaning)
             yield Case("assign", f"{label}, {form}", run)
+    for label in BFLOAT16_TOO:
+        run = partial(_exact, BFLOAT16, False, *EXACT[label])
+        yield Case("assign", f"{label}, {BFLOAT16}", run, frozenset([BFLOAT16]))
     yield Case("assign", "current values", _current_values)
     yield Case("assign", "other numbers", _other_numbers)
     yield Case("assign", "softmax in place", _softmax)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from neonport.dlpack import host_array
+from neonport.dtypes import BFLOAT16, bfloat16
 from neonport.errors import DLPackError
 from neonport.testing.case import FLOATS, INTEGERS, Case, Outcome, compare, exactly
 
@@ -52,6 +53,16 @@ def _itself(be: Backend) -> Outcome:
     return Outcome(message="" if t.get().tolist() == [[3, 6]] else f"not shared: {t.get()}")
 
 
+def _bfloat16(be: Backend) -> Outcome:
+    """NumPy makes no such capsule; other libraries exchange the bits."""
+    host = np.arange(6).reshape(2, 3).astype(bfloat16())
+    t = be.array(host, dtype=host.dtype)
+    bits = host_array(t.share(t.shape, np.uint16))
+    back = be.from_dlpack(bits, copy=True).share(t.shape, BFLOAT16)
+    outcome = compare(bits.view(host.dtype), exactly(host))
+    return outcome if outcome.message else compare(back.get(), exactly(host))
+
+
 SINGLE: dict[str, Callable[[Backend], Outcome]] = {
     "negative strides": _negative_strides,
     "its own memory": _itself,
@@ -63,5 +74,6 @@ def cases() -> Iterator[Case]:
     for dtype in (*FLOATS, *INTEGERS):
         needs = frozenset([dtype]) if dtype in FLOATS else frozenset()
         yield Case("dlpack", f"{dtype} to the host and back", partial(_round_trip, dtype), needs)
+    yield Case("dlpack", f"{BFLOAT16} as its bits", _bfloat16, frozenset([BFLOAT16]))
     for label, run in SINGLE.items():
         yield Case("dlpack", label, run)

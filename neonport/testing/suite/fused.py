@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from neonport.testing.bounds import Allowance, stored
+from neonport.testing.bounds import Allowance, finfo, stored
 from neonport.testing.case import Batch, Case, Outcome, Statement, Want, compare
 from neonport.testing.interpret import Interpreter
 from neonport.testing.layouts import Target
@@ -52,7 +52,7 @@ def want(tree: Any, values: dict[int, Array], shape: tuple[int, ...], dtype: np.
         moved, _ = Interpreter(values, shape, noise=noise).run(tree)
         with np.errstate(all="ignore"):
             allowed = np.fmax(allowed, np.abs(moved - values_wanted))
-    allowed = MARGIN * allowed + np.finfo(compute).eps * scale
+    allowed = MARGIN * allowed + float(finfo(compute).eps) * scale
     bound = float(np.max(allowed / scale, initial=0.0))
     final = stored(Allowance(allowed, bound), values_wanted, compute, dtype)
     return Want(
@@ -112,7 +112,13 @@ def _in_place(seed: int, dtype: str, be: Backend) -> Outcome:
 
 def cases() -> Iterator[Case]:
     """All random trees."""
-    for dtype, count in (("float32", COUNT), ("float64", COUNT // 4), ("float16", COUNT // 4)):
+    counts = {
+        "float32": COUNT,
+        "float64": COUNT // 4,
+        "float16": COUNT // 4,
+        "bfloat16": COUNT // 8,
+    }
+    for dtype, count in counts.items():
         for first in range(0, count, 4):
             seeds = range(first, first + 4)
             names = [("tree", f"{dtype} seed {s}") for s in seeds]

@@ -13,6 +13,7 @@ from neonport.autodiff import Autodiff
 from neonport.derivatives import ROWS
 from neonport.ops import OPS, Kind
 from neonport.optree import apply
+from neonport.optree import tensors as leaves
 from neonport.testing.bounds import Allowance
 from neonport.testing.case import Batch, Case, Statement, Want
 from neonport.testing.interpret import Interpreter
@@ -25,7 +26,29 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 STEP = 2.0**-17  # exact in float64; the definition is evaluated with more digits
 BOUND = 1e-7
+CONV = {"padding": (0, 1, 1), "stride": (1, 2, 2), "dilation": (1, 1, 1)}
+POOL = {"window": (1, 1, 3, 2), "padding": (0, 0, 1, 1), "stride": (1, 1, 2, 1)}
+ROIS = np.array([[0, 0, 0, 2, 2], [1, 1, 0, 3, 1]], np.float32)
 INDEX = np.array([[2], [0], [2], [1]], np.int32)
+
+
+def _pools(x: Tensor) -> Any:
+    """All three kinds in one tree, each with a factor of its own."""
+    most, mean, total = (
+        apply("pool", x, how=how, **POOL, size=(2, 1, 2, 3)) for how in ("max", "avg", "sum")
+    )
+    return most + mean * 2.0 + total * 3.0
+
+
+def _cells(x: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Numbers of cells, the first of them outside."""
+    values = np.arange(-1, np.prod(shape) - 1).reshape(shape) % 7 - 1
+    return x.backend.array(values, dtype=np.int32)
+
+
+def _rois(x: Tensor) -> Tensor:
+    return x.backend.array(ROIS, dtype=np.float32)
+
 
 # op: (shapes of the operands, how to apply it), for ops that are not element-wise
 Maker = Callable[..., Any]
@@ -40,6 +63,40 @@ STRUCTURED: dict[str, tuple[tuple[tuple[int, ...], ...], Maker]] = {
     "untake": (((4, 2),), lambda x: apply("untake", x, _index(x), axis=0, size=3)),
     "dot": (((3, 4), (4, 2)), partial(apply, "dot")),
     "batched_dot": (((2, 3, 4), (4, 2)), partial(apply, "batched_dot", reduce=False)),
+    "conv": (((2, 1, 3, 4, 2), (2, 1, 2, 2, 2)), partial(apply, "conv", **CONV)),
+    "conv_data": (
+        ((2, 1, 2, 2, 2), (2, 1, 2, 3, 2)),
+        partial(apply, "conv_data", **CONV, size=(1, 3, 4)),
+    ),
+    "conv_filter": (
+        ((2, 1, 3, 4, 2), (2, 1, 2, 3, 2)),
+        partial(apply, "conv_filter", **CONV, size=(1, 2, 2)),
+    ),
+    "pool": (((2, 1, 4, 3, 2),), _pools),
+    "spread": (
+        ((2, 1, 2, 3, 2),),
+        partial(apply, "spread", how="avg", **POOL, size=(2, 1, 4, 3)),
+    ),
+    "unpool": (
+        ((2, 1, 2, 3, 2),),
+        lambda x: apply("unpool", x, _cells(x, (2, 1, 2, 3, 2)), **POOL, size=(2, 1, 4, 3)),
+    ),
+    "pool_pick": (
+        ((2, 1, 4, 3, 2),),
+        lambda x: apply("pool_pick", x, _cells(x, (2, 1, 2, 3, 2)), **POOL),
+    ),
+    "roi_pool": (
+        ((2, 4, 3, 2),),
+        lambda x: apply("roi_pool", x, _rois(x), size=(2, 1), scale=1.0),
+    ),
+    "roi_spread": (
+        ((2, 2, 1, 2),),
+        lambda x: apply("roi_spread", x, _rois(x), _cells(x, (2, 2, 1, 2)), size=(4, 3, 2)),
+    ),
+    "roi_pick": (
+        ((2, 4, 3, 2),),
+        lambda x: apply("roi_pick", x, _rois(x), _cells(x, (2, 2, 1, 2))),
+    ),
 }
 
 
@@ -90,9 +147,8 @@ def _statements(names: list[str], be: Backend) -> list[Statement]:
                 values[id(t)] = host
             operands.append(tensors[i, shape])
         tree = maker(*operands) if maker else apply(name, *operands)
-        for arg in tree.args:
-            if hasattr(arg, "sig"):
-                values.setdefault(id(arg), INDEX)
+        for t in leaves(tree):  # indices and regions
+            values[id(t)] = t.get()
         weights = rng.uniform(0.5, 1.5, tree.shape)
         cotangent = be.array(weights, dtype=np.float64)
         for x in _differentiable(name, operands):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[Any]
 # absolute and relative to the values, which are near 1
-TOLERANCE = {"float16": 4e-3, "float32": 1e-5, "float64": 1e-12}
+TOLERANCE = {"float16": 4e-3, "bfloat16": 3.2e-2, "float32": 1e-5, "float64": 1e-12}
 K, L = 5, 24
 EPSILON, RHO = 1e-3, 0.9
 

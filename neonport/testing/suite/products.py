@@ -33,6 +33,7 @@ SHAPES = (
     (0, 3, 5),
     (5, 3, 0),
 )
+SHORT = {"float16": 2.0**-11, "bfloat16": 2.0**-8}  # half a unit in the last place
 LAYOUTS = ("plain", "transposed", "offset", "strided", "reversed")
 # alpha, beta, relu, bsum
 EPILOGUES = (
@@ -97,8 +98,8 @@ def _compound(
     product = np.maximum(product, 0) if relu else product
     rest = beta * wc if beta else np.zeros_like(wc)
     condition = abs(alpha) * (np.abs(wa) @ np.abs(wb))
-    if dtype == "float16":  # the product may be rounded before the second term is added
-        condition = condition + np.abs(product) * 2.0**-11 / EPS[np.dtype("float32")] / 6
+    if dtype in SHORT:  # the product may be rounded before the second term is added
+        condition = condition + np.abs(product) * SHORT[dtype] / EPS[np.dtype("float32")] / 6
     outcome = compare(c.get(), _want(dtype, product, condition, 21, rest))
     if result is not c:
         return Outcome(message="the output is not returned")
@@ -126,8 +127,8 @@ def _batched(
         product, condition = product.sum(0), condition.sum(0)
     product = np.maximum(product, 0) if relu else product
     rest = beta * wc if beta else np.zeros_like(wc)
-    if dtype == "float16":  # partial sums may be stored
-        condition = condition * (1 + 3 * 2.0**-11 / EPS[np.dtype("float32")] / 6)
+    if dtype in SHORT:  # partial sums may be stored
+        condition = condition * (1 + 3 * SHORT[dtype] / EPS[np.dtype("float32")] / 6)
     return compare(c.get(), _want(dtype, product, condition, 21, rest))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neonport.random import normal, uniform
-from neonport.testing.bounds import Allowance
+from neonport.testing.bounds import Allowance, finfo
 from neonport.testing.case import FLOATS, Case, Outcome, Want, compare, exactly
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def _normal(dtype: str, be: Backend) -> Outcome:
     out = be.empty((41, 7), dtype=dtype)
     be.fill_normal(out, mean=1.5, stdv=0.5)
     wanted = normal(key, offset, 41 * 7, dtype, 1.5, 0.5).reshape(41, 7).astype(np.float64)
-    eps = float(np.finfo(dtype).eps)
+    eps = float(finfo(dtype).eps)
     allowed = Allowance(np.full(wanted.shape, 16 * eps), 16 * eps)
     return compare(out.get(), Want(wanted, allowed))
 

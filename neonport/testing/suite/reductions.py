@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from neonport.dtypes import is_float
 from neonport.ops import OPS, Kind, of_kind
 from neonport.testing.case import FLOATS, Batch, Case, Statement
 from neonport.testing.inputs import numbers
@@ -60,7 +61,7 @@ def _statements(
     x = operands.add(0, values, layout)
     for name in names:
         target = "int32" if name == "argmax" else "float32"
-        if values.dtype.kind == "f" and name != "argmax":
+        if is_float(values.dtype) and name != "argmax":
             target = values.dtype.name
         statements.append(operands.statement(name, [x], target, "plain", axes=axes))
     return statements

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from neonport.dtypes import is_float
 from neonport.testing.case import (
     FLOATS,
     INTEGERS,
@@ -34,9 +35,9 @@ def convert(value: Any, dtype: str) -> Any:
     kind = np.dtype(dtype)
     if kind.kind == "b":
         return value != 0
-    if kind.kind == "f":
+    if is_float(kind):
         with np.errstate(all="ignore"):
-            return kind.type(value)
+            return kind.type(float(value))
     if value != value:
         return kind.type(0)
     info = np.iinfo(kind)
@@ -55,6 +56,7 @@ def values_of(dtype: str) -> Array:
         return special_integers(kind)
     edges = [-0.5, 0.5, 1.5, 2.5, -1.5, 126.5, 127.5, 128.5, 254.5, 255.5, 256, 32767.5, 65535.5]
     edges += [2.0**31, 2.0**31 - 1, -(2.0**31), 2.0**32, 2.0**63, -(2.0**63), 2.0**64, 65519, 65520]
+    edges += [1 + 2.0**-8, 1 + 3 * 2.0**-8, 3.3961775e38, 3.3961773e38, 2.0**-134, 3 * 2.0**-134]
     edges += [1 + 2.0**-11, 1 + 3 * 2.0**-11, 2.0**-24, 2.0**-25, 1 + 2.0**-24, 1e39, -1e39]
     with np.errstate(all="ignore"):
         return np.concatenate([special(kind), np.array(edges).astype(kind).reshape(-1, 1)])

@@ -10,15 +10,16 @@ import numpy as np
 import pytest
 
 from neonport.backends.cpu.blas import bind_gemm, gemm
+from neonport.dtypes import as_dtype
 from neonport.errors import DtypeError, ReadOnlyError, ShapeError
 
 pytestmark = pytest.mark.usefixtures("engine")
 
-TOLERANCE = {"float16": 2e-3, "float32": 2e-6, "float64": 5e-15}
+TOLERANCE = {"float16": 2e-3, "bfloat16": 1.6e-2, "float32": 2e-6, "float64": 5e-15}
 
 
 def fill(rng, rows, columns, dtype):
-    return rng.uniform(-1, 1, (rows, columns)).astype(dtype)
+    return rng.uniform(-1, 1, (rows, columns)).astype(as_dtype(dtype))
 
 
 def stored(layout, values):
@@ -56,7 +57,7 @@ def check(a, b, c, alpha, beta, call):
     scale = max(1.0, abs(alpha)) * max(1, a.shape[1]) ** 0.5 + abs(beta)
     np.testing.assert_allclose(c, expected, rtol=0, atol=TOLERANCE[str(c.dtype)] * scale)
     c[...] = old
-    np.testing.assert_array_equal(whole, before)
+    np.testing.assert_array_equal(*(x.astype(np.float64) for x in (whole, before)))
 
 
 def bound(a, b, c, alpha, beta):
@@ -68,7 +69,7 @@ def call(request):
     return request.param
 
 
-@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
 @pytest.mark.parametrize("layout_c", LAYOUTS)
 def test_every_layout(dtype, layout_c, call):
     rng = np.random.default_rng(0)
@@ -103,7 +104,7 @@ def test_sizes_that_use_threads_and_blocks(m, k, n, dtype, call):
     check(a, b, fill(rng, n, m, dtype).T, 1.0, 0.0, call)
 
 
-@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize(("k", "n"), [(3, 4), (3, 1), (0, 4)])
 def test_beta_zero_never_reads_the_target(dtype, layout, k, n, call):
@@ -183,6 +184,14 @@ def test_float16_is_rounded_once(call):
     np.testing.assert_array_equal(c, [[1.0, 1.0]])  # float16 sums would stop growing
     call(np.full((1, 2), 300, np.float16), np.full((2, 2), 300, np.float16), c, 1.0, 0.0)
     assert np.isposinf(c).all()
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_scaling_a_short_float_rounds_once(call, dtype):
+    c = fill(np.random.default_rng(0), 30, 30, dtype)
+    truth = (c.astype(np.float32) * np.float32(0.1)).astype(c.dtype)
+    call(np.ones((30, 0), c.dtype), np.ones((0, 30), c.dtype), c, 1.0, 0.1)
+    np.testing.assert_array_equal(c, truth)
 
 
 def test_scalars_of_other_types(call):

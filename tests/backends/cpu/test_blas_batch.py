@@ -6,15 +6,16 @@ import numpy as np
 import pytest
 
 from neonport.backends.cpu.blas import batched_gemm, bind_batched_gemm
+from neonport.dtypes import as_dtype
 from neonport.errors import DtypeError, ReadOnlyError, ShapeError
 
 pytestmark = pytest.mark.usefixtures("engine")
 
-TOLERANCE = {"float16": 2e-3, "float32": 1e-5, "float64": 1e-13}
+TOLERANCE = {"float16": 2e-3, "bfloat16": 1.6e-2, "float32": 1e-5, "float64": 1e-13}
 
 
 def draw(seed, *shape, dtype="float32"):
-    return np.random.default_rng(seed).uniform(-1, 1, shape).astype(dtype)
+    return np.random.default_rng(seed).uniform(-1, 1, shape).astype(as_dtype(dtype))
 
 
 def check(a, b, c, alpha, beta):
@@ -27,7 +28,7 @@ def check(a, b, c, alpha, beta):
     np.testing.assert_allclose(c, expected, rtol=TOLERANCE[str(c.dtype)], atol=atol)
 
 
-@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
 @pytest.mark.parametrize(("alpha", "beta"), [(1.0, 0.0), (-0.5, 1.0), (2.0, 0.5)])
 @pytest.mark.parametrize("summed", [False, True])
 @pytest.mark.parametrize("shared", ["none", "a", "b"])

@@ -12,7 +12,7 @@ from neonport.backends.opencl import devices
 from neonport.ops import OPS
 from neonport.tensor import Tensor
 
-TOLERANCE = {"float16": 2e-3, "float32": 2e-5, "float64": 1e-12}
+TOLERANCE = {"float16": 2e-3, "bfloat16": 1e-2, "float32": 2e-5, "float64": 1e-12}
 
 
 def cuda_backend() -> Any:
@@ -41,7 +41,7 @@ def dev(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iter
 
     be = OpenCLBackend(rng_seed=0)
     be.bsz = 4
-    be.shared = be.pool.shared = False
+    be.shared = be.blocks.shared = False
     yield be
     be.cleanup_backend()
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from neonport.dtypes import bfloat16
 from neonport.ops import OPS
 
 # x (C, D, H, W, N), filters (T, R, S, K), padding, stride, dilation
@@ -47,10 +48,10 @@ def test_geometry(check, op, name):
 
 
 @pytest.mark.parametrize("op", OPERATIONS)
-@pytest.mark.parametrize("dtype", ["float16", "float64"])
+@pytest.mark.parametrize("dtype", ["float16", "float64", "bfloat16"])
 @pytest.mark.parametrize("name", ["fours", "volume"])
 def test_dtype(check, op, name, dtype):
-    _run(check, op, name, dtype)
+    _run(check, op, name, bfloat16() if dtype == "bfloat16" else dtype)
 
 
 @pytest.mark.parametrize("op", OPERATIONS)

@@ -9,6 +9,7 @@ import pytest
 
 from neonport.backends.device import tiles
 from neonport.backends.device.gemm import bind_product
+from neonport.dtypes import bfloat16
 from tests.backends.device.conftest import TOLERANCE, laid
 
 SIZES = [(1, 1, 1), (3, 5, 2), (64, 16, 64), (65, 17, 130), (132, 40, 36), (5, 300, 7), (33, 0, 4)]
@@ -24,12 +25,13 @@ def _close(got, want, depth):
     ("layout", "dtype"),
     [
         ("plain", "float32"), ("offset", "float32"), ("turned", "float32"), ("plain", "float16"),
-        ("plain", "float64"),
+        ("plain", "float64"), ("plain", "bfloat16"),
     ],
 )  # fmt: skip
 def test_every_tile(dev, tile, layout, dtype):
-    if dtype not in dev.default_dtypes:
+    if dtype == "float64" and not dev.device.float64:
         pytest.skip("the device has no float64")
+    dtype = bfloat16() if dtype == "bfloat16" else dtype
     for m, k, n in SIZES if tile == tiles.SQUARE else SIZES[3:5]:
         rng = np.random.RandomState(m + n)
         x, y, z = (rng.normal(size=s).astype(dtype) for s in ((m, k), (k, n), (m, n)))

@@ -13,7 +13,7 @@ SIZES = [(1, 1, 1), (3, 5, 2), (64, 16, 64), (65, 17, 130), (100, 300, 40), (5, 
 @pytest.fixture(params=["shared", "device"])
 def any_ocl(request, ocl):
     if request.param == "device":
-        ocl.shared = ocl.pool.shared = False
+        ocl.shared = ocl.blocks.shared = False
     elif not ocl.shared:
         pytest.skip("the device has memory of its own")
     return ocl

@@ -1,0 +1,204 @@
+"""Host C, small buffers beside the loops: values kept for a later pass, stores around the cache.
+
+A row is walked once for each phase. A function that a later phase needs again (the exponentials of
+a softmax) is *kept* in a buffer on the stack, if the row is short enough for the cache.
+
+Random numbers come in fours: a block of them is *drawn* into a buffer before the loop.
+
+A large result that the kernel does not read is *streamed*: a block of it is made in a buffer, and
+stored past the cache. An ordinary store reads each line of memory before it is overwritten.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from neonport.kernel import UNIT, Kernel
+from neonport.render_host_values import COLUMNS, HostValues
+
+KEPT_LENGTH = 4096  # elements of a row whose values are kept, at most
+DRAWN = 1024  # elements of a block for which random numbers are drawn, at most
+KEPT_ROWS = 64  # folded positions of a block of columns whose values are kept, at most
+
+# what costs more than to write it to the nearest cache and to read it back
+_COSTLY = frozenset({
+    "exp", "exp2", "log", "log2", "safelog", "sig", "sig2", "tanh", "tanh2", "pow", "shift", "rand",
+})  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A way to write a kernel; which one is best depends on its sizes.
+
+    Attributes:
+        split: rows are few and long, and cut into chunks.
+        keep: costly values are kept from one phase to the next.
+        stream: results are stored past the cache.
+    """
+
+    split: bool = False
+    keep: bool = False
+    stream: bool = False
+
+
+class HostBuffers(HostValues):
+    """Writes the buffers."""
+
+    def choose(self, variant: Variant) -> None:
+        """Take a variant; before anything is written."""
+        self.split = variant.split
+        self.keeps = kept(self.k) if variant.keep and not variant.split else frozenset()
+        self.streams = streamable(self.k, variant.keep) if variant.stream else frozenset()
+        self.have: set[int] = set()
+        self.ahead: dict[int, str] = {}
+
+    # ---- values that a later phase reads again -----------------------------------------------
+
+    def _declare_kept(self) -> None:
+        length = KEPT_ROWS * COLUMNS if self.k.column else KEPT_LENGTH
+        for i in sorted(self.keeps):
+            kind = self.type(self.k.nodes[i].dtype)
+            self.put(f"{kind} kept{i}[{length}] NEO_ALIGNED;")
+
+    def _place(self) -> str:
+        """Where the value of the current element is kept."""
+        place = f"r{self.fold[0]}"
+        for axis in self.fold[1:]:
+            place = f"({place} * n{axis} + r{axis})"
+        return f"{place} * {COLUMNS} + j" if self.k.column else place
+
+    def _elements(self, wanted: Sequence[int]) -> None:
+        """Compute element values, or read what an earlier loop kept."""
+        nodes = cone(self.k, wanted, self.have)
+        for i in nodes:
+            if i in self.have:
+                kind = self.type(self.k.nodes[i].dtype)
+                self.put(f"const {kind} v{i} = kept{i}[{self._place()}];")
+                continue
+            self._emit([i])
+            if i in self.keeps:
+                self.put(f"kept{i}[{self._place()}] = v{i};")
+        self.have.update(self.keeps.intersection(nodes))
+
+    # ---- random numbers ----------------------------------------------------------------------
+
+    def drawn(self, wanted: Sequence[int]) -> list[int]:
+        """Nodes of random numbers that are drawn ahead: neighbours along the innermost loop."""
+        nodes = [i for i in cone(self.k, wanted, self.have) if i not in self.have]
+        return [
+            i
+            for i in nodes
+            if self.k.nodes[i].op == "rand"
+            and not self.k.column
+            and self.k.accesses[self.k.nodes[i].attr[0]].strides[-1] == UNIT
+        ]
+
+    def _draw(self, wanted: Sequence[int], bounds: tuple[str, str]) -> None:
+        for i in self.drawn(wanted):
+            form, slot = self.k.nodes[i].attr
+            self.put(f"float drawn{i}[{DRAWN + 8}] NEO_ALIGNED;")
+            self.put(f"const neo_i64 from{i} = {self._at_start(form, bounds[0])};")
+            last = f"from{i} + ({bounds[1]} - {bounds[0]})"
+            self.put(f"neo_uniforms(key{slot}, off{slot}, from{i}, {last}, drawn{i});")
+            index = f"p{form} + {self._position(form, False)} - (from{i} & ~3LL)"
+            self.ahead[i] = f"drawn{i}[{index}]"
+
+    def _value(self, index: int) -> str:
+        return self.ahead.get(index) or super()._value(index)
+
+    def _at_start(self, access: int, start: str) -> str:
+        """Position of an access where the innermost loop begins."""
+        position = f"p{access} + {self._position(access, False)}"
+        return re.sub(rf"\br{self.fold[-1]}\b", start, position)
+
+    # ---- results around the cache ------------------------------------------------------------
+
+    def _declare_streamed(self, access: int, length: int) -> None:
+        kind = self.type(self.k.accesses[access].dtype)
+        self.put(f"{kind} out{access}[{length}] NEO_ALIGNED;")
+
+    def _stored(self, access: int, start: str) -> str:
+        """The element that a store writes; a block of the buffer begins at `start`."""
+        if access not in self.streams:
+            return f"p{access}[{self._position(access, False)}]"
+        return f"out{access}[j]" if self.k.column else f"out{access}[r{self.fold[-1]} - {start}]"
+
+    def _stream_block(self, access: int, bounds: tuple[str, str]) -> None:
+        place = self._at_start(access, bounds[0])
+        self._stream(access, place, f"({bounds[1]} - {bounds[0]})")
+
+    def _stream_columns(self, access: int) -> None:
+        place = f"p{access} + {self._position(access, False)}"
+        self._stream(access, re.sub(r"\bj\b", "0", place), "w")
+
+    def _stream(self, access: int, place: str, count: str) -> None:
+        size = f"(neo_i64)sizeof(*out{access})"
+        self.put(f"neo_stream({place}, out{access}, {count} * {size});")
+
+
+def cone(kernel: Kernel, wanted: Sequence[int], have: Collection[int] = ()) -> list[int]:
+    """Element-level nodes that `wanted` need, in order; what lies below `have` is not needed."""
+    needed: set[int] = set()
+    stack = list(wanted)
+    while stack:
+        i = stack.pop()
+        if i not in needed and not kernel.nodes[i].row:
+            needed.add(i)
+            if i not in have:
+                stack.extend(kernel.nodes[i].args)
+    return sorted(needed)
+
+
+@lru_cache(maxsize=4096)
+def kept(kernel: Kernel) -> frozenset[int]:
+    """Costly element values that more than one loop over the row needs."""
+    costly: set[int] = set()
+    for i, node in enumerate(kernel.nodes):
+        if not node.row and (node.op in _COSTLY or costly.intersection(node.args)):
+            costly.add(i)
+    found: set[int] = set()
+    before: set[int] = set()
+    for wanted in _loops(kernel):
+        nodes = cone(kernel, wanted)
+        again = before.intersection(nodes) & costly
+        users = [i for i in nodes if i not in before]
+        direct = set(wanted).union(*(kernel.nodes[i].args for i in users))
+        found |= again & direct
+        before.update(nodes)
+    return frozenset(found)
+
+
+def _loops(kernel: Kernel) -> list[list[int]]:
+    """What each loop over a row computes, in the order of the loops."""
+    loops = []
+    for phase in range(kernel.phases):
+        reductions = [r for r in kernel.reductions if r.phase == phase]
+        stores = [s.source for s in kernel.stores if s.phase == phase and not s.row]
+        loops.append([r.source for r in reductions] + stores)
+        loops.append([r.source for r in reductions if r.op == "var"])
+    return [wanted for wanted in loops if wanted]
+
+
+@lru_cache(maxsize=4096)
+def streamable(kernel: Kernel, keep: bool) -> frozenset[int]:
+    """Accesses of stores, side by side, into memory that the kernel does not read.
+
+    Where a costly function is computed right before the store, the processor has enough to do while
+    it waits for memory: such stores are left to the cache.
+    """
+    read = {kernel.accesses[n.attr].buffer for n in kernel.nodes if n.op == "load"}
+    read |= {kernel.accesses[n.attr[0]].buffer for n in kernel.nodes if n.op == "gather"}
+    have = kept(kernel) if keep else frozenset()
+    return frozenset(
+        s.access
+        for s in kernel.stores
+        if not s.row
+        and kernel.accesses[s.access].strides[-1] == UNIT
+        and kernel.accesses[s.access].buffer not in read
+        and not any(
+            kernel.nodes[i].op in _COSTLY for i in cone(kernel, [s.source], have) if i not in have
+        )
+    )
