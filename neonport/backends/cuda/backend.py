@@ -15,6 +15,7 @@ from neonport.backends.cuda.programs import Programs
 from neonport.backends.cuda.stream import Queue
 from neonport.backends.device.boxed import WORDS, Box
 from neonport.backends.recording import Recorder
+from neonport.dtypes import FLOAT_NAMES
 from neonport.errors import BackendUnavailable, DLPackError
 from neonport.render_dialects import cuda_dialect
 from neonport.shape import contiguous_strides
@@ -30,13 +31,14 @@ class CUDABackend(CudaProducts):
     Attributes:
         device: the device and what it can do.
         queue: the stream; see `use_stream`.
-        programs, pool: compiled kernels, memory.
+        programs, blocks: compiled kernels, memory.
 
     Raises:
         BackendUnavailable: no such device, no driver, or CuPy is missing.
     """
 
     backend_name: ClassVar[str] = "cuda"
+    default_dtypes: ClassVar[tuple[str, ...]] = FLOAT_NAMES
     device_type: ClassVar[int] = 1
     use_pinned_mem: ClassVar[bool] = True
     tensor_cls = Tensor
@@ -46,7 +48,7 @@ class CUDABackend(CudaProducts):
         super().__init__(*args, device_id=device_id, **kwargs)
         try:
             self.queue = Queue(self.device)
-            self.pool = memory.Pool(self.queue)
+            self.blocks = memory.Pool(self.queue)
             self.transfers = memory.Transfers(self.queue)
             self.programs = Programs(self.queue)
         except RuntimeError as error:
@@ -69,7 +71,7 @@ class CUDABackend(CudaProducts):
     def allocate(self, nbytes: int) -> Storage:
         """Zero-filled memory of the device."""
         self.check_open()
-        return self.pool.allocate(nbytes)
+        return self.blocks.allocate(nbytes)
 
     def view(self, storage: Storage, dtype: np.dtype, layout: Layout) -> Any:
         """CuPy's array over the layout."""
@@ -116,7 +118,7 @@ class CUDABackend(CudaProducts):
 
     def memory_stats(self) -> dict[str, int]:
         """Bytes in use, at peak, and held for later."""
-        return {"in_use": self.pool.in_use, "peak": self.pool.peak, "held": self.pool.held}
+        return {"in_use": self.blocks.in_use, "peak": self.blocks.peak, "held": self.blocks.held}
 
     def cleanup_backend(self) -> None:
         """Wait for the stream and give held memory back."""
@@ -124,7 +126,7 @@ class CUDABackend(CudaProducts):
             self.synchronize()
             super().cleanup_backend()
             self.close_library()
-            self.pool.release()
+            self.blocks.release()
 
     # ---- programs ----------------------------------------------------------------------------
 
@@ -216,7 +218,7 @@ class CUDABackend(CudaProducts):
         """A tensor over the producer's memory, after its pending work."""
         with self.queue.entered():
             array = devices.load_cupy().from_dlpack(x)
-        storage, strides, offset = memory.adopt(array, self.pool.space)
+        storage, strides, offset = memory.adopt(array, self.blocks.space)
         return self.wrap(storage, array.dtype, array.shape, strides, offset)
 
 

@@ -77,6 +77,6 @@ class KernelLaunch:
     def set_arguments(self, first: int, values: Sequence[Any]) -> None:
         """Replace arguments from position `first` on by NumPy scalars of the same types."""
         for i, value in enumerate(values, first):
-            data = np.asarray(value).tobytes()
+            data = value.tobytes()
             place = self._places[i]
-            self._bytes[place : place + len(data)] = np.frombuffer(data, np.uint8)
+            self._bytes.data[place : place + len(data)] = data

@@ -91,6 +91,7 @@ class Transfers:
     def __init__(self, queue: Queue) -> None:
         self.queue = queue
         self._pending: deque[tuple[Any, Any]] = deque()
+        self._lock = threading.Lock()
 
     def upload(self, address: int, values: np.ndarray) -> None:
         """Copy a contiguous array in; it may be changed as soon as this returns.
@@ -99,7 +100,7 @@ class Transfers:
         """
         cuda, queue = load_cupy().cuda, self.queue
         try:
-            with queue.current():
+            with self._lock, queue.current():
                 while self._pending and (len(self._pending) >= STAGES or self._pending[0][0].done):
                     event, _ = self._pending.popleft()
                     event.synchronize()
@@ -110,7 +111,7 @@ class Transfers:
                 )
                 event = cuda.Event(disable_timing=True)
                 event.record(queue.stream)
-            self._pending.append((event, stage))
+                self._pending.append((event, stage))
         except RuntimeError as error:
             raise failed(queue.device, error) from error
 

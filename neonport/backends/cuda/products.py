@@ -23,7 +23,7 @@ class CudaProducts(DeviceBackend):
     """
 
     queue: Queue
-    pool: Pool
+    blocks: Pool
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -38,7 +38,7 @@ class CudaProducts(DeviceBackend):
         if not self._blas_known:
             self._blas_known = True
             try:
-                self._blas = CuBlas(self.queue, self.pool)
+                self._blas = CuBlas(self.queue, self.blocks)
             except BackendUnavailable as error:
                 warnings.warn(
                     f"{error}. Matrix products run on neonport's own kernels, which are slower",

@@ -7,12 +7,13 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+import ml_dtypes
 import numpy as np
 from cupy import _machine as machine
 
 SOURCE = Path(__file__).with_name("cublas.c")
 SONAME = "libcublas.so.99"
-TYPES = {2: np.float16, 0: np.float32, 1: np.float64}
+TYPES = {2: np.float16, 0: np.float32, 1: np.float64, 14: ml_dtypes.bfloat16}
 SUMS = {68: np.float32, 70: np.float64, 77: np.float32}
 TF32 = 77
 INVALID_VALUE = 7
