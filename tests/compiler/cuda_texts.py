@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from neonport.backends.cpu.backend import CPUBackend
-from neonport.backends.cuda.programs import Programs
 from neonport.nest import BoundKernel
 from neonport.render_device import DeviceWriter
 from neonport.render_device_shape import Traits, cut
@@ -27,27 +26,18 @@ def texts_of(spec: BoundKernel) -> Iterator[str]:
 
 
 def keep_texts(folder: Path) -> None:
-    """From now on, write the texts of kernels there: of cpu backends, and what cuda compiles."""
+    """From now on, write the texts of every kernel that a cpu backend loads there."""
     folder.mkdir(parents=True, exist_ok=True)
-    load_kernels, load = CPUBackend.load_kernels, Programs.load
+    load = CPUBackend.load_kernels
     seen: set[str] = set()
 
-    def keep(text: str) -> None:
-        name = hashlib.sha256(text.encode()).hexdigest()[:24]
-        if name not in seen:
-            seen.add(name)
-            (folder / f"{name}.cu").write_text(text)
-
-    def load_kernels_and_keep(self: Any, kernels: Sequence[BoundKernel]) -> list[Any]:
+    def load_and_keep(self: Any, kernels: Sequence[BoundKernel]) -> list[Any]:
         for spec in kernels:
             for text in texts_of(spec):
-                keep(text)
-        return load_kernels(self, kernels)
+                name = hashlib.sha256(text.encode()).hexdigest()[:24]
+                if name not in seen:
+                    seen.add(name)
+                    (folder / f"{name}.cu").write_text(text)
+        return load(self, kernels)
 
-    def load_and_keep(self: Any, source: str, options: tuple[str, ...]) -> Any:
-        module = load(self, source, options)
-        keep(source)
-        return module
-
-    CPUBackend.load_kernels = load_kernels_and_keep  # type: ignore[method-assign]
-    Programs.load = load_and_keep  # type: ignore[method-assign]
+    CPUBackend.load_kernels = load_and_keep  # type: ignore[method-assign]

@@ -6,7 +6,6 @@ cuda backend renders them; statements that reach every form of a kernel; hand-wr
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,24 +13,22 @@ from pathlib import Path
 import pytest
 
 from neonport.backends import gen_backend
+from neonport.backends.device.variants import hand_written
 from neonport.render_dialects import cuda_dialect
 from tests.compiler import nvrtc
 from tests.compiler.render_trees import TREES, WIDE
 
 pytestmark = pytest.mark.nvrtc
 ROOT = Path(__file__).parents[2]
-RENDERED = ["tests/conformance/test_suite.py", "tests/layers", "tests/optimizers"]
-HAND_WRITTEN = ["--backend", "cuda", "tests/backends/device"]
+RUN = ["tests/conformance/test_suite.py", "tests/layers", "tests/optimizers"]
 
 
-def run_by_tests(folder: Path, arguments: list[str], emulated: bool) -> None:
-    """Let tests write the texts of their kernels into a folder."""
+def run_by_tests(folder: Path) -> list[str]:
+    """Texts of the kernels that tests run on the cpu backend."""
     command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--cuda-texts", str(folder)]
-    environment = {**os.environ, "NEONPORT_CUDA_EMULATOR": str(int(emulated))}
-    done = subprocess.run(
-        [*command, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True
-    )
+    done = subprocess.run([*command, *RUN], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-3000:]
+    return [path.read_text() for path in folder.glob("*.cu")]
 
 
 def rendered() -> list[str]:
@@ -46,12 +43,9 @@ def rendered() -> list[str]:
 
 @pytest.fixture(scope="module")
 def texts(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("texts")
-    run_by_tests(folder, RENDERED, emulated=False)
-    run_by_tests(folder, HAND_WRITTEN, emulated=True)
-    found = {*(path.read_text() for path in folder.glob("*.cu")), *rendered()}
+    by_hand = [text for _, text in hand_written(cuda_dialect())]
+    found = {*run_by_tests(tmp_path_factory.mktemp("texts")), *rendered(), *by_hand}
     assert len(found) > 500
-    assert any("neo_gemm" in text for text in found)
     return sorted(found)
 
 

@@ -148,8 +148,8 @@ def test_doctor_shows_the_reason(cupy):
     row = registry.probe("cuda")
     assert row.state == "no-device"
     assert "no NVIDIA driver is loaded" in row.reason
-    with pytest.raises(BackendUnavailable, match=r"found no device: no NVIDIA driver"):
-        registry.require("gpu")
+    with pytest.raises(BackendUnavailable, match="no NVIDIA driver is loaded"):
+        registry.create_backend("gpu")
 
 
 def test_nothing_is_imported_before_the_backend_is_named():
