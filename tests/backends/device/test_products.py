@@ -29,7 +29,7 @@ def _close(got, want, depth):
     ],
 )  # fmt: skip
 def test_every_tile(dev, tile, layout, dtype):
-    if dtype == "float64" and not dev.device.float64:
+    if dtype == "float64" and not dev.traits.float64:
         pytest.skip("the device has no float64")
     dtype = bfloat16() if dtype == "bfloat16" else dtype
     for m, k, n in SIZES if tile == tiles.SQUARE else SIZES[3:5]:
