@@ -25,8 +25,8 @@ Bound = Callable[[], None]
 Ints = tuple[int, ...]
 Range = tuple[int, int]
 
-BLOCK_BYTES = 3 << 18  # of the unfolded block: stays in a second-level cache of 1 MiB
-MIN_COLUMNS = 256  # narrower products lose more than the cache gives
+BLOCK_BYTES = 4 << 20  # of the unfolded block: a part of the cache that the cores share
+MIN_COLUMNS = 1024  # narrower products lose more than the cache gives
 
 
 class Geometry(NamedTuple):
@@ -57,11 +57,6 @@ class Geometry(NamedTuple):
     def plain(self) -> bool:
         """Whether the images are their own unfolded matrix."""
         return self.window == (1, 1, 1) and self.stride == (1, 1, 1) and self.padding == (0, 0, 0)
-
-    @property
-    def padded(self) -> Ints:
-        """(D, H, W) with padding."""
-        return tuple(n + 2 * p for n, p in zip(self.images, self.padding, strict=True))
 
 
 def boxes(counts: Ints, most: int) -> Iterator[tuple[Range, Range, Range]]:
@@ -99,7 +94,6 @@ def bind(op: str, operands: list[np.ndarray], target: np.ndarray, params: dict[s
     """
     geometry = _geometry(op, operands, target, params)
     make = {"conv": _Forward, "conv_data": _Data, "conv_filter": _Filter}[op]
-
     return workspace.bind(lambda carver: make(geometry, operands, target, carver).run)
 
 
@@ -198,34 +192,48 @@ class _Pass:
             part, (len(array), prod(part.shape[1:])), (array.strides[0], array.itemsize)
         )
 
-    def windows(self, images: np.ndarray, block: tuple[Range, Range, Range]) -> np.ndarray:
-        """The windows of padded images (C, D, H, W, N) at a block, as (C, T, R, S, m, p, q, N)."""
-        g = self.geometry
-        c, *steps, n = images.strides
-        first = (slice(a * step, None) for (a, _), step in zip(block, g.stride, strict=True))
-        shape = (g.maps, *g.window, *(b - a for a, b in block), g.batch)
-        strides = (
-            c,
-            *(s * d for s, d in zip(steps, g.dilation, strict=True)),
-            *(s * d for s, d in zip(steps, g.stride, strict=True)),
-            n,
-        )
-        return as_strided(images[of_maps(tuple(first))], shape, strides)
+    def shares(
+        self, part: np.ndarray, images: np.ndarray, block: tuple[Range, Range, Range]
+    ) -> Iterator[tuple[np.ndarray, tuple[slice, ...], np.ndarray]]:
+        """Each cell of the windows of a block.
 
-    def pad(self, x: np.ndarray) -> np.ndarray:
-        """The images with zeros around them."""
+        Args:
+            part: the unfolded matrix of the block.
+            images: (C, D, H, W, N).
+            block: the positions.
+
+        Yields:
+            Its numbers in `part` (C, m, p, q, N), the positions of those that are inside of the
+            images, and where they are there.
+        """
         g = self.geometry
-        if not any(g.padding):
-            return x
-        room = self.carver.array((g.maps, *g.padded, g.batch), self.dtype)
-        inner = room
-        for axis, (n, pad) in enumerate(zip(g.images, g.padding, strict=True), 1):
-            before, within, after = np.split(inner, [pad, pad + n], axis)
-            self._zero(before)
-            self._zero(after)
-            inner = within
-        self._copy(inner, x)
-        return room
+        sizes = tuple(b - a for a, b in block)
+        # the block's windows are those of images whose padding is that much smaller
+        padding = tuple(
+            pad - a * step for pad, (a, _), step in zip(g.padding, block, g.stride, strict=True)
+        )
+        for t, positions, places in cells(g.images, sizes, g.window, padding, g.stride, g.dilation):
+            yield part[of_maps(t)], positions, images[of_maps(places)]
+
+    def unfold(
+        self, part: np.ndarray, images: np.ndarray, block: tuple[Range, Range, Range]
+    ) -> None:
+        """Copy each cell from where it is, zeros from outside."""
+        for share, positions, source in self.shares(part, images, block):
+            inner = share
+            for axis, at in enumerate(positions, 1):
+                before, within, after = np.split(inner, [at.start, at.stop], axis)
+                self._zero(before)
+                self._zero(after)
+                inner = within
+            if inner.size:
+                self._copy(inner, source)
+
+    def fold(self, part: np.ndarray, images: np.ndarray, block: tuple[Range, Range, Range]) -> None:
+        """Add each cell where it belongs."""
+        for share, positions, target in self.shares(part, images, block):
+            if target.size:
+                self._add(target, share[of_maps(positions)])
 
 
 class _Forward(_Pass):
@@ -236,11 +244,11 @@ class _Forward(_Pass):
         if g.plain:
             self._product(weights, x.reshape(g.maps, -1), out.reshape(g.filters, -1))
             return
-        images, blocks = self.pad(x), self.blocks()
+        blocks = self.blocks()
         room = self.unfolded(blocks)
         for block in [] if self.counting else blocks:
             part = self.part(room, block)
-            self._copy(part, self.windows(images, block))
+            self.unfold(part, x, block)
             self._product(weights, part.reshape(g.rows, -1), self.columns(out, block))
 
 
@@ -252,11 +260,11 @@ class _Filter(_Pass):
         if g.plain:
             self._product(x.reshape(g.maps, -1), e.reshape(g.filters, -1).T, result)
             return
-        images, blocks = self.pad(x), self.blocks()
+        blocks = self.blocks()
         room = self.unfolded(blocks)
         for i, block in enumerate([] if self.counting else blocks):
             part = self.part(room, block)
-            self._copy(part, self.windows(images, block))
+            self.unfold(part, x, block)
             beta = 1.0 if i else 0.0
             self._product(part.reshape(g.rows, -1), self.columns(e, block).T, result, beta)
 
@@ -275,17 +283,4 @@ class _Data(_Pass):
         for block in [] if self.counting else blocks:
             part = self.part(room, block)
             self._product(weights, self.columns(e, block), part.reshape(g.rows, -1))
-            self._fold(part, out, block)
-
-    def _fold(self, part: np.ndarray, out: np.ndarray, block: tuple[Range, Range, Range]) -> None:
-        """Add each cell of the windows of a block where it belongs."""
-        g = self.geometry
-        sizes = tuple(b - a for a, b in block)
-        # the block's windows are those of an image whose padding is that much smaller
-        padding = tuple(
-            pad - a * step for pad, (a, _), step in zip(g.padding, block, g.stride, strict=True)
-        )
-        for t, positions, places in cells(g.images, sizes, g.window, padding, g.stride, g.dilation):
-            if any(p.stop == p.start for p in positions):
-                continue
-            self._add(out[of_maps(places)], part[of_maps(t)][of_maps(positions)])
+            self.fold(part, out, block)

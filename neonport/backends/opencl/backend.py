@@ -9,7 +9,8 @@ import numpy as np
 
 from neonport.backends.compiled import CompiledBackend
 from neonport.backends.contract import ProbeResult
-from neonport.backends.cpu import blas
+from neonport.backends.cpu import blas, calls
+from neonport.backends.cpu.workspace import Workspace
 from neonport.backends.device.backend import DeviceBackend
 from neonport.backends.device.gemm import check
 from neonport.backends.opencl import devices, launch, memory
@@ -24,6 +25,8 @@ from neonport.storage import Layout, Storage
 from neonport.tensor import Tensor
 
 OPENCL = 4  # kDLOpenCL
+# unfolding and the host's BLAS, strided NumPy: on processors 1.4 to 15 times as fast as our kernels
+HOSTED = frozenset({"conv", "conv_data", "conv_filter", "pool", "unpool"})
 
 
 class OpenCLBackend(DeviceBackend):
@@ -64,6 +67,7 @@ class OpenCLBackend(DeviceBackend):
             ) from error
         self.shared = memory.is_shared(self.context, self.queue, self.device)
         self.blocks = memory.Pool(self.context, self.queue, self.device, self.shared)
+        self.workspace = Workspace()
         self.programs = Programs(self.context, self.device)
         self.dialect = opencl_dialect()
         self.identity = self.device.identity
@@ -193,6 +197,22 @@ class OpenCLBackend(DeviceBackend):
         if not self.shared:
             return super().bind_batched_matmul(a, b, c)
         return CompiledBackend.bind_batched_matmul(self, a, b, c)
+
+    def bind_call(
+        self, op: str, operands: list[Tensor], target: Tensor, params: dict[str, Any]
+    ) -> Callable[[], None]:
+        """The host's way where it shares the memory and is faster, else a hand-written kernel."""
+        if not self.shared or op not in HOSTED:
+            return super().bind_call(op, operands, target, params)
+        arrays = [t.native for t in operands]
+        call = calls.bind(op, arrays, target.native, params, self.workspace)
+        finish = self.queue.finish
+
+        def run() -> None:
+            finish()
+            call()
+
+        return run
 
     # ---- exchange ----------------------------------------------------------------------------
 
