@@ -1,6 +1,7 @@
 """Matrix products: ours, NumPy's, PyTorch's and JAX's side by side.
 
     python benchmarks/gemm.py [--json FILE] [--repeats N] [--only TEXT] [--dtype float64]
+        [--backend cuda] [--tf32]
 
 Rates count 2 m k n operations. Ratios above 1 mean that ours is faster.
 """
@@ -8,6 +9,7 @@ Rates count 2 m k n operations. Ratios above 1 mean that ours is faster.
 from __future__ import annotations
 
 import sys
+from argparse import Namespace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,8 @@ from benchmarks.harness import (
     race,
     write_json,
 )
+from benchmarks.peers import torch_functions
+from neonport.backends import gen_backend
 from neonport.backends.cpu import blas
 
 # (m, k, n): squares, layers of small networks, a convolution as a product, small ones, a vector.
@@ -40,6 +44,34 @@ def with_torch(a: np.ndarray, b: np.ndarray) -> Contestant:
     left, right = torch.from_numpy(a), torch.from_numpy(b)
     out = torch.empty(a.shape[0], b.shape[1], dtype=left.dtype)
     return Contestant("torch", lambda: torch.mm(left, right, out=out), lambda: out.numpy())
+
+
+def on_device(name: str, a: np.ndarray, b: np.ndarray, tf32: bool) -> list[Contestant]:
+    """Ours on a device, and PyTorch on the GPU if ours is cuda and it has one."""
+    be = gen_backend(name)
+    if hasattr(be, "tf32"):
+        be.tf32 = tf32
+    left, right = be.array(a, dtype=a.dtype), be.array(b, dtype=b.dtype)
+    out = be.empty((a.shape[0], b.shape[1]), dtype=a.dtype)
+    call = be.bind_matmul(left, right, out, 1.0, 0.0)
+    found = [Contestant(OURS, call, out.get, be.synchronize)]
+    if name == "cuda" and find_spec("torch"):
+        import torch
+
+        if torch.cuda.is_available():
+            torch_functions.DEVICE = "cuda"
+            torch_functions.set_tf32(tf32)
+            values = torch_functions.tensors({"a": a, "b": b})
+            target = torch.empty(out.shape, dtype=values["a"].dtype, device="cuda")
+            found.append(
+                Contestant(
+                    "torch",
+                    lambda: torch.mm(values["a"], values["b"], out=target),
+                    lambda: target.cpu().numpy(),
+                    torch_functions.finish,
+                )
+            )
+    return found
 
 
 def with_jax(a: np.ndarray, b: np.ndarray) -> Contestant:
@@ -58,9 +90,11 @@ def with_jax(a: np.ndarray, b: np.ndarray) -> Contestant:
     return Contestant("jax", run, lambda: np.asarray(out["c"]))
 
 
-def contestants(m: int, k: int, n: int, dtype: str) -> list[Contestant]:
-    rng = np.random.default_rng()
+def contestants(m: int, k: int, n: int, options: Namespace) -> list[Contestant]:
+    rng, dtype = np.random.default_rng(), options.dtype
     a, b = (rng.uniform(-1, 1, shape).astype(dtype) for shape in ((m, k), (k, n)))
+    if options.backend != "cpu":
+        return on_device(options.backend, a, b, options.tf32)
     bound_c, called_c, numpy_c = (np.empty((m, n), dtype) for _ in range(3))
     found = [
         Contestant(OURS, blas.bind_gemm(a, b, bound_c), lambda: bound_c),
@@ -77,19 +111,23 @@ PEERS = {"torch": with_torch, "jax": with_jax}
 def main() -> None:
     parser = arguments("Matrix products side by side")
     parser.add_argument("--dtype", choices=["float32", "float64"], default="float32")
+    parser.add_argument("--backend", default="cpu", help="ours: cpu, cuda or opencl")
+    parser.add_argument("--tf32", action="store_true", help="everybody may use TF32 units")
+    parser.add_argument("--largest", type=int, default=1 << 40, help="products up to m k n")
     options = parser.parse_args()
     blas.measure_blas()
     about = {"machine": machine(), "blas": blas.blas_info(), "dtype": options.dtype}
+    about |= {"backend": options.backend, "tf32": options.tf32}
     for name, value in {**about["machine"], **about["blas"]}.items():
         print(f"{name}: {value}")
     rows = []
     for size in SIZES:
         name = ",".join(map(str, size))
-        if options.only in name:
-            m, k, n = size
+        m, k, n = size
+        if options.only in name and m * k * n <= options.largest:
             work = 2.0 * m * k * n
-            found = contestants(*size, options.dtype)
-            atol = 1e-5 * k
+            found = contestants(*size, options)
+            atol = (1e-3 if options.tf32 else 1e-5) * k
             rows.append(
                 race(name, found, work, "GFLOP/s", repeats=options.repeats, rtol=1e-3, atol=atol)
             )

@@ -36,11 +36,13 @@ class Contestant:
         name: library.
         run: does the work once, to its end (with synchronisation).
         result: what `run` computed, as an array; compared with the first contestant's.
+        finish: waits for the device, where runs only hand work to it.
     """
 
     name: str
     run: Callable[[], object]
     result: Callable[[], np.ndarray]
+    finish: Callable[[], object] = lambda: None
 
 
 @dataclass
@@ -115,11 +117,11 @@ def race(
         raise ValueError(f"a median of {repeats} repeats says little; take at least 7")
     check_same(contestants, rtol, atol)
     timings = [Timing(contestant.name) for contestant in contestants]
-    counts = [_batch(contestant.run, batch_seconds) for contestant in contestants]
+    counts = [_batch(contestant, batch_seconds) for contestant in contestants]
     for turn in range(repeats):
         order = range(len(contestants))
         for index in order if turn % 2 == 0 else reversed(order):
-            timings[index].seconds.append(_time(contestants[index].run, counts[index]))
+            timings[index].seconds.append(_time(contestants[index], counts[index]))
     ours, ratios = timings[0], {}
     for timing in timings[1:]:
         each = [t / o for t, o in zip(timing.seconds, ours.seconds, strict=True)]
@@ -127,17 +129,20 @@ def race(
     return Row(workload, work, unit, timings, ratios)
 
 
-def _time(run: Callable[[], object], count: int) -> float:
+def _time(contestant: Contestant, count: int) -> float:
+    run = contestant.run
     time.sleep(PAUSE_SECONDS)
     run()  # wakes threads, fills caches
+    contestant.finish()
     start = time.perf_counter()
     for _ in range(count):
         run()
+    contestant.finish()
     return (time.perf_counter() - start) / count
 
 
-def _batch(run: Callable[[], object], seconds: float) -> int:
-    once = min(_time(run, 1) for _ in range(3))
+def _batch(contestant: Contestant, seconds: float) -> int:
+    once = min(_time(contestant, 1) for _ in range(3))
     return max(1, round(seconds / once))
 
 

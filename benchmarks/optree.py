@@ -1,8 +1,7 @@
 """Fused op-trees: ours and everybody else's, side by side in one process.
 
-    python benchmarks/optree.py [--json FILE] [--quick] [--check]
+    python benchmarks/optree.py [--json FILE] [--quick] [--check] [--backend cuda]
         [--sizes 1e3,1e5,1e7] [--trees adam,softmax] [--peers numpy,torch,jax] [--repeats N]
-        [--backend opencl]
 
 With another backend than cpu, our cpu backend is one of the peers.
 
@@ -37,8 +36,9 @@ from benchmarks.harness import (
     machine,
     race,
 )
-from benchmarks.optree_ours import Ours
+from benchmarks.optree_ours import Ours, copy_rate
 from benchmarks.optree_table import geometric_mean, overhead_table, size_table
+from benchmarks.peers import torch_functions
 from benchmarks.trees import TREES, Tree
 from neonport.backends.cpu.threads import num_threads
 
@@ -63,7 +63,10 @@ def contestants(
 
 
 def _contestant(name: str, job: peers.Job) -> Contestant:
-    return Contestant(name, job.run, lambda: np.concatenate([np.ravel(o) for o in job.outputs()]))
+    def result() -> np.ndarray:
+        return np.concatenate([np.ravel(peers.host(o)) for o in job.outputs()])
+
+    return Contestant(name, job.run, result, job.finish)
 
 
 def measure(tree: Tree, n: int, options: argparse.Namespace, skipped: dict[str, str]) -> Any:
@@ -73,7 +76,8 @@ def measure(tree: Tree, n: int, options: argparse.Namespace, skipped: dict[str, 
         check_same(found, 1e-3, tree.atol)
         print(f"{tree.name}, {n} elements: {', '.join(c.name for c in found)} agree", flush=True)
         return None
-    copy = copy_bandwidth(num_threads())
+    host = options.backend == "cpu"
+    copy = copy_bandwidth(num_threads()) if host else copy_rate(ours.be, max(n, FROM_MEMORY))
     row = race(
         tree.name,
         found,
@@ -105,7 +109,8 @@ def options() -> argparse.Namespace:
     parser.add_argument("--sizes", default="1e3,1e5,1e7", help="elements, comma-separated")
     parser.add_argument("--trees", default="", help="workloads whose name contains one of these")
     parser.add_argument("--peers", default=",".join(peers.NAMES), help="comma-separated")
-    parser.add_argument("--backend", default="cpu", help="ours, default cpu")
+    parser.add_argument("--backend", default="cpu", help="ours: cpu, cuda or opencl")
+    parser.add_argument("--torch-device", default=None, help="PyTorch's: cpu, cuda (as ours)")
     parser.add_argument("--repeats", type=int, default=9, help="turns a workload, at least 7")
     parser.add_argument("--quick", action="store_true", help="7 short turns, no 1e7")
     parser.add_argument("--check", action="store_true", help="compare results, time nothing")
@@ -117,6 +122,7 @@ def options() -> argparse.Namespace:
     unknown = set(found.peers) - set(peers.NAMES)
     if unknown:
         parser.error(f"unknown peers {', '.join(sorted(unknown))}; known: {', '.join(peers.NAMES)}")
+    torch_functions.DEVICE = found.torch_device or ("cuda" if found.backend == "cuda" else "cpu")
     words = [w for w in found.trees.split(",") if w]
     found.trees = [t for t in TREES if not words or any(w in t.name for w in words)]
     if not found.trees:
@@ -153,6 +159,7 @@ def main() -> None:
         console.print(f"skipped {name}: {reason}", highlight=False, markup=False)
     if chosen.json is not None and results:
         content = [{**r, "row": asdict(r["row"])} for r in results]
+        about |= {"backend": chosen.backend, "torch_device": torch_functions.DEVICE}
         about |= {"command": sys.argv, "skipped": skipped, "results": content}
         chosen.json.write_text(json.dumps(about, indent=1) + "\n")
 

@@ -40,12 +40,11 @@ class Ours:
         return list(zip(self.targets, self.values(), strict=True))
 
     def job(self) -> Job:
-        """The statement, built and run to its end."""
-        be, tensors, formula, wait = self.be, self.tensors, self.tree.formula, self.be.synchronize
+        """The statement, built and run."""
+        be, tensors, formula = self.be, self.tensors, self.tree.formula
 
         def many() -> None:
             be.assign_many(self.pairs())
-            wait()
 
         if len(self.targets) > 1 or self.once:
             run = many
@@ -54,25 +53,39 @@ class Ours:
 
             def run() -> None:
                 (target[:],) = formula(be, **tensors)
-                wait()
 
-        return Job(run, lambda: [t.get() for t in self.targets])
+        return Job(run, lambda: [t.get() for t in self.targets], self.be.synchronize)
 
     def overhead(self) -> dict[str, float]:
         """Microseconds at this size: building the tree and running; bound; only building."""
         statement = self.be.bind(self.pairs())
         return {
-            "warm": _microseconds(self.job().run),
-            "bound": _microseconds(statement.run),
-            "build": _microseconds(self.values),
+            "warm": _microseconds(self.job().run, self.be.synchronize),
+            "bound": _microseconds(statement.run, self.be.synchronize),
+            "build": _microseconds(self.values, self.be.synchronize),
         }
 
 
-def _microseconds(run: Callable[[], object]) -> float:
+def copy_rate(be: Any, elements: int, seconds: float = 0.2) -> float:
+    """GB/s of copying memory of a device, each byte read and written once."""
+    source, target = be.ones((1024, elements // 1024)), be.empty((1024, elements // 1024))
+    target[:] = source
+    be.synchronize()
+    count, start = 0, time.perf_counter()
+    while time.perf_counter() - start < seconds:
+        for _ in range(5):
+            target[:] = source
+        be.synchronize()
+        count += 5
+    return 2 * count * target.nbytes / (time.perf_counter() - start) / 1e9
+
+
+def _microseconds(run: Callable[[], object], finish: Callable[[], object]) -> float:
     times = []
     for _ in range(9):
         start = time.perf_counter()
         for _ in range(CALLS):
             run()
+        finish()
         times.append((time.perf_counter() - start) / CALLS * 1e6)
     return statistics.median(times)

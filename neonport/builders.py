@@ -16,6 +16,7 @@ from neonport.errors import DtypeError
 from neonport.ops import OPS
 from neonport.optree import Expression, OpTreeNode, apply, as_operand, make_node
 from neonport.signature import MAX_DERIVED, UID_STEP, Signature
+from neonport.traced import Traced
 
 _codes = itertools.count(1)
 
@@ -169,6 +170,8 @@ def operator(name: str, reflected: bool = False) -> Callable[[Any, Any], Any]:
                 if hasattr(other, "__array__"):
                     raise
                 return NotImplemented
+            if type(other) is Traced:
+                return apply(name, other, self) if reflected else apply(name, self, other)
             return method(self, other)
         if reflected:
             return apply(name, other, self)

@@ -66,6 +66,10 @@ class CompileError(NeonportError, RuntimeError):
     """A generated kernel could not be compiled; carries the compiler's own words."""
 
 
+class RecordingError(NeonportError, RuntimeError):
+    """A step cannot be recorded or replayed; the message says what in it stands against that."""
+
+
 class OutOfDeviceMemory(NeonportError, MemoryError):
     """The device has no room for an allocation."""
 

@@ -20,6 +20,7 @@ from neonport.optree import Expression, OpTreeNode, resolve_wild, walk
 from neonport.rules import operand_dtypes
 from neonport.shape import Shape, broadcast_strides, contiguous_strides, reshape_strides
 from neonport.storage import Layout
+from neonport.traced import Traced
 
 INT64 = np.dtype("int64")
 CALLS = frozenset({Kind.CONTRACTION, Kind.WINDOW})  # kinds of ops that are no part of a loop nest
@@ -70,19 +71,25 @@ class Graph:
     rands: int
 
 
-def scalar_key(value: float) -> tuple[float, float]:
+def scalar_key(value: float) -> tuple[Any, float]:
     """Numbers with equal keys are one argument of a kernel (0.0 and -0.0 are two)."""
+    if type(value) is Traced:
+        return (value, 0.0)  # it is one argument with nothing but itself
     number = float(value)
     return (number, math.copysign(1.0, number))
 
 
 def scalar_slots(scalars: Sequence[float]) -> tuple[int, ...]:
     """For each number the index of the first one equal to it; nan equals nothing."""
-    first: dict[tuple[float, float], int] = {}
+    first: dict[tuple[Any, float], int] = {}
     return tuple(
         i if value != value else first.setdefault(scalar_key(value), i)
         for i, value in enumerate(scalars)
     )
+
+
+def _slot_value(number: float) -> float:
+    return number if type(number) is Traced else float(number)
 
 
 class Lowering:
@@ -98,7 +105,9 @@ class Lowering:
     def __init__(self, scalars: Sequence[float] = ()) -> None:
         self.values: list[Value] = []
         self.storages: list[tuple[Any, int]] = []
-        self.scalars: list[float] = [float(scalars[i]) for i in sorted(set(scalar_slots(scalars)))]
+        self.scalars: list[float] = [
+            _slot_value(scalars[i]) for i in sorted(set(scalar_slots(scalars)))
+        ]
         self.rand_sizes: list[int] = []
         self._index: dict[Value, int] = {}
         self._slots: dict[Any, int] = {}
@@ -169,7 +178,7 @@ class Lowering:
         slot = self._scalar_slots.get(key)
         if slot is None:
             slot = self._scalar_slots[key] = len(self.scalars)
-            self.scalars.append(float(arg))
+            self.scalars.append(_slot_value(arg))
         return self._add(Value("scalar", (), (1, 1), dtype or np.dtype("float64"), slot))
 
     def _root(self, operand: Any, shape: Shape) -> int:

@@ -20,6 +20,7 @@ from neonport.ops import OPS
 from neonport.rules import LEADING
 from neonport.shape import Shape
 from neonport.signature import SCALAR, Signature
+from neonport.traced import Traced
 
 if TYPE_CHECKING:
     from neonport.backends.backend import Backend
@@ -281,7 +282,7 @@ def as_operand(value: Any, op_name: str) -> Any:
     """
     if isinstance(value, Expression):
         return constant_value(value) if value.sig.constant else value
-    if type(value) is float or type(value) is int:
+    if type(value) is float or type(value) is int or type(value) is Traced:
         return value
     if isinstance(value, (bool, int, float)):
         return float(value)
@@ -299,9 +300,15 @@ def constant_value(node: Any) -> float:
 
     As a number it adapts to the dtype of whatever it meets; as a node it would bring its own.
     """
-    with np.errstate(all="ignore"):
-        numbers = [np.full((1, 1), x, np.float64) for x in node.args]
-        return float(node.sig.op.numpy(*numbers)[0, 0])
+
+    def compute(*values: float) -> float:
+        with np.errstate(all="ignore"):
+            numbers = [np.full((1, 1), x, np.float64) for x in values]
+            return float(node.sig.op.numpy(*numbers)[0, 0])
+
+    if any(type(x) is Traced for x in node.args):
+        return Traced.of(compute, *node.args)
+    return compute(*node.args)
 
 
 def apply(op_name: str, *operands: Any, **params: Any) -> OpTreeNode:

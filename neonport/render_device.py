@@ -132,10 +132,16 @@ class DeviceWriter(FoldWriter):
         if self.variant.split:
             words.append(f"GLOBAL {self.type(self.real)} *scratch")
         words += [f"const neo_int {self.args.name(e)}" for e in self.args.integers]
-        words += [f"const {self.type(self.real)} c{i}" for i in range(self.k.scalars)]
-        for i in range(self.k.rands):
-            words += [f"const neo_word key{i}", f"const neo_word off{i}"]
+        real = self.type(self.real)
+        numbers = [(real, f"c{i}") for i in range(self.k.scalars)]
+        numbers += [("neo_word", f"{w}{i}") for i in range(self.k.rands) for w in ("key", "off")]
+        if self.variant.boxed:
+            words += ["GLOBAL const neo_word *box", "const int box_at"]
+        else:
+            words += [f"const {kind} {word}" for kind, word in numbers]
         self.put(f"KERNEL NEO_GROUP({group}) void {name}({', '.join(words)}) {{")
+        for i, (kind, word) in enumerate(numbers if self.variant.boxed else ()):
+            self.put(f"const {kind} {word} = *(GLOBAL const {kind} *)(box + box_at + {i});")
         if memory:
             self.tree_memory()
 

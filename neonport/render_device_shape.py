@@ -55,6 +55,7 @@ class Variant:
         group: work-group of row reductions.
         map_group: work-group of the other entries.
         float64: whether numbers may be float64.
+        boxed: whether numbers and random sources are read from memory.
     """
 
     width: int
@@ -64,6 +65,7 @@ class Variant:
     group: int
     map_group: int
     float64: bool
+    boxed: bool = False
 
 
 @dataclass(frozen=True)

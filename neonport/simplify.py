@@ -15,6 +15,7 @@ import numpy as np
 from neonport.builders import power
 from neonport.optree import Expression, OpTreeNode, apply, resolve_wild, walk
 from neonport.shape import Shape
+from neonport.traced import Traced
 
 FLOAT32_MAX = 3.4028234e38
 
@@ -29,12 +30,17 @@ def shape_of(x: Any) -> Shape:
     return (1, 1) if is_number(x) else x.sig.shape
 
 
+def _real(x: Any) -> float:
+    """A number as a float; a traced one stays traced."""
+    return x if isinstance(x, float) else float(x)
+
+
 def add(a: Any, b: Any) -> Any:
     """A + b; None is nothing."""
     if a is None or b is None:
         return b if a is None else a
     if is_number(a) and is_number(b):
-        return float(a) + float(b)
+        return _real(a) + _real(b)
     if is_number(a) and a == 0:
         return b
     if is_number(b) and b == 0:
@@ -54,7 +60,7 @@ def neg(a: Any) -> Any:
 def mul(a: Any, b: Any) -> Any:
     """A * b."""
     if is_number(a) and is_number(b):
-        return float(a) * float(b)
+        return _real(a) * _real(b)
     for x, number in ((a, b), (b, a)):
         if is_number(number) and abs(number) == 1:
             return x if number == 1 else neg(x)
@@ -65,6 +71,8 @@ def div(a: Any, b: Any) -> Any:
     """A / b."""
     if is_number(b):
         if is_number(a):
+            if Traced in (type(a), type(b)):
+                return _real(a) / _real(b)
             with np.errstate(all="ignore"):
                 return float(np.float64(a) / np.float64(b))
         if b == 1:

@@ -334,6 +334,7 @@ class Tensor(Expression):
     def get(self) -> np.ndarray:
         """A new NumPy array with the tensor's shape and dtype; waits for pending work."""
         self.backend.check_open()
+        self.backend.unrecordable("it reads a tensor on the host (get, float(t), ...)")
         return self.backend.copy_out(self)
 
     def asnumpyarray(self) -> np.ndarray:
@@ -348,11 +349,13 @@ class Tensor(Expression):
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         self.backend.check_open()
+        self.backend.unrecordable("it reads a tensor as a NumPy array")
         return self.backend.host_array(self, dtype, copy)
 
     def __dlpack__(self, **kwargs: Any) -> Any:
         from neonport.dlpack import export
 
+        self.backend.unrecordable("it hands a tensor to another library (DLPack)")
         return export(self, **kwargs)
 
     def __dlpack_device__(self) -> tuple[int, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,15 @@ HERE = Path(__file__).parent
 XFAILS = HERE / "xfails"
 DRIVE_OPENCL = (HERE / "backends" / "opencl", HERE / "backends" / "device")
 
+# a CuPy over host memory for this process and the ones it starts, see tests/cuda_emulator/README.md
+EMULATED = os.environ.get("NEONPORT_CUDA_EMULATOR", "") not in ("", "0")
+if EMULATED:
+    _packages = str(Path(__file__).parent / "cuda_emulator" / "packages")
+    sys.path.insert(0, _packages)
+    os.environ["PYTHONPATH"] = os.pathsep.join(
+        [_packages, *filter(None, [os.environ.get("PYTHONPATH")])]
+    )
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
@@ -26,6 +36,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="NAME",
         help="backend to test; may be given several times (default: cpu)",
     )
+    parser.addoption(
+        "--cuda-texts",
+        metavar="FOLDER",
+        help="write the CUDA C++ of every kernel that the cpu backend compiles there",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    folder = config.getoption("--cuda-texts")
+    if folder:
+        from tests.compiler.cuda_texts import keep_texts
+
+        keep_texts(Path(folder))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -104,6 +127,10 @@ def make_backend(backend_name: str) -> Iterator[Callable[..., Any]]:
 
     yield make
     cleanup_backend()
+    if EMULATED and backend_name == "cuda":
+        from cupy import _machine
+
+        _machine.check_guards()
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ ROOMS: dict[str, tuple[str, tuple[str, ...]]] = {
     "plugins": ("plugins plugins.* hookspecs registry", ("words",)),
     "ops": ("ops meanings windows rules rules_windows", GROUND),
     "trees": (
-        "optree optree_text builders build signature instances storage tensor dlpack",
+        "optree optree_text builders build signature instances storage tensor dlpack traced",
         (*GROUND, "ops"),
     ),
     "autodiff": ("autodiff derivatives derivatives_windows gradients simplify", CORE),
@@ -44,7 +44,7 @@ ROOMS: dict[str, tuple[str, tuple[str, ...]]] = {
     "device": ("backends.device backends.device.*", (*ENGINE, "cpu")),
     "cuda": ("backends.cuda backends.cuda.* backends.nervanagpu", (*ENGINE, "cpu", "device")),
     "opencl": ("backends.opencl backends.opencl.*", (*ENGINE, "cpu", "device")),
-    "null": ("backends.null backends.null.*", (*ENGINE, "cpu")),
+    "null": ("backends.null backends.null.*", (*ENGINE, "cpu", "device")),
     "parts": ("initializers* transforms* optimizers*", ENGINE),
     "layers": ("layers layers.*", (*ENGINE, "parts")),
     "data": ("data data.*", (*ENGINE, "parts")),

@@ -14,7 +14,7 @@ from typing import Any
 
 from benchmarks.trees import Arrays, Tree
 
-NAMES = ("numpy", "numexpr", "numba", "torch", "torch_compile", "jax")
+NAMES = ("numpy", "numexpr", "numba", "torch", "torch_compile", "torch_graphs", "jax")
 
 
 class Skip(Exception):
@@ -27,6 +27,7 @@ class Job:
 
     run: Callable[[], object]
     outputs: Callable[[], Sequence[Any]]
+    finish: Callable[[], object] = lambda: None
 
 
 def find(name: str) -> Callable[[Tree, Arrays], Job]:
@@ -46,7 +47,17 @@ def find(name: str) -> Callable[[Tree, Arrays], Job]:
     return make
 
 
-def rebinding(step: Callable[..., Sequence[Any]], tree: Tree, values: dict[str, Any]) -> Job:
+def host(array: Any) -> Any:
+    """An output as an array of the host."""
+    return array.cpu() if hasattr(array, "cpu") else array
+
+
+def rebinding(
+    step: Callable[..., Sequence[Any]],
+    tree: Tree,
+    values: dict[str, Any],
+    finish: Callable[[], object] | None = None,
+) -> Job:
     """A job of a function that returns new arrays: those of the state are used the next time."""
     values = dict(values)
     last: list[Any] = []
@@ -55,4 +66,4 @@ def rebinding(step: Callable[..., Sequence[Any]], tree: Tree, values: dict[str, 
         last[:] = step(**values)
         values.update(zip(tree.state, last, strict=False))
 
-    return Job(run, lambda: last)
+    return Job(run, lambda: last, finish or (lambda: None))

@@ -6,6 +6,9 @@ from typing import Any
 
 import numpy as np
 
+DEVICE = "cpu"
+"""Where the tensors of PyTorch lie."""
+
 
 class Functions:
     """What the formulas need."""
@@ -43,4 +46,20 @@ def tensors(inputs: dict[str, np.ndarray]) -> dict[str, Any]:
     from neonport.backends.cpu.threads import num_threads
 
     torch.set_num_threads(num_threads())
-    return {name: torch.from_numpy(array.copy()) for name, array in inputs.items()}
+    return {name: torch.from_numpy(array.copy()).to(DEVICE) for name, array in inputs.items()}
+
+
+def finish() -> None:
+    """Wait for the device."""
+    if DEVICE != "cpu":
+        import torch
+
+        torch.cuda.synchronize()
+
+
+def set_tf32(on: bool) -> None:
+    """Let products and convolutions of float32 use the TF32 units, or not."""
+    import torch
+
+    torch.backends.cuda.matmul.allow_tf32 = on
+    torch.backends.cudnn.allow_tf32 = on

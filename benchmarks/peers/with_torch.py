@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from benchmarks.peers import Job, rebinding
-from benchmarks.peers.torch_functions import Functions, tensors
+from benchmarks.peers.torch_functions import Functions, finish, tensors
 from benchmarks.trees import EPS, RATE, Arrays, Tree
 
 LIBRARY = "torch"
@@ -67,4 +67,4 @@ BETTER = {
 
 def make(tree: Tree, inputs: Arrays) -> Job:
     formula = BETTER.get(tree.name, tree.formula)
-    return rebinding(partial(formula, Functions()), tree, tensors(inputs))
+    return rebinding(partial(formula, Functions()), tree, tensors(inputs), finish)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from benchmarks.peers import Job, rebinding
-from benchmarks.peers.torch_functions import Functions, tensors
+from benchmarks.peers.torch_functions import Functions, finish, tensors
 from benchmarks.trees import Arrays, Tree
 
 LIBRARY = "torch"
@@ -27,4 +27,4 @@ def make(tree: Tree, inputs: Arrays) -> Job:
         return (*(values[name] for name in tree.state), *results[state:])
 
     compiled = torch.compile(formula, dynamic=False)
-    return rebinding(compiled, tree, tensors(inputs))
+    return rebinding(compiled, tree, tensors(inputs), finish)

@@ -44,6 +44,7 @@ class ArrayCreation(Contract):
         kind = self.default_dtype if dtype is None else as_dtype(dtype)
         self.check_dtype(kind)
         sizes = as_shape(shape)
+        self.unrecordable(f"it allocates a tensor of shape {sizes}; allocate before the step")
         storage = self.allocate(prod(sizes) * kind.itemsize)
         out = Tensor(self, storage, kind, (sizes, contiguous_strides(sizes), 0), name)
         out.persist_values = persist_values

@@ -18,6 +18,7 @@ import numpy as np
 
 from neonport.backends.backend import Backend
 from neonport.backends.contract import statement_key
+from neonport.backends.recording import Recorder, Step, bound_calls
 from neonport.backends.tracing import Tracer
 from neonport.lower import Graph, Leaf, Lowering, scalar_slots
 from neonport.nest import BoundKernel
@@ -26,6 +27,7 @@ from neonport.optree import Expression, OpTreeNode, tensors, walk
 from neonport.plan import Call, Plan, make_plan
 from neonport.storage import Storage, byte_range
 from neonport.tensor import Tensor
+from neonport.traced import Traced, plain
 
 MAX_PLANS = 4096
 ALIGNMENT = 256  # bytes between temporaries
@@ -81,7 +83,20 @@ class Statement:
         self.slots = scalar_slots(scalars)
         self.first = sorted(set(self.slots))
         self.last = scalars
+        self.numbers = numbers
+        self.traced = [i for i, n in enumerate(numbers) if type(n) is Traced]
         self._set_numbers(numbers)
+
+    @property
+    def changes(self) -> bool:
+        """Whether its launches take other arguments at each replay."""
+        return bool(self.rands or self.traced)
+
+    def prepare(self) -> None:
+        """Compute traced numbers anew and draw random numbers, for a replay of its launches."""
+        if self.traced:
+            self._set_numbers([plain(n) for n in self.numbers])
+        self._draw()
 
     def _set_numbers(self, numbers: Sequence[float]) -> None:
         for launch, slots in self.numbered:
@@ -95,12 +110,15 @@ class Statement:
         self.last = scalars
         return True
 
-    def run(self) -> None:
-        """Run all launches."""
+    def _draw(self) -> None:
         if self.rands:
             drawn = [self.backend.philox.reserve_with_key(n) for n in self.rand_sizes]
             for launch, slots in self.rands:
                 launch.set_rands([drawn[s] for s in slots])
+
+    def run(self) -> None:
+        """Run all launches."""
+        self._draw()
         for call in self.launches:
             call()
 
@@ -176,12 +194,38 @@ class CompiledBackend(Backend):
 
         return run
 
+    # ---- recording ---------------------------------------------------------------------------
+
+    def record(self, function: Callable[..., Any] | None = None) -> Step:
+        """A step whose launches are replayed from its second run on.
+
+        Args:
+            function: the step, called when it runs first; its arguments must be hashable. None: a
+                `with` block is the step.
+
+        Example:
+            step = be.record(train_one_batch)
+            step()  # runs
+            step()  # replays
+        """
+        return Step(self, function)
+
+    def start_recording(self, recorder: Recorder) -> None:
+        """Prepare what a backend keeps with a recording."""
+
+    def make_replay(self, recorder: Recorder) -> tuple[Callable[[], None], str]:
+        """A replay of what was recorded, and how it is done."""
+        return bound_calls(recorder), "bound calls"
+
     # ---- statements --------------------------------------------------------------------------
 
     def run(self, pairs: list[tuple[Tensor, Any]]) -> None:
         """Bind the statement, run it, and keep it for the next time."""
+        recorder = self.recorder if self.recorder is not None and self.recorder.here else None
         statement = self.bind(pairs)
         statement.run()
+        if recorder is not None:
+            recorder.add(statement)
         storages = {id(t.storage): t.storage for t, _ in pairs}
         for leaf in tensors(*(v for _, v in pairs)):
             storages[id(leaf.storage)] = leaf.storage
@@ -217,6 +261,8 @@ class CompiledBackend(Backend):
         _, scalars = statement_key(pairs)
         lowering = Lowering(scalars)
         graph = lowering.build(pairs)
+        if self.recorder is not None:
+            self.recorder.traced = any(type(n) is Traced for n in lowering.scalars)
         plan = self.plan(graph)
         kernels = plan.kernels
         codes = iter(self.load_kernels(kernels))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -25,6 +25,9 @@ from neonport.shape import Shape, broadcast_shapes
 from neonport.signature import SCALAR, Signature
 from neonport.storage import Layout, Storage, views_overlap
 from neonport.tensor import Tensor
+
+if TYPE_CHECKING:
+    from neonport.backends.recording import Recorder
 
 MAX_BOUND = 16384  # bound statements kept; a miss costs microseconds, so clearing is harmless
 
@@ -83,6 +86,7 @@ class Contract(ABC):
         self.bsz: int = None  # type: ignore[assignment]
         self.batch_size: int | None = None
         self.closed = False
+        self.recorder: Recorder | None = None
         self.bound: dict[Any, Callable[..., Any]] = {}
         self._leaf_signatures: dict[tuple[np.dtype, Shape], Signature] = {}
 
@@ -166,6 +170,27 @@ class Contract(ABC):
         self.closed = True
         self.bound.clear()
 
+    def unrecordable(self, what: str) -> None:
+        """Note that a replay of the step that is being recorded would not do this."""
+        if self.recorder is not None and self.recorder.here:
+            self.recorder.refuse(what)
+
+    def launch(self, call: Callable[[], None]) -> None:
+        """Make a bound call; everything that is no statement is launched here."""
+        call()
+        if self.recorder is not None and self.recorder.here:
+            self.recorder.add(call)
+
+    def number(self, function: Callable[[], float]) -> float:
+        """`function()` as a number of op-trees; a recorded step calls it again at each replay.
+
+        Example:
+            w[:] = w - be.number(lambda: self.learning_rate) * dw
+        """
+        if self.recorder is not None and self.recorder.here:
+            return self.recorder.number(function)
+        return float(function())
+
     def check_same_backend(self, op: str, tensor: Tensor) -> None:
         """Raise BackendMismatchError unless the tensor lives here."""
         if tensor.backend is not self:
@@ -229,6 +254,9 @@ class Contract(ABC):
 
     def remember(self, key: Any, call: Callable[..., Any], storages: Iterable[Storage]) -> None:
         """Keep a bound statement until one of the storages it uses is released."""
+        if self.recorder is not None and self.recorder.here:
+            self.recorder.keep(storages)
+            return
         if len(self.bound) >= MAX_BOUND:
             self.bound.clear()
         self.bound[key] = call
@@ -272,6 +300,7 @@ class Contract(ABC):
             DtypeError: not numbers.
         """
         target.check_writable("set")
+        self.unrecordable("it copies host data into a tensor; do that between the replays")
         values = host_numbers(ary, "set")
         if values.ndim == 0:
             values = np.broadcast_to(values, target.shape)
@@ -311,7 +340,7 @@ def statement_key(pairs: Sequence[tuple[Tensor, Any]]) -> tuple[Any, tuple[float
     parts: list[Any] = []
     scalars: tuple[float, ...] = ()
     for target, value in pairs:
-        if type(value) is float or type(value) is int:
+        if isinstance(value, (float, int)):
             parts.append((target.tokens, SCALAR, ()))
             scalars += (value,)
         else:

@@ -32,7 +32,7 @@ class LinearAlgebra(OpCatalogue):
                 )
             call = self.bind_matmul(a, b, c, float(alpha), float(beta))
             self.remember(key, call, (a.storage, b.storage, c.storage))
-        call()
+        self.launch(call)
 
     def _check_product(self, op: str, a: Tensor, b: Tensor, c: Tensor) -> None:
         for t in (a, b, c):

@@ -13,6 +13,14 @@ BUILTIN = (
         summary="NumPy arrays, fused kernels compiled for this machine",
     ),
     BackendInfo(
+        "cuda",
+        "neonport.backends.cuda.backend:CUDABackend",
+        protocol=(1, 0),
+        priority=80,
+        summary="NVIDIA GPUs through CuPy: fused kernels by NVRTC, products by cuBLAS",
+        probe="neonport.backends.cuda.devices:probe",
+    ),
+    BackendInfo(
         "opencl",
         "neonport.backends.opencl.backend:OpenCLBackend",
         protocol=(1, 0),

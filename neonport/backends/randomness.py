@@ -74,10 +74,12 @@ class Randomness(ArrayCreation):
 
     def draw_uniform(self, count: int) -> np.ndarray:
         """The next `count` float32 numbers in [0, 1) of the device generator, on the host."""
+        self.unrecordable("it draws random numbers on the host")
         key, offset = self.philox.reserve_with_key(count)
         return uniform(key, offset, count)
 
     def draw_normal(self, count: int, mean: float, std: float, dtype: Any) -> np.ndarray:
         """The next `count` Gaussian numbers of the device generator, on the host."""
+        self.unrecordable("it draws random numbers on the host")
         key, offset = self.philox.reserve_with_key(count, dtype)
         return normal(key, offset, count, dtype, mean, std)

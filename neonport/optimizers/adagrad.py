@@ -49,8 +49,8 @@ class Adagrad(Optimizer):
 
     def optimize(self, layer_list: Sequence[Any], epoch: int) -> None:
         """Update the parameters of all layers once; see `Optimizer.optimize`."""
-        lr, eps = float(self.learning_rate), float(self.epsilon)
         params = self.prepare(layer_list, 1, self.stochastic_round)
+        lr, eps = self.number(params, lambda: self.learning_rate), float(self.epsilon)
         scale = self.norm_scale(params, self.gradient_clip_norm)
         for (param, grad), states in params:
             be = param.backend

@@ -75,13 +75,18 @@ class Adam(Optimizer):
             raise CheckpointError(f"Adam: t={t!r} is not a number of steps")
         self.t = t
 
+    def _next_rate(self) -> float:
+        """Count a step and return its corrected learning rate."""
+        self.t += 1
+        b1, b2 = float(self.beta_1), float(self.beta_2)
+        return float(self.learning_rate) * sqrt(1.0 - b2**self.t) / (1.0 - b1**self.t)
+
     def optimize(self, layer_list: Sequence[Any], epoch: int) -> None:
         """Update the parameters of all layers once; see `Optimizer.optimize`."""
         params = self.prepare(layer_list, 2, self.stochastic_round)
         scale = self.norm_scale(params, self.gradient_clip_norm)
-        self.t += 1
         b1, b2, eps = float(self.beta_1), float(self.beta_2), float(self.epsilon)
-        lr = float(self.learning_rate) * sqrt(1.0 - b2**self.t) / (1.0 - b1**self.t)
+        lr = self.number(params, self._next_rate)
         for (param, grad), states in params:
             be = param.backend
             g = self.mean_gradient(grad, self.gradient_clip_value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -116,6 +116,10 @@ class Optimizer(NervanaObject):
                 "model with weights_only=True (or load_states=False), or clear the layer's states"
             )
         param.check_writable(self.classnm)
+
+    def number(self, params: Sequence[Param], function: Callable[[], float]) -> float:
+        """Return a number of the update that a recorded step computes anew at each replay."""
+        return params[0][0][0].backend.number(function) if params else float(function())
 
     def mean_gradient(self, grad: Tensor, clip: float | None = None) -> OpTreeNode:
         """Return the gradient per sample, each element clipped to +-clip."""

@@ -58,9 +58,9 @@ class RMSProp(Optimizer):
 
     def optimize(self, layer_list: Sequence[Any], epoch: int) -> None:
         """Update the parameters of all layers once; see `Optimizer.optimize`."""
-        lr = float(self.schedule.get_learning_rate(self.learning_rate, epoch))
         d, eps = float(self.decay_rate), float(self.epsilon)
         params = self.prepare(layer_list, 1, self.stochastic_round)
+        lr = self.number(params, lambda: self.schedule.get_learning_rate(self.learning_rate, epoch))
         scale = self.norm_scale(params, self.gradient_clip_norm)
         for (param, grad), states in params:
             be = param.backend

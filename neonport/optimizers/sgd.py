@@ -66,9 +66,9 @@ class GradientDescentMomentum(Optimizer):
 
     def optimize(self, layer_list: Sequence[Any], epoch: int) -> None:
         """Update the parameters of all layers once; see `Optimizer.optimize`."""
-        lr = float(self.schedule.get_learning_rate(self.learning_rate, epoch))
         mu, wdecay = float(self.momentum_coef), float(self.wdecay)
         params = self.prepare(layer_list, 1 if mu else 0, self.stochastic_round)
+        lr = self.number(params, lambda: self.schedule.get_learning_rate(self.learning_rate, epoch))
         scale = self.norm_scale(params, self.gradient_clip_norm)
         for (param, grad), states in params:
             g = scaled(scale, self.mean_gradient(grad, self.gradient_clip_value))

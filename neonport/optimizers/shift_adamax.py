@@ -55,9 +55,12 @@ class ShiftAdaMax(Optimizer):
     def optimize(self, layer_list: Sequence[Any], epoch: int) -> None:
         """Update the parameters of all layers once; see `Optimizer.optimize`."""
         b1, b2, eps = float(self.beta_1), float(self.beta_2), float(self.epsilon)
-        lr = float(self.schedule.get_learning_rate(self.learning_rate, epoch))
-        lr /= 1.0 - b1 ** (epoch + 1)
-        for (param, grad), states in self.prepare(layer_list, 3, self.stochastic_round):
+        params = self.prepare(layer_list, 3, self.stochastic_round)
+        rate = self.number(
+            params, lambda: self.schedule.get_learning_rate(self.learning_rate, epoch)
+        )
+        lr = rate / (1.0 - b1 ** (epoch + 1))
+        for (param, grad), states in params:
             be = param.backend
             g = self.mean_gradient(grad)
             m = b1 * states[0] + (1.0 - b1) * g

@@ -129,9 +129,11 @@ def condition(
         n = prod(x.shape[a] for a in axes)
         if name == "sum":
             return np.sum(np.abs(x), axis=axes, keepdims=True), n
-        # the mean is off by some units of the mean magnitude; squared, that adds to the variance
+        # the mean is off by some units of the mean magnitude; squared, that adds to the variance,
+        # and so it does times the distance of two blocks whose means are merged
         mean = np.sum(np.abs(x), axis=axes, keepdims=True) / max(n, 1)
-        return want + (SUMS.ulps + n**0.5) * EPS[compute] * mean**2, n
+        merged = np.sqrt(np.abs(want)) * mean
+        return want + (SUMS.ulps + n**0.5) * EPS[compute] * mean**2 + merged, n
     if name in ("dot", "batched_dot"):
         products = OPS[name].numpy(np.abs(args[0]), np.abs(args[1]), **params)
         return products, args[0].shape[-1] * (args[0].shape[0] if params.get("reduce") else 1)

@@ -1,75 +1,63 @@
-"""Rendered CUDA C++ compiles with the real compiler, which needs no GPU."""
+"""Every CUDA C++ text compiles to machine code with NVIDIA's compiler, which needs no GPU.
+
+The texts: every kernel that the conformance suite and the tests of the layers run, rendered as the
+cuda backend renders them; statements that reach every form of a kernel; hand-written kernels.
+"""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator
-from typing import Any
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from neonport.backends import gen_backend
 from neonport.backends.device.variants import hand_written
 from neonport.render_dialects import cuda_dialect
+from tests.compiler import nvrtc
 from tests.compiler.render_trees import TREES, WIDE
 
 pytestmark = pytest.mark.nvrtc
+ROOT = Path(__file__).parents[2]
+RUN = ["tests/conformance/test_suite.py", "tests/layers", "tests/optimizers"]
 
 
-@pytest.fixture
-def null() -> Iterator[Any]:
-    """A backend that renders and runs nothing."""
-    be = gen_backend("null", batch_size=4)
-    yield be
-    be.cleanup_backend()
+def run_by_tests(folder: Path) -> list[str]:
+    """Texts of the kernels that tests run on the cpu backend."""
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--cuda-texts", str(folder)]
+    done = subprocess.run([*command, *RUN], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-3000:]
+    return [path.read_text() for path in folder.glob("*.cu")]
 
 
-def _nvrtc():
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            from cupy_backends.cuda.libs import nvrtc
-
-            nvrtc.getVersion()
-        except Exception as error:  # not installed, or its library is not
-            pytest.skip(
-                f"NVRTC is not installed (pip install cupy-cuda13x nvidia-cuda-nvrtc): {error}"
-            )
-    return nvrtc
-
-
-def _targets(nvrtc) -> list[int]:
-    """Architectures to compile for; NVRTC 13 begins with 75."""
-    return [70 if nvrtc.getVersion() < (13, 0) else 75, 80, 90]
-
-
-def _compile(nvrtc, source: str, arch: int) -> None:
-    program = nvrtc.createProgram(source, "kernel.cu", [], [])
+def rendered() -> list[str]:
+    """Texts of statements that reach every form of a kernel."""
+    null = gen_backend("null", batch_size=4)
     try:
-        nvrtc.compileProgram(program, (*cuda_dialect().options, f"-arch=compute_{arch}"))
-    except nvrtc.NVRTCError:
-        pytest.fail(nvrtc.getProgramLog(program) + source)
+        trees = {**TREES, **WIDE}
+        return [text for make in trees.values() for text in null.render(make(null), "cuda")]
     finally:
-        nvrtc.destroyProgram(program)
+        null.cleanup_backend()
 
 
-@pytest.mark.parametrize("name", [*TREES, *WIDE])
-def test_cuda_text_compiles(null, name):
-    nvrtc = _nvrtc()
-    for source in null.render({**TREES, **WIDE}[name](null), "cuda"):
-        for arch in _targets(nvrtc):
-            _compile(nvrtc, source, arch)
+@pytest.fixture(scope="module")
+def texts(tmp_path_factory):
+    by_hand = [text for _, text in hand_written(cuda_dialect())]
+    found = {*run_by_tests(tmp_path_factory.mktemp("texts")), *rendered(), *by_hand}
+    assert len(found) > 500
+    return sorted(found)
 
 
-@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
-def test_every_hand_written_kernel_compiles(dtype):
-    nvrtc = _nvrtc()
-    for _, source in hand_written(cuda_dialect(), (dtype,)):
-        _compile(nvrtc, source, 80)
+@pytest.mark.parametrize("arch", nvrtc.TARGETS)
+def test_every_text_compiles(texts, arch, capsys):
+    found = nvrtc.complaints(texts, arch, cuda_dialect().options)
+    assert not found, f"{len(found)} of {len(texts)} texts for sm_{arch}: {found[0]}"
+    with capsys.disabled():
+        print(f" {len(texts)} kernels ", end="", flush=True)
 
 
-def test_the_compiler_is_asked(null):
-    nvrtc = _nvrtc()
-    (source,) = null.render(TREES["map"](null), "cuda")
-    with pytest.raises(pytest.fail.Exception, match="undefined"):
-        _compile(nvrtc, source.replace("neo_int p0", "neo_nonsense p0"), 80)
+def test_the_compiler_is_asked():
+    source = rendered()[0].replace("neo_int p0", "neo_nonsense p0")
+    (found,) = nvrtc.complaints([source], 80, cuda_dialect().options)
+    assert "undefined" in found

@@ -43,6 +43,6 @@ def test_the_error_page_has_a_row_for_every_error() -> None:
 
 def test_the_backends_page_names_every_environment_variable() -> None:
     sources = "".join(p.read_text(encoding="utf-8") for p in ROOT.glob("neonport/**/*.py"))
-    read_by_code = set(re.findall(r"\bNEONPORT_[A-Z]+(?:_[A-Z]+)*\b", sources))
+    read_by_code = set(re.findall(r"\bNEONPORT_[A-Z0-9]+(?:_[A-Z0-9]+)*\b", sources))
     documented = set(re.findall(r"^\| `(NEONPORT_\w+)=", read("docs/backends.md"), re.MULTILINE))
     assert documented == read_by_code

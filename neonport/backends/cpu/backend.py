@@ -78,6 +78,7 @@ class CPUBackend(CompiledBackend):
 
     def interpret(self, pairs: list[tuple[Tensor, Any]]) -> None:
         """Evaluate every operand with NumPy, then store."""
+        self.unrecordable("NumPy evaluates a statement (no compiler, or one without elements)")
         values = []
         for target, operand in pairs:
             value = evaluate(operand, target.shape, self.draw_uniform)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,11 +17,12 @@ import numpy as np
 from neonport.backends.compiled import CompiledBackend, Launch, must_interpret
 from neonport.backends.cpu.evaluate import evaluate
 from neonport.backends.device import gemm
+from neonport.backends.device.boxed import Box, BoxedLaunch
 from neonport.backends.device.calls import BINDERS
 from neonport.backends.device.hosted import on_host
 from neonport.backends.device.launch import NativeLaunch, RenderedLaunch
 from neonport.backends.device.normalization import Normalization
-from neonport.backends.device.sources import in_order
+from neonport.backends.device.sources import in_order, kernel_body
 from neonport.backends.device.tiles import WORTH, Tile, kind_of
 from neonport.backends.device.tuning import first_tile, tuned
 from neonport.nest import BoundKernel
@@ -107,6 +109,9 @@ class DeviceBackend(Normalization, CompiledBackend):
         if not must_interpret(pairs):
             super().run(pairs)
             return
+        self.unrecordable(
+            "a statement without elements, or with memory seen in two ways, runs in NumPy"
+        )
         self.synchronize()
         values = [evaluate(on_host(v), t.shape, self.draw_uniform) for t, v in pairs]
         for (target, _), value in zip(pairs, values, strict=True):
@@ -131,6 +136,10 @@ class DeviceBackend(Normalization, CompiledBackend):
             found = self._writers[key] = (writer, self.compile(writer.source()))
         return found
 
+    def render_kernel(self, spec: BoundKernel) -> str:
+        """The kernel in the language of the device."""
+        return kernel_body(spec, self.dialect, self.traits)
+
     def bind_kernel(
         self, code: Any, spec: BoundKernel, places: Sequence[tuple[Storage, int] | None]
     ) -> Launch:
@@ -140,6 +149,9 @@ class DeviceBackend(Normalization, CompiledBackend):
             for place, access in zip(places, spec.kernel.accesses, strict=True)
         )
         shape = cut(spec, starts, self.traits)
+        box = self._box(spec)
+        if box is not None:
+            shape = replace(shape, variant=replace(shape.variant, boxed=True))
         writer, program = self._code(spec, shape)
         buffers: dict[int, Storage] = {}
         for access, place in zip(spec.kernel.accesses, places, strict=True):
@@ -157,13 +169,27 @@ class DeviceBackend(Normalization, CompiledBackend):
         ]  # fmt: skip
         real = np.float64 if writer.float64 else np.float32
         first = len(words)
-        words += [real(0)] * writer.k.scalars + [np.uint64(0)] * (2 * writer.k.rands)
+        if box is not None:
+            at = box.take(writer.k.scalars + 2 * writer.k.rands)
+            words += [box.storage, np.int32(at)]
+        else:
+            words += [real(0)] * writer.k.scalars + [np.uint64(0)] * (2 * writer.k.rands)
         keep = (kept(buffers.values()), scratch)
         entries = [
             self.bind_launch(program, name, groups, group, words, keep)
             for name, groups, group in writer.launches(shape)
         ]
+        if box is not None:
+            return BoxedLaunch(entries, box, at, writer.k.scalars, real)
         return RenderedLaunch(entries, first, real, first + writer.k.scalars)
+
+    def _box(self, spec: BoundKernel) -> Box | None:
+        """Where a launch finds its numbers, if it is recorded and they change from run to run."""
+        recorder = self.recorder
+        if recorder is None or not recorder.here or not isinstance(recorder.extra, Box):
+            return None
+        changes = spec.kernel.rands or (spec.kernel.scalars and recorder.traced)
+        return recorder.extra if changes else None
 
     # ---- products and other calls ------------------------------------------------------------
 

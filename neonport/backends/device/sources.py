@@ -12,7 +12,10 @@ from typing import Any
 import numpy as np
 
 from neonport.dtypes import is_bfloat16
+from neonport.nest import BoundKernel
 from neonport.render import SUFFIX
+from neonport.render_device import DeviceWriter
+from neonport.render_device_shape import Traits, cut
 from neonport.render_dialects import DeviceDialect, device_text, functions
 from neonport.shape import span
 from neonport.storage import Storage
@@ -80,6 +83,13 @@ def _access(dialect: DeviceDialect, dtype: np.dtype) -> tuple[str, str]:
         load = dialect.from_bfloat16.format(**{**words, "x": "(p)[i]"})
         return load, f"(p)[i] = {dialect.to_bfloat16.format(**words)}"
     return "(p)[i]", "(p)[i] = x"
+
+
+def kernel_body(spec: BoundKernel, dialect: DeviceDialect, traits: Traits) -> str:
+    """Text of a kernel for a device, without the prelude."""
+    writer = DeviceWriter(spec.kernel, dialect, cut(spec, spec.offsets, traits).variant)
+    writer.source()
+    return "\n".join(writer.lines[1:])
 
 
 def real_of(dtype: np.dtype) -> type:

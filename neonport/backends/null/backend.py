@@ -16,6 +16,7 @@ from neonport.backends.contract import ProbeResult
 from neonport.backends.cpu import memory
 from neonport.backends.cpu.dialect import c_dialect
 from neonport.backends.cpu.jit import render_c, shape_of
+from neonport.backends.device.sources import kernel_body
 from neonport.dlpack import CPU
 from neonport.dtypes import FLOAT_NAMES
 from neonport.errors import ConfigurationError, DLPackError
@@ -111,9 +112,7 @@ class NullBackend(CompiledBackend):
         if self.dialect == "c":
             return render_c(spec)
         make, traits = DEVICES[self.dialect]
-        writer = DeviceWriter(spec.kernel, make(), cut(spec, spec.offsets, traits).variant)
-        writer.source()
-        return "\n".join(writer.lines[1:])
+        return kernel_body(spec, make(), traits)
 
     def _pairs(self, statement: Any) -> list[tuple[Tensor, Any]]:
         if not isinstance(statement, OpTreeNode):

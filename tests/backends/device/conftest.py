@@ -15,10 +15,25 @@ from neonport.tensor import Tensor
 TOLERANCE = {"float16": 2e-3, "bfloat16": 1e-2, "float32": 2e-5, "float64": 1e-12}
 
 
+def cuda_backend() -> Any:
+    """CUDA without cuBLAS."""
+    from neonport.backends.cuda.backend import CUDABackend
+
+    be = CUDABackend(rng_seed=0)
+    be.cublas = False
+    return be
+
+
 @pytest.fixture
-def dev(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """OpenCL as on a device with memory of its own: no BLAS of the host, nothing measured."""
+def dev(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Any]:
+    """A device with memory of its own: no BLAS, nothing measured; CUDA if asked for, or OpenCL."""
     monkeypatch.setenv("NEONPORT_TUNE", "0")
+    if "cuda" in (request.config.getoption("--backend") or ()):
+        be = cuda_backend()
+        be.bsz = 4
+        yield be
+        be.cleanup_backend()
+        return
     found = devices.probe()
     if found.state != "ready":
         pytest.skip(found.reason)
@@ -50,7 +65,7 @@ def check(dev: Any) -> Callable[..., np.ndarray]:
     def compare(
         op: str, *operands: np.ndarray, layout: str = "plain", exact: bool = False, **params: Any
     ) -> np.ndarray:
-        if any(a.dtype.name == "float64" for a in operands) and not dev.device.float64:
+        if any(a.dtype.name == "float64" for a in operands) and not dev.traits.float64:
             pytest.skip("the device has no float64")
         want: np.ndarray = OPS[op].numpy(*operands, **params)
         target = laid(dev, np.full(want.shape, 7, want.dtype), layout)

@@ -1,0 +1,1 @@
+"""CUDA through CuPy: its memory pool, streams and graphs; NVRTC; cuBLAS."""

@@ -1,0 +1,153 @@
+"""Memory of a device through CuPy's pool, and copies between it and the host."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from typing import Any
+
+import numpy as np
+
+from neonport.backends.cuda.devices import load_cupy
+from neonport.backends.cuda.stream import Queue, failed
+from neonport.errors import OutOfDeviceMemory
+from neonport.shape import span
+from neonport.storage import Layout, Storage
+
+ALIGNED = 16  # bytes of the widest load
+STAGES = 8  # host copies whose transfer may be pending
+
+
+class Pool:
+    """Zero-filled memory from a pool of the backend's own.
+
+    Blocks go back to where they came from whatever stream is in use, and all streams that a
+    backend uses wait for each other, so pending work is no matter.
+    """
+
+    def __init__(self, queue: Queue) -> None:
+        self.queue = queue
+        self.peak = 0
+        self.space = ("cuda", queue.device.number)
+        self._pool = load_cupy().cuda.MemoryPool()
+        self._lock = threading.Lock()
+
+    @property
+    def in_use(self) -> int:
+        """Bytes handed out."""
+        with self.queue.current():
+            return int(self._pool.used_bytes())
+
+    @property
+    def held(self) -> int:
+        """Bytes kept for later."""
+        with self.queue.current():
+            return int(self._pool.free_bytes())
+
+    def allocate(self, nbytes: int) -> Storage:
+        """Zero-filled memory.
+
+        Raises:
+            OutOfDeviceMemory: no room, even after held blocks were given back.
+        """
+        queue = self.queue
+        with queue.current():
+            with queue.own:
+                pointer = self._take(max(1, nbytes))
+            try:
+                pointer.memset_async(0, max(1, nbytes), queue.stream)
+            except RuntimeError as error:
+                raise failed(queue.device, error) from error
+            with self._lock:
+                self.peak = max(self.peak, int(self._pool.used_bytes()))
+        return Storage(pointer, nbytes, self.space, pointer.ptr)
+
+    def _take(self, nbytes: int) -> Any:
+        cupy = load_cupy()
+        exhausted = cupy.cuda.memory.OutOfMemoryError
+        try:
+            return self._pool.malloc(nbytes)
+        except exhausted:
+            cupy.get_default_memory_pool().free_all_blocks()
+        try:
+            return self._pool.malloc(nbytes)
+        except exhausted as error:
+            free, total = cupy.cuda.runtime.memGetInfo()
+            raise OutOfDeviceMemory(
+                f"cuda: {nbytes} bytes do not fit on {self.queue.device.words}: {free} of {total} "
+                f"are free, {self._pool.used_bytes()} are in use by this backend; use a smaller "
+                "batch or model"
+            ) from error
+
+    def release(self) -> None:
+        """Give all blocks that are not in use back to the driver."""
+        with self.queue.current():
+            self._pool.free_all_blocks()
+
+
+class Transfers:
+    """Copies between host and device in the order of the stream."""
+
+    def __init__(self, queue: Queue) -> None:
+        self.queue = queue
+        self._pending: deque[tuple[Any, Any]] = deque()
+        self._lock = threading.Lock()
+
+    def upload(self, address: int, values: np.ndarray) -> None:
+        """Copy a contiguous array in; it may be changed as soon as this returns.
+
+        It goes through pinned memory, which is kept until the transfer is over.
+        """
+        cuda, queue = load_cupy().cuda, self.queue
+        try:
+            with self._lock, queue.current():
+                while self._pending and (len(self._pending) >= STAGES or self._pending[0][0].done):
+                    event, _ = self._pending.popleft()
+                    event.synchronize()
+                stage = cuda.alloc_pinned_memory(values.nbytes)
+                np.frombuffer(stage, values.dtype, values.size)[...] = values.reshape(-1)
+                cuda.runtime.memcpyAsync(
+                    address, stage.ptr, values.nbytes, cuda.runtime.memcpyHostToDevice, queue.ptr
+                )
+                event = cuda.Event(disable_timing=True)
+                event.record(queue.stream)
+                self._pending.append((event, stage))
+        except RuntimeError as error:
+            raise failed(queue.device, error) from error
+
+    def download(self, address: int, out: np.ndarray) -> np.ndarray:
+        """Wait for pending work and fill a contiguous array."""
+        runtime, queue = load_cupy().cuda.runtime, self.queue
+        try:
+            with queue.current():
+                runtime.memcpyAsync(
+                    out.ctypes.data, address, out.nbytes, runtime.memcpyDeviceToHost, queue.ptr
+                )
+        except RuntimeError as error:
+            raise failed(queue.device, error) from error
+        queue.synchronize()
+        return out
+
+
+def array_view(storage: Storage, dtype: np.dtype, layout: Layout) -> Any:
+    """CuPy's array over a layout of the storage."""
+    shape, strides, offset = layout
+    step = dtype.itemsize
+    return load_cupy().ndarray(
+        shape, dtype, storage.native + offset * step, tuple(s * step for s in strides)
+    )
+
+
+def adopt(array: Any, space: Any) -> tuple[Storage, tuple[int, ...], int]:
+    """Storage over the memory of a CuPy array, with its strides and offset in elements.
+
+    It begins where the widest load may begin, a few bytes before the array if need be.
+    """
+    step = array.dtype.itemsize
+    strides = tuple(s // step for s in array.strides)
+    low, high = span(array.shape, strides, 0)
+    first = array.data.ptr + low * step
+    begin = first - first % ALIGNED
+    native = array.data + (begin - array.data.ptr)
+    storage = Storage(native, first - begin + (high - low) * step, space, begin, owner=array)
+    return storage, strides, (first - begin) // step - low

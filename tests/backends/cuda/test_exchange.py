@@ -1,0 +1,107 @@
+"""DLPack in and out of device memory."""
+
+from __future__ import annotations
+
+import cupy
+import numpy as np
+import pytest
+
+from neonport.errors import DLPackError
+
+
+def test_both_see_every_write(cuda):
+    t = cuda.array(np.arange(6.0).reshape(2, 3))
+    other = cupy.from_dlpack(t)
+    assert other.data.ptr == t.storage.address
+    back = cuda.from_dlpack(other)
+    back[:] = back * 2
+    np.testing.assert_array_equal(t.get(), 2 * np.arange(6.0).reshape(2, 3))
+
+
+@pytest.mark.parametrize("stream", [None, 1, 2, -1, "own"])
+@pytest.mark.parametrize("version", [None, (1, 0)])
+def test_a_consumer_gets_finished_work(cuda, stream, version):
+    with cupy.cuda.Device(0):
+        own = cupy.cuda.Stream(non_blocking=True)
+    t = cuda.zeros((300, 300))
+    t[:] = cuda.exp(t) + 1
+
+    class Producer:
+        def __dlpack_device__(self):
+            return t.__dlpack_device__()
+
+        def __dlpack__(self, **kwargs):
+            return t.__dlpack__(stream=own.ptr if stream == "own" else stream, max_version=version)
+
+    array = cupy.from_dlpack(Producer())
+    if stream == -1:
+        cuda.synchronize()  # nobody else does
+    consumer = own if stream == "own" else cupy.cuda.Stream.null
+    consumer.synchronize()
+    if stream != 2:
+        assert (array.get() == 2).all()
+
+
+@pytest.mark.parametrize("stream", [0, -2, True, "1"])
+def test_what_is_no_stream(cuda, stream):
+    with pytest.raises(DLPackError, match="0 is forbidden"):
+        cuda.zeros((2, 2)).__dlpack__(stream=stream)
+
+
+def test_a_copy(cuda):
+    t = cuda.array(np.arange(12.0).reshape(3, 4)).T[1:]
+    capsule_of_copy = t.__dlpack__(copy=True)
+
+    class Producer:
+        def __dlpack_device__(self):
+            return t.__dlpack_device__()
+
+        def __dlpack__(self, **kwargs):
+            return capsule_of_copy
+
+    array = cupy.from_dlpack(Producer())
+    t.fill(0)
+    np.testing.assert_array_equal(array.get(), np.arange(12.0).reshape(3, 4).T[1:])
+
+
+def test_the_host(cuda):
+    t = cuda.array(np.arange(4.0).reshape(2, 2))
+    np.testing.assert_array_equal(np.from_dlpack(t, device="cpu"), t.get())
+    with pytest.raises(DLPackError, match="copy=False forbids"):
+        t.__dlpack__(dl_device=(1, 0), copy=False)
+    with pytest.raises(DLPackError, match="cannot be shared"):
+        cuda.from_dlpack(np.zeros((2, 2)))
+    copied = cuda.from_dlpack(np.ones((2, 2), np.float32), copy=True)
+    assert (copied.get() == 1).all()
+
+
+def test_views_and_memory_that_begins_anywhere(cuda):
+    whole = cuda.array(np.arange(40.0).reshape(5, 8), dtype=np.float32)
+    array = cupy.from_dlpack(whole[1:, 1:4])
+    assert array.data.ptr % 16 == 4
+    t = cuda.from_dlpack(array)
+    assert t.storage.address % 16 == 0
+    np.testing.assert_array_equal(t.get(), whole.get()[1:, 1:4])
+    t[:] = t + cuda.sum(t, axis=1)
+    row = cuda.from_dlpack(cupy.from_dlpack(whole[4:, 1:]))
+    row[:] = cuda.exp(row * 0)
+    got = whole.get()
+    assert (got[4, 1:] == 1).all()
+    assert got[0, 0] == 0
+    assert got[4, 0] == 32
+    t2 = cuda.zeros((4, 3))
+    t2[:] = t
+    np.testing.assert_array_equal(t2.get(), got[1:, 1:4])
+
+
+def test_nothing_and_turned_around(cuda):
+    assert cuda.from_dlpack(cupy.from_dlpack(cuda.zeros((0, 3)))).shape == (0, 3)
+    with pytest.raises(DLPackError, match="negative strides"):
+        cuda.ones((2, 2))[::-1].__dlpack__()
+
+
+def test_the_producers_memory_lives(cuda):
+    t = cuda.from_dlpack(cupy.from_dlpack(cuda.ones((100, 100))))
+    for _ in range(4):
+        cuda.zeros((100, 100)).fill(9)
+    assert (t.get() == 1).all()

@@ -1,0 +1,79 @@
+"""Memory of the device, and what goes in and out of it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from neonport.errors import ClosedBackendError, OutOfDeviceMemory
+
+
+def test_memory_is_zero_filled_when_it_is_used_again(cuda):
+    for _ in range(3):
+        t = cuda.empty((100, 100))
+        assert not t.get().any()
+        t.fill(7)
+        t.get()
+        del t
+
+
+def test_too_much_names_numbers(cuda):
+    with pytest.raises(OutOfDeviceMemory, match=r"\d+ bytes do not fit on .*: \d+ of \d+ are free"):
+        cuda.empty((1 << 21, 1 << 21))
+    assert cuda.ones((2, 2)).get().all()
+
+
+def test_statistics(cuda):
+    before = cuda.memory_stats()["in_use"]
+    t = cuda.zeros((1000, 1000))
+    assert cuda.memory_stats()["in_use"] - before >= t.nbytes
+    del t
+    stats = cuda.memory_stats()
+    assert stats["in_use"] == before
+    assert stats["held"] >= 4_000_000
+    assert stats["peak"] >= before + 4_000_000
+
+
+def test_host_data_may_change_after_set(cuda):
+    values, tensors = np.zeros((64, 64), np.float32), []
+    for i in range(40):
+        values[:] = i
+        t = cuda.empty((64, 64))
+        t.set(values)
+        tensors.append(t)
+    for i, t in enumerate(tensors):
+        assert (t.get() == i).all()
+
+
+@pytest.mark.parametrize(
+    "dtype", ["bool", "int8", "uint16", "int32", "uint64", "float16", "float32", "float64"]
+)
+def test_every_bit_of_views_survives(cuda, dtype):
+    kind = np.dtype(dtype)
+    if dtype == "bool":
+        values = np.random.RandomState(0).rand(12, 10) < 0.5
+    else:
+        values = np.frombuffer(np.random.RandomState(0).bytes(120 * kind.itemsize), kind)
+        values = values.reshape(12, 10).copy()
+    t = cuda.array(values, dtype=kind)
+    for view, want in ((t, values), (t.T, values.T), (t[2:9, 3:7], values[2:9, 3:7])):
+        assert view.get().tobytes() == np.ascontiguousarray(want).tobytes()
+    t[2:9, 3:7].set(values[:7, :4])
+    values[2:9, 3:7] = values[:7, :4].copy()
+    assert t.get().tobytes() == values.tobytes()
+
+
+def test_native_is_cupys_array(cuda):
+    t = cuda.array(np.arange(12.0).reshape(3, 4))
+    native = t[1:, 1:].native
+    assert native.shape == (2, 3)
+    cuda.synchronize()
+    np.testing.assert_array_equal(native.get(), t.get()[1:, 1:])
+
+
+def test_after_cleanup(cuda):
+    t = cuda.zeros((2, 2))
+    cuda.cleanup_backend()
+    with pytest.raises(ClosedBackendError):
+        t.get()
+    cuda.cleanup_backend()

@@ -1,0 +1,1 @@
+"""The emulated bindings of CuPy."""
