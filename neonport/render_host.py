@@ -11,6 +11,8 @@ depend on the number of threads.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from neonport.kernel import Reduction
 from neonport.render import converted
 from neonport.render_host_buffers import Variant
@@ -18,6 +20,7 @@ from neonport.render_host_folds import HostFolds
 from neonport.render_host_values import COLUMNS
 
 BLOCK = 1024  # elements whose partial sum is kept in the compute dtype
+LANES = 64  # partial sums of a block, four of the widest registers
 BUFFERED = 256  # elements that go through a buffer in one go
 ROWS = 32  # folded positions whose partial sum is kept in the compute dtype, per column
 
@@ -157,7 +160,7 @@ class HostWriter(HostFolds):
             self.put(f"for (neo_i64 r{axis} = {bounds[0]}; r{axis} < {bounds[1]}; ++r{axis}) {{")
         last = self.fold[-1]
         bounds = ("lo", "hi") if last == self.fold[0] else ("0", f"n{last}")
-        step = ROWS if self.k.column else BLOCK
+        step = ROWS if self.k.column else BLOCK if reductions else BUFFERED
         sources = [r.source for _, r in reductions] + [s.source for s in stores]
         buffered = any(s.access in self.streams for s in stores) or self.drawn(sources)
         blocked = bool(reductions) or (bool(buffered) and not self.k.column)
@@ -184,49 +187,103 @@ class HostWriter(HostFolds):
         for access in streamed:
             self._declare_streamed(access, COLUMNS if self.k.column else BLOCK)
         self._draw(sources, bounds)
-        # the position of the best element is carried from one iteration to the next
-        carried = any(r.op.startswith("arg") for _, r in reductions)
-        self._loop(bounds, None if carried else clauses)
-        self._elements(sources)
-        for number, red in reductions:
-            self._accumulate(number, red)
-        for access, node in stores:
-            target = self.k.accesses[access].dtype
-            text = converted(self.d, self._name(node, False), self.k.nodes[node].dtype, target)
-            self.put(f"{self._stored(access, bounds[0])} = {text};")
-        self._end_loop(streamed)
+
+        def values() -> None:
+            self._elements(sources)
+            for number, red in reductions:
+                self._accumulate(number, red)
+            for access, node in stores:
+                target = self.k.accesses[access].dtype
+                text = converted(self.d, self._name(node, False), self.k.nodes[node].dtype, target)
+                self.put(f"{self._stored(access, bounds[0])} = {text};")
+
+        self._loop(bounds, reductions, clauses, values, sources, streamed)
         if not self.k.column:
             for access in streamed:
                 self._stream_block(access, bounds)
         second = [(n, r) for n, r in reductions if r.op == "var"]
         if second:
-            for number, red in second:
-                self._centre(number, red)
-            self._loop(bounds, [f"reduction(+:q{n})" for n, _ in second])
-            self._elements([r.source for _, r in second])
-            for number, red in second:
-                self._accumulate_square(number, red)
-            self._end_loop([])
+            self._second_pass(bounds, second)
         for number, red in reductions:
             self._flush(number, red, bounds)
 
-    def _loop(self, bounds: tuple[str, str], clauses: list[str] | None) -> None:
+    def _second_pass(self, bounds: tuple[str, str], second: list[tuple[int, Reduction]]) -> None:
+        """Sums of squares around the means of the block."""
+        sources = [r.source for _, r in second]
+
+        def values() -> None:
+            self._elements(sources)
+            for number, red in second:
+                self._accumulate_square(number, red)
+
+        for number, red in second:
+            self._centre(number, red)
+        clauses = [f"reduction(+:q{n})" for n, _ in second]
+        self._loop(bounds, second, clauses, values, sources, [], "q")
+
+    def _loop(
+        self,
+        bounds: tuple[str, str],
+        reductions: list[tuple[int, Reduction]],
+        clauses: list[str],
+        values: Callable[[], None],
+        sources: list[int],
+        streamed: list[int],
+        total: str = "x",
+    ) -> None:
+        """The loop over a block, around what `values` writes."""
         last = self.fold[-1]
+        each = f"for (neo_i64 r{last} = {bounds[0]}; r{last} < {bounds[1]}; ++r{last}) {{"
         if self.k.column:
-            self.put(f"for (neo_i64 r{last} = {bounds[0]}; r{last} < {bounds[1]}; ++r{last}) {{")
+            self.put(each)
             self.put("NEO_SIMD()")
             self.put("for (neo_i64 j = 0; j < w; ++j) {")
-            return
-        if clauses is not None:
-            self.put(f"NEO_SIMD({' '.join(clauses)})")
-        self.put(f"for (neo_i64 r{last} = {bounds[0]}; r{last} < {bounds[1]}; ++r{last}) {{")
-
-    def _end_loop(self, streamed: list[int]) -> None:
-        self.put("}")
-        if self.k.column:
+            values()
+            self.put("}")
             for access in streamed:
                 self._stream_columns(access)
             self.put("}")
+            return
+        if self._in_lanes(reductions, sources):
+            self._lanes(bounds, reductions, values, total)
+            return
+        # the position of the best element is carried from one iteration to the next
+        if not any(r.op.startswith("arg") for _, r in reductions):
+            self.put(f"NEO_SIMD({' '.join(clauses)})")
+        self.put(each)
+        values()
+        self.put("}")
+
+    def _lanes(
+        self,
+        bounds: tuple[str, str],
+        reductions: list[tuple[int, Reduction]],
+        values: Callable[[], None],
+        total: str,
+    ) -> None:
+        """Sums in several registers: one addition need not wait for the one before it."""
+        last = self.fold[-1]
+        names = [f"{total}{n}" for n, _ in reductions]
+        self.put("{")
+        for name, (_, red) in zip(names, reductions, strict=True):
+            kind = self.type(self._source_type(red))
+            self.put(f"{kind} {name}_lane[{LANES}] NEO_ALIGNED = {{0}};")
+        self.put(f"neo_i64 g = {bounds[0]};")
+        self.put(f"for (; g + {LANES} <= {bounds[1]}; g += {LANES}) {{")
+        self.lane = "_lane[lane]"
+        for count in (str(LANES), f"(int)({bounds[1]} - g)"):
+            self.put("NEO_SIMD()")
+            self.put(f"for (int lane = 0; lane < {count}; ++lane) {{")
+            self.put(f"const neo_i64 r{last} = g + lane;")
+            values()
+            self.put("}")
+            if count == str(LANES):
+                self.put("}")
+        self.lane = ""
+        for name in names:
+            self.put(f"NEO_SIMD(reduction(+:{name}))")
+            self.put(f"for (int lane = 0; lane < {LANES}; ++lane) {name} += {name}_lane[lane];")
+        self.put("}")
 
     def _row_stores(self) -> None:
         for store in self.k.stores:

@@ -16,10 +16,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from neonport.kernel import UNIT, Kernel
+from neonport.kernel import UNIT, Kernel, Reduction
 from neonport.render_host_values import COLUMNS, HostValues
 
 KEPT_LENGTH = 4096  # elements of a row whose values are kept, at most
+IN_LANES = 16  # values computed for sums that are made in lanes, at most
 DRAWN = 1024  # elements of a block for which random numbers are drawn, at most
 KEPT_ROWS = 64  # folded positions of a block of columns whose values are kept, at most
 
@@ -54,6 +55,7 @@ class HostBuffers(HostValues):
         self.streams = streamable(self.k, variant.keep) if variant.stream else frozenset()
         self.have: set[int] = set()
         self.ahead: dict[int, str] = {}
+        self.lane = ""  # suffix of a partial sum inside a loop over lanes
 
     # ---- values that a later phase reads again -----------------------------------------------
 
@@ -82,6 +84,15 @@ class HostBuffers(HostValues):
             if i in self.keeps:
                 self.put(f"kept{i}[{self._place()}] = v{i};")
         self.have.update(self.keeps.intersection(nodes))
+
+    def _in_lanes(self, reductions: Sequence[tuple[int, Reduction]], wanted: Sequence[int]) -> bool:
+        """Whether sums are made in lanes: it writes the values twice, so they must be few.
+
+        What is kept does not count, for the order of the additions is the same in all variants.
+        """
+        nodes = cone(self.k, wanted)
+        cheap = len(nodes) <= IN_LANES and not any(self.k.nodes[i].op in _COSTLY for i in nodes)
+        return cheap and bool(reductions) and all(r.op in ("sum", "var") for _, r in reductions)
 
     # ---- random numbers ----------------------------------------------------------------------
 

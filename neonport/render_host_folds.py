@@ -61,7 +61,7 @@ class HostFolds(HostBuffers):
         return []
 
     def _accumulate(self, number: int, red: Reduction) -> None:
-        value, at = self._name(red.source, False), self._at()
+        value, at = self._name(red.source, False), self._at() or self.lane
         dtype = self._source_type(red)
         suffix = "f32" if dtype == "float32" else "f64"
         if red.op in ("sum", "var"):
@@ -95,7 +95,7 @@ class HostFolds(HostBuffers):
         kind, at = self.type(self._source_type(red)), self._at()
         value = self._name(red.source, False)
         self.put(f"const {kind} d{number} = {value} - m{number}{at};")
-        self.put(f"q{number}{at} += d{number} * d{number};")
+        self.put(f"q{number}{at or self.lane} += d{number} * d{number};")
 
     def _flush(self, number: int, red: Reduction, bounds: tuple[str, str]) -> None:
         """Merge the partial of a block into the total."""
