@@ -12,6 +12,7 @@ import json
 import os
 import platform
 import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -169,11 +170,22 @@ def machine() -> dict[str, Any]:
 
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     return {
+        "date": time.strftime("%Y-%m-%d"), "commit": _commit(),
         "cpu": cpu_name(), "threads": num_threads(), "load": load,
         "copy_gb_s": round(copy_bandwidth(num_threads()), 1),
         "python": platform.python_version(), "numpy": np.__version__,
         "system": platform.platform(),
     }  # fmt: skip
+
+
+def _commit() -> str:
+    """Return the commit that is measured, with a + if files were changed since."""
+    words = ["git", "describe", "--always", "--dirty=+"]
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, cwd=Path(__file__).parent)
+    except OSError:
+        return "unknown"
+    return done.stdout.strip() or "unknown"
 
 
 def print_table(rows: Sequence[Row], title: str) -> None:

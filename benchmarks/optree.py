@@ -37,7 +37,7 @@ from benchmarks.harness import (
     race,
 )
 from benchmarks.optree_ours import Ours, copy_rate
-from benchmarks.optree_table import geometric_mean, overhead_table, size_table
+from benchmarks.optree_table import geometric_mean, markdown, overhead_table, size_table
 from benchmarks.peers import torch_functions
 from benchmarks.trees import TREES, Tree
 from neonport.backends.cpu.threads import num_threads
@@ -106,6 +106,7 @@ def best(row: Row) -> tuple[str, float] | None:
 def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Fused op-trees side by side")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all timings there")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables there")
     parser.add_argument("--sizes", default="1e3,1e5,1e7", help="elements, comma-separated")
     parser.add_argument("--trees", default="", help="workloads whose name contains one of these")
     parser.add_argument("--peers", default=",".join(peers.NAMES), help="comma-separated")
@@ -157,6 +158,9 @@ def main() -> None:
             console.print(overhead_table(found))
     for name, reason in skipped.items():
         console.print(f"skipped {name}: {reason}", highlight=False, markup=False)
+    if chosen.markdown is not None and results:
+        facts = {**about["machine"], **{f"without {k}": v for k, v in skipped.items()}}
+        chosen.markdown.write_text("# Fused op-trees\n\n" + markdown(facts, results))
     if chosen.json is not None and results:
         content = [{**r, "row": asdict(r["row"])} for r in results]
         about |= {"backend": chosen.backend, "torch_device": torch_functions.DEVICE}

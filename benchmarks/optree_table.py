@@ -58,3 +58,38 @@ def overhead_table(results: Sequence[dict[str, Any]]) -> Table:
             cells = [f"{result['overhead_us'][kind]:.2f}" for kind in kinds]
             table.add_row(result["row"].workload, *cells)
     return table
+
+
+def markdown(about: dict[str, Any], results: Sequence[dict[str, Any]]) -> str:
+    """The machine, and a table for each size: the same as on the terminal, to be kept."""
+    lines = [f"- {name}: {value}" for name, value in about.items()]
+    for n in dict.fromkeys(r["elements"] for r in results):
+        rows = [r for r in results if r["elements"] == n]
+        names = list(dict.fromkeys(name for r in rows for name in r["row"].ratios))
+        heads = ["tree", "kernels", "us", "GB/s", "% of copy", *(f"x {name}" for name in names)]
+        if any(r["overhead_us"] for r in rows):
+            heads += ["warm us", "bound us", "build us"]
+        lines += [
+            "",
+            f"## {n:,} elements",
+            "",
+            f"| {' | '.join(heads)} |",
+            "|---" * len(heads) + "|",
+        ]
+        for r in rows:
+            row: Row = r["row"]
+            share = f"{r['of_copy']:.0%}" if r["of_copy"] else "-"
+            cells = [row.workload, str(r["kernels"]), f"{row.timings[0].median * 1e6:.1f}"]
+            cells += [f"{row.rate(row.timings[0]):.1f}", share]
+            for name in names:
+                ratio = row.ratios.get(name)
+                cells.append("-" if ratio is None else "{1:.2f} ({0:.2f}-{2:.2f})".format(*ratio))
+            cells += [f"{value:.2f}" for value in (r["overhead_us"] or {}).values()]
+            lines.append(f"| {' | '.join(cells)} |")
+        best = [min(middle for _, middle, _ in r["row"].ratios.values()) for r in rows if names]
+        if best:
+            lines += [
+                "",
+                f"Best peer: geometric mean {geometric_mean(best):.2f}x, lowest {min(best):.2f}x.",
+            ]
+    return "\n".join(lines) + "\n"
