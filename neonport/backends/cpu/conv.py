@@ -10,6 +10,7 @@ the width is 1. A 1x1x1 filter with unit stride and no padding is a product with
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from math import prod
 from typing import Any, NamedTuple
@@ -111,7 +112,7 @@ def _geometry(
     )
 
 
-class _Pass:
+class _Pass(ABC):
     """What the three have in common: contiguous operands, blocks, the unfolded matrix.
 
     Steps are prepared as calls without arguments; `run` makes them in order.
@@ -130,9 +131,9 @@ class _Pass:
         if out is not target:
             self._copy(target, out)
 
+    @abstractmethod
     def prepare(self, operands: list[np.ndarray], out: np.ndarray) -> None:
         """Append the calls."""
-        raise NotImplementedError
 
     def run(self) -> None:
         """Make all calls."""
