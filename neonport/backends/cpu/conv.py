@@ -94,7 +94,8 @@ def bind(op: str, operands: list[np.ndarray], target: np.ndarray, params: dict[s
         workspace: where it unfolds.
     """
     geometry = _geometry(op, operands, target, params)
-    make = {"conv": _Forward, "conv_data": _Data, "conv_filter": _Filter}[op]
+    kinds: dict[str, type[Any]] = {"conv": _Forward, "conv_data": _Data, "conv_filter": _Filter}
+    make = kinds[op]
     return workspace.bind(lambda carver: make(geometry, operands, target, carver).run)
 
 
