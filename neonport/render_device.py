@@ -156,6 +156,7 @@ class DeviceWriter(FoldWriter):
             self._row_item("")
             self._scalars()
             self._row_nodes(-1)
+            self.declare_kept()
             for phase in range(self.k.phases):
                 self._row_phase(phase)
                 self.tree(phase)
@@ -334,6 +335,7 @@ class DeviceWriter(FoldWriter):
 
     def _columns(self) -> None:
         self._row_nodes(-1)
+        self.declare_kept()
         for phase in range(self.k.phases):
             self._column_phase(phase)
             self._results(phase, "u", self.vector)
@@ -372,6 +374,7 @@ class DeviceWriter(FoldWriter):
             self.put("}")
         for _ in self.fold[:-1]:
             self.put("}")
+        self.have.update(self.keeps.intersection(self.cone(sources, False)))
 
     def _folded(
         self,
@@ -407,6 +410,7 @@ class DeviceWriter(FoldWriter):
             self._row_pass(phase, sources, stores, "u", width, False)
         if self.variant.tail:
             self._row_pass(phase, sources, stores, "u", 1, True)
+        self.have.update(self.keeps.intersection(self.cone(sources, False)))
         self.width = 1
 
     def _row_pass(

@@ -12,6 +12,7 @@ import numpy as np
 from neonport.errors import DtypeError
 from neonport.kernel import ANY, UNIT, Kernel
 from neonport.nest import BoundKernel
+from neonport.render_passes import kept, streamable
 
 MAX_CHUNKS = 256
 ALIGNED = 16  # bytes of the widest load that needs alignment
@@ -31,6 +32,10 @@ class Traits:
         chunk: folded elements of a chunk, at least.
         float64: whether the device has it.
         aligned: whether vector loads need aligned addresses.
+        keep: values that a work-item may keep from one pass over its row to the next, for each
+            value of the expression; 0 where its private memory is far away.
+        cache: bytes of results that the last cache would still hold for the next reader; more are
+            stored past it. 0: there is no such store.
     """
 
     vector_bytes: int = 16
@@ -41,6 +46,8 @@ class Traits:
     chunk: int = 1 << 12
     float64: bool = True
     aligned: bool = False
+    keep: int = 0
+    cache: int = 0
 
 
 @dataclass(frozen=True)
@@ -56,6 +63,8 @@ class Variant:
         map_group: work-group of the other entries.
         float64: whether numbers may be float64.
         boxed: whether numbers and random sources are read from memory.
+        keep: length of the arrays in which costly values are kept for later passes; 0: none are.
+        stream: whether whole vectors of results that the kernel does not read pass by the cache.
     """
 
     width: int
@@ -66,6 +75,8 @@ class Variant:
     map_group: int
     float64: bool
     boxed: bool = False
+    keep: int = 0
+    stream: bool = False
 
 
 @dataclass(frozen=True)
@@ -122,17 +133,39 @@ def cut(spec: BoundKernel, starts: Sequence[int], traits: Traits) -> Cut:
         length = prod(n for n, f in zip(sizes, kernel.axes, strict=True) if f)
         need = max(1, -(-length // (width * chunks)))
         group = min(traits.group, max(min(32, traits.group), 1 << (need - 1).bit_length()))
+    split = bool(kernel.reductions) and chunks > 1
+    keep = 0 if split or group > 1 else _keep(kernel, sizes, width, traits)
     variant = Variant(
         width,
         width > 1 and last % width != 0,
         wide,
-        bool(kernel.reductions) and chunks > 1,
+        split,
         group,
         traits.column_group if kernel.reductions else traits.map_group,
         traits.float64,
+        keep=keep,
+        stream=width > 1 and _streams(spec, starts, width, keep > 0, traits),
     )
     vectors = last // width + last % width
     return Cut(variant, rows, columns, chunks, chunk, vectors)
+
+
+def _keep(kernel: Kernel, sizes: tuple[int, ...], width: int, traits: Traits) -> int:
+    """Length of the arrays for kept values; 0 where nothing is kept or rows are too long."""
+    length = prod(n for n, f in zip(sizes, kernel.axes, strict=True) if f)
+    length *= width if kernel.column else 1
+    return traits.keep if length <= traits.keep and kept(kernel, 1) else 0
+
+
+def _streams(
+    spec: BoundKernel, starts: Sequence[int], width: int, keep: bool, traits: Traits
+) -> bool:
+    """Whether results are larger than the cache, and every vector of them lies on its own size."""
+    kernel, stored = spec.kernel, streamable(spec.kernel, keep)
+    nbytes = prod(spec.sizes) * sum(np.dtype(kernel.accesses[i].dtype).itemsize for i in stored)
+    if not stored or not traits.cache or nbytes < traits.cache:
+        return False
+    return not any(s % width for i in stored for s in (starts[i], *spec.strides[i][:-1]))
 
 
 def _width(kernel: Kernel, traits: Traits) -> int:

@@ -10,6 +10,7 @@ from neonport.kernel import UNIT, ZERO, Kernel
 from neonport.render import EXPRESSIONS
 from neonport.render_device_shape import Variant
 from neonport.render_dialects import DeviceDialect
+from neonport.render_passes import kept, streamable
 
 
 class ValueWriter:
@@ -30,6 +31,9 @@ class ValueWriter:
         self.float64 = variant.float64 and any(n.dtype == "float64" for n in kernel.nodes)
         self.real = "float64" if self.float64 else "float32"
         self._varies: dict[int, bool] = {}
+        self.keeps = kept(kernel, 1) if variant.keep else frozenset()
+        self.streams = streamable(kernel, variant.keep > 0) if variant.stream else frozenset()
+        self.have: set[int] = set()  # of `keeps`, what an earlier pass has computed
 
     def put(self, line: str) -> None:
         """Append a line; braces move the indentation."""
@@ -152,10 +156,13 @@ class ValueWriter:
             self.put(f"out{access}.x[l] = {half};")
             return
         row = self.d.store_half if target == "float16" else self.d.store
+        if access in self.streams and width > 1 and target != "float16":
+            row = self.d.store_past
         if width == 1 and target != "float16":
             row = "{p}[{i}] = {x};"
         buffer = f"b{self.k.accesses[access].buffer}"
-        self.put(row.format(p=buffer, i=at, x=text, w=width if width > 1 else ""))
+        words = {"t": self.d.types[target], "w": width if width > 1 else ""}
+        self.put(row.format(p=buffer, i=at, x=text, **words))
 
     # ---- nodes -------------------------------------------------------------------------------
 
@@ -208,14 +215,18 @@ class ValueWriter:
         return f"({inside} ? {text} : {self.splat('0', dtype, width)})"
 
     def cone(self, wanted: list[int], row: bool | None) -> list[int]:
-        """Nodes (of the element or row level; None: both) that `wanted` need, in order."""
+        """Nodes (of the element or row level; None: both) that `wanted` need, in order.
+
+        What kept values are made of is not needed again.
+        """
         needed: set[int] = set()
         stack = list(wanted)
         while stack:
             i = stack.pop()
             if i not in needed and row in (None, self.k.nodes[i].row):
                 needed.add(i)
-                stack.extend(self.k.nodes[i].args)
+                if i not in self.have:
+                    stack.extend(self.k.nodes[i].args)
         return sorted(needed)
 
     def emit(self, indices: list[int], row: bool = False) -> None:
@@ -224,7 +235,37 @@ class ValueWriter:
             if self.k.nodes[i].op in ("scalar", "result"):
                 continue
             kind = self.type(self.dtype(i), self.span(i))
-            self.put(f"const {kind} {self.name(i)} = {self.value(i, row)};")
+            text = self._recall(i) if i in self.have else self.value(i, row)
+            self.put(f"const {kind} {self.name(i)} = {text};")
+            if i in self.keeps and i not in self.have:
+                self._remember(i)
+
+    # ---- values that a later pass reads again ------------------------------------------------
+
+    def declare_kept(self) -> None:
+        """Private arrays for the values that are kept; nothing is in them yet."""
+        self.have = set()
+        for i in sorted(self.keeps):
+            self.put(f"{self.type(self.dtype(i))} kept{i}[{self.variant.keep}];")
+
+    def _kept_place(self) -> str:
+        """Where the (first) value of the element at hand is kept."""
+        place = f"r{self.fold[0]}"
+        for axis in self.fold[1:]:
+            place = f"({place} * n{axis} + r{axis})"
+        place += f" * {self.width}" if self.k.column else ""
+        return place + (" + l" if self.lanes else "")
+
+    def _remember(self, index: int) -> None:
+        span = self.span(index)
+        row = self.d.store if span > 1 else "{p}[{i}] = {x};"
+        words = {"p": f"kept{index}", "i": self._kept_place(), "x": self.name(index)}
+        self.put(row.format(w=span, **words))
+
+    def _recall(self, index: int) -> str:
+        span = self.span(index)
+        row = self.d.load if span > 1 else "{p}[{i}]"
+        return row.format(p=f"kept{index}", i=self._kept_place(), w=span)
 
     def open_lanes(self, indices: list[int], stores: list[int]) -> None:
         """Load packs and begin the loop over lanes, where the language has no vectors."""

@@ -40,6 +40,7 @@ class DeviceDialect(Dialect):
         vectors: whether the language has vector types; without them a work-item that handles
             several elements loops over its lanes.
         load, load_half, store, store_half: access to memory.
+        store_past: a store of an aligned vector past the cache.
         half_vectors: what defines that access for vectors of a width.
         from_bfloat16, to_bfloat16: the bits of a bfloat16 as a float32, and back.
         convert, saturate, saturate_int, truth: conversions to a type; from a float to an integer,
@@ -55,6 +56,7 @@ class DeviceDialect(Dialect):
     load_half: str = "neo_from_half({p}[{i}])"
     store: str = "{p}[{i}] = {x};"
     store_half: str = "{p}[{i}] = neo_to_half({x});"
+    store_past: str = "{p}[{i}] = {x};"
     half_vectors: str = ""
     from_bfloat16: str = "neo_from_bf16_{s}({x})"
     to_bfloat16: str = "((ushort)neo_to_bf16_{s}({x}))"
@@ -159,6 +161,7 @@ def opencl_dialect() -> DeviceDialect:
         load_half="neo_load_half{w}({p} + ({i}))",
         store="vstore{w}({x}, 0, {p} + ({i}));",
         store_half="neo_store_half{w}({x}, {p} + ({i}));",
+        store_past="NEO_STORE_PAST({x}, (GLOBAL {t}{w} *)({p} + ({i})));",
         half_vectors="NEO_HALF_VECTORS({w})",
         from_bfloat16="neo_from_bf16_{s}(convert_int{w}({x}))",
         to_bfloat16="convert_ushort{w}(neo_to_bf16_{s}({x}))",

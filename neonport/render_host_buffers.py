@@ -12,22 +12,17 @@ stored past the cache. An ordinary store reads each line of memory before it is 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
-from neonport.kernel import UNIT, Kernel, Reduction
+from neonport.kernel import UNIT, Reduction
 from neonport.render_host_values import COLUMNS, HostValues
+from neonport.render_passes import COSTLY, cone, kept, streamable
 
 KEPT_LENGTH = 4096  # elements of a row whose values are kept, at most
 IN_LANES = 16  # values computed for sums that are made in lanes, at most
 DRAWN = 1024  # elements of a block for which random numbers are drawn, at most
 KEPT_ROWS = 64  # folded positions of a block of columns whose values are kept, at most
-
-# what costs more than to write it to the nearest cache and to read it back
-_COSTLY = frozenset({
-    "exp", "exp2", "log", "log2", "safelog", "sig", "sig2", "tanh", "tanh2", "pow", "shift", "rand",
-})  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -91,7 +86,7 @@ class HostBuffers(HostValues):
         What is kept does not count, for the order of the additions is the same in all variants.
         """
         nodes = cone(self.k, wanted)
-        cheap = len(nodes) <= IN_LANES and not any(self.k.nodes[i].op in _COSTLY for i in nodes)
+        cheap = len(nodes) <= IN_LANES and not any(self.k.nodes[i].op in COSTLY for i in nodes)
         return cheap and bool(reductions) and all(r.op in ("sum", "var") for _, r in reductions)
 
     # ---- random numbers ----------------------------------------------------------------------
@@ -148,68 +143,3 @@ class HostBuffers(HostValues):
     def _stream(self, access: int, place: str, count: str) -> None:
         size = f"(neo_i64)sizeof(*out{access})"
         self.put(f"neo_stream({place}, out{access}, {count} * {size});")
-
-
-def cone(kernel: Kernel, wanted: Sequence[int], have: Collection[int] = ()) -> list[int]:
-    """Element-level nodes that `wanted` need, in order; what lies below `have` is not needed."""
-    needed: set[int] = set()
-    stack = list(wanted)
-    while stack:
-        i = stack.pop()
-        if i not in needed and not kernel.nodes[i].row:
-            needed.add(i)
-            if i not in have:
-                stack.extend(kernel.nodes[i].args)
-    return sorted(needed)
-
-
-@lru_cache(maxsize=4096)
-def kept(kernel: Kernel) -> frozenset[int]:
-    """Costly element values that more than one loop over the row needs."""
-    costly: set[int] = set()
-    for i, node in enumerate(kernel.nodes):
-        if not node.row and (node.op in _COSTLY or costly.intersection(node.args)):
-            costly.add(i)
-    found: set[int] = set()
-    before: set[int] = set()
-    for wanted in _loops(kernel):
-        nodes = cone(kernel, wanted)
-        again = before.intersection(nodes) & costly
-        users = [i for i in nodes if i not in before]
-        direct = set(wanted).union(*(kernel.nodes[i].args for i in users))
-        found |= again & direct
-        before.update(nodes)
-    return frozenset(found)
-
-
-def _loops(kernel: Kernel) -> list[list[int]]:
-    """What each loop over a row computes, in the order of the loops."""
-    loops = []
-    for phase in range(kernel.phases):
-        reductions = [r for r in kernel.reductions if r.phase == phase]
-        stores = [s.source for s in kernel.stores if s.phase == phase and not s.row]
-        loops.append([r.source for r in reductions] + stores)
-        loops.append([r.source for r in reductions if r.op == "var"])
-    return [wanted for wanted in loops if wanted]
-
-
-@lru_cache(maxsize=4096)
-def streamable(kernel: Kernel, keep: bool) -> frozenset[int]:
-    """Accesses of stores, side by side, into memory that the kernel does not read.
-
-    Where a costly function is computed right before the store, the processor has enough to do while
-    it waits for memory: such stores are left to the cache.
-    """
-    read = {kernel.accesses[n.attr].buffer for n in kernel.nodes if n.op == "load"}
-    read |= {kernel.accesses[n.attr[0]].buffer for n in kernel.nodes if n.op == "gather"}
-    have = kept(kernel) if keep else frozenset()
-    return frozenset(
-        s.access
-        for s in kernel.stores
-        if not s.row
-        and kernel.accesses[s.access].strides[-1] == UNIT
-        and kernel.accesses[s.access].buffer not in read
-        and not any(
-            kernel.nodes[i].op in _COSTLY for i in cone(kernel, [s.source], have) if i not in have
-        )
-    )

@@ -32,3 +32,12 @@ typedef ulong neo_word;
   }
 #define neo_load_half(p) vload_half(0, p)
 #define neo_store_half(x, p) vstore_half_rte(x, 0, p)
+/* Past the cache, where the compiler knows how. Such stores are seen once the processor that made
+   them has done a locked instruction, as all drivers do when a work-group ends. */
+#define NEO_STORE_PAST(x, p) (*(p) = (x))
+#ifdef __has_builtin
+#if __has_builtin(__builtin_nontemporal_store)
+#undef NEO_STORE_PAST
+#define NEO_STORE_PAST(x, p) __builtin_nontemporal_store(x, p)
+#endif
+#endif

@@ -10,7 +10,8 @@ import pytest
 from neonport.backends.cpu import jit
 from neonport.backends.cpu.backend import CPUBackend
 from neonport.lower import Lowering
-from neonport.render_host_buffers import KEPT_LENGTH, Variant, kept, streamable
+from neonport.render_host_buffers import KEPT_LENGTH, Variant
+from neonport.render_passes import kept, streamable
 
 PLAIN = Variant()
 

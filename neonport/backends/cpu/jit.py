@@ -21,9 +21,10 @@ from neonport.kernel import Kernel
 from neonport.nest import BoundKernel
 from neonport.render import Arguments
 from neonport.render_host import HostWriter
-from neonport.render_host_buffers import KEPT_LENGTH, KEPT_ROWS, Variant, kept, streamable
+from neonport.render_host_buffers import KEPT_LENGTH, KEPT_ROWS, Variant
 from neonport.render_host_folds import scratch_words
 from neonport.render_host_values import COLUMNS
+from neonport.render_passes import kept, streamable
 from neonport.storage import Storage
 
 SPLIT_ROWS = 16  # fewer rows than this are cut into chunks, if they are long

@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from neonport.backends.contract import ProbeResult
+from neonport.backends.cpu.cpu_features import last_level_cache
 from neonport.backends.opencl.runtimes import load_pyopencl
 from neonport.errors import BackendUnavailable
 from neonport.render_device_shape import Traits
+from neonport.render_host_buffers import KEPT_LENGTH
 
 ENVIRONMENT = "NEONPORT_OPENCL_DEVICE"
 # short names of platforms: what their own names contain
@@ -88,6 +90,8 @@ class Device:
                 units=8 * units,
                 chunk=1 << 14,
                 float64=self.float64,
+                keep=KEPT_LENGTH,
+                cache=last_level_cache() // 2,
             )
         group = 1 << (min(256, largest).bit_length() - 1)
         return Traits(16, group, group, min(64, group), 4 * units, 1 << 12, self.float64)
