@@ -43,6 +43,7 @@ class OpenCLBackend(DeviceBackend):
         device: the device and what it can do.
         context, programs: what all backends on the device share.
         queue: PyOpenCL's in-order queue; everything goes through it.
+        progress: what is known to be done of what the queue was given.
         shared: whether the host sees the memory.
         blocks: memory.
 
@@ -72,6 +73,7 @@ class OpenCLBackend(DeviceBackend):
             self.queue = cl.CommandQueue(self.context, self.device.handle)
         except cl.Error as error:
             raise launch.failed(self.device, error) from error
+        self.progress = launch.Progress()
         if shared is None:
             shared = os.environ.get(SHARED, "").strip() != "0"
         self.shared = shared and memory.is_shared(self.context, self.queue, self.device)
@@ -152,7 +154,7 @@ class OpenCLBackend(DeviceBackend):
         if sessions.is_inherited():
             raise sessions.after_fork(self.device)
         try:
-            self.queue.finish()
+            self.progress.finish(self.queue)
         except load_pyopencl().Error as error:
             raise launch.failed(self.device, error) from error
 
@@ -198,7 +200,9 @@ class OpenCLBackend(DeviceBackend):
         """A kernel object with its arguments."""
         words = [a.native.buffer if isinstance(a, Storage) else a for a in arguments]
         kernel = load_pyopencl().Kernel(program, name)
-        return launch.KernelLaunch(self.queue, self.device, kernel, groups, group, words, keep)
+        return launch.KernelLaunch(
+            self.queue, self.progress, self.device, kernel, groups, group, words, keep
+        )
 
     def bind_matmul(
         self, a: Tensor, b: Tensor, c: Tensor, alpha: float, beta: float
@@ -208,10 +212,10 @@ class OpenCLBackend(DeviceBackend):
             return super().bind_matmul(a, b, c, alpha, beta)
         check(a, b, c)
         product = blas.bind_gemm(a.native, b.native, c.native, alpha, beta)
-        finish = self.queue.finish
+        settle, queue = self.progress.settle, self.queue
 
         def run() -> None:
-            finish()
+            settle(queue)
             product()
 
         return run
@@ -230,10 +234,10 @@ class OpenCLBackend(DeviceBackend):
             return super().bind_call(op, operands, target, params)
         arrays = [t.native for t in operands]
         call = calls.bind(op, arrays, target.native, params, self.workspace)
-        finish = self.queue.finish
+        settle, queue = self.progress.settle, self.queue
 
         def run() -> None:
-            finish()
+            settle(queue)
             call()
 
         return run

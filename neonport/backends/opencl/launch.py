@@ -24,11 +24,40 @@ def failed(device: Device, error: Exception) -> Exception:
     )
 
 
+class Progress:
+    """The last launch that a queue was given, and the last one that it is known to have done.
+
+    Events are compared by identity: what another thread enqueues during a wait is never taken for
+    done.
+    """
+
+    __slots__ = ("done", "last")
+
+    def __init__(self) -> None:
+        self.last: Any = None
+        self.done: Any = None
+
+    def finish(self, queue: Any) -> None:
+        """Wait for the queue."""
+        last = self.last
+        queue.finish()
+        self.done = last
+
+    def settle(self, queue: Any) -> None:
+        """Wait for the queue unless all launches are known to be done: an idle one takes a while.
+
+        For work of the host on shared memory, where launches are all that a queue has to do.
+        """
+        if self.last is not self.done:
+            self.finish(queue)
+
+
 class KernelLaunch:
     """A kernel object with its arguments.
 
     Args:
         queue: in-order queue.
+        progress: what is known of the queue.
         device: for messages.
         kernel: PyOpenCL's, of this launch alone.
         groups, group: work-groups, and work-items in each.
@@ -36,11 +65,12 @@ class KernelLaunch:
         keep: what must live as long as the launch.
     """
 
-    __slots__ = ("_device", "_enqueue", "_group", "_kernel", "_queue", "_size", "keep")
+    __slots__ = ("_device", "_enqueue", "_group", "_kernel", "_progress", "_queue", "_size", "keep")
 
     def __init__(
         self,
         queue: Any,
+        progress: Progress,
         device: Device,
         kernel: Any,
         groups: int,
@@ -49,6 +79,7 @@ class KernelLaunch:
         keep: Any,
     ) -> None:
         self._queue = queue
+        self._progress = progress
         self._device = device
         self._kernel = kernel
         self._size = (groups * group,)
@@ -60,7 +91,7 @@ class KernelLaunch:
     def __call__(self) -> None:
         """Enqueue it."""
         try:
-            self._enqueue(self._queue, self._kernel, self._size, self._group)
+            self._progress.last = self._enqueue(self._queue, self._kernel, self._size, self._group)
         except load_pyopencl().Error as error:
             raise failed(self._device, error) from error
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -20,8 +22,6 @@ SIZES = [(1, 1), (3, 5), (17, 33), (1, 5000), (5000, 3), (130, 64), (2, 40000)]
 
 @pytest.fixture(params=SHAPES)
 def device(request, ocl):
-    from dataclasses import replace
-
     ocl.traits = replace(SHAPES[request.param], float64=ocl.device.float64)
     return ocl
 
@@ -117,3 +117,56 @@ def test_a_changed_number_compiles_nothing(device):
     x[:] = x * 0.25
     assert device.programs.compiled == before
     assert x.get()[0, 0] == 0.125
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("size", [(37, 131), (96, 64), (3, 300), (1, 16), (5, 1)])
+@pytest.mark.parametrize("name", ["vectors", "scalars"])
+def test_kept_and_streamed_values_have_the_same_bits(ocl, name, size, axis):
+    results, texts = [], []
+    x = np.random.RandomState(5).normal(size=size).astype(np.float32) * 3
+    x[0, 0], x[-1, -1] = np.nan, 100
+    for keep, cache in ((0, 0), (4096, 0), (0, 1), (4096, 1)):
+        whole = replace(SHAPES[name], float64=ocl.device.float64, units=1)  # nothing is split
+        ocl.traits = replace(whole, keep=keep, cache=cache)
+        t, y = ocl.array(x), ocl.empty(size)
+        e = ocl.exp(t - ocl.max(t, axis=axis))
+        y[:] = e / ocl.sum(e, axis=axis)
+        results.append(y.get().tobytes())
+        writers = [w for (_, v), (w, _) in ocl._writers.items() if v.keep == keep]
+        texts.append("".join(w.source() for w in writers))
+    assert len(set(results)) == 1
+    assert "kept" not in texts[0]
+    if min(size) > 1:  # else nothing is folded along one of the axes
+        assert "kept" in texts[1]
+
+
+def test_large_results_pass_by_the_cache(ocl):
+    x = np.random.RandomState(6).normal(size=(64, 128)).astype(np.float32)
+    for part in (slice(None), slice(1, None)):  # the second one does not lie on whole vectors
+        results = []
+        for cache in (0, 1):
+            ocl.traits = replace(SHAPES["vectors"], float64=ocl.device.float64, cache=cache)
+            t, y = ocl.array(x), ocl.zeros((64, 130))
+            y[:, part.start or 0 : 128] = t[:, part] * 2 + 1
+            results.append(y.get())
+        assert np.array_equal(*results)
+    t, y = ocl.array(x), ocl.empty(x.shape)
+    y[:] = t * 3 + 1
+    assert np.array_equal(y.get(), x * 3 + 1)
+    mains = [w.source().partition("neo_main")[2] for w, _ in ocl._writers.values()]
+    assert any("NEO_STORE_PAST(" in text for text in mains)
+
+
+def test_host_products_wait_for_launches_only(ocl):
+    if not ocl.shared:
+        pytest.skip("the host does not share the memory of this device")
+    a, c = ocl.ones((64, 64)), ocl.empty((64, 64))
+    product = ocl.bind_matmul(a, a, c, 1.0, 0.0)
+    for factor in (2, 3):
+        a[:] = a * factor
+        assert ocl.progress.last is not ocl.progress.done
+        product()
+        assert ocl.progress.last is ocl.progress.done
+    product()
+    assert (c.get() == 64 * 36).all()
