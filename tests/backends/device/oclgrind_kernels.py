@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from neonport.backends.device import tiles
+from neonport.backends.device import gemm, tiles, transpose
 from neonport.backends.device.gemm import bind_product
 from neonport.ops import OPS
 
@@ -113,10 +113,17 @@ def run() -> int:
             c = be.ones((m, n))
             bind_product(be, be.array(x), be.array(y), c, 1.0, 0.5, tile)()
             np.testing.assert_allclose(c.get(), x @ y + 0.5, rtol=1e-4, atol=1e-4)
-    x, y = (rng.normal(size=s).astype(np.float32) for s in ((2, 1100), (1100, 3)))
+    x, y = (rng.normal(size=s).astype(np.float32) for s in ((2, 70), (70, 3)))
+    gemm.CHUNK = 32
     c = be.empty((2, 3))
     be.bind_matmul(be.array(x), be.array(y), c, 1.0, 0.0)()
     np.testing.assert_allclose(c.get(), x @ y, rtol=1e-3, atol=1e-3)
+    be.tiled = lambda spec: transpose.turned_axes(spec) is not None  # type: ignore[method-assign]
+    for dtype in (np.uint8, np.float16, np.float32, np.int64):
+        values = rng.randint(0, 99, (2, 65, 129)).astype(dtype)
+        y = be.zeros((2, 129, 65), dtype=dtype)
+        be.copy_transpose(be.array(values, dtype=dtype), y, (0, 2, 1))
+        np.testing.assert_array_equal(y.get(), values.transpose(0, 2, 1))
     layer = be.lrn_layer(np.dtype(np.float32), 3, 4, 1, 2, 1, 3)
     x, y, denom, e, delta = (be.ones((8, 3)) for _ in range(5))
     be.fprop_lrn(layer, x, y, denom)
