@@ -29,8 +29,8 @@ def hand_written(
     seen: set[str] = set()
     for bits in transpose.BITS.values():
         for whole in WHOLE:
-            words = {"TILE": transpose.TILE, "GROUP": transpose.GROUP}
-            text = kernel_text(dialect, ("transpose.h",), np.dtype(bits), whole, **words)
+            sides = {"TILE": transpose.TILE, "GROUP": transpose.GROUP}
+            text = kernel_text(dialect, ("transpose.h",), np.dtype(bits), whole, **sides)
             yield f"transpose.h {bits} {whole.__name__}", text
     for name in dtypes:
         dtype = bfloat16() if name == "bfloat16" else np.dtype(name)

@@ -2,8 +2,8 @@
 
     python -m tests.backends.device.oclgrind_kernels
 
-fails on any access out of bounds, any data race and any use of what nothing has written. Results are
-compared too: what is checked ran.
+fails on any access out of bounds, any data race and any use of what nothing has written. Results
+are compared too: what is checked ran.
 
 Oclgrind 21.10 takes memory that clEnqueueFillBuffer filled for never written, and stays with that
 after kernels have written there; after a write from the host, or by kernels alone, it is right. So
