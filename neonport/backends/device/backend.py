@@ -16,7 +16,7 @@ import numpy as np
 
 from neonport.backends.compiled import CompiledBackend, Launch, must_interpret
 from neonport.backends.cpu.evaluate import evaluate
-from neonport.backends.device import gemm
+from neonport.backends.device import gemm, transpose
 from neonport.backends.device.boxed import Box, BoxedLaunch
 from neonport.backends.device.calls import BINDERS
 from neonport.backends.device.hosted import on_host
@@ -125,8 +125,16 @@ class DeviceBackend(Normalization, CompiledBackend):
         return self.build(source, options)
 
     def load_kernels(self, kernels: Sequence[BoundKernel]) -> list[Any]:
-        """Text and program of some kernels."""
-        return [self._code(spec, cut(spec, spec.offsets, self.traits)) for spec in kernels]
+        """Text and program of some kernels; copies by tiles find theirs when they are bound."""
+        return [
+            None if self.tiled(spec) else self._code(spec, cut(spec, spec.offsets, self.traits))
+            for spec in kernels
+        ]
+
+    def tiled(self, spec: BoundKernel) -> bool:
+        """Whether a kernel is a copy between turned views that goes by tiles."""
+        # on processors, whose items are loops, tiles gain nothing (measured with Intel's runtime)
+        return self.traits.group > 1 and transpose.turned_axes(spec) is not None
 
     def _code(self, spec: BoundKernel, shape: Cut) -> tuple[DeviceWriter, Any]:
         key = (spec.kernel, shape.variant)
@@ -148,6 +156,8 @@ class DeviceBackend(Normalization, CompiledBackend):
             0 if place is None else place[1] // np.dtype(access.dtype).itemsize
             for place, access in zip(places, spec.kernel.accesses, strict=True)
         )
+        if self.tiled(spec):
+            return transpose.bind_turned(self, spec, starts, places)
         shape = cut(spec, starts, self.traits)
         box = self._box(spec)
         if box is not None:

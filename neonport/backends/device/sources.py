@@ -61,7 +61,7 @@ def _text(
         dialect.prelude,
         f"#define STORED {dialect.types[dtype.name]}",
         f"#define REAL {dialect.types[real]}",
-        f"#define CONVERTED {int(dtype.itemsize == 2)}",
+        f"#define CONVERTED {int(dtype.name != real)}",
         f"#define LOAD(p, i) {load}",
         f"#define STORE(p, i, x) {store}",
         functions(dialect, "float32", 1, ("bfloat16.h",)) if is_bfloat16(dtype) else "",

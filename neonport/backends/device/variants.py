@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from neonport.backends.device import convolution, gemm
+from neonport.backends.device import convolution, gemm, transpose
 from neonport.backends.device.sources import FOUR, kernel_text
 from neonport.backends.device.tiles import TILES
 from neonport.dtypes import FLOAT_NAMES, bfloat16
@@ -27,6 +27,11 @@ def hand_written(
         dtypes: float dtypes of the arrays.
     """
     seen: set[str] = set()
+    for bits in transpose.BITS.values():
+        for whole in WHOLE:
+            sides = {"TILE": transpose.TILE, "GROUP": transpose.GROUP}
+            text = kernel_text(dialect, ("transpose.h",), np.dtype(bits), whole, **sides)
+            yield f"transpose.h {bits} {whole.__name__}", text
     for name in dtypes:
         dtype = bfloat16() if name == "bfloat16" else np.dtype(name)
         for whole in WHOLE:

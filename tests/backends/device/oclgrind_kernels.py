@@ -2,7 +2,12 @@
 
     python -m tests.backends.device.oclgrind_kernels
 
-fails on any access out of bounds and any data race. Results are compared too: what is checked ran.
+fails on any access out of bounds, any data race and any use of what nothing has written. Results
+are compared too: what is checked ran.
+
+Oclgrind 21.10 takes memory that clEnqueueFillBuffer filled for never written, and stays with that
+after kernels have written there; after a write from the host, or by kernels alone, it is right. So
+here memory is cleared by a write of zeros.
 """
 
 from __future__ import annotations
@@ -17,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from neonport.backends.device import tiles
+from neonport.backends.device import gemm, tiles, transpose
 from neonport.backends.device.gemm import bind_product
 from neonport.ops import OPS
 
@@ -65,6 +70,16 @@ def cases() -> Iterator[Case]:
     yield "untake", [rng.normal(size=(3, 20)).astype(np.float32), indices], {"axis": 1, "size": 5}
 
 
+def write_zeros(be: Any) -> None:
+    """Clear memory in a way that Oclgrind knows."""
+    import pyopencl as cl
+
+    def clear(block: Any) -> None:
+        cl.enqueue_copy(be.queue, block.buffer, np.zeros(block.nbytes, np.uint8))
+
+    be.blocks._clear = clear
+
+
 def run() -> int:
     """Run all; gives how many launches there were."""
     os.environ.update(NEONPORT_TUNE="0", NEONPORT_OPENCL_DEVICE="oclgrind")
@@ -74,6 +89,7 @@ def run() -> int:
 
     be = OpenCLBackend(rng_seed=0)
     be.shared = be.blocks.shared = False
+    write_zeros(be)
     be.traits = replace(be.traits, map_group=16, units=16)
     count = 0
     bind_launch = be.bind_launch
@@ -97,10 +113,17 @@ def run() -> int:
             c = be.ones((m, n))
             bind_product(be, be.array(x), be.array(y), c, 1.0, 0.5, tile)()
             np.testing.assert_allclose(c.get(), x @ y + 0.5, rtol=1e-4, atol=1e-4)
-    x, y = (rng.normal(size=s).astype(np.float32) for s in ((2, 1100), (1100, 3)))
+    x, y = (rng.normal(size=s).astype(np.float32) for s in ((2, 70), (70, 3)))
+    gemm.CHUNK = 32
     c = be.empty((2, 3))
     be.bind_matmul(be.array(x), be.array(y), c, 1.0, 0.0)()
     np.testing.assert_allclose(c.get(), x @ y, rtol=1e-3, atol=1e-3)
+    be.tiled = lambda spec: transpose.turned_axes(spec) is not None  # type: ignore[method-assign]
+    for dtype in (np.uint8, np.float16, np.float32, np.int64):
+        values = rng.randint(0, 99, (2, 65, 129)).astype(dtype)
+        y = be.zeros((2, 129, 65), dtype=dtype)
+        be.copy_transpose(be.array(values, dtype=dtype), y, (0, 2, 1))
+        np.testing.assert_array_equal(y.get(), values.transpose(0, 2, 1))
     layer = be.lrn_layer(np.dtype(np.float32), 3, 4, 1, 2, 1, 3)
     x, y, denom, e, delta = (be.ones((8, 3)) for _ in range(5))
     be.fprop_lrn(layer, x, y, denom)
@@ -118,7 +141,8 @@ def check() -> int:
     with tempfile.TemporaryDirectory() as folder:
         environment = {**os.environ, "NEONPORT_CACHE_DIR": folder}
         # optimised code has instructions that Oclgrind does not know
-        command = [program, "--data-races", "--build-options", "-cl-opt-disable", sys.executable]
+        checks = ["--data-races", "--uninitialized"]
+        command = [program, *checks, "--build-options", "-cl-opt-disable", sys.executable]
         done = subprocess.run(
             [*command, "-m", "tests.backends.device.oclgrind_kernels", "run"],
             env=environment, capture_output=True, text=True, check=False,
