@@ -81,9 +81,14 @@ class Row:
 
 
 def check_same(contestants: Sequence[Contestant], rtol: float, atol: float) -> None:
-    """Run everybody once; raise AssertionError when results differ from the first one's."""
+    """Run everybody once and compare."""
     for contestant in contestants:
         contestant.run()
+    compare(contestants, rtol, atol)
+
+
+def compare(contestants: Sequence[Contestant], rtol: float, atol: float) -> None:
+    """Raise AssertionError when results differ from the first one's."""
     reference = contestants[0].result()
     for contestant in contestants[1:]:
         np.testing.assert_allclose(

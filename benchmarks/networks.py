@@ -1,18 +1,25 @@
 """Networks whose training steps are timed: what ours and PyTorch's are made of.
 
-A network is a name, shapes, and two builders of a step: each takes the same weights and data and
-gives (step, parameters). To add one, write `ours_...` and `torch_...` and a row of NETWORKS.
+A network is a name, data, and two builders of a step: each takes the same weights and data and
+gives (step, arrays to compare: parameters, or the loss of the last step). To add one, write
+`ours_...` and `torch_...` and a row of `networks`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from benchmarks import images
+from benchmarks.images_ours import ours_images
+from benchmarks.images_torch import torch_images
+
 RATE, MOMENTUM = 0.1, 0.9
+Data = dict[str, np.ndarray]
 Built = tuple[Callable[[], object], Callable[[], list[np.ndarray]]]
 
 
@@ -23,36 +30,36 @@ class Network:
     Attributes:
         name: what is printed.
         batch: samples a step.
-        features, classes: sizes of input and output.
         operations: floating point operations of a step, the products alone.
+        data: makes fresh inputs, one-hot targets and weights.
         ours: makes our step on a backend.
         torch: makes PyTorch's step on a device.
     """
 
     name: str
     batch: int
-    features: int
-    classes: int
     operations: float
-    ours: Callable[[Any, Network, dict[str, np.ndarray]], Built]
-    torch: Callable[[str, Network, dict[str, np.ndarray]], Built]
-
-    def data(self) -> dict[str, np.ndarray]:
-        """Fresh inputs, one-hot targets, and weights of two layers, features first."""
-        rng = np.random.default_rng()
-        labels = rng.integers(self.classes, size=self.batch)
-        return {
-            "x": rng.normal(size=(self.features, self.batch)).astype(np.float32),
-            "t": np.eye(self.classes, dtype=np.float32)[:, labels],
-            "w1": (rng.normal(size=(HIDDEN, self.features)) * 0.05).astype(np.float32),
-            "w2": (rng.normal(size=(self.classes, HIDDEN)) * 0.05).astype(np.float32),
-        }
+    data: Callable[[], Data]
+    ours: Callable[[Any, Data], Built]
+    torch: Callable[[str, Data], Built]
 
 
-HIDDEN = 100
+FEATURES, HIDDEN, CLASSES = 784, 100, 10
 
 
-def ours_mlp(be: Any, network: Network, data: dict[str, np.ndarray]) -> Built:
+def mlp_data(batch: int) -> Data:
+    """Fresh inputs, one-hot targets, and weights of two layers, features first."""
+    rng = np.random.default_rng()
+    labels = rng.integers(CLASSES, size=batch)
+    return {
+        "x": rng.normal(size=(FEATURES, batch)).astype(np.float32),
+        "t": np.eye(CLASSES, dtype=np.float32)[:, labels],
+        "w1": (rng.normal(size=(HIDDEN, FEATURES)) * 0.05).astype(np.float32),
+        "w2": (rng.normal(size=(CLASSES, HIDDEN)) * 0.05).astype(np.float32),
+    }
+
+
+def ours_mlp(be: Any, data: Data) -> Built:
     """Two affine layers with rectifier and softmax, cross entropy, momentum."""
     from neonport.initializers import Array
     from neonport.layers import Affine, GeneralizedCost
@@ -63,11 +70,11 @@ def ours_mlp(be: Any, network: Network, data: dict[str, np.ndarray]) -> Built:
     x, t = be.array(data["x"]), be.array(data["t"])
     layers = [
         Affine(HIDDEN, Array(data["w1"]), activation=Rectlin()),
-        Affine(network.classes, Array(data["w2"]), activation=Softmax()),
+        Affine(CLASSES, Array(data["w2"]), activation=Softmax()),
     ]
     model = Model(layers)
     cost = GeneralizedCost(CrossEntropyMulti())
-    model.initialize(network.features, cost)
+    model.initialize(FEATURES, cost)
     optimizer = GradientDescentMomentum(RATE, MOMENTUM)
 
     def step() -> None:
@@ -86,12 +93,12 @@ def _weights(layer: Any) -> list[Any]:
     return [pair[0][0] for pair in (found if isinstance(found, list) else [found])]
 
 
-def torch_mlp(device: str, network: Network, data: dict[str, np.ndarray]) -> Built:
+def torch_mlp(device: str, data: Data) -> Built:
     """The same with torch.nn."""
     import torch
 
-    first = torch.nn.Linear(network.features, HIDDEN, bias=False)
-    second = torch.nn.Linear(HIDDEN, network.classes, bias=False)
+    first = torch.nn.Linear(FEATURES, HIDDEN, bias=False)
+    second = torch.nn.Linear(HIDDEN, CLASSES, bias=False)
     with torch.no_grad():
         first.weight.copy_(torch.from_numpy(data["w1"]))
         second.weight.copy_(torch.from_numpy(data["w2"]))
@@ -109,12 +116,22 @@ def torch_mlp(device: str, network: Network, data: dict[str, np.ndarray]) -> Bui
     return step, lambda: [p.detach().cpu().numpy() for p in model.parameters()]
 
 
-def _mlp_operations(batch: int, features: int, classes: int) -> float:
+def networks(tiny: bool = False) -> list[Network]:
+    """All networks; `tiny` ones have few and small samples, for emulated devices."""
+    batch = 8 if tiny else 128
     # forward and weight gradient of both layers, and the input gradient of the second
-    return 2.0 * batch * HIDDEN * (2 * features + 3 * classes)
+    operations = 2.0 * batch * HIDDEN * (2 * FEATURES + 3 * CLASSES)
+    mlp = Network(
+        f"MLP 784-100-10, batch {batch}, momentum", batch, operations, partial(mlp_data, batch),
+        ours_mlp, torch_mlp,
+    )  # fmt: skip
+    return [mlp, _pictures("conv", images.conv(tiny)), _pictures("vgg", images.vgg(tiny))]
 
 
-NETWORKS = [
-    Network("MLP 784-100-10, batch 128, momentum", 128, 784, 10, _mlp_operations(128, 784, 10),
-            ours_mlp, torch_mlp),
-]  # fmt: skip
+def _pictures(name: str, made_of: images.Images) -> Network:
+    size = f"{made_of.cells}x{made_of.cells}x3"
+    return Network(
+        f"{name}, {size}, batch {made_of.batch}, momentum", made_of.batch, made_of.operations(),
+        made_of.data, lambda be, data: ours_images(be, made_of, data),
+        lambda device, data: torch_images(device, made_of, data),
+    )  # fmt: skip

@@ -1,10 +1,11 @@
 """Whole training steps: forward, backward, update; ours and PyTorch's side by side.
 
-    python benchmarks/training.py [--backend cuda] [--tf32] [--json FILE] [--repeats N] [--check]
+    python benchmarks/training.py [--backend cuda] [--tf32] [--json FILE] [--repeats N]
+        [--only conv] [--check] [--tiny]
 
 Ours: as it is ("neonport") and recorded ("recorded", a CUDA graph on cuda). PyTorch's: eager,
-torch.compile, and on a GPU a captured graph. Parameters are compared after a few steps, before
-anything is timed. Ratios above 1 mean that ours is faster.
+torch.compile, and on a GPU a captured graph. Parameters, or losses, are compared after each of
+a few steps, before anything is timed. Ratios above 1 mean that ours is faster.
 """
 
 from __future__ import annotations
@@ -25,12 +26,13 @@ from benchmarks.harness import (
     Contestant,
     arguments,
     check_same,
+    compare,
     machine,
     print_table,
     race,
     write_json,
 )
-from benchmarks.networks import NETWORKS, Built, Network
+from benchmarks.networks import Built, Network, networks
 from benchmarks.peers import torch_functions
 from neonport.backends import gen_backend
 
@@ -47,11 +49,11 @@ def ours(network: Network, data: dict[str, np.ndarray], options: Any) -> list[Co
     be = gen_backend(options.backend, batch_size=network.batch, rng_seed=0)
     if hasattr(be, "tf32"):
         be.tf32 = options.tf32
-    step, parameters = network.ours(be, network, data)
+    step, parameters = network.ours(be, data)
     plain = contestant_of(OURS, (step, parameters), be.synchronize)
     if not hasattr(be, "record"):
         return [plain]
-    step, parameters = network.ours(be, network, data)
+    step, parameters = network.ours(be, data)
     return [plain, contestant_of("recorded", (be.record(step), parameters), be.synchronize)]
 
 
@@ -59,7 +61,7 @@ def peer(name: str, network: Network, data: dict[str, np.ndarray]) -> Contestant
     """A way to run PyTorch's step."""
     import torch
 
-    step, parameters = network.torch(torch_functions.DEVICE, network, data)
+    step, parameters = network.torch(torch_functions.DEVICE, data)
     if name == "torch_compile":
         torch.compiler.reset()
         step = torch.compile(step)
@@ -116,6 +118,7 @@ def main() -> None:
     parser.add_argument("--torch-device", default=None, help="PyTorch's: cpu, cuda (as ours)")
     parser.add_argument("--tf32", action="store_true", help="everybody may use TF32 units")
     parser.add_argument("--peers", type=lambda s: s.split(","), default=list(PEERS))
+    parser.add_argument("--tiny", action="store_true", help="small networks: for a try")
     parser.add_argument("--check", action="store_true", help="compare, time nothing")
     options: argparse.Namespace = parser.parse_args()
     device = options.torch_device or ("cuda" if options.backend == "cuda" else "cpu")
@@ -123,15 +126,17 @@ def main() -> None:
     if options.gpu:
         torch_functions.set_tf32(options.tf32)
     rows = []
-    for network in NETWORKS:
+    for network in networks(options.tiny):
         if options.only not in network.name:
             continue
         found = contestants(network, options)
         rtol, atol = (1e-2, 1e-2) if options.tf32 else (1e-3, 1e-4)
-        for _ in range(WARM + 2):  # so that everybody has taken equally many steps
+        for number in range(WARM + 2):
             for contestant in found:
                 contestant.run()
                 contestant.finish()
+            if number >= WARM - 1:  # everybody has taken equally many steps
+                compare(found, rtol, atol)
         if options.check:
             check_same(found, rtol, atol)
             print(f"{network.name}: {', '.join(c.name for c in found)} agree")
