@@ -13,7 +13,7 @@ NEO_FN REAL neo_expm1_tail_SUFFIX(REAL r) {
   return NEO_FMA(p * r, r, r);
 }
 NEO_FN REAL neo_clamp_SUFFIX(REAL x, float low, float high) {
-  return x > (REAL)high ? (REAL)high : (x < (REAL)low ? (REAL)low : x); /* nan stays nan */
+  return fmin(fmax(x, (REAL)low), (REAL)high);
 }
 NEO_FN REAL neo_exp_SUFFIX(REAL x) {
   const REAL c = neo_clamp_SUFFIX(x, -105.0f, 89.0f);
@@ -21,14 +21,16 @@ NEO_FN REAL neo_exp_SUFFIX(REAL x) {
   const REAL n = t - 12582912.0f;
   REAL r = NEO_FMA(n, (REAL)-0.693359375f, c);
   r = NEO_FMA(n, (REAL)2.12194440e-4f, r);
-  return neo_scale_SUFFIX(neo_expm1_tail_SUFFIX(r) + 1.0f, AS_INT(t) - 0x4B400000);
+  const REAL y = neo_scale_SUFFIX(neo_expm1_tail_SUFFIX(r) + 1.0f, AS_INT(t) - 0x4B400000);
+  return x != x ? x : y;
 }
 NEO_FN REAL neo_exp2_SUFFIX(REAL x) {
   const REAL c = neo_clamp_SUFFIX(x, -151.0f, 129.0f);
   const REAL t = c + 12582912.0f;
   const REAL n = t - 12582912.0f;
   const REAL p = neo_expm1_tail_SUFFIX((c - n) * 0.69314718056f) + 1.0f;
-  return neo_scale_SUFFIX(p, AS_INT(t) - 0x4B400000);
+  const REAL y = neo_scale_SUFFIX(p, AS_INT(t) - 0x4B400000);
+  return x != x ? x : y;
 }
 
 /* ---- logarithms: exponent plus a polynomial around 1 (coefficients: Cephes logf) ---- */
@@ -89,7 +91,8 @@ NEO_FN REAL neo_tanh_SUFFIX(REAL x) {
   r = NEO_FMA(n, (REAL)2.12194440e-4f, r);
   const REAL power = AS_REAL((AS_INT(t) - 0x4B400000 + 127) << 23); /* 2^n */
   const REAL less = NEO_FMA(power, neo_expm1_tail_SUFFIX(r), power - 1.0f);
-  return copysign(less / (less + 2.0f), x);
+  const REAL y = copysign(less / (less + 2.0f), x);
+  return x != x ? x : y;
 }
 NEO_FN REAL neo_pow_SUFFIX(REAL x, REAL y) { return pow(x, y); }
 NEO_FN REAL neo_shift_SUFFIX(REAL x, REAL s) {
