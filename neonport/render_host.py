@@ -162,11 +162,15 @@ class HostWriter(HostFolds):
         bounds = ("lo", "hi") if last == self.fold[0] else ("0", f"n{last}")
         step = ROWS if self.k.column else BLOCK if reductions else BUFFERED
         sources = [r.source for _, r in reductions] + [s.source for s in stores]
-        buffered = any(s.access in self.streams for s in stores) or self.drawn(sources)
-        blocked = bool(reductions) or (bool(buffered) and not self.k.column)
+        streamed = [s.access for s in stores if s.access in self.streams]
+        buffered = bool(streamed or self.drawn(sources))
+        blocked = bool(reductions) or (buffered and not self.k.column)
         if blocked:
-            self.put(f"for (neo_i64 e0 = {bounds[0]}; e0 < {bounds[1]}; e0 += {step}) {{")
-            self.put(f"const neo_i64 e1 = neo_lesser(e0 + {step}, {bounds[1]});")
+            self.put(f"for (neo_i64 e0 = {bounds[0]}, e1; e0 < {bounds[1]}; e0 = e1) {{")
+            length = str(step)
+            if not reductions and streamed:  # where a sum is cut must not depend on addresses
+                length += f" - {self._past_line(streamed[0])}"
+            self.put(f"e1 = neo_lesser(e0 + {length}, {bounds[1]});")
             bounds = ("e0", "e1")
         self._block(bounds, reductions, [(s.access, s.source) for s in stores])
         for _ in range(len(self.fold) - 1 + blocked):

@@ -132,6 +132,14 @@ class HostBuffers(HostValues):
             return f"p{access}[{self._position(access, False)}]"
         return f"out{access}[j]" if self.k.column else f"out{access}[r{self.fold[-1]} - {start}]"
 
+    def _past_line(self, access: int) -> str:
+        """How many elements lie between the start of a cache line and that of a block.
+
+        A block that is that much shorter ends with a line, and all later ones are whole lines: one
+        that is stored in halves is read from memory first.
+        """
+        return f"neo_past_line({self._at_start(access, 'e0')}, sizeof(*b{access}))"
+
     def _stream_block(self, access: int, bounds: tuple[str, str]) -> None:
         place = self._at_start(access, bounds[0])
         self._stream(access, place, f"({bounds[1]} - {bounds[0]})")

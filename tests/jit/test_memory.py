@@ -7,6 +7,11 @@ import tracemalloc
 import weakref
 
 import numpy as np
+import pytest
+
+from neonport.backends.cpu import jit
+from neonport.backends.cpu.backend import CPUBackend
+from neonport.errors import CompileError
 
 
 def test_a_warm_statement_makes_no_temporary_arrays(cpu):
@@ -63,3 +68,25 @@ def test_a_tensor_at_an_old_address_is_not_mistaken(cpu):
         y[:] = x + 1.0
         assert y.get()[0, 0] == i + 1
         del x
+
+
+def test_a_statement_is_bound_before_anything_ran():
+    be = CPUBackend()
+    x, y = be.array(np.ones((2, 3))), be.empty((2, 3))
+    statement = be.bind([(y, x * 2 + 1)])
+    assert not y.get().any()
+    statement.run()
+    np.testing.assert_array_equal(y.get(), np.full((2, 3), 3.0))
+
+
+def test_without_a_compiler_binding_says_what_to_do(monkeypatch):
+    def none():
+        raise CompileError("no compiler")
+
+    monkeypatch.setattr(jit, "shared_jit", none)
+    be = CPUBackend()
+    x, y = be.array(np.ones((2, 3))), be.empty((2, 3))
+    with pytest.raises(CompileError, match="assign it instead"), pytest.warns(match="no compiler"):
+        be.bind([(y, x * 2)])
+    y[:] = x * 2
+    np.testing.assert_array_equal(y.get(), np.full((2, 3), 2.0))

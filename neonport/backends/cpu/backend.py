@@ -107,9 +107,19 @@ class CPUBackend(CompiledBackend):
         )
 
     def load_kernels(self, kernels: Sequence[BoundKernel]) -> list[Any]:
-        """Compiled code of some kernels."""
-        assert self._jit is not None
-        return self._jit.load(kernels)
+        """Compiled code of some kernels.
+
+        Raises:
+            CompileError: there is no compiler; an assignment runs without one, a bound statement
+                does not.
+        """
+        compiled = self._find_jit()
+        if compiled is None:
+            raise CompileError(
+                f"{self}: kernels are not compiled here, so a statement cannot be bound; "
+                "assign it instead: y[:] = tree"
+            )
+        return compiled.load(kernels)
 
     def render_kernel(self, spec: BoundKernel) -> str:
         """The kernel in C."""

@@ -342,6 +342,10 @@ typedef long long neo_v4_anywhere __attribute__((vector_size(32), may_alias, ali
 #else
 #define NEO_STREAMED() __atomic_thread_fence(__ATOMIC_SEQ_CST)
 #endif
+/* elements of `size` bytes between the start of a cache line and `at` */
+NEO_FN neo_i64 neo_past_line(const void *at, neo_i64 size) {
+  return (neo_i64)((neo_word)at & 63) / size;
+}
 NEO_FN void neo_stream(void *to, const void *from, neo_i64 bytes) {
   char *d = (char *)to;
   const char *s = (const char *)from;

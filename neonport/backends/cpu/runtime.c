@@ -12,7 +12,7 @@ typedef struct {
   entry_fn fn;
   const uint64_t *args;
   int64_t tasks;
-  int64_t grain; /* tasks handed out together; 0: run on the calling thread */
+  int64_t grain; /* tasks handed out together, at least; 0: run on the calling thread */
 } launch_t;
 typedef struct {
   int64_t count;
@@ -21,6 +21,7 @@ typedef struct {
 
 #define MAX_THREADS 256
 #define SPIN 3000
+#define PIECES 4 /* into which what is left would be cut for each thread */
 
 static pthread_mutex_t caller = PTHREAD_MUTEX_INITIALIZER;
 static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
@@ -39,12 +40,16 @@ static inline void relax(void) {
 #endif
 }
 
+/* Pieces begin large and end small: a thread walks memory that lies side by side, and all end at
+   about the same time. What a task computes does not depend on the piece it lies in. */
 static void work(const launch_t *l) {
-  for (;;) {
-    const int64_t begin = atomic_fetch_add(&next_task, l->grain);
-    if (begin >= l->tasks) return;
-    const int64_t end = begin + l->grain;
+  long long begin = atomic_load(&next_task);
+  while (begin < l->tasks) {
+    const int64_t even = (l->tasks - begin) / (PIECES * wanted);
+    const int64_t end = begin + (even > l->grain ? even : l->grain);
+    if (!atomic_compare_exchange_weak(&next_task, &begin, end)) continue;
     l->fn(l->args, begin, end < l->tasks ? end : l->tasks);
+    begin = atomic_load(&next_task);
   }
 }
 
