@@ -206,3 +206,35 @@ def test_several_python_threads_on_one_backend(tmp_path):
     """
     values, _, _ = run(tmp_path, code, NEONPORT_NUM_THREADS="2")
     assert values == [0.0]
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2,
+    reason="needs Linux and two processors",
+)
+def test_the_pool_keeps_off_the_processor_of_the_caller(tmp_path):
+    code = """
+        import os, time
+        import numpy as np
+        from neonport.backends import gen_backend
+        be = gen_backend("cpu")
+        usable = sorted(os.sched_getaffinity(0))
+        x = be.array(np.ones((400, 1000)))
+        y = be.empty((400, 1000))
+        before = set(os.listdir("/proc/self/task"))
+        for cpu in usable[:2]:
+            os.sched_setaffinity(0, {cpu, usable[-1]})
+            time.sleep(0.01)
+            y[:] = x * 2.0 + 1.0
+        pool = set(os.listdir("/proc/self/task")) - before
+        print(float(y.get().mean()), float(len(pool)))
+        free = [os.sched_getaffinity(int(thread)) for thread in pool]
+        print(all(len(allowed) == 1 and allowed < set(usable) for allowed in free))
+        os.sched_setaffinity(0, {usable[0]})
+        time.sleep(0.01)
+        y[:] = x * 3.0 + 1.0
+        assert (y.get() == 4.0).all()
+    """
+    values, kept, _ = run(tmp_path, code, NEONPORT_NUM_THREADS="2")
+    assert values == [3.0, 1.0]
+    assert kept == "True"

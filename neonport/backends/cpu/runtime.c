@@ -2,10 +2,12 @@
 
    A launch is closed to late threads before its memory is given up: a thread that enters counts
    itself in `active` first and looks at `open` afterwards; the caller closes and waits for zero. */
+#define _GNU_SOURCE
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <time.h>
 
 typedef void (*entry_fn)(const uint64_t *, int64_t, int64_t);
 typedef struct {
@@ -21,6 +23,8 @@ typedef struct {
 
 #define MAX_THREADS 256
 #define SPIN 3000
+#define MOVE_NS 1000000 /* the pool moves no more often */
+#define NOWHERE -2
 #define PIECES 4 /* into which what is left would be cut for each thread */
 
 static pthread_mutex_t caller = PTHREAD_MUTEX_INITIALIZER;
@@ -31,6 +35,8 @@ static atomic_uint epoch;
 static atomic_llong next_task;
 static const launch_t *job;
 static int wanted = 1, started = 0, hooked = 0;
+static pthread_t ids[MAX_THREADS];
+static int off = NOWHERE; /* the processor that the pool keeps off */
 
 static inline void relax(void) {
 #if defined(__x86_64__) || defined(__i386__)
@@ -77,6 +83,29 @@ static void *worker(void *unused) {
   return 0;
 }
 
+/* Which processor a waking thread gets is the system's choice, and it may be the caller's while
+   another is idle: then the caller does all the work itself. So the pool keeps off the caller's
+   processor, within those that the caller may use. Callers may take turns: looked at anew once in a
+   while only. */
+static void keep_off(void) {
+#ifdef __linux__
+  static struct timespec last;
+  struct timespec now;
+  cpu_set_t allowed;
+  const int cpu = sched_getcpu();
+  if (cpu == off) return;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  const int64_t since = (now.tv_sec - last.tv_sec) * 1000000000LL + (now.tv_nsec - last.tv_nsec);
+  if (off != NOWHERE && since < MOVE_NS) return;
+  last = now;
+  off = cpu;
+  if (cpu < 0 || sched_getaffinity(0, sizeof allowed, &allowed)) return;
+  CPU_CLR(cpu, &allowed);
+  if (!CPU_COUNT(&allowed)) return;
+  for (int i = 0; i < started; ++i) pthread_setaffinity_np(ids[i], sizeof allowed, &allowed);
+#endif
+}
+
 /* after fork only the calling thread exists in the child: start over with an empty pool */
 static void in_child(void) {
   pthread_mutex_init(&caller, 0);
@@ -94,12 +123,13 @@ static void start(void) {
     hooked = 1;
   }
   while (started < wanted - 1) {
-    pthread_t id;
     pthread_attr_t attr;
     pthread_attr_init(&attr);
     pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-    if (pthread_create(&id, &attr, worker, 0)) wanted = started + 1; /* the system has no more */
+    const int failed = pthread_create(&ids[started], &attr, worker, 0);
+    if (failed) wanted = started + 1; /* the system has no more */
     else ++started;
+    off = NOWHERE;
     pthread_attr_destroy(&attr);
   }
 }
@@ -112,6 +142,7 @@ void neo_set_threads(int64_t count) {
 
 static void shared(const launch_t *l) {
   start();
+  keep_off();
   job = l;
   atomic_store(&next_task, 0);
   atomic_store(&open_now, 1);
