@@ -39,7 +39,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--cuda-texts",
         metavar="FOLDER",
-        help="write the CUDA C++ of every kernel that the cpu backend compiles there",
+        help="write the CUDA C++ of every kernel of the cpu backend there; NumPy runs instead",
     )
 
 

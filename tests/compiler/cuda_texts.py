@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from neonport.backends.compiled import must_interpret
+from neonport.backends.contract import statement_key
 from neonport.backends.cpu.backend import CPUBackend
+from neonport.lower import Lowering
 from neonport.nest import BoundKernel
 from neonport.render_device import DeviceWriter
 from neonport.render_device_shape import Traits, cut
 from neonport.render_dialects import cuda_dialect
+from neonport.tensor import Tensor
 
 TRAITS = Traits(units=528, aligned=True)  # what the cuda backend takes from an H100
 
@@ -26,18 +30,22 @@ def texts_of(spec: BoundKernel) -> Iterator[str]:
 
 
 def keep_texts(folder: Path) -> None:
-    """From now on, write the texts of every kernel that a cpu backend loads there."""
+    """From now on, write the texts of every kernel that a cpu backend would run there.
+
+    NumPy evaluates the statements: nothing is compiled for the host.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    load = CPUBackend.load_kernels
     seen: set[str] = set()
 
-    def load_and_keep(self: Any, kernels: Sequence[BoundKernel]) -> list[Any]:
-        for spec in kernels:
-            for text in texts_of(spec):
-                name = hashlib.sha256(text.encode()).hexdigest()[:24]
-                if name not in seen:
-                    seen.add(name)
-                    (folder / f"{name}.cu").write_text(text)
-        return load(self, kernels)
+    def keep_and_interpret(self: Any, pairs: list[tuple[Tensor, Any]]) -> None:
+        if not must_interpret(pairs):
+            _, scalars = statement_key(pairs)
+            for spec in self.plan(Lowering(scalars).build(pairs)).kernels:
+                for text in texts_of(spec):
+                    name = hashlib.sha256(text.encode()).hexdigest()[:24]
+                    if name not in seen:
+                        seen.add(name)
+                        (folder / f"{name}.cu").write_text(text)
+        self.interpret(pairs)
 
-    CPUBackend.load_kernels = load_and_keep  # type: ignore[method-assign]
+    CPUBackend.run = keep_and_interpret  # type: ignore[method-assign]
