@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from neonport.base import NervanaObject
 from neonport.callbacks.container import Callbacks
 from neonport.errors import ConfigurationError
 from neonport.models import evaluation, restoring, saving, shortcut, timing
+from neonport.models.recorded import RecordedStep
 
 if TYPE_CHECKING:
     from neonport.backends.backend import Backend
@@ -121,7 +123,13 @@ class Model(NervanaObject):
             self.initialized = True
 
     def fit(
-        self, dataset: Any, cost: Any, optimizer: Any, num_epochs: int, callbacks: Any = None
+        self,
+        dataset: Any,
+        cost: Any,
+        optimizer: Any,
+        num_epochs: int,
+        callbacks: Any = None,
+        record: bool = False,
     ) -> None:
         """Train until `num_epochs` epochs are done in total, those of a checkpoint included.
 
@@ -131,6 +139,9 @@ class Model(NervanaObject):
             optimizer: updates the parameters after each minibatch.
             num_epochs: total number of epochs.
             callbacks: `Callbacks` of this run; default only the progress bar.
+            record: record the launches of a step in each epoch and replay them for its other
+                minibatches: faster, to the same bits, unless Python code of your own changes what
+                a step does from one minibatch to the next (see `be.record`).
         """
         self.nbatches, self.ndata = dataset.nbatches, dataset.ndata
         if self._pending is None and dataset is not self._dataset:
@@ -140,6 +151,7 @@ class Model(NervanaObject):
             optimizer.set_backend(self.be)
         self.initialize(dataset, cost)
         callbacks = Callbacks(self) if callbacks is None else callbacks
+        step = RecordedStep(self) if record else self.train_step
         try:
             callbacks.on_train_begin(num_epochs)
             if self._pending is not None:
@@ -148,7 +160,7 @@ class Model(NervanaObject):
             while self.epoch_index < num_epochs and not self.finished:
                 self.nbatches = dataset.nbatches
                 callbacks.on_epoch_begin(self.epoch_index)
-                self._epoch_fit(dataset, callbacks)
+                self._epoch_fit(dataset, callbacks, step)
                 self._epoch_done = True
                 try:
                     callbacks.on_epoch_end(self.epoch_index)
@@ -160,7 +172,9 @@ class Model(NervanaObject):
             callbacks.on_train_abort()
             raise
 
-    def _epoch_fit(self, dataset: Any, callbacks: Any) -> None:
+    def _epoch_fit(
+        self, dataset: Any, callbacks: Any, step: Callable[[Any, Any, int], None]
+    ) -> None:
         """Train one epoch, or what a checkpoint left of it."""
         epoch, skip = self.epoch_index, self.minibatch_index
         if skip and self._data_state is not None:
@@ -174,7 +188,7 @@ class Model(NervanaObject):
                 continue
             callbacks.on_minibatch_begin(epoch, minibatch)
             self.be.begin(Block.minibatch, minibatch)
-            self._train_step(x, t, epoch)
+            step(x, t, epoch)
             self.be.end(Block.minibatch, minibatch)
             self.minibatch_index = minibatch + 1
             callbacks.on_minibatch_end(epoch, minibatch)
@@ -182,9 +196,18 @@ class Model(NervanaObject):
             self.total_cost = self.total_cost / self.minibatch_index
         self.minibatch_index = 0
 
-    def _train_step(self, x: Any, t: Any, epoch: int) -> None:
+    def train_step(self, x: Any, t: Any, epoch: int) -> None:
+        """Train on a minibatch: forward pass, cost, backward pass, update."""
         y = self.fprop(x)
+        self.add_cost(y, t)
+        self.update(y, t, epoch)
+
+    def add_cost(self, y: Any, t: Any) -> None:
+        """Add the cost of outputs `y` to `total_cost`; waits for the device."""
         self.total_cost = self.total_cost + np.asarray(self.cost.get_cost(y, t))
+
+    def update(self, y: Any, t: Any, epoch: int) -> None:
+        """Backward pass from outputs `y`, and update of the parameters."""
         self.bprop(self.cost.get_errors(y, t))
         self.optimizer.optimize(self.layers_to_optimize, epoch=epoch)
 

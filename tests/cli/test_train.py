@@ -9,6 +9,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from neonport.cli.main import main
 from neonport.structure import encode
 
 pytest.importorskip("sklearn")
+PATIENCE = 300  # seconds for a process on a machine that is busy with others
 
 
 @pytest.fixture
@@ -48,13 +51,19 @@ def assert_same_file(one: Path | str, other: Path | str) -> None:
         assert value.tobytes() == other_arrays[name].tobytes(), name
 
 
-def popen(arguments: list[str]) -> subprocess.Popen[str]:
-    return subprocess.Popen(
+@contextmanager
+def started(arguments: list[str]) -> Iterator[subprocess.Popen[str]]:
+    """The command in a process, which does not outlive the block."""
+    with subprocess.Popen(
         [sys.executable, "-m", "neonport", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-    )
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def test_it_reads_digits(command: list[str], capfd: pytest.CaptureFixture[str]) -> None:
@@ -148,16 +157,17 @@ def test_killed_at_any_moment(command: list[str]) -> None:
     rng = random.Random(0)
     resume: list[str] = []
     for _ in range(60):
-        process = popen([*command, *options, *resume, "--quiet", "--checkpoint", "killed"])
-        deadline = time.monotonic() + 60
-        before = os.stat("killed").st_mtime_ns if resume else 0
-        while process.poll() is None and time.monotonic() < deadline:
-            if os.path.exists("killed") and os.stat("killed").st_mtime_ns != before:
-                time.sleep(rng.uniform(0, 0.15))
-                process.kill()
-                break
-            time.sleep(0.002)
-        process.communicate()
+        arguments = [*command, *options, *resume, "--quiet", "--checkpoint", "killed"]
+        with started(arguments) as process:
+            deadline = time.monotonic() + PATIENCE
+            before = os.stat("killed").st_mtime_ns if resume else 0
+            while process.poll() is None and time.monotonic() < deadline:
+                if os.path.exists("killed") and os.stat("killed").st_mtime_ns != before:
+                    time.sleep(rng.uniform(0, 0.15))
+                    process.kill()
+                    break
+                time.sleep(0.002)
+            process.communicate(timeout=PATIENCE)
         assert process.returncode in (0, -signal.SIGKILL)
         found = checkpoint.load("killed")
         resume = ["--resume"]
@@ -171,13 +181,14 @@ def test_killed_at_any_moment(command: list[str]) -> None:
 @pytest.mark.skipif(os.name == "nt", reason="no SIGINT to a child on Windows")
 def test_ctrl_c_says_how_to_continue(command: list[str]) -> None:
     options = ["--batch-size", "128"]
-    process = popen([*command, *options, "--epochs", "100000", "--checkpoint", "stopped"])
-    while not os.path.exists("stopped"):
-        assert process.poll() is None, process.communicate()[1]
-        time.sleep(0.01)
-    time.sleep(0.3)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    arguments = [*command, *options, "--epochs", "100000", "--checkpoint", "stopped"]
+    with started(arguments) as process:
+        while not os.path.exists("stopped"):
+            assert process.poll() is None, process.communicate()[1]
+            time.sleep(0.01)
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     assert "Traceback" not in err
     assert "--resume --epochs 100000 --checkpoint stopped" in err
