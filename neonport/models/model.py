@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -72,6 +71,7 @@ class Model(NervanaObject):
         self._dataset: Any = None
         self._data_state: Any = None
         self._pending: restoring.Pending | None = None
+        self._recorded: RecordedStep | None = None
         self.layers: Any = None
         self._adopt_layers(layers, load_states=not weights_only)
 
@@ -151,7 +151,7 @@ class Model(NervanaObject):
             optimizer.set_backend(self.be)
         self.initialize(dataset, cost)
         callbacks = Callbacks(self) if callbacks is None else callbacks
-        step = RecordedStep(self) if record else self.train_step
+        self._recorded = RecordedStep(self) if record else None
         try:
             callbacks.on_train_begin(num_epochs)
             if self._pending is not None:
@@ -160,7 +160,7 @@ class Model(NervanaObject):
             while self.epoch_index < num_epochs and not self.finished:
                 self.nbatches = dataset.nbatches
                 callbacks.on_epoch_begin(self.epoch_index)
-                self._epoch_fit(dataset, callbacks, step)
+                self._epoch_fit(dataset, callbacks)
                 self._epoch_done = True
                 try:
                     callbacks.on_epoch_end(self.epoch_index)
@@ -171,11 +171,12 @@ class Model(NervanaObject):
         except BaseException:
             callbacks.on_train_abort()
             raise
+        finally:
+            self._recorded = None
 
-    def _epoch_fit(
-        self, dataset: Any, callbacks: Any, step: Callable[[Any, Any, int], None]
-    ) -> None:
+    def _epoch_fit(self, dataset: Any, callbacks: Any) -> None:
         """Train one epoch, or what a checkpoint left of it."""
+        step = self._recorded or self._train_step
         epoch, skip = self.epoch_index, self.minibatch_index
         if skip and self._data_state is not None:
             dataset.set_state(self._data_state)
@@ -196,18 +197,15 @@ class Model(NervanaObject):
             self.total_cost = self.total_cost / self.minibatch_index
         self.minibatch_index = 0
 
-    def train_step(self, x: Any, t: Any, epoch: int) -> None:
-        """Train on a minibatch: forward pass, cost, backward pass, update."""
+    def _train_step(self, x: Any, t: Any, epoch: int) -> None:
         y = self.fprop(x)
-        self.add_cost(y, t)
-        self.update(y, t, epoch)
+        self._add_cost(y, t)
+        self._update(y, t, epoch)
 
-    def add_cost(self, y: Any, t: Any) -> None:
-        """Add the cost of outputs `y` to `total_cost`; waits for the device."""
+    def _add_cost(self, y: Any, t: Any) -> None:
         self.total_cost = self.total_cost + np.asarray(self.cost.get_cost(y, t))
 
-    def update(self, y: Any, t: Any, epoch: int) -> None:
-        """Backward pass from outputs `y`, and update of the parameters."""
+    def _update(self, y: Any, t: Any, epoch: int) -> None:
         self.bprop(self.cost.get_errors(y, t))
         self.optimizer.optimize(self.layers_to_optimize, epoch=epoch)
 

@@ -52,12 +52,12 @@ class RecordedStep:
         if key in self._ready:
             forward, backward, y, _ = self._ready[key]
             forward()
-            self.model.add_cost(y, t)
+            self.model._add_cost(y, t)
             backward()
         elif self._possible():
             self._run_and_record(key, x, t, epoch)
         else:
-            self.model.train_step(x, t, epoch)
+            self.model._train_step(x, t, epoch)
 
     def _possible(self) -> bool:
         if self._record is None:
@@ -70,9 +70,9 @@ class RecordedStep:
         assert self._record is not None
         with self._record() as forward:
             y = self.model.fprop(x)
-        self.model.add_cost(y, t)
+        self.model._add_cost(y, t)
         with self._record() as backward:
-            self.model.update(y, t, epoch)
+            self.model._update(y, t, epoch)
         reason = forward.reason or backward.reason
         if not reason:
             self._failures = 0
