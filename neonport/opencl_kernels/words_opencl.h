@@ -9,6 +9,7 @@
   }
 #define NEO_ALIGNED __attribute__((aligned(32)))
 #define REAL4 NEO_JOIN(REAL, 4)
+#define NEO_VECTOR8(T) NEO_JOIN(T, 8)
 #define NEO_JOIN(a, b) NEO_JOIN_(a, b)
 #define NEO_JOIN_(a, b) a##b
 NEO_FN void neo_load4(GLOBAL const STORED *p, REAL *x) {

@@ -133,8 +133,7 @@ class DeviceBackend(Normalization, CompiledBackend):
 
     def tiled(self, spec: BoundKernel) -> bool:
         """Whether a kernel is a copy between turned views that goes by tiles."""
-        # on processors, whose items are loops, tiles gain nothing (measured with Intel's runtime)
-        return self.traits.group > 1 and transpose.turned_axes(spec) is not None
+        return transpose.gains(self.traits) and transpose.turned_axes(spec) is not None
 
     def _code(self, spec: BoundKernel, shape: Cut) -> tuple[DeviceWriter, Any]:
         key = (spec.kernel, shape.variant)

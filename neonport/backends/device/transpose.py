@@ -1,4 +1,8 @@
-"""Copies whose source and target run along different axes, by tiles; see `transpose.h`."""
+"""Copies whose source and target run along different axes, by tiles.
+
+A tile passes through the local memory of a work-group (`transpose.h`) or, where a work-item is a
+loop on a processor core, through the registers of one (`transpose_blocks.h`).
+"""
 
 from __future__ import annotations
 
@@ -10,13 +14,28 @@ import numpy as np
 from neonport.backends.device.launch import NativeLaunch, RenderedLaunch
 from neonport.backends.device.sources import NARROW, bind, kernel_text
 from neonport.nest import BoundKernel
+from neonport.render_device_shape import Traits
 
 TILE = 32  # elements of a side
 GROUP = 256  # work-items for a tile, at most
+BLOCKS_TILE = 64  # the same, where one work-item does it
 OUTER = 3  # axes besides the two
 EDGE = 16  # a shorter side leaves most of a tile idle
 WORTH = 1 << 14  # elements below which a launch is most of the time
 BITS = {1: "uint8", 2: "uint16", 4: "uint32", 8: "uint64"}
+
+
+def form(traits: Traits) -> tuple[str, int, int]:
+    """File, side of a tile and work-items for one on a device."""
+    if traits.group == 1:
+        return "transpose_blocks.h", BLOCKS_TILE, 1
+    return "transpose.h", TILE, min(GROUP, traits.map_group)
+
+
+def gains(traits: Traits) -> bool:
+    """Whether tiles are faster than a rendered kernel."""
+    # a driver that puts items into the lanes of vectors has no use for single ones (rusticl)
+    return traits.group > 1 or traits.column_group == 1
 
 
 def turned_axes(spec: BoundKernel) -> tuple[int, int] | None:
@@ -63,13 +82,13 @@ def bind_turned(
     words = [sizes[i], sizes[j], *outer[:2]]
     for place in places:
         words += [*place, *padding]
-    tiles = -(-sizes[i] // TILE) * -(-sizes[j] // TILE)
+    file, side, group = form(be.traits)
+    tiles = -(-sizes[i] // side) * -(-sizes[j] // side)
     for n in outer:
         tiles *= n
-    whole = np.int32 if tiles < NARROW // (TILE * TILE) and _reach(spec, starts) else np.int64
+    whole = np.int32 if tiles < NARROW // (side * side) and _reach(spec, starts) else np.int64
     bits = np.dtype(BITS[np.dtype(kernel.accesses[load].dtype).itemsize])
-    group = min(GROUP, be.traits.map_group)
-    text = kernel_text(be.dialect, ("transpose.h",), bits, whole, TILE=TILE, GROUP=group)
+    text = kernel_text(be.dialect, (file,), bits, whole, TILE=side, GROUP=group)
     storages = [memory[access][0] for access in (load, store)]
     launch: NativeLaunch = bind(
         be, text, "neo_transpose", (tiles, group), [*storages, *words], whole

@@ -11,6 +11,7 @@ from neonport.backends.device import convolution, gemm, transpose
 from neonport.backends.device.sources import FOUR, kernel_text
 from neonport.backends.device.tiles import TILES
 from neonport.dtypes import FLOAT_NAMES, bfloat16
+from neonport.render_device_shape import Traits
 from neonport.render_dialects import DeviceDialect
 
 GROUP = 64
@@ -29,9 +30,11 @@ def hand_written(
     seen: set[str] = set()
     for bits in transpose.BITS.values():
         for whole in WHOLE:
-            sides = {"TILE": transpose.TILE, "GROUP": transpose.GROUP}
-            text = kernel_text(dialect, ("transpose.h",), np.dtype(bits), whole, **sides)
-            yield f"transpose.h {bits} {whole.__name__}", text
+            for traits in (Traits(), Traits(group=1)):
+                file, side, group = transpose.form(traits)
+                sides = {"TILE": side, "GROUP": group}
+                text = kernel_text(dialect, (file,), np.dtype(bits), whole, **sides)
+                yield f"{file} {bits} {whole.__name__}", text
     for name in dtypes:
         dtype = bfloat16() if name == "bfloat16" else np.dtype(name)
         for whole in WHOLE:

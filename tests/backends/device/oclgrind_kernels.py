@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ import numpy as np
 from neonport.backends.device import gemm, tiles, transpose
 from neonport.backends.device.gemm import bind_product
 from neonport.ops import OPS
+from neonport.render_device_shape import Traits
 
 DONE = "checked"
 Case = tuple[str, list[np.ndarray], dict[str, Any]]
@@ -119,7 +121,9 @@ def run() -> int:
     be.bind_matmul(be.array(x), be.array(y), c, 1.0, 0.0)()
     np.testing.assert_allclose(c.get(), x @ y, rtol=1e-3, atol=1e-3)
     be.tiled = lambda spec: transpose.turned_axes(spec) is not None  # type: ignore[method-assign]
-    for dtype in (np.uint8, np.float16, np.float32, np.int64):
+    forms = [transpose.form(Traits(group=group)) for group in (1, 256)]
+    for dtype, form in product((np.uint8, np.float16, np.float32, np.int64), forms):
+        transpose.form = lambda traits, form=form: form  # type: ignore[misc]
         values = rng.randint(0, 99, (2, 65, 129)).astype(dtype)
         y = be.zeros((2, 129, 65), dtype=dtype)
         be.copy_transpose(be.array(values, dtype=dtype), y, (0, 2, 1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import permutations
 
 import numpy as np
@@ -9,13 +10,18 @@ import pytest
 
 from neonport.backends.device import transpose
 from neonport.dtypes import bfloat16
+from neonport.render_device_shape import Traits
 from tests.backends.device.conftest import laid
 
 
-@pytest.fixture
-def tiles(dev, monkeypatch):
-    """The device with tiles for copies of any size; counts them."""
+@pytest.fixture(params=["transpose.h", "transpose_blocks.h"])
+def tiles(dev, monkeypatch, request):
+    """The device with tiles of either form for copies of any size; counts them."""
     made = []
+    traits = replace(dev.traits, group=1 if "blocks" in request.param else 256)
+    form = transpose.form(traits)
+    assert form[0] == request.param
+    monkeypatch.setattr(transpose, "form", lambda traits: form)
     bound = transpose.bind_turned
     monkeypatch.setattr(transpose, "EDGE", 2)
     monkeypatch.setattr(transpose, "WORTH", 1)
@@ -31,7 +37,7 @@ def numbers(shape, dtype):
 
 
 @pytest.mark.parametrize("layout", ["plain", "offset"])
-@pytest.mark.parametrize("shape", [(2, 3), (31, 33), (32, 64), (65, 2), (70, 97)])
+@pytest.mark.parametrize("shape", [(2, 3), (31, 33), (32, 64), (65, 2), (70, 97), (136, 72)])
 def test_a_transposed_matrix(tiles, shape, layout):
     values = numbers(shape, np.float32)
     x, y = laid(tiles, values, layout), laid(tiles, np.zeros_like(values.T), layout)
@@ -101,3 +107,20 @@ def test_small_and_narrow_copies_are_fused(dev, monkeypatch):
         x, y = dev.array(numbers(shape, np.float32)), dev.zeros(shape[::-1])
         y[:] = x.T
         np.testing.assert_array_equal(y.get(), x.get().T)
+
+
+def test_tiles_are_used_where_they_gain(dev, monkeypatch):
+    made = []
+    bound = transpose.bind_turned
+    monkeypatch.setattr(transpose, "bind_turned", lambda *a: made.append(a) or bound(*a))
+    x, y = dev.array(numbers((150, 200), np.float32)), dev.zeros((200, 150))
+    y[:] = x.T
+    np.testing.assert_array_equal(y.get(), x.get().T)
+    assert len(made) == transpose.gains(dev.traits)
+
+
+@pytest.mark.parametrize(
+    ("group", "column_group", "gain"), [(256, 64, True), (1, 1, True), (1, 8, False)]
+)
+def test_a_driver_that_fills_lanes_with_items_has_no_use_for_one(group, column_group, gain):
+    assert transpose.gains(Traits(group=group, column_group=column_group)) == gain
