@@ -1,9 +1,11 @@
 """Matrix products: ours, NumPy's, PyTorch's and JAX's side by side.
 
     python benchmarks/gemm.py [--json FILE] [--repeats N] [--only TEXT] [--dtype float64]
-        [--backend cuda] [--tf32]
+        [--backend cuda] [--tf32] [--between]
 
-Rates count 2 m k n operations. Ratios above 1 mean that ours is faster.
+Rates count 2 m k n operations. Ratios above 1 mean that ours is faster. With `--backend opencl` the
+cpu backend runs beside it, and so does OpenCL without the host's help ("device"). `--between` times
+what a layer does: a product, and a fused kernel on its result.
 """
 
 from __future__ import annotations
@@ -46,15 +48,46 @@ def with_torch(a: np.ndarray, b: np.ndarray) -> Contestant:
     return Contestant("torch", lambda: torch.mm(left, right, out=out), lambda: out.numpy())
 
 
-def on_device(name: str, a: np.ndarray, b: np.ndarray, tf32: bool) -> list[Contestant]:
-    """Ours on a device, and PyTorch on the GPU if ours is cuda and it has one."""
-    be = gen_backend(name)
-    if hasattr(be, "tf32"):
-        be.tf32 = tf32
+def with_backend(
+    title: str, be: Any, a: np.ndarray, b: np.ndarray, between: bool = False
+) -> Contestant:
+    """A bound product on a backend.
+
+    Args:
+        between: with a kernel on its result after each, as in a layer.
+    """
     left, right = be.array(a, dtype=a.dtype), be.array(b, dtype=b.dtype)
     out = be.empty((a.shape[0], b.shape[1]), dtype=a.dtype)
-    call = be.bind_matmul(left, right, out, 1.0, 0.0)
-    found = [Contestant(OURS, call, out.get, be.synchronize)]
+    product = be.bind_matmul(left, right, out, 1.0, 0.0)
+    if not between:
+        return Contestant(title, product, out.get, be.synchronize)
+    result = be.empty(out.shape, dtype=a.dtype)
+
+    def run() -> None:
+        product()
+        result[:] = be.maximum(out, 0)
+
+    return Contestant(title, run, result.get, be.synchronize)
+
+
+def on_opencl(a: np.ndarray, b: np.ndarray, between: bool) -> list[Contestant]:
+    """Ours, the cpu backend, and ours where memory is treated as out of the host's reach."""
+    from neonport.backends.cpu.backend import CPUBackend
+    from neonport.backends.opencl.backend import OpenCLBackend
+
+    backends: dict[str, Any] = {OURS: OpenCLBackend(), "cpu": CPUBackend()}
+    backends["device"] = OpenCLBackend(shared=False)
+    return [with_backend(title, be, a, b, between) for title, be in backends.items()]
+
+
+def on_device(name: str, a: np.ndarray, b: np.ndarray, options: Namespace) -> list[Contestant]:
+    """Ours on a device, and PyTorch on the GPU if ours is cuda and it has one."""
+    if name == "opencl":
+        return on_opencl(a, b, options.between)
+    tf32, be = options.tf32, gen_backend(name)
+    if hasattr(be, "tf32"):
+        be.tf32 = tf32
+    found = [with_backend(OURS, be, a, b, options.between)]
     if name == "cuda" and find_spec("torch"):
         import torch
 
@@ -62,7 +95,8 @@ def on_device(name: str, a: np.ndarray, b: np.ndarray, tf32: bool) -> list[Conte
             torch_functions.DEVICE = "cuda"
             torch_functions.set_tf32(tf32)
             values = torch_functions.tensors({"a": a, "b": b})
-            target = torch.empty(out.shape, dtype=values["a"].dtype, device="cuda")
+            shape = (a.shape[0], b.shape[1])
+            target = torch.empty(shape, dtype=values["a"].dtype, device="cuda")
             found.append(
                 Contestant(
                     "torch",
@@ -94,7 +128,7 @@ def contestants(m: int, k: int, n: int, options: Namespace) -> list[Contestant]:
     rng, dtype = np.random.default_rng(), options.dtype
     a, b = (rng.uniform(-1, 1, shape).astype(dtype) for shape in ((m, k), (k, n)))
     if options.backend != "cpu":
-        return on_device(options.backend, a, b, options.tf32)
+        return on_device(options.backend, a, b, options)
     bound_c, called_c, numpy_c = (np.empty((m, n), dtype) for _ in range(3))
     found = [
         Contestant(OURS, blas.bind_gemm(a, b, bound_c), lambda: bound_c),
@@ -113,11 +147,12 @@ def main() -> None:
     parser.add_argument("--dtype", choices=["float32", "float64"], default="float32")
     parser.add_argument("--backend", default="cpu", help="ours: cpu, cuda or opencl")
     parser.add_argument("--tf32", action="store_true", help="everybody may use TF32 units")
+    parser.add_argument("--between", action="store_true", help="a kernel after each product")
     parser.add_argument("--largest", type=int, default=1 << 40, help="products up to m k n")
     options = parser.parse_args()
     blas.measure_blas()
     about = {"machine": machine(), "blas": blas.blas_info(), "dtype": options.dtype}
-    about |= {"backend": options.backend, "tf32": options.tf32}
+    about |= {"backend": options.backend, "tf32": options.tf32, "between": options.between}
     for name, value in {**about["machine"], **about["blas"]}.items():
         print(f"{name}: {value}")
     rows = []

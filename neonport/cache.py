@@ -26,6 +26,7 @@ ENVIRONMENT = "NEONPORT_CACHE_DIR"
 MAGIC = b"neonport cache 1\n"
 _LENGTH_BYTES = 8
 _HEADER_BYTES = len(MAGIC) + _LENGTH_BYTES + hashlib.sha256().digest_size
+_passing: set[Path] = set()  # folders that go with this process
 
 
 def cache_dir() -> Path:
@@ -36,6 +37,11 @@ def cache_dir() -> Path:
     of this process takes its place, with one warning.
     """
     return _prepared(os.environ.get(ENVIRONMENT, ""))
+
+
+def is_lasting() -> bool:
+    """Whether what is cached will be there for the next process."""
+    return cache_dir() not in _passing
 
 
 @functools.lru_cache(maxsize=8)
@@ -77,6 +83,7 @@ def _objection(folder: Path) -> str:
 
 def _temporary_folder() -> Path:
     folder = tempfile.mkdtemp(prefix="neonport-")
+    _passing.add(Path(folder))
     owner = os.getpid()
 
     def remove() -> None:

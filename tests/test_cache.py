@@ -56,6 +56,7 @@ def test_an_existing_folder_is_used_and_its_mode_left_alone(monkeypatch, tmp_pat
     tmp_path.chmod(0o755)
     use(monkeypatch, tmp_path)
     assert cache.cache_dir() == tmp_path
+    assert cache.is_lasting()
     assert mode(tmp_path) == 0o755
 
 
@@ -64,6 +65,7 @@ def assert_temporary_with_one_warning(reason):
         folder = cache.cache_dir()
     assert cache.cache_dir() == folder  # and no second warning, which would be an error here
     assert len(caught) == 1
+    assert not cache.is_lasting()
     assert "NEONPORT_CACHE_DIR" in str(caught[0].message)
     if os.name == "posix":
         assert mode(folder) == 0o700

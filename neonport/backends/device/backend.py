@@ -206,15 +206,16 @@ class DeviceBackend(Normalization, CompiledBackend):
         self, a: Tensor, b: Tensor, c: Tensor, alpha: float, beta: float
     ) -> Callable[[], None]:
         """Our tiled kernel."""
-        return self._product(a, b, c, alpha, beta)
+        return self.own_product(a, b, c, alpha, beta)
 
     def bind_batched_matmul(self, a: Tensor, b: Tensor, c: Tensor) -> Callable[[], None]:
         """Our tiled kernel: one launch for all of the batch."""
-        return self._product(a, b, c, 1.0, 0.0)
+        return self.own_product(a, b, c, 1.0, 0.0)
 
-    def _product(
+    def own_product(
         self, a: Tensor, b: Tensor, c: Tensor, alpha: float, beta: float
     ) -> Callable[[], None]:
+        """Our tiled kernel for one product or a batch."""
         gemm.check(a, b, c)
         if 0 in c.shape:
             return lambda: None

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,16 @@ from neonport.backends.device.gemm import FILES, bind_product
 from neonport.backends.device.sources import kernel_text
 from neonport.backends.device.tiles import KINDS, Tile
 from neonport.cache import cache_dir, read_checked, write_checked
+from neonport.tensor import Tensor
 
 ENVIRONMENT = "NEONPORT_TUNE"
 BUDGET = 0.2  # seconds for all tiles of a kind; what is not measured by then is not chosen
 REPEATS = 5
+
+
+def allowed() -> bool:
+    """Whether products may be measured."""
+    return os.environ.get(ENVIRONMENT, "1") != "0"
 
 
 def tuned(be: Any, dtype: np.dtype, kind: str) -> Tile:
@@ -25,12 +32,13 @@ def tuned(be: Any, dtype: np.dtype, kind: str) -> Tile:
 
     NEONPORT_TUNE=0 always gives the first one.
     """
-    tiles, _ = KINDS[kind]
-    if os.environ.get(ENVIRONMENT, "1") == "0":
+    tiles, shape = KINDS[kind]
+    if not allowed():
         return tiles[0]
     found: Tile | None = be.tiles.get((dtype, kind))
     if found is None:
-        found = be.tiles[dtype, kind] = tiles[_known(be, dtype, kind)]
+        best = kept(be, (tiles, shape), dtype, len(tiles), lambda: fastest(be, dtype, kind))
+        found = be.tiles[dtype, kind] = tiles[best]
     return found
 
 
@@ -39,38 +47,64 @@ def first_tile(kind: str) -> Tile:
     return KINDS[kind][0][0]
 
 
-def _known(be: Any, dtype: np.dtype, kind: str) -> int:
-    """Number of the fastest tile, from disk or measured."""
-    tiles, shape = KINDS[kind]
+def kept(
+    be: Any, words: Sequence[Any], dtype: np.dtype, count: int, measure: Callable[[], int]
+) -> int:
+    """A measured number below `count`, from disk, or measured now and kept there.
+
+    Args:
+        words: what was measured, besides our kernel for this dtype on this device.
+    """
     macros: dict[str, Any] = dict.fromkeys(("LEFT_ROWS", "RIGHT_ROWS", "PARTIAL", "RESULT"), "")
     text = kernel_text(be.dialect, FILES, dtype, **macros)
-    words = "\n".join((be.identity, repr((tiles, shape)), text))
-    path = cache_dir() / "tuned" / hashlib.sha256(words.encode()).hexdigest()[:40]
-    saved = read_checked(path)
-    if saved is not None and saved.isdigit() and int(saved) < len(tiles):
-        return int(saved)
-    best = fastest(be, dtype, kind)
+    key = "\n".join((be.identity, repr(tuple(words)), text))
+    path = cache_dir() / "tuned" / hashlib.sha256(key.encode()).hexdigest()[:40]
+    found = _saved(path, count)
+    if found is not None:
+        return found
+    best = measure()
+    found = _saved(path, count)  # another process may have been faster: all agree with the first
+    if found is not None:
+        return found
     write_checked(path, str(best).encode())
     return best
 
 
+def _saved(path: Path, count: int) -> int | None:
+    saved = read_checked(path)
+    fits = saved is not None and saved.isdigit() and int(saved) < count
+    return int(saved) if saved is not None and fits else None
+
+
+def shapes_of(kind: str) -> tuple[tuple[int, ...], ...]:
+    """Shapes of a, b and c of the product that a kind is measured on."""
+    m, n, k = KINDS[kind][1]
+    return (m, k), (k, n), (m, n)
+
+
+def trial(
+    be: Any, dtype: np.dtype, shapes: Sequence[tuple[int, ...]]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Operands and target of a product to measure."""
+    rng = np.random.RandomState(0)
+    a, b = (be.array(rng.uniform(-1, 1, shape), dtype=dtype) for shape in shapes[:2])
+    return a, b, be.empty(shapes[2], dtype=dtype)
+
+
 def fastest(be: Any, dtype: np.dtype, kind: str) -> int:
     """Measure the tiles of a kind, the first one first, until the budget is spent."""
-    tiles, (m, n, k) = KINDS[kind]
-    rng = np.random.RandomState(0)
-    a, b = (be.array(rng.uniform(-1, 1, s), dtype=dtype) for s in ((m, k), (k, n)))
-    c = be.empty((m, n), dtype=dtype)
+    a, b, c = trial(be, dtype, shapes_of(kind))
     begin = time.perf_counter()
     seconds: list[float] = []
-    for tile in tiles:
+    for tile in KINDS[kind][0]:
         call = bind_product(be, a, b, c, 1.0, 0.0, tile)
-        seconds.append(_measure(be, call))
+        seconds.append(seconds_of(be, call))
         if time.perf_counter() - begin > BUDGET:
             break
     return int(np.argmin(seconds))
 
 
-def _measure(be: Any, call: Callable[[], None]) -> float:
+def seconds_of(be: Any, call: Callable[[], None]) -> float:
     """Seconds of a call; the first one does not count."""
     call()
     be.synchronize()

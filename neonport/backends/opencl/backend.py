@@ -15,6 +15,7 @@ from neonport.backends.cpu.workspace import Workspace
 from neonport.backends.device.backend import DeviceBackend
 from neonport.backends.device.gemm import check
 from neonport.backends.opencl import devices, exchange, launch, memory, sessions
+from neonport.backends.opencl.clblast_choice import Choice
 from neonport.backends.opencl.runtimes import load_pyopencl
 from neonport.dlpack import CPU, adopt, host_capsule
 from neonport.dtypes import FLOAT_NAMES
@@ -46,6 +47,7 @@ class OpenCLBackend(DeviceBackend):
         progress: what is known to be done of what the queue was given.
         shared: whether the host sees the memory.
         blocks: memory.
+        clblast: which products go to CLBlast.
 
     Raises:
         BackendUnavailable: no such device, or PyOpenCL is missing.
@@ -80,6 +82,7 @@ class OpenCLBackend(DeviceBackend):
         self.dlpack_data = "pointer" if self.shared else exchange.DATA
         self.blocks = memory.Pool(self.context, self.queue, self.device, self.shared)
         self.workspace = Workspace()
+        self.clblast = Choice()
         self.dialect = opencl_dialect()
         self.identity = self.device.identity
         self.traits = self.device.traits()
@@ -207,18 +210,20 @@ class OpenCLBackend(DeviceBackend):
     def bind_matmul(
         self, a: Tensor, b: Tensor, c: Tensor, alpha: float, beta: float
     ) -> Callable[[], None]:
-        """The host's BLAS where it shares the memory, else our kernel."""
+        """The host's BLAS where it shares the memory, else a product on the device."""
         if not self.shared:
             return super().bind_matmul(a, b, c, alpha, beta)
         check(a, b, c)
-        product = blas.bind_gemm(a.native, b.native, c.native, alpha, beta)
-        settle, queue = self.progress.settle, self.queue
+        return self._hosted(blas.bind_gemm(a.native, b.native, c.native, alpha, beta))
 
-        def run() -> None:
-            settle(queue)
-            product()
-
-        return run
+    def own_product(
+        self, a: Tensor, b: Tensor, c: Tensor, alpha: float, beta: float
+    ) -> Callable[[], None]:
+        """CLBlast where it is there and measured to be faster, else our kernel."""
+        ours = super().own_product(a, b, c, alpha, beta)
+        if 0 in c.shape:
+            return ours
+        return self.clblast.bind(self, (a, b, c), (alpha, beta), ours)
 
     def bind_batched_matmul(self, a: Tensor, b: Tensor, c: Tensor) -> Callable[[], None]:
         """The host's BLAS for one after another where it shares the memory, else one launch."""
@@ -233,7 +238,10 @@ class OpenCLBackend(DeviceBackend):
         if not self.shared or op not in HOSTED:
             return super().bind_call(op, operands, target, params)
         arrays = [t.native for t in operands]
-        call = calls.bind(op, arrays, target.native, params, self.workspace)
+        return self._hosted(calls.bind(op, arrays, target.native, params, self.workspace))
+
+    def _hosted(self, call: Callable[[], object]) -> Callable[[], None]:
+        """A call of the host on shared memory, after the launches before it."""
         settle, queue = self.progress.settle, self.queue
 
         def run() -> None:

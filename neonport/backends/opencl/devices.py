@@ -8,6 +8,7 @@ from typing import Any
 
 from neonport.backends.contract import ProbeResult
 from neonport.backends.cpu.cpu_features import last_level_cache
+from neonport.backends.opencl import clblast
 from neonport.backends.opencl.runtimes import load_pyopencl
 from neonport.errors import BackendUnavailable
 from neonport.render_device_shape import Traits
@@ -212,9 +213,11 @@ def probe() -> ProbeResult:
         return ProbeResult("no-device", reason=str(error))
     except Exception as error:  # drivers too
         return ProbeResult("broken", reason=f"OpenCL does not answer: {error}")
-    kinds = f"fp64 {_yes(first.float64)}, fp16 {_yes(first.half)}"
-    return ProbeResult("ready", f"{first.words}, {kinds}", count=len(devices))
+    library, why = clblast.load()
+    kinds = f"fp64 {_yes(first.float64)}, fp16 {_yes(first.half)}, CLBlast {_yes(library)}"
+    reason = f"CLBlast: {why}" if why and clblast.is_package_here() else ""
+    return ProbeResult("ready", f"{first.words}, {kinds}", reason, count=len(devices))
 
 
-def _yes(value: bool) -> str:
+def _yes(value: object) -> str:
     return "yes" if value else "no"

@@ -68,7 +68,7 @@ def test_measuring_stops_when_its_time_is_over(dev, monkeypatch):
     seen = []
     seconds = iter([0.5, 0.2, 0.1, 0.05, 0.01])
     monkeypatch.setattr(tuning, "bind_product", lambda *args: seen.append(args[-1]))
-    monkeypatch.setattr(tuning, "_measure", lambda be, call: next(seconds))
+    monkeypatch.setattr(tuning, "seconds_of", lambda be, call: next(seconds))
     monkeypatch.setattr(tuning, "BUDGET", 10.0)
     assert tuning.fastest(dev, np.dtype(np.float32), "small") == 2
     monkeypatch.setattr(tuning, "BUDGET", 0.0)

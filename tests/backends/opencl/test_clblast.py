@@ -1,0 +1,184 @@
+"""Products by CLBlast against NumPy: layouts, batches, what it does not take."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+
+from neonport.backends.opencl import clblast, clblast_choice
+from neonport.dtypes import bfloat16
+from neonport.tensor import Tensor
+from tests.backends.device.conftest import laid
+
+# both of its kernels: small products read the operands in place, large ones rearranged
+SIZES = [(1, 1, 1), (3, 5, 2), (1, 50, 7), (7, 50, 1), (65, 17, 130), (200, 300, 257)]
+
+
+@pytest.fixture
+def lib(ocl, monkeypatch):
+    """A backend that gives CLBlast whatever it takes; it counts the calls that were bound."""
+    library, reason = clblast.load()
+    if library is None:
+        pytest.skip(f"CLBlast: {reason}")
+    ocl.shared = ocl.blocks.shared = False
+    ocl.clblast.wanted = "1"
+    ocl.taken = []
+    bind = clblast.Library.bind
+
+    def counted(self, *args):
+        call = bind(self, *args)
+        if call is not None:
+            ocl.taken.append(call)
+        return call
+
+    monkeypatch.setattr(clblast.Library, "bind", counted)
+    yield ocl
+    assert not ocl.clblast.failed
+
+
+def dtypes(be):
+    return [d for d in ("float32", "float64") if d in be.default_dtypes]
+
+
+@pytest.mark.parametrize("turned", ["nnn", "tnn", "ntn", "ttt", "nnt"])
+@pytest.mark.parametrize("layout", ["plain", "offset"])
+def test_products(lib, turned, layout):
+    def put(values, how):
+        if how == "n":
+            return laid(lib, values, layout)
+        return laid(lib, np.ascontiguousarray(values.T), layout).T
+
+    rng, count = np.random.RandomState(0), 0
+    for dtype in dtypes(lib):
+        tolerance = {"float32": 1e-4, "float64": 1e-11}[dtype]
+        for m, k, n in SIZES:
+            x, y, z = (rng.normal(size=s).astype(dtype) for s in ((m, k), (k, n), (m, n)))
+            a, b, c = (put(v, how) for v, how in zip((x, y, z), turned, strict=True))
+            lib.bind_matmul(a, b, c, 0.5, 2.0)()
+            np.testing.assert_allclose(
+                c.get(), 0.5 * x @ y + 2 * z, rtol=tolerance, atol=tolerance, err_msg=f"{m},{k},{n}"
+            )
+            count += 1
+    assert len(lib.taken) == count
+
+
+def test_what_lies_around_the_target_stays(lib):
+    room = lib.array(np.full((140, 150), 9, np.float32))
+    lib.bind_matmul(lib.ones((130, 70)), lib.ones((70, 120)), room[3:133, 5:125], 1.0, 0.0)()
+    want = np.full((140, 150), 9, np.float32)
+    want[3:133, 5:125] = 70
+    np.testing.assert_array_equal(room.get(), want)
+
+
+@pytest.mark.parametrize("side", [3, 200])
+def test_without_beta_the_target_is_not_read(lib, side):
+    c = lib.array(np.full((side, side), np.nan))
+    lib.bind_matmul(lib.ones((side, 4)), lib.ones((4, side)), c, 1.0, 0.0)()
+    np.testing.assert_array_equal(c.get(), np.full((side, side), 4.0))
+
+
+def test_the_target_may_be_an_operand(lib):
+    x = np.random.RandomState(0).normal(size=(150, 150)).astype(np.float32)
+    a = lib.array(x)
+    lib.bind_matmul(a, a.T, a, 1.0, 0.0)()
+    np.testing.assert_allclose(a.get(), x @ x.T, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("common", ["none", "left", "right"])
+@pytest.mark.parametrize("layout", ["plain", "offset"])
+@pytest.mark.parametrize("shape", [(3, 20, 33, 9), (2, 200, 150, 130)])
+def test_a_batch_is_one_call(lib, common, layout, shape):
+    batch, m, k, n = shape
+    rng = np.random.RandomState(1)
+    x = rng.normal(size=(m, k) if common == "left" else (batch, m, k)).astype(np.float32)
+    y = rng.normal(size=(k, n) if common == "right" else (batch, k, n)).astype(np.float32)
+    c = laid(lib, np.full((batch, m, n), np.nan, np.float32), layout)
+    lib.bind_batched_matmul(laid(lib, x, layout), laid(lib, y, layout), c)()
+    np.testing.assert_allclose(c.get(), x @ y, rtol=1e-4, atol=1e-4)
+    assert len(lib.taken) == 1
+
+
+def test_what_clblast_has_no_product_for_is_ours(lib):
+    rng = np.random.RandomState(2)
+    x, y = (rng.normal(size=(40, 40)).astype(np.float32) for _ in range(2))
+    a, b, c = lib.array(x), lib.array(y), lib.empty((20, 40))
+    lib.bind_matmul(a[::2], b, c, 1.0, 0.0)()  # rows far apart are a leading dimension
+    assert len(lib.taken) == 1
+    lib.bind_matmul(a[:20, ::2], b[:20], c, 1.0, 0.0)()
+    np.testing.assert_allclose(c.get(), x[:20, ::2] @ y[:20], rtol=1e-4, atol=1e-4)
+    row = Tensor(lib, b.storage, b.dtype, ((40, 40), (0, 1), 0))  # the same row again and again
+    lib.bind_matmul(a[:20], row, c, 1.0, 0.0)()
+    want = x[:20] @ np.broadcast_to(y[0], (40, 40))
+    np.testing.assert_allclose(c.get(), want, rtol=1e-4, atol=1e-4)
+    stack = lib.array(np.stack([x, y]))
+    total = lib.empty((40, 40))
+    lib.bind_batched_matmul(stack, b, total)()
+    np.testing.assert_allclose(total.get(), x @ y + y @ y, rtol=1e-4, atol=1e-4)
+    lib.bind_matmul(lib.empty((3, 0)), lib.empty((0, 4)), lib.ones((3, 4)), 1.0, 0.0)()
+    for dtype in (np.dtype(np.float16), bfloat16()):
+        half = lib.array(x, dtype=dtype)
+        out = lib.empty((40, 40), dtype=dtype)
+        lib.bind_matmul(half, half, out, 1.0, 0.0)()
+        exact = half.get().astype(np.float64)
+        np.testing.assert_allclose(out.get().astype(np.float64), exact @ exact, rtol=0.02, atol=0.1)
+    assert len(lib.taken) == 1
+
+
+def test_the_same_call_gives_the_same_bits(lib):
+    rng = np.random.RandomState(3)
+    a, b = (lib.array(rng.normal(size=s).astype(np.float32)) for s in ((190, 333), (333, 170)))
+    found = set()
+    for _ in range(4):
+        c = lib.empty((190, 170))
+        c[:] = lib.dot(a, b)
+        found.add(c.get().tobytes())
+    assert len(found) == 1
+    assert len(lib.taken) >= 1
+
+
+def test_two_threads_share_the_memory_between_kernels(lib):
+    rng = np.random.RandomState(4)
+    values = [[rng.normal(size=(180, 180)).astype(np.float32) for _ in "ab"] for _ in range(2)]
+    wrong = []
+
+    def work(x, y):
+        a, b, c = lib.array(x), lib.array(y), lib.empty((180, 180))
+        call = lib.bind_matmul(a, b, c, 1.0, 0.0)
+        for _ in range(20):
+            call()
+        if not np.allclose(c.get(), x @ y, rtol=1e-4, atol=1e-4):
+            wrong.append(c)
+
+    threads = [threading.Thread(target=work, args=pair) for pair in values]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_memory_of_forgotten_tensors_is_used_again(lib):
+    a, b, c = (lib.ones((64, 64)) for _ in range(3))
+    call = lib.bind_matmul(a, b, c, 1.0, 0.0)
+    call()
+    before = lib.memory_stats()["in_use"]
+    del a, b, c
+    assert lib.memory_stats()["in_use"] < before
+    lib.blocks.release()
+    call()  # into memory that nobody reads; it must be there
+    lib.synchronize()
+
+
+def test_measuring_runs_both(lib, monkeypatch, tmp_path):
+    monkeypatch.setenv("NEONPORT_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setattr(clblast_choice.tuning, "shapes_of", lambda kind: ((64, 64),) * 3)
+    monkeypatch.setattr(clblast_choice, "WORTH", 1)
+    lib.clblast.wanted = ""
+    x = np.random.RandomState(5).normal(size=(100, 100)).astype(np.float32)
+    c = lib.empty((100, 100))
+    lib.bind_matmul(lib.array(x), lib.array(x), c, 1.0, 0.0)()
+    np.testing.assert_allclose(c.get(), x @ x, rtol=1e-4, atol=1e-4)
+    assert list(lib.clblast.known) == [(np.dtype(np.float32), "small")]
+    assert lib.taken
