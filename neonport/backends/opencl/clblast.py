@@ -63,8 +63,8 @@ class Library:
     ) -> Call | None:
         """A call that enqueues c = alpha * a @ b + beta * c and returns CLBlast's status.
 
-        None where it has no such product: of halves, of other strides than a BLAS knows, or the
-        sum over a batch.
+        None where it has no such product: of halves, of other strides than a BLAS knows, the sum
+        over a batch, or a batch with one matrix for all of it.
 
         Args:
             be: the OpenCL backend. One call with memory from `be.scratch` may run at a time.
@@ -86,6 +86,8 @@ class Library:
         if batched:
             for place, t in zip(places, (a, b, c), strict=True):
                 place.append(t.strides[0] if t.ndim == 3 else 0)
+                if not _is_stack(t, *place[1:]):
+                    return None
         buffers = [t.storage.native.buffer for t in (a, b, c)]
         x, y, z = ([m.int_ptr, *place] for m, place in zip(buffers, places, strict=True))
         words: list[Any] = [*head, alpha, *x, *y, beta, *z]
@@ -146,6 +148,16 @@ def _leading(t: Tensor, order: int) -> int:
     if count <= 1:
         return max(1, length)
     return step if step >= length else 0
+
+
+def _is_stack(t: Tensor, leading: int, step: int) -> bool:
+    """Whether CLBlast finds the matrices of a batch.
+
+    Version 1.5.3 takes dense matrices of large products for ones that follow upon each other,
+    whatever the stride of the batch.
+    """
+    count, length = t.shape[-2:]
+    return leading not in (count, length) or step == count * length
 
 
 def is_package_here() -> bool:

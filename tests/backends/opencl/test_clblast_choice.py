@@ -156,6 +156,7 @@ def test_what_was_bound_before_an_error_still_runs(stand_in, fresh):
     second()
     assert (c.get() == 60).all()
     assert (d.get() == 60).all()
+    assert stand_in.calls == 2  # when it was measured, and once more
 
 
 def test_an_error_while_measuring_is_remembered(stand_in, fresh, caplog):
