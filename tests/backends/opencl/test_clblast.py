@@ -185,6 +185,23 @@ def test_two_threads_share_the_memory_between_kernels(lib):
     assert not wrong
 
 
+def test_no_other_thread_comes_between_kernels(lib, monkeypatch):
+    call, free = clblast.Call.__call__, []
+
+    def look():
+        free.append(lib._scratch_lock.acquire(blocking=False))
+
+    def watched(self):
+        other = threading.Thread(target=look)
+        other.start()
+        other.join()
+        return call(self)
+
+    monkeypatch.setattr(clblast.Call, "__call__", watched)
+    lib.bind_matmul(lib.ones((70, 70)), lib.ones((70, 70)), lib.empty((70, 70)), 1.0, 0.0)()
+    assert free == [False]
+
+
 def test_memory_of_forgotten_tensors_is_used_again(lib):
     a, b, c = (lib.ones((64, 64)) for _ in range(3))
     call = lib.bind_matmul(a, b, c, 1.0, 0.0)
