@@ -12,25 +12,26 @@ NEO_FN REAL neo_expm1_tail_SUFFIX(REAL r) {
   p = NEO_FMA(p, r, (REAL)5.0000001201e-1f);
   return NEO_FMA(p * r, r, r);
 }
+/* Keeps nan. Bounds that float16 has too would go wrong on rusticl (Mesa 22.3): where x was an 8- or
+   16-bit integer it narrows both sides of the choice, and takes the float16's bits for an integer. */
 NEO_FN REAL neo_clamp_SUFFIX(REAL x, float low, float high) {
-  return fmin(fmax(x, (REAL)low), (REAL)high);
+  const REAL c = x < (REAL)low ? (REAL)low : x;
+  return c > (REAL)high ? (REAL)high : c;
 }
 NEO_FN REAL neo_exp_SUFFIX(REAL x) {
-  const REAL c = neo_clamp_SUFFIX(x, -105.0f, 89.0f);
+  const REAL c = neo_clamp_SUFFIX(x, -105.01f, 89.01f);
   const REAL t = NEO_FMA(c, (REAL)1.44269504088896341f, (REAL)12582912.0f);
   const REAL n = t - 12582912.0f;
   REAL r = NEO_FMA(n, (REAL)-0.693359375f, c);
   r = NEO_FMA(n, (REAL)2.12194440e-4f, r);
-  const REAL y = neo_scale_SUFFIX(neo_expm1_tail_SUFFIX(r) + 1.0f, AS_INT(t) - 0x4B400000);
-  return x != x ? x : y;
+  return neo_scale_SUFFIX(neo_expm1_tail_SUFFIX(r) + 1.0f, AS_INT(t) - 0x4B400000);
 }
 NEO_FN REAL neo_exp2_SUFFIX(REAL x) {
-  const REAL c = neo_clamp_SUFFIX(x, -151.0f, 129.0f);
+  const REAL c = neo_clamp_SUFFIX(x, -151.01f, 129.01f);
   const REAL t = c + 12582912.0f;
   const REAL n = t - 12582912.0f;
   const REAL p = neo_expm1_tail_SUFFIX((c - n) * 0.69314718056f) + 1.0f;
-  const REAL y = neo_scale_SUFFIX(p, AS_INT(t) - 0x4B400000);
-  return x != x ? x : y;
+  return neo_scale_SUFFIX(p, AS_INT(t) - 0x4B400000);
 }
 
 /* ---- logarithms: exponent plus a polynomial around 1 (coefficients: Cephes logf) ---- */
@@ -91,8 +92,7 @@ NEO_FN REAL neo_tanh_SUFFIX(REAL x) {
   r = NEO_FMA(n, (REAL)2.12194440e-4f, r);
   const REAL power = AS_REAL((AS_INT(t) - 0x4B400000 + 127) << 23); /* 2^n */
   const REAL less = NEO_FMA(power, neo_expm1_tail_SUFFIX(r), power - 1.0f);
-  const REAL y = copysign(less / (less + 2.0f), x);
-  return x != x ? x : y;
+  return copysign(less / (less + 2.0f), x);
 }
 NEO_FN REAL neo_pow_SUFFIX(REAL x, REAL y) { return pow(x, y); }
 NEO_FN REAL neo_shift_SUFFIX(REAL x, REAL s) {

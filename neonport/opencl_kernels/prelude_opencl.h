@@ -12,7 +12,7 @@
 #define NEO_INF INFINITY
 typedef long neo_i64;
 typedef ulong neo_word;
-#ifdef FP_FAST_FMAF
+#if defined(FP_FAST_FMAF) || defined(NEO_FUSED) /* an option of the device */
 #define NEO_FMA(a, b, c) fma(a, b, c)
 #else
 #define NEO_FMA(a, b, c) ((a) * (b) + (c))

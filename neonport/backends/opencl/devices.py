@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from neonport.backends.contract import ProbeResult
-from neonport.backends.cpu.cpu_features import last_level_cache
+from neonport.backends.cpu.cpu_features import cpu_flags, last_level_cache
 from neonport.backends.opencl import clblast
 from neonport.backends.opencl.runtimes import load_pyopencl
 from neonport.errors import BackendUnavailable
@@ -23,6 +23,10 @@ PLATFORMS = {
 # CPU drivers that put work-items into the lanes of vectors themselves
 SCALAR = frozenset({"rusticl"})
 OWN_CACHE = frozenset({"pocl"})
+# CPU drivers whose fma is the processor's instruction; none of them defines FP_FAST_FMAF, and the
+# bit CL_FP_FMA is no guide either: Intel's leaves it out
+FUSED = frozenset({"intel", "pocl"})
+FUSED_FLAGS = frozenset({"fma", "asimd"})
 BROKEN_POCL = "3.0-rc"
 INSTALL = "install a runtime (a GPU driver; `pip install intel-opencl-rt`; Debian: pocl-opencl-icd)"
 
@@ -58,6 +62,11 @@ class Device:
     def half(self) -> bool:
         """Whether it computes in half precision; storing it needs no such thing."""
         return "cl_khr_fp16" in self.handle.extensions.split()
+
+    @property
+    def fused(self) -> bool:
+        """Whether fma is one instruction although the compiler does not say so."""
+        return self.cpu and self.platform in FUSED and not FUSED_FLAGS.isdisjoint(cpu_flags())
 
     @property
     def words(self) -> str:
@@ -99,12 +108,13 @@ class Device:
 
     @property
     def options(self) -> tuple[str, ...]:
-        """Compiler options for results as on other devices."""
+        """Compiler options: results as on other devices, and what the compiler does not say."""
         cl = load_pyopencl()
         exact = cl.device_fp_config.CORRECTLY_ROUNDED_DIVIDE_SQRT
+        found = ["-DNEO_FUSED"] if self.fused else []
         if self.handle.single_fp_config & exact:
-            return ("-cl-fp32-correctly-rounded-divide-sqrt",)
-        return ()
+            found.append("-cl-fp32-correctly-rounded-divide-sqrt")
+        return tuple(found)
 
 
 def _short(platform: Any) -> str:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import sys
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
+from neonport.backends.device.sources import bind, kernel_text
 from neonport.backends.opencl import devices
 from neonport.backends.opencl.backend import OpenCLBackend
 from neonport.errors import BackendUnavailable
@@ -42,6 +44,24 @@ def test_gpus_come_before_processors(ocl, monkeypatch):
     fake = SimpleNamespace(get_platforms=lambda: platforms, device_type=kinds, Error=real.Error)
     monkeypatch.setattr(devices, "load_pyopencl", lambda: fake)
     assert [d.platform for d in devices.list_devices()[0]] == ["nvidia", "intel"]
+
+
+def test_multiply_adds_round_once_on_processors_that_have_them(ocl, monkeypatch):
+    """x * x - (x * x as a float32) is 0 if the product is rounded, else what rounding lost."""
+    kernel = "KERNEL void k(GLOBAL float *x) { x[1] = NEO_FMA(x[0], x[0], x[1]); }\n"
+    text = kernel_text(ocl.dialect, (), np.dtype(np.float32)) + kernel
+    x = np.float32(1 + 2.0**-12)
+    lost = float(x) ** 2 - float(x * x)
+    results = []
+    for flags in ({"fma"}, {"sse2"}):
+        monkeypatch.setattr(devices, "cpu_flags", lambda flags=flags: frozenset(flags))
+        t = ocl.array([[x, -x * x]])
+        bind(ocl, text, "k", (1, 1), [t])()
+        results.append(t.get()[0, 1])
+    if ocl.device.platform in devices.FUSED:
+        assert results == [lost, 0]
+    else:
+        assert results[0] == results[1]
 
 
 def test_pyopencl_is_not_installed(monkeypatch):
