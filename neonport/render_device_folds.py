@@ -98,10 +98,12 @@ class FoldWriter(ValueWriter):
                 words = f"k{number}, o{number}, x{number}, q{number}"
                 self.put(f"neo_extend_{suffix}({total}, {words});")
 
-    def merge(self, number: int, red: Reduction, parts: list[str], prefix: str = "u") -> None:
-        """Add another total (scalar texts) to the total of an item."""
+    def merge(
+        self, number: int, red: Reduction, parts: list[str], total: list[str] | None = None
+    ) -> None:
+        """Add another total (scalar texts) to a total, that of the item if none is given."""
         suffix = self.d.suffix(self.source_type(red), 1)
-        total = self._total(prefix, number)
+        total = total or self._total("u", number)
         address = ", ".join(f"&{t}" for t in total)
         if red.op == "sum":
             self.put(f"neo_add_{suffix}({address}, {parts[0]});")
@@ -120,13 +122,22 @@ class FoldWriter(ValueWriter):
             )
 
     def merge_lanes(self, phase: int, width: int) -> None:
-        """Add the totals of the lanes (`w`) to that of the item (`u`), in order."""
+        """Add the totals of the lanes (`w`) to that of the item (`u`): halves meet each other."""
         for number, red in self.reductions(phase):
-            for lane in range(width):
-                parts = [f"{name}.s{lane:x}" for name in self._total("w", number)]
-                if red.op == "var":
-                    parts[0] = f"w{number}_0"
-                self.merge(number, red, parts)
+            kind = self.type(self.source_type(red))
+            lanes = self._total("l", number)
+            totals = self._total("w", number)
+            if red.op == "var":  # all lanes have seen as many numbers
+                totals[0] = self.splat(totals[0], self.source_type(red), width)
+            for lane, total in zip(lanes, totals, strict=True):
+                self.put(f"{kind} {lane}[{width}];")
+                self.put(self.d.store.format(p=lane, i="0", x=total, w=width))
+            self.put(f"for (int h = {width // 2}; h > 0; h >>= 1) {{")
+            self.put("for (int l = 0; l < h; ++l) {")
+            self.merge(number, red, [f"{n}[l + h]" for n in lanes], [f"{n}[l]" for n in lanes])
+            self.put("}")
+            self.put("}")
+            self.merge(number, red, [f"{n}[0]" for n in lanes])
 
     # ---- groups ------------------------------------------------------------------------------
 

@@ -7,8 +7,15 @@ NEO_FN REAL neo_le_SUFFIX(REAL a, REAL b) { return NEO_BOOL_SUFFIX(a <= b); }
 NEO_FN REAL neo_gt_SUFFIX(REAL a, REAL b) { return NEO_BOOL_SUFFIX(a > b); }
 NEO_FN REAL neo_ge_SUFFIX(REAL a, REAL b) { return NEO_BOOL_SUFFIX(a >= b); }
 NEO_FN REAL neo_where_SUFFIX(REAL c, REAL a, REAL b) { return c != (REAL)0 ? a : b; }
-NEO_FN REAL neo_max_SUFFIX(REAL a, REAL b) { return ((a > b) | (a != a)) ? a : b; }
-NEO_FN REAL neo_min_SUFFIX(REAL a, REAL b) { return ((a < b) | (a != a)) ? a : b; }
+/* as one instruction and one choice: what b has to wait for is short */
+NEO_FN REAL neo_max_SUFFIX(REAL a, REAL b) {
+  const REAL r = a > b ? a : b;
+  return a != a ? a : r;
+}
+NEO_FN REAL neo_min_SUFFIX(REAL a, REAL b) {
+  const REAL r = a < b ? a : b;
+  return a != a ? a : r;
+}
 NEO_FN REAL neo_abs_SUFFIX(REAL a) { return fabs(a); }
 NEO_FN REAL neo_sgn_SUFFIX(REAL a) {
   const REAL s = NEO_BOOL_SUFFIX(a > (REAL)0) - NEO_BOOL_SUFFIX(a < (REAL)0);
