@@ -15,6 +15,7 @@ from neonport.nest import BoundKernel
 from neonport.render_passes import kept, streamable
 
 MAX_CHUNKS = 256
+ROUNDS = 4  # vectors of a row, at least
 ALIGNED = 16  # bytes of the widest load that needs alignment
 
 
@@ -118,6 +119,9 @@ def cut(spec: BoundKernel, starts: Sequence[int], traits: Traits) -> Cut:
     if not traits.float64 and any(a.dtype == "float64" for a in kernel.accesses):
         raise DtypeError("the device has no float64; use float32 tensors")
     width = _width(kernel, traits)
+    if kernel.reductions and not kernel.column:  # lanes are worth joining after a few rounds
+        while width > 1 and sizes[-1] < ROUNDS * width:
+            width //= 2
     while width > 1 and not _fits(spec, starts, width, traits):
         width //= 2
     reach = [

@@ -142,6 +142,7 @@ class CUDABackend(CudaProducts):
         group: int,
         arguments: Sequence[Any],
         keep: Any,
+        elements: int | None = None,
     ) -> KernelLaunch:
         """A function of a module with its arguments."""
         function = program.get_function(name)

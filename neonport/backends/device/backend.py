@@ -10,6 +10,7 @@ import threading
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -83,6 +84,7 @@ class DeviceBackend(Normalization, CompiledBackend):
         group: int,
         arguments: Sequence[Any],
         keep: Any,
+        elements: int | None = None,
     ) -> NativeLaunch:
         """A launch of an entry of a program, everything prepared.
 
@@ -93,6 +95,7 @@ class DeviceBackend(Normalization, CompiledBackend):
             arguments: a Storage stands for its memory, all others are NumPy scalars. The launch
                 must not keep a Storage alive, else the memory of forgotten tensors stays in use.
             keep: what must live as long as the launch.
+            elements: how many of them the entry goes over, if that says how much there is to do.
         """
 
     # ---- statements --------------------------------------------------------------------------
@@ -185,7 +188,7 @@ class DeviceBackend(Normalization, CompiledBackend):
             words += [real(0)] * writer.k.scalars + [np.uint64(0)] * (2 * writer.k.rands)
         keep = (kept(buffers.values()), scratch)
         entries = [
-            self.bind_launch(program, name, groups, group, words, keep)
+            self.bind_launch(program, name, groups, group, words, keep, prod(spec.sizes))
             for name, groups, group in writer.launches(shape)
         ]
         if box is not None:

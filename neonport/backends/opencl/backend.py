@@ -43,7 +43,9 @@ class OpenCLBackend(DeviceBackend):
     Attributes:
         device: the device and what it can do.
         context, programs: what all backends on the device share.
-        queue: PyOpenCL's in-order queue; everything goes through it.
+        queue: PyOpenCL's in-order queue; everything goes through it, but for small launches while
+            nothing is pending.
+        here: queue for these, which runs them on the thread that calls; None if there is no such.
         progress: what is known to be done of what the queue was given.
         shared: whether the host sees the memory.
         blocks: memory.
@@ -73,6 +75,7 @@ class OpenCLBackend(DeviceBackend):
         self.context, self.programs = session.context, session.programs
         try:
             self.queue = cl.CommandQueue(self.context, self.device.handle)
+            self.here = launch.queue_here(self.context, self.device)
         except cl.Error as error:
             raise launch.failed(self.device, error) from error
         self.progress = launch.Progress()
@@ -199,13 +202,17 @@ class OpenCLBackend(DeviceBackend):
         group: int,
         arguments: Sequence[Any],
         keep: Any,
+        elements: int | None = None,
     ) -> launch.KernelLaunch:
-        """A kernel object with its arguments."""
+        """A kernel object with its arguments; small ones may run on the thread that calls."""
         words = [a.native.buffer if isinstance(a, Storage) else a for a in arguments]
         kernel = load_pyopencl().Kernel(program, name)
+        # else the queue has copies and fills to do, which `progress` does not know of
+        small = self.shared and launch.is_small(groups, elements)
         return launch.KernelLaunch(
-            self.queue, self.progress, self.device, kernel, groups, group, words, keep
-        )
+            self.queue, self.here if small else None, self.progress, self.device,
+            kernel, groups, group, words, keep,
+        )  # fmt: skip
 
     def bind_matmul(
         self, a: Tensor, b: Tensor, c: Tensor, alpha: float, beta: float

@@ -69,6 +69,11 @@ class Device:
         return self.cpu and self.platform in FUSED and not FUSED_FLAGS.isdisjoint(cpu_flags())
 
     @property
+    def runs_here(self) -> bool:
+        """Whether a queue can run kernels on the thread that calls."""
+        return "cl_intel_exec_by_local_thread" in self.handle.extensions.split()
+
+    @property
     def words(self) -> str:
         """Platform, device and driver, for people."""
         name, driver = self.handle.name.strip(), self.handle.driver_version.strip()

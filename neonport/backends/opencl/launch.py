@@ -10,6 +10,23 @@ from neonport.backends.opencl.runtimes import load_pyopencl
 from neonport.backends.opencl.sessions import forget_session
 from neonport.errors import BackendUnavailable, OutOfDeviceMemory
 
+# CL_QUEUE_THREAD_LOCAL_EXEC_ENABLE_INTEL of the extension cl_intel_exec_by_local_thread
+HERE = 1 << 31
+# what takes no longer than to wake another thread for it, measured with Intel's runtime
+SMALL, FEW = 2048, 16  # elements, work-groups
+
+
+def queue_here(context: Any, device: Device) -> Any:
+    """A queue that runs kernels on the thread that enqueues them; None if the device has none."""
+    if not device.runs_here:
+        return None
+    return load_pyopencl().CommandQueue(context, device.handle, properties=HERE)
+
+
+def is_small(groups: int, elements: int | None) -> bool:
+    """Whether a launch is worth less than to hand it to another thread."""
+    return elements is not None and elements <= SMALL and groups <= FEW
+
 
 def failed(device: Device, error: Exception) -> Exception:
     """What to raise for an error of the queue."""
@@ -57,6 +74,7 @@ class KernelLaunch:
 
     Args:
         queue: in-order queue.
+        here: queue that runs the kernel at once, for use while nothing is pending; or None.
         progress: what is known of the queue.
         device: for messages.
         kernel: PyOpenCL's, of this launch alone.
@@ -65,11 +83,14 @@ class KernelLaunch:
         keep: what must live as long as the launch.
     """
 
-    __slots__ = ("_device", "_enqueue", "_group", "_kernel", "_progress", "_queue", "_size", "keep")
+    __slots__ = (
+        "_device", "_enqueue", "_group", "_here", "_kernel", "_progress", "_queue", "_size", "keep"
+    )  # fmt: skip
 
     def __init__(
         self,
         queue: Any,
+        here: Any,
         progress: Progress,
         device: Device,
         kernel: Any,
@@ -79,6 +100,7 @@ class KernelLaunch:
         keep: Any,
     ) -> None:
         self._queue = queue
+        self._here = here
         self._progress = progress
         self._device = device
         self._kernel = kernel
@@ -89,9 +111,13 @@ class KernelLaunch:
         self.set_arguments(0, arguments)
 
     def __call__(self) -> None:
-        """Enqueue it."""
+        """Run it here if it is small and nothing is pending, else enqueue it."""
+        progress = self._progress
         try:
-            self._progress.last = self._enqueue(self._queue, self._kernel, self._size, self._group)
+            if self._here is not None and progress.last is progress.done:
+                self._enqueue(self._here, self._kernel, self._size, self._group)
+            else:
+                progress.last = self._enqueue(self._queue, self._kernel, self._size, self._group)
         except load_pyopencl().Error as error:
             raise failed(self._device, error) from error
 

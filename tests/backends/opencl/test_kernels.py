@@ -170,3 +170,30 @@ def test_host_products_wait_for_launches_only(ocl):
         assert ocl.progress.last is ocl.progress.done
     product()
     assert (c.get() == 64 * 36).all()
+
+
+def test_small_launches_run_at_once_unless_something_is_pending(ocl):
+    if ocl.here is None:
+        pytest.skip("no queue of this device runs kernels on the thread that calls")
+    progress = ocl.progress
+    small, large = ocl.ones((1, 8)), ocl.ones((64, 4096))
+    ocl.synchronize()
+    small[:] = small * 2
+    assert progress.last is progress.done
+    assert (small.native == 2).all()
+    large[:] = ocl.exp(large * 0) + small[:, :1]
+    assert progress.last is not progress.done
+    small[:] = large[-1:, -8:] * 5  # reads what is pending
+    assert progress.last is not progress.done
+    assert (small.get() == 15).all()
+    small[:] = small + 1
+    assert (small.native == 16).all()
+
+
+def test_short_rows_have_the_sums_of_long_vectors(ocl):
+    x = np.random.RandomState(7).normal(size=(40, 20)).astype(np.float32)
+    ocl.traits = replace(SHAPES["vectors"], float64=ocl.device.float64)
+    t, wide = ocl.array(x), x.astype(np.float64)
+    _close(ocl.var(t, axis=1).get(), wide.var(1, keepdims=True))
+    _close(ocl.sum(t, axis=1).get(), wide.sum(1, keepdims=True))
+    assert {v.width for _, v in ocl._writers} == {4}
