@@ -100,7 +100,7 @@ class Device:
             return Traits(
                 vector_bytes=4 if scalar else 64,
                 group=1,
-                map_group=min(128, largest),
+                map_group=min(256, largest),
                 column_group=8 if scalar else 1,
                 units=8 * units,
                 chunk=1 << 14,
