@@ -66,6 +66,7 @@ class Variant:
         boxed: whether numbers and random sources are read from memory.
         keep: length of the arrays in which costly values are kept for later passes; 0: none are.
         stream: whether whole vectors of results that the kernel does not read pass by the cache.
+        ragged: whether rows of these may begin between the borders of vectors.
     """
 
     width: int
@@ -78,6 +79,7 @@ class Variant:
     boxed: bool = False
     keep: int = 0
     stream: bool = False
+    ragged: bool = False
 
 
 @dataclass(frozen=True)
@@ -139,16 +141,20 @@ def cut(spec: BoundKernel, starts: Sequence[int], traits: Traits) -> Cut:
         group = min(traits.group, max(min(32, traits.group), 1 << (need - 1).bit_length()))
     split = bool(kernel.reductions) and chunks > 1
     keep = 0 if split or group > 1 else _keep(kernel, sizes, width, traits)
+    stored = _streamed(spec, keep > 0, traits) if width > 1 else frozenset()
+    even = not any(s % width for i in stored for s in (starts[i], *spec.strides[i][:-1]))
+    ragged = not even and _may_shift(spec, starts, width, stored)
     variant = Variant(
         width,
-        width > 1 and last % width != 0,
+        width > 1 and (ragged or last % width != 0),
         wide,
         split,
         group,
         traits.column_group if kernel.reductions else traits.map_group,
         traits.float64,
         keep=keep,
-        stream=width > 1 and _streams(spec, starts, width, keep > 0, traits),
+        stream=bool(stored) and (even or ragged),
+        ragged=ragged,
     )
     vectors = last // width + last % width
     return Cut(variant, rows, columns, chunks, chunk, vectors)
@@ -161,15 +167,28 @@ def _keep(kernel: Kernel, sizes: tuple[int, ...], width: int, traits: Traits) ->
     return traits.keep if length <= traits.keep and kept(kernel, 1) else 0
 
 
-def _streams(
-    spec: BoundKernel, starts: Sequence[int], width: int, keep: bool, traits: Traits
-) -> bool:
-    """Whether results are larger than the cache, and every vector of them lies on its own size."""
+def _streamed(spec: BoundKernel, keep: bool, traits: Traits) -> frozenset[int]:
+    """Accesses whose results are larger than the cache."""
     kernel, stored = spec.kernel, streamable(spec.kernel, keep)
     nbytes = prod(spec.sizes) * sum(np.dtype(kernel.accesses[i].dtype).itemsize for i in stored)
-    if not stored or not traits.cache or nbytes < traits.cache:
+    return stored if traits.cache and nbytes >= traits.cache else frozenset()
+
+
+def _may_shift(
+    spec: BoundKernel, starts: Sequence[int], width: int, stored: frozenset[int]
+) -> bool:
+    """Whether vectors may begin where those of the results do, instead of at the start of a row.
+
+    Not where something is folded on the way: the order of a sum must not depend on addresses.
+    """
+    kernel = spec.kernel
+    if not kernel.reductions or kernel.column or sum(kernel.axes) != 1:
         return False
-    return not any(s % width for i in stored for s in (starts[i], *spec.strides[i][:-1]))
+    folding = {r.phase for r in kernel.reductions}
+    if any(s.access in stored and s.phase in folding for s in kernel.stores):
+        return False
+    places = {tuple(s % width for s in (starts[i], *spec.strides[i][:-1])) for i in stored}
+    return len(places) == 1
 
 
 def _width(kernel: Kernel, traits: Traits) -> int:

@@ -158,6 +158,24 @@ def test_large_results_pass_by_the_cache(ocl):
     assert any("NEO_STORE_PAST(" in text for text in mains)
 
 
+@pytest.mark.parametrize("start", [0, 3, 8, 15])
+@pytest.mark.parametrize("length", [100, 107, 128])
+def test_rows_pass_by_the_cache_from_any_border_on(ocl, length, start):
+    x = np.random.RandomState(8).normal(size=(9, length)).astype(np.float32)
+    results = []
+    for cache in (0, 1):
+        ocl.traits = replace(SHAPES["vectors"], float64=ocl.device.float64, cache=cache, units=1)
+        t, y = ocl.array(x), ocl.zeros((9, length + 22))
+        y[:, start : start + length] = t - ocl.mean(t, axis=1)
+        results.append(y.get())
+    assert np.array_equal(*results)
+    want = x.astype(np.float64) - x.mean(1, keepdims=True, dtype=np.float64)
+    _close(results[1][:, start : start + length], want)
+    assert not np.delete(results[1], np.s_[start : start + length], axis=1).any()
+    texts = [w.source().partition("neo_main")[2] for w, _ in ocl._writers.values()]
+    assert any("NEO_STORE_PAST(" in text and "peel" in text for text in texts)
+
+
 def test_host_products_wait_for_launches_only(ocl):
     if not ocl.shared:
         pytest.skip("the host does not share the memory of this device")
