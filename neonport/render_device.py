@@ -424,17 +424,12 @@ class DeviceWriter(FoldWriter):
     ) -> None:
         """Items take turns over the whole vectors of the row, or over what these leave over."""
         self.width = width
-        whole, group, last = self.variant.width, self.variant.group, self.fold[-1]
+        group, last = self.variant.group, self.fold[-1]
         single = len(self.fold) == 1
         length = "(hi - lo)" if single else f"n{last}"
-        inner = f"{length} % {whole}" if tail else f"{length} / {whole}" if whole > 1 else length
         lines = [] if single else [*(f"n{a}" for a in self.fold[1:-1]), "(hi - lo)"]
         self.put("{")
-        shift = next((a for a, _ in stores if a in self.streams and self.variant.ragged), None)
-        if shift is not None:  # vectors lie as those of the results; `peel` elements come before
-            self.put(f"const neo_int peel = -(p{shift} + lo) & {whole - 1};")
-            self.put(f"const neo_int shifted = ({length} - peel) / {whole};")
-            inner = f"{length} - shifted * {whole}" if tail else "shifted"
+        inner, start = self.share(stores, length, tail)
         self.put(f"const neo_int inner = {inner};")
         self.put(f"const neo_int total = {' * '.join(['inner', *lines])};")
         blocked = self.is_blocked(phase)
@@ -446,10 +441,7 @@ class DeviceWriter(FoldWriter):
             low, high = "e0", "e1"
             self.open_block(phase, prefix, self.vector)
         self.put(f"for (neo_int e = {low}; e < {high}; e += {group}) {{")
-        start = f"{length} / {whole} * {whole} + " if tail else ""
         scale = f" * {width}" if width > 1 else ""
-        if shift is not None:
-            start = f"(e < peel ? 0 : shifted * {whole}) + " if tail else "peel + "
         if single:
             self.put(f"const neo_int r{last} = lo + {start}e{scale};")
         else:

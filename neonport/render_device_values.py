@@ -164,6 +164,30 @@ class ValueWriter:
         words = {"t": self.d.types[target], "w": width if width > 1 else ""}
         self.put(row.format(p=buffer, i=at, x=text, **words))
 
+    def share(self, stores: list[tuple[int, int]], length: str, tail: bool) -> tuple[str, str]:
+        """How many vectors of a row there are, and what comes before the number of one.
+
+        Where the results' rows begin between vectors, so many elements (`peel`) are left over that
+        all vectors lie as the results do.
+
+        Args:
+            stores: (access, node) of what is stored on the way.
+            length: elements of the row (or chunk).
+            tail: count the elements that are left over instead.
+        """
+        whole = self.variant.width
+        shift = next((a for a, _ in stores if a in self.streams and self.variant.ragged), None)
+        if shift is not None:
+            self.put(f"const neo_int peel = -(p{shift} + lo) & {whole - 1};")
+            self.put(f"const neo_int shifted = ({length} - peel) / {whole};")
+            if tail:
+                left = f"(e < peel ? 0 : shifted * {whole}) + "
+                return f"{length} - shifted * {whole}", left
+            return "shifted", "peel + "
+        if tail:
+            return f"{length} % {whole}", f"{length} / {whole} * {whole} + "
+        return f"{length} / {whole}" if whole > 1 else length, ""
+
     # ---- nodes -------------------------------------------------------------------------------
 
     def name(self, index: int) -> str:

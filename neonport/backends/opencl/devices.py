@@ -101,7 +101,7 @@ class Device:
                 vector_bytes=4 if scalar else 64,
                 group=1,
                 map_group=min(256, largest),
-                column_group=8 if scalar else 1,
+                column_group=8 if scalar else 4,
                 units=8 * units,
                 chunk=1 << 14,
                 float64=self.float64,
