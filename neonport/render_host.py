@@ -113,12 +113,16 @@ class HostWriter(HostFolds):
             self.put(f"const neo_word key{slot} = a[{word}], off{slot} = a[{word + 1}];")
 
     def _close(self) -> None:
-        self.put("}")
+        for _ in range(3 if self.turns else 1):
+            self.put("}")
         if self.streams:
             self.put("NEO_STREAMED();")
         self.put("}")
 
     def _task(self) -> None:
+        if self.turns:
+            self._open_tiles()
+            return
         self.put("for (neo_i64 t = begin; t < end; ++t) {")
         if self.k.column:
             self.put(f"const neo_i64 blocks = (n{self.inner} + {COLUMNS - 1}) / {COLUMNS};")

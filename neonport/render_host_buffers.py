@@ -33,11 +33,13 @@ class Variant:
         split: rows are few and long, and cut into chunks.
         keep: costly values are kept from one phase to the next.
         stream: results are stored past the cache.
+        turn: loads that run across the loops go through tiles.
     """
 
     split: bool = False
     keep: bool = False
     stream: bool = False
+    turn: bool = False
 
 
 class HostBuffers(HostValues):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from neonport.kernel import Kernel, Reduction
 from neonport.render import PARTIALS
-from neonport.render_host_buffers import HostBuffers
+from neonport.render_host_turned import HostTurned
 from neonport.render_host_values import COLUMNS
 
 
-class HostFolds(HostBuffers):
+class HostFolds(HostTurned):
     """Writes reductions."""
 
     # ---- reductions --------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from functools import lru_cache
 
-from neonport.kernel import UNIT, Kernel
+from neonport.kernel import ANY, UNIT, Kernel
 
 # what costs more than to write it to the nearest cache and to read it back
 COSTLY = frozenset({
@@ -85,4 +85,19 @@ def streamable(kernel: Kernel, keep: bool) -> frozenset[int]:
         and not any(
             kernel.nodes[i].op in COSTLY for i in cone(kernel, [s.source], have) if i not in have
         )
+    )
+
+
+@lru_cache(maxsize=4096)
+def turned(kernel: Kernel) -> frozenset[int]:
+    """Accesses of loads whose neighbours lie along the axis right outside the innermost one."""
+    if kernel.reductions or len(kernel.axes) < 2:
+        return frozenset()
+    return frozenset(
+        n.attr
+        for n in kernel.nodes
+        if n.op == "load"
+        and not n.row
+        and kernel.accesses[n.attr].strides[-1] == ANY
+        and kernel.accesses[n.attr].strides[-2] == UNIT
     )

@@ -23,8 +23,9 @@ from neonport.render import Arguments
 from neonport.render_host import HostWriter
 from neonport.render_host_buffers import KEPT_LENGTH, KEPT_ROWS, Variant
 from neonport.render_host_folds import scratch_words
+from neonport.render_host_turned import TURN_ROWS
 from neonport.render_host_values import COLUMNS
-from neonport.render_passes import kept, streamable
+from neonport.render_passes import kept, streamable, turned
 from neonport.storage import Storage
 
 SPLIT_ROWS = 16  # fewer rows than this are cut into chunks, if they are long
@@ -32,6 +33,8 @@ SPLIT_LENGTH = 1 << 15  # folded elements of a chunk
 MAX_CHUNKS = 256
 MAP_LENGTH = 1 << 14  # elements of a task of a kernel without reductions
 SERIAL_WORK = 1 << 15  # elements below which waking other threads costs more than it gains
+TURNED_WORK = 1 << 12  # elements of a kernel from which on tiles are worth their buffers
+TURNED_SIDE = 8  # rows and columns, at least
 TASK_WORK = 1 << 13  # elements handed to a thread at a time, at least
 
 
@@ -187,7 +190,10 @@ def task_shape(kernel: Kernel, sizes: tuple[int, ...]) -> TaskShape:
     scratch = scratch_words(kernel, rows, columns, chunks) if split else 0
     short = length <= (KEPT_ROWS if kernel.column else KEPT_LENGTH)
     keep = not split and short and bool(kept(kernel))
-    variant = Variant(split, keep, _streams(kernel, keep, sizes))
+    turn = work >= TURNED_WORK and min(sizes[-2:]) >= TURNED_SIDE and bool(turned(kernel))
+    if turn and grain:
+        grain = max(grain, min(TURN_ROWS, -(-tasks // 4)))
+    variant = Variant(split, keep, not turn and _streams(kernel, keep, sizes), turn)
     return TaskShape(variant, rows, chunks, chunk, tasks, grain, scratch)
 
 

@@ -314,10 +314,56 @@ NEO_FN void neo_uniforms(neo_word key, neo_word off, neo_i64 first, neo_i64 last
   }
 }
 
-/* ---- stores past the cache: whole lines go to memory without being read first ---- */
+/* ---- turned blocks: to[row * 64 + r] = from[r * step + row] ---- */
 #ifndef __has_builtin
 #define __has_builtin(x) 0
 #endif
+#define NEO_TURN(to, from, step, rows, count) \
+  (sizeof *(to) == 1 ? neo_turn_u8(to, from, step, rows, count) \
+   : sizeof *(to) == 2 ? neo_turn_u16(to, from, step, rows, count) \
+   : sizeof *(to) == 4 ? neo_turn_u32(to, from, step, rows, count) \
+                       : neo_turn_u64(to, from, step, rows, count))
+#if __has_builtin(__builtin_shufflevector)
+#define NEO_ZIP_LOW(a, b) __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11)
+#define NEO_ZIP_HIGH(a, b) __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15)
+#define NEO_TURN_8(T, to, from, step) { \
+    T##_8 neo_v[8], neo_z[8]; \
+    for (int k = 0; k < 8; ++k) neo_v[k] = *(const T##_8 *)((from) + k * (step)); \
+    for (int stage = 0; stage < 3; ++stage) { \
+      for (int k = 0; k < 4; ++k) { \
+        neo_z[2 * k] = NEO_ZIP_LOW(neo_v[k], neo_v[k + 4]); \
+        neo_z[2 * k + 1] = NEO_ZIP_HIGH(neo_v[k], neo_v[k + 4]); \
+      } \
+      for (int k = 0; k < 8; ++k) neo_v[k] = neo_z[k]; \
+    } \
+    for (int k = 0; k < 8; ++k) *(T##_8 *)((to) + k * 64) = neo_v[k]; \
+  }
+#else
+#define NEO_TURN_8(T, to, from, step) \
+  for (int k = 0; k < 8; ++k) \
+    for (int m = 0; m < 8; ++m) (to)[k * 64 + m] = (from)[m * (step) + k];
+#endif
+#define NEO_TURN_OF(T, BASE) \
+  typedef BASE T __attribute__((may_alias)); \
+  typedef BASE T##_8 \
+      __attribute__((vector_size(8 * sizeof(BASE)), may_alias, aligned(sizeof(BASE)))); \
+  NEO_FN void neo_turn_##T(void *out, const void *in, neo_i64 step, neo_i64 rows, neo_i64 count) { \
+    T *to = (T *)out; \
+    const T *from = (const T *)in; \
+    const neo_i64 whole_rows = rows & -8, whole = count & -8; \
+    for (neo_i64 r = 0; r < whole; r += 8) \
+      for (neo_i64 i = 0; i < whole_rows; i += 8) \
+        NEO_TURN_8(T, to + i * 64 + r, from + r * step + i, step) \
+    for (neo_i64 r = 0; r < count; ++r) \
+      for (neo_i64 i = r < whole ? whole_rows : 0; i < rows; ++i) \
+        to[i * 64 + r] = from[r * step + i]; \
+  }
+NEO_TURN_OF(u8, unsigned char)
+NEO_TURN_OF(u16, unsigned short)
+NEO_TURN_OF(u32, unsigned int)
+NEO_TURN_OF(u64, unsigned long long)
+
+/* ---- stores past the cache: whole lines go to memory without being read first ---- */
 typedef int neo_line __attribute__((vector_size(64), may_alias));
 typedef int neo_line_anywhere __attribute__((vector_size(64), may_alias, aligned(1)));
 #if __has_builtin(__builtin_nontemporal_store)
