@@ -51,6 +51,11 @@ def assert_same_file(one: Path | str, other: Path | str) -> None:
         assert value.tobytes() == other_arrays[name].tobytes(), name
 
 
+def _hear_ctrl_c() -> None:
+    """A shell starts what runs behind it deaf to SIGINT, and children inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @contextmanager
 def started(arguments: list[str]) -> Iterator[subprocess.Popen[str]]:
     """The command in a process, which does not outlive the block."""
@@ -59,6 +64,7 @@ def started(arguments: list[str]) -> Iterator[subprocess.Popen[str]]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=None if os.name == "nt" else _hear_ctrl_c,
     ) as process:
         try:
             yield process
