@@ -20,6 +20,7 @@ TILE = 32  # elements of a side
 GROUP = 256  # work-items for a tile, at most
 BLOCKS_TILE = 64  # the same, where one work-item does it
 OUTER = 3  # axes besides the two
+ONE_NUMBER = 4  # bytes that an item computes with, where the driver joins items into vectors
 EDGE = 16  # a shorter side leaves most of a tile idle
 WORTH = 1 << 14  # elements below which a launch is most of the time
 BITS = {1: "uint8", 2: "uint16", 4: "uint32", 8: "uint64"}
@@ -35,7 +36,7 @@ def form(traits: Traits) -> tuple[str, int, int]:
 def gains(traits: Traits) -> bool:
     """Whether tiles are faster than a rendered kernel."""
     # a driver that puts items into the lanes of vectors has no use for single ones (rusticl)
-    return traits.group > 1 or traits.column_group == 1
+    return traits.group > 1 or traits.vector_bytes > ONE_NUMBER
 
 
 def turned_axes(spec: BoundKernel) -> tuple[int, int] | None:

@@ -120,7 +120,7 @@ def test_tiles_are_used_where_they_gain(dev, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("group", "column_group", "gain"), [(256, 64, True), (1, 1, True), (1, 8, False)]
+    ("group", "vector_bytes", "gain"), [(256, 16, True), (1, 64, True), (1, 4, False)]
 )
-def test_a_driver_that_fills_lanes_with_items_has_no_use_for_one(group, column_group, gain):
-    assert transpose.gains(Traits(group=group, column_group=column_group)) == gain
+def test_a_driver_that_fills_lanes_with_items_has_no_use_for_one(group, vector_bytes, gain):
+    assert transpose.gains(Traits(group=group, vector_bytes=vector_bytes)) == gain

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from neonport.backends.device import transpose
 from neonport.backends.device.sources import bind, kernel_text
 from neonport.backends.opencl import devices
 from neonport.backends.opencl.backend import OpenCLBackend
@@ -91,3 +92,9 @@ def test_no_device(ocl, monkeypatch):
     assert found.state == "no-device"
     assert "platform X has no device" in found.reason
     assert "intel-opencl-rt" in found.reason
+
+
+def test_transposed_copies_on_processors_go_by_tiles(ocl):
+    if not ocl.device.cpu:
+        pytest.skip("a GPU")
+    assert transpose.gains(ocl.traits) == (ocl.device.platform not in devices.SCALAR)
