@@ -293,6 +293,8 @@ class NestBuilder:
         last = max((r.phase for r in self.reductions), default=-1)
         element = [self.nodes[n].phase + 2 for _, n, row in self.stores if not row]
         phases = max([last + 1, 1, *element])
+        if self._stores_what_a_variance_reads(phases - 1):
+            phases += 1
         stores = tuple(Store(form, node, phases - 1, row) for form, node, row in self.stores)
         kernel = Kernel(
             tuple(flags),
@@ -313,6 +315,18 @@ class NestBuilder:
             tuple(self.scalars),
             tuple(self.rands),
             self._bytes(),
+        )
+
+    def _stores_what_a_variance_reads(self, phase: int) -> bool:
+        """Whether a store would overwrite elements before the second look of a variance at them."""
+        if not any(r.op == "var" and r.phase == phase for r in self.reductions):
+            return False
+        stored = {self.forms[f][0] for f, _, row in self.stores if not row}
+        slots = {leaf.slot for leaf in stored if leaf is not None}
+        loads = [n.attr for n in self.nodes if n.op == "load"]
+        loads += [n.attr[0] for n in self.nodes if n.op == "gather"]
+        return any(
+            leaf is not None and leaf.slot in slots for leaf in (self.forms[f][0] for f in loads)
         )
 
     def _bytes(self) -> int:

@@ -150,3 +150,14 @@ def test_a_new_learning_rate_compiles_nothing(cpu):
     for rate in (0.2, 0.05, 1e-8):
         p[:] = p - rate * g
     assert cpu._jit.compiler.compiled == before
+
+
+@pytest.mark.parametrize("shape", [(3, 5), (5, 3), (70, 300), (2, 200_000)])
+@pytest.mark.parametrize("axis", [0, 1, None])
+def test_a_variance_of_what_the_same_statement_overwrites(cpu, shape, axis):
+    values = np.random.RandomState(0).normal(size=shape).astype(np.float32)
+    x, other = cpu.array(values), cpu.array(values * 0.5)
+    spread = cpu.empty(values.var(axis, keepdims=True).shape)
+    cpu.assign_many([(spread, cpu.var(x, axis=axis)), (x, other + 1.0)])
+    np.testing.assert_allclose(spread.get(), values.var(axis, keepdims=True), rtol=1e-5)
+    np.testing.assert_array_equal(x.get(), values * np.float32(0.5) + 1)
