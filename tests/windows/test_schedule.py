@@ -89,7 +89,8 @@ def test_an_outgrown_workspace_is_let_go(be):
     out = be.empty(tree.shape)
     out[:] = tree
     old = weakref.ref(be.workspace._block)
-    apply("conv", be.ones((8, 3, 20, 20, 8)), be.ones((8, 1, 3, 3, 3)), **steps).get()
+    large = be.ones((64, 3, 20, 20, 8)), be.ones((64, 1, 3, 3, 32))
+    apply("conv", *large, **steps).get()
     out[:] = tree
     gc.collect()
     assert old() is None

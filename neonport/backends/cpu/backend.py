@@ -146,7 +146,7 @@ class CPUBackend(CompiledBackend):
     def bind_call(
         self, op: str, operands: list[Tensor], target: Tensor, params: dict[str, Any]
     ) -> Callable[[], None]:
-        """Unfolding and BLAS for convolutions, strided NumPy for pooling, else the meaning."""
+        """Compiled C for convolutions and pooling, else the NumPy meaning."""
         return calls.bind(op, [t.native for t in operands], target.native, params, self.workspace)
 
     def synchronize(self) -> None:

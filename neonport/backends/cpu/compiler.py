@@ -87,7 +87,7 @@ class Compiler:
         Raises:
             CompileError: with the compiler's own words.
         """
-        missing = list(dict.fromkeys(s for s in sources if self._key(s) not in self._loaded))
+        missing = [s for s in dict.fromkeys(sources) if self._key(s, extra) not in self._loaded]
         if len(missing) > 1:
             with ThreadPoolExecutor(min(len(missing), os.cpu_count() or 1)) as pool:
                 list(pool.map(lambda s: self.load(s, extra), missing))
@@ -95,7 +95,7 @@ class Compiler:
 
     def load(self, source: str, extra: Sequence[str] = ()) -> ctypes.CDLL:
         """The library of a text, from memory, disk or the compiler."""
-        key = self._key(source)
+        key = self._key(source, extra)
         library = self._loaded.get(key)
         if library is None:
             path = cache_dir() / "jit" / f"{key}.so"
@@ -109,8 +109,9 @@ class Compiler:
                 library = self._loaded.setdefault(key, library)
         return library
 
-    def _key(self, source: str) -> str:
-        return hashlib.sha256(f"{self.identity}\n{source}".encode()).hexdigest()[:40]
+    def _key(self, source: str, extra: Sequence[str]) -> str:
+        words = f"{self.identity} {list(extra)}\n{source}"
+        return hashlib.sha256(words.encode()).hexdigest()[:40]
 
     def _open(self, path: Path) -> ctypes.CDLL | None:
         try:

@@ -1,4 +1,7 @@
-"""Convolutions on the host: windows are unfolded block by block, then a BLAS product.
+"""Convolutions on the host: compiled C (`conv_direct.py`), or a BLAS product of unfolded windows.
+
+Windows are unfolded, block by block, without a compiler and for sizes that the compiled code does
+not like:
 
     conv         y      = filters.T @ unfolded(x)
     conv_filter  df     = sum over blocks of unfolded(x) @ e.T
@@ -13,13 +16,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from math import prod
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from neonport.backends.cpu import blas
-from neonport.backends.cpu.workspace import Carver, Workspace
+from neonport.backends.cpu import blas, native
+from neonport.backends.cpu.conv_direct import direct_of
+from neonport.backends.cpu.geometry import Geometry, geometry_of
+from neonport.backends.cpu.workspace import Carver, Workspace, staged
 from neonport.windows import cells, of_maps
 
 Bound = Callable[[], None]
@@ -28,36 +33,6 @@ Range = tuple[int, int]
 
 BLOCK_BYTES = 4 << 20  # of the unfolded block: a part of the cache that the cores share
 MIN_COLUMNS = 1024  # narrower products lose more than the cache gives
-
-
-class Geometry(NamedTuple):
-    """Sizes of one convolution.
-
-    Attributes:
-        maps, filters: C and K.
-        images, window, counts: (D, H, W), (T, R, S), (M, P, Q).
-        batch: N.
-    """
-
-    maps: int
-    filters: int
-    images: Ints
-    window: Ints
-    counts: Ints
-    batch: int
-    padding: Ints
-    stride: Ints
-    dilation: Ints
-
-    @property
-    def rows(self) -> int:
-        """Numbers in one window over all maps: rows of the unfolded matrix."""
-        return self.maps * prod(self.window)
-
-    @property
-    def plain(self) -> bool:
-        """Whether the images are their own unfolded matrix."""
-        return self.window == (1, 1, 1) and self.stride == (1, 1, 1) and self.padding == (0, 0, 0)
 
 
 def boxes(counts: Ints, most: int) -> Iterator[tuple[Range, Range, Range]]:
@@ -93,44 +68,44 @@ def bind(op: str, operands: list[np.ndarray], target: np.ndarray, params: dict[s
         params: of the op.
         workspace: where it unfolds.
     """
-    geometry = _geometry(op, operands, target, params)
-    kinds: dict[str, type[Any]] = {"conv": _Forward, "conv_data": _Data, "conv_filter": _Filter}
-    make = kinds[op]
-    return workspace.bind(lambda carver: make(geometry, operands, target, carver).run)
-
-
-def _geometry(
-    op: str, operands: list[np.ndarray], target: np.ndarray, params: dict[str, Any]
-) -> Geometry:
-    x, f, y = {
-        "conv": (*operands, target),
-        "conv_data": (target, *operands),
-        "conv_filter": (operands[0], target, operands[1]),
-    }[op]
-    steps = (params["padding"], params["stride"], params["dilation"])
-    return Geometry(
-        x.shape[0], f.shape[-1], x.shape[1:4], f.shape[1:4], y.shape[1:4], x.shape[-1], *steps
+    geometry = geometry_of(op, operands, target, params)
+    return workspace.bind(
+        lambda carver: staged(
+            operands, target, carver, lambda inputs, out: _call(op, geometry, inputs, out, carver)
+        )
     )
 
 
+def _call(
+    op: str, geometry: Geometry, operands: list[np.ndarray], out: np.ndarray, carver: Carver
+) -> Bound:
+    """A product where the images are their own unfolded matrix; compiled C where it can be."""
+    library = None if geometry.plain else native.library("conv.c", REAL=out.dtype.name)
+    if library is not None:
+        direct = direct_of(library)
+        make = {"conv": direct.forward, "conv_data": direct.data, "conv_filter": direct.filter}
+        call = make[op](geometry, operands[0], operands[1], out, carver)
+        if call is not None:
+            return call
+    kinds: dict[str, type[_Pass]] = {"conv": _Forward, "conv_data": _Data, "conv_filter": _Filter}
+    return kinds[op](geometry, operands, out, carver).run
+
+
 class _Pass(ABC):
-    """What the three have in common: contiguous operands, blocks, the unfolded matrix.
+    """What the three have in common: blocks, the unfolded matrix.
 
     Steps are prepared as calls without arguments; `run` makes them in order.
     """
 
     def __init__(
-        self, geometry: Geometry, operands: list[np.ndarray], target: np.ndarray, carver: Carver
+        self, geometry: Geometry, operands: list[np.ndarray], out: np.ndarray, carver: Carver
     ) -> None:
         self.geometry = geometry
         self.carver = carver
         self.counting = carver.block is None
         self.calls: list[Bound] = []
-        self.dtype = target.dtype
-        out = target if target.flags.c_contiguous else carver.array(target.shape, target.dtype)
-        self.prepare([self._contiguous(a) for a in operands], out)
-        if out is not target:
-            self._copy(target, out)
+        self.dtype = out.dtype
+        self.prepare(operands, out)
 
     @abstractmethod
     def prepare(self, operands: list[np.ndarray], out: np.ndarray) -> None:
@@ -152,13 +127,6 @@ class _Pass(ABC):
     def _zero(self, target: np.ndarray) -> None:
         if target.size:
             self.calls.append(lambda: target.fill(0))
-
-    def _contiguous(self, array: np.ndarray) -> np.ndarray:
-        if array.flags.c_contiguous:
-            return array
-        copy = self.carver.array(array.shape, array.dtype)
-        self._copy(copy, array)
-        return copy
 
     def _product(self, a: np.ndarray, b: np.ndarray, c: np.ndarray, beta: float = 0.0) -> None:
         if not self.counting:

@@ -98,9 +98,9 @@ class HostJit:
         source = files("neonport.backends.cpu").joinpath("runtime.c").read_text()
         runtime = compiler.load(source, ["-pthread"])
         self._runtime = runtime
-        self._run = runtime.neo_run
-        self._run.argtypes = (ctypes.c_void_p,)
-        self._run.restype = None
+        self.run = runtime.neo_run
+        self.run.argtypes = (ctypes.c_void_p,)
+        self.run.restype = None
         runtime.neo_set_threads.argtypes = (ctypes.c_int64,)
         threads.on_change(runtime.neo_set_threads)
         self._codes: dict[tuple[Kernel, Variant], Code] = {}
@@ -140,13 +140,25 @@ class HostJit:
                 signed[arguments.address(i)] = place[0].address + place[1]
         for i, axis in arguments.strides:
             signed[arguments.stride(i, axis)] = spec.strides[i][axis]
-        program = np.zeros(1 + 4 * len(code.entries), np.int64)
-        program[0] = len(code.entries)
-        for i, (address, parallel) in enumerate(code.entries):
-            tasks = shape.tasks if parallel else shape.rows
-            grain = shape.grain if parallel else 0
-            program[1 + 4 * i : 5 + 4 * i] = (address, words.ctypes.data, tasks, grain)
-        return HostLaunch(self._run, program, words, arguments, (keep, scratch, code))
+        entries = [
+            (address, words, *((shape.tasks, shape.grain) if parallel else (shape.rows, 0)))
+            for address, parallel in code.entries
+        ]
+        program = make_program(entries)
+        return HostLaunch(self.run, program, words, arguments, (keep, scratch, code))
+
+
+def make_program(launches: Sequence[tuple[int, np.ndarray, int, int]]) -> np.ndarray:
+    """What the runtime runs in order: code address, argument words, tasks and grain of each.
+
+    Args:
+        launches: a grain of 0 runs all tasks on the calling thread. The words must outlive it.
+    """
+    program = np.zeros(1 + 4 * len(launches), np.int64)
+    program[0] = len(launches)
+    for i, (address, words, tasks, grain) in enumerate(launches):
+        program[1 + 4 * i : 5 + 4 * i] = (address, words.ctypes.data, tasks, grain)
+    return program
 
 
 @dataclass(frozen=True)

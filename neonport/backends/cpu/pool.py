@@ -1,17 +1,25 @@
-"""Pooling on the host: NumPy over strided views, once for each cell of the window."""
+"""Pooling on the host: compiled C over rows of samples, see `pool.c`.
+
+Without a compiler NumPy does it over strided views, once for each cell of the window.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 from typing import Any
 
 import numpy as np
 
-from neonport.backends.cpu.workspace import Carver, Workspace
+from neonport.backends.cpu import native
+from neonport.backends.cpu.workspace import Carver, Workspace, staged
 from neonport.windows import inside_count, pool_cells
 
 Bound = Callable[[], None]
 Cells = list[tuple[int, tuple[slice, ...], tuple[slice, ...]]]
+
+SERIAL_WORK = 1 << 15  # cells below which waking other threads costs more than it gains
+TASK_WORK = 1 << 13  # cells handed to a thread at a time, at least
 
 
 def bind(op: str, operands: list[np.ndarray], target: np.ndarray, params: dict[str, Any],
@@ -25,8 +33,43 @@ def bind(op: str, operands: list[np.ndarray], target: np.ndarray, params: dict[s
         params: of the op.
         workspace: for what lies between.
     """
-    make = _PASSES[op]
-    return workspace.bind(lambda carver: make(operands, target, params, carver))
+    index = {"pool_index": target, "unpool": operands[-1], "pool_pick": operands[-1]}
+    number = index[op].dtype.name if op in index else "int32"
+    compiled = native.library("pool.c", REAL=operands[0].dtype.name, INDEX=number)
+    if compiled is None:
+        make = _PASSES[op]
+        return workspace.bind(lambda carver: make(operands, target, params, carver))
+    library = compiled
+    return workspace.bind(
+        lambda carver: staged(
+            operands, target, carver, lambda inputs, out: _rows(library, op, inputs, out, params)
+        )
+    )
+
+
+def _rows(
+    library: native.Library,
+    op: str,
+    operands: list[np.ndarray],
+    target: np.ndarray,
+    params: dict[str, Any],
+) -> Bound:
+    """Compiled C, a task a row of the target."""
+    values, index = operands[0], operands[-1]
+    to_cells = op in ("unpool", "spread")
+    images, windows = (target, values) if to_cells else (values, target)
+    *rows, samples = target.shape
+    words = [
+        values.ctypes.data, index.ctypes.data, target.ctypes.data, samples, *images.shape[:4],
+        *windows.shape[:4], *params["window"], *params["padding"], *params["stride"],
+        int(params.get("how") == "avg"),
+    ]  # fmt: skip
+    name = f"neo_{op}"
+    if op == "pool":
+        name = "neo_pool_max" if params["how"] == "max" else "neo_pool_sum"
+    tasks = prod(rows)
+    grain = max(1, TASK_WORK // samples) if tasks * samples >= SERIAL_WORK else 0
+    return library.bind(name, words, tasks, grain, (operands, target))
 
 
 def _cells(cells: tuple[int, ...], counts: tuple[int, ...], params: dict[str, Any]) -> Cells:

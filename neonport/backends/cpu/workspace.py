@@ -73,3 +73,38 @@ class Workspace:
                 call()
 
         return run
+
+
+def staged(
+    operands: list[np.ndarray],
+    target: np.ndarray,
+    carver: Carver,
+    make: Callable[[list[np.ndarray], np.ndarray], Callable[[], None]],
+) -> Callable[[], None]:
+    """A call on C-contiguous arrays; those that are not are copied before and after it.
+
+    Args:
+        operands: of any layout.
+        target: of any layout; shares no memory with the operands.
+        carver: where the copies lie.
+        make: makes the call from operands and target.
+    """
+
+    def near(array: np.ndarray) -> np.ndarray:
+        contiguous = array.flags.c_contiguous
+        return array if contiguous else carver.array(array.shape, array.dtype)
+
+    inputs, out = [near(a) for a in operands], near(target)
+    call = make(inputs, out)
+    before = [(i, a) for i, a in zip(inputs, operands, strict=True) if i is not a]
+    if not before and out is target:
+        return call
+
+    def run() -> None:
+        for copy, array in before:
+            np.copyto(copy, array)
+        call()
+        if out is not target:
+            np.copyto(target, out)
+
+    return run
