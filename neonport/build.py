@@ -4,34 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from neonport.builders import keep_reduction, power
-from neonport.builders import reduction as known_reduction
+from neonport import builders
+from neonport.builders import emit as emit
+from neonport.builders import expression as expression
+from neonport.builders import power
 from neonport.errors import DtypeError, ShapeError, UnknownOpError
 from neonport.ops import OPS, Kind
-from neonport.optree import Expression, OpTreeNode, apply, as_operand, transpose
-from neonport.shape import as_shape, normalize_axes, normalize_axis
+from neonport.optree import OpTreeNode, apply, transpose
+from neonport.shape import as_shape, normalize_axis
 
 if TYPE_CHECKING:
     from neonport.tensor import Tensor
-
-
-def emit(node: Any, out: Tensor | None) -> Any:
-    """The node, or `out` after the node was assigned to it."""
-    if out is None:
-        return node
-    out[:] = node
-    return out
-
-
-def expression(a: Any, op: str) -> Any:
-    """Return `a` if it is a tensor or a tree.
-
-    Raises:
-        DtypeError: a number, an ndarray, anything else.
-    """
-    if not isinstance(as_operand(a, op), Expression):
-        raise DtypeError(f"{op}: needs a tensor or an op-tree, not the number {a}")
-    return a
 
 
 def reduction(op: str, a: Any, axis: Any) -> OpTreeNode:
@@ -40,14 +23,7 @@ def reduction(op: str, a: Any, axis: Any) -> OpTreeNode:
     Raises:
         ShapeError: an axis out of range, or named twice; several axes of argmax or argmin.
     """
-    known = known_reduction(op)(a, axis)
-    if known is not None:
-        return known
-    shape = expression(a, op).sig.shape
-    axes = normalize_axes(axis, len(shape), op)
-    if op in ("argmax", "argmin") and len(axes) not in (1, len(shape)):
-        raise ShapeError(f"{op}: one axis, or None for all of shape {shape}; not {axis}")
-    return keep_reduction(a, axis, apply(op, a, axes=axes))
+    return builders.reduction(op)(a, axis)
 
 
 def take(a: Any, indices: Any, axis: Any) -> OpTreeNode:

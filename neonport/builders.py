@@ -3,6 +3,9 @@
 Everything here gives the node that `apply` gives, and in any unusual case calls it. What a builder
 derived from the structure of its operands it finds again by small integers: a structure's `uid` is
 followed by numbers that are nobody else's, one for each builder.
+
+A node is filled slot by slot: a constructor with arguments takes twice as long. For the same reason
+the functions of a backend are builders themselves, with `out` behind the operands.
 """
 
 from __future__ import annotations
@@ -12,9 +15,10 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from neonport.errors import DtypeError
+from neonport.errors import DtypeError, ShapeError
 from neonport.ops import OPS
-from neonport.optree import Expression, OpTreeNode, apply, as_operand, make_node
+from neonport.optree import Expression, OpTreeNode, apply, as_operand
+from neonport.shape import normalize_axes
 from neonport.signature import MAX_DERIVED, UID_STEP, Signature
 from neonport.traced import Traced
 
@@ -28,20 +32,24 @@ def _next_code() -> int:
 
 
 @cache
-def unary(name: str) -> Callable[[Any], OpTreeNode]:
-    """The builder of an element-wise op on one operand."""
-    new: Any = tuple.__new__
-    node = OpTreeNode
+def unary(name: str) -> Callable[..., Any]:
+    """The function of an element-wise op on one operand: its node, or `out` after it ran."""
+    new = OpTreeNode
     code = _next_code()
 
-    def build(a: Any) -> OpTreeNode:
+    def build(a: Any, out: Any = None) -> Any:
         try:
-            out = a.sig.derived[code]
+            sig = a.sig.derived[code]
         except (AttributeError, KeyError):  # not an expression, or the first of its structure
-            return first(a)
-        if out.large:
-            return make_node(out, (a,))
-        return new(node, (out, (a,), a.tokens, a.scalars))
+            node = None
+        else:
+            node = new()
+            node.sig = sig
+            node._first = a
+            node._second = node._found = None
+        if node is None:
+            node = first(a)
+        return node if out is None else emit(node, out)
 
     def first(a: Any) -> OpTreeNode:
         made = apply(name, a)
@@ -49,85 +57,124 @@ def unary(name: str) -> Callable[[Any], OpTreeNode]:
             _keep(a.sig, code, made.sig)
         return made
 
-    build.__name__ = name
-    build.__doc__ = OPS[name].summary
-    return build
+    return _described(build, name)
 
 
 @cache
-def binary(name: str) -> Callable[[Any, Any], OpTreeNode]:
-    """The builder of an op on two operands, of which either may be a number."""
+def binary(name: str) -> Callable[..., Any]:
+    """The function of an op on two operands, of which either may be a number."""
     direct = operator(name)
 
-    def build(a: Any, b: Any) -> OpTreeNode:
-        if isinstance(a, Expression):
-            node: OpTreeNode = direct(a, b)
-            if node is not NotImplemented:
-                return node
-        return apply(name, a, b)
+    def build(a: Any, b: Any, out: Any = None) -> Any:
+        node = direct(a, b)
+        if node is NotImplemented:
+            node = apply(name, a, b)  # which says what is wrong
+        return node if out is None else emit(node, out)
 
+    return _described(build, name)
+
+
+def _described(build: Callable[..., Any], name: str) -> Callable[..., Any]:
+    build.__name__ = name
+    build.__doc__ = f"{OPS[name].summary}, element by element; an op-tree, or `out`."
     return build
 
 
 @cache
-def reduction(name: str) -> Callable[[Any, Any], OpTreeNode | None]:
-    """The builder of a reduction along one axis, or over all: None where it was not built before.
+def reduction(name: str) -> Callable[[Any, Any], OpTreeNode]:
+    """The builder of a reduction; axis None, an int or several, which are kept with length 1.
 
-    The result of `keep_reduction` is found the next time.
+    It raises ShapeError for an axis out of range, or named twice; several axes of argmax or argmin.
     """
-    new: Any = tuple.__new__
-    node = OpTreeNode
+    new = OpTreeNode
 
-    def build(a: Any, axis: Any) -> OpTreeNode | None:
-        if axis is not None and type(axis) is not int:  # True and 1.0 equal 1 and are no axes
-            return None
-        try:
-            out = a.sig.derived.get((name, axis))
-        except AttributeError:
-            return None
-        if out is None or out.large:
-            return None
-        return new(node, (out, (a,), a.tokens, a.scalars))
+    def build(a: Any, axis: Any) -> OpTreeNode:
+        if axis is None or type(axis) is int:  # True and 1.0 equal 1 and are no axes
+            try:
+                sig = a.sig.derived[name, axis]
+            except (AttributeError, KeyError):
+                pass
+            else:
+                node = new()
+                node.sig = sig
+                node._first = a
+                node._second = node._found = None
+                return node
+        return first(a, axis)
+
+    def first(a: Any, axis: Any) -> OpTreeNode:
+        shape = expression(a, name).sig.shape
+        axes = normalize_axes(axis, len(shape), name)
+        if name in ("argmax", "argmin") and len(axes) not in (1, len(shape)):
+            raise ShapeError(f"{name}: one axis, or None for all of shape {shape}; not {axis}")
+        made = apply(name, a, axes=axes)
+        if axis is None or type(axis) is int:
+            _keep(a.sig, (name, axis), made.sig)
+        return made
 
     return build
 
 
-def keep_reduction(a: Any, axis: Any, made: OpTreeNode) -> OpTreeNode:
-    """Remember a reduction of `a` along an axis as it was given; returns the node."""
-    if axis is None or type(axis) is int:
-        _keep(a.sig, (made.op, axis), made.sig)
-    return made
+_sum = reduction("sum")
+
+
+def mean(a: Any, axis: Any) -> OpTreeNode:
+    """Node of sum(a, axis) * (1 / elements)."""
+    total = _sum(a, axis)
+    sig = total.sig
+    scaled = sig.derived.get("mean")
+    if scaled is None:
+        made: OpTreeNode = total * sig.part
+        _keep(sig, "mean", made.sig)
+        return made
+    node = OpTreeNode()
+    node.sig = scaled
+    node._first = total
+    node._second = sig.part
+    node._found = None
+    return node
+
+
+def expression(a: Any, op: str) -> Any:
+    """Return `a` if it is a tensor or a tree.
+
+    Raises:
+        DtypeError: a number, an ndarray, anything else.
+    """
+    if not isinstance(as_operand(a, op), Expression):
+        raise DtypeError(f"{op}: needs a tensor or an op-tree, not the number {a}")
+    return a
+
+
+def emit(node: Any, out: Any) -> Any:
+    """The node, or `out` after the node was assigned to it."""
+    if out is None:
+        return node
+    out[:] = node
+    return out
 
 
 def where(condition: Any, a: Any, b: Any) -> OpTreeNode:
     """Node of `a` where the condition is not 0, else `b`."""
     try:
-        sig = condition.sig
-    except AttributeError:
-        return apply("where", condition, a, b)
-    uids: list[int] = []
-    tokens, scalars = condition.tokens, condition.scalars
-    for x in (a, b):
-        if type(x) is float or type(x) is int:
-            uids.append(0)
-            scalars += (x,)
-        elif isinstance(x, Expression) and not x.sig.constant:
-            uids.append(x.sig.uid)
-            tokens += x.tokens
-            scalars += x.scalars
-        else:
-            return apply("where", condition, a, b)
-    key = ("where", *uids)
-    out = sig.derived.get(key)
-    if out is None:
+        key = (
+            0 if type(a) is float or type(a) is int else a.sig.uid,
+            0 if type(b) is float or type(b) is int else b.sig.uid,
+        )
+        sig = condition.sig.derived.get(key)
+    except AttributeError:  # an operand of another kind
+        sig = key = None
+    if sig is None:
         made = apply("where", condition, a, b)
-        if not sig.constant:
-            _keep(sig, key, made.sig)
+        if key and not any(isinstance(x, Expression) and x.sig.constant for x in (condition, a, b)):
+            _keep(condition.sig, key, made.sig)
         return made
-    if out.large:
-        return make_node(out, (condition, a, b))
-    new: Any = tuple.__new__
-    node: OpTreeNode = new(OpTreeNode, (out, (condition, a, b), tokens, scalars))
+    node = OpTreeNode()
+    node.sig = sig
+    node._first = condition
+    node._second = a
+    node._third = b
+    node._found = None
     return node
 
 
@@ -142,60 +189,60 @@ def _keep(sig: Signature, key: Any, out: Signature) -> None:
 @cache
 def operator(name: str, reflected: bool = False) -> Callable[[Any, Any], Any]:
     """The method of a binary operator; it returns NotImplemented for what is no operand."""
-    op = OPS[name]
-    new: Any = tuple.__new__
-    node = OpTreeNode
+    new = OpTreeNode
     code = _next_code()  # found again as derived[operand's uid + code]: no key has to be built
 
     def method(self: Any, other: Any) -> Any:
-        sig = self.sig
+        kind = type(other)
+        try:
+            if kind is float or kind is int:
+                sig = self.sig.derived[code]
+            else:
+                sig = self.sig.derived[other.sig.uid + code]
+        except (AttributeError, KeyError):  # no operand, or the first of its structure
+            pass
+        else:
+            node = new()
+            node.sig = sig
+            node._first = self
+            node._second = other
+            node._found = None
+            return node
+        return first(self, other)  # not above: errors would speak of the key as well
+
+    def turned(self: Any, other: Any) -> Any:
         kind = type(other)
         if kind is float or kind is int:
-            out = sig.derived.get(code)
-            if out is None:
-                if sig.constant:
-                    return apply(name, other, self) if reflected else apply(name, self, other)
-                out = _derive(sig, code, name, (other, self) if reflected else (self, other))
-            if out.large:
-                return make_node(out, (other, self) if reflected else (self, other))
-            if reflected:
-                return new(node, (out, (other, self), self.tokens, (other,) + self.scalars))  # noqa: RUF005
-            return new(node, (out, (self, other), self.tokens, self.scalars + (other,)))  # noqa: RUF005
-        try:
-            other_sig = other.sig
-        except AttributeError:
+            sig = self.sig.derived.get(code)
+            if sig is not None:
+                node = new()
+                node.sig = sig
+                node._first = other
+                node._second = self
+                node._found = None
+                return node
+        return first(self, other)
+
+    def first(self: Any, other: Any) -> Any:
+        if not isinstance(self, Expression):
+            return apply(name, self, other)
+        number = not isinstance(other, Expression)
+        if number and type(other) not in (float, int, Traced):
             try:
                 other = as_operand(other, name)
             except DtypeError:
                 if hasattr(other, "__array__"):
                     raise
                 return NotImplemented
-            if type(other) is Traced:
-                return apply(name, other, self) if reflected else apply(name, self, other)
-            return method(self, other)
-        if reflected:
-            return apply(name, other, self)
-        out = sig.derived.get(other_sig.uid + code)
-        if out is None:
-            if sig.constant or other_sig.constant:
-                return apply(name, self, other)
-            out = _derive(sig, other_sig.uid + code, name, (self, other))
-        if out.large:
-            return make_node(out, (self, other))
-        return new(
-            node, (out, (self, other), self.tokens + other.tokens, self.scalars + other.scalars)
-        )
+        made = apply(name, other, self) if reflected else apply(name, self, other)
+        if not (self.sig.constant or (not number and (reflected or other.sig.constant))):
+            _keep(self.sig, code if number else other.sig.uid + code, made.sig)
+        return made
 
-    method.__name__ = name
-    method.__doc__ = op.summary
-    return method
-
-
-def _derive(sig: Signature, key: int, name: str, operands: tuple[Any, Any]) -> Signature:
-    """Signature of a binary op by way of `apply`; kept under `key` for the next time."""
-    out: Signature = apply(name, *operands).sig
-    _keep(sig, key, out)
-    return out
+    found = turned if reflected else method
+    found.__name__ = name
+    found.__doc__ = OPS[name].summary
+    return found
 
 
 _OPERATORS = {
@@ -229,9 +276,9 @@ _power = operator("pow")
 def power(a: Any, b: Any) -> OpTreeNode:
     """A ** b; the exponents 2 and 0.5 become `sqr` and `sqrt`, as in NumPy's operator."""
     exponent = as_operand(b, "pow")
-    if not isinstance(exponent, Expression) and exponent in _POWERS:
-        return _POWERS[exponent](a)
-    return _power(a, exponent) if isinstance(a, Expression) else apply("pow", a, exponent)
+    special = None if isinstance(exponent, Expression) else _POWERS.get(exponent)
+    node: OpTreeNode = _power(a, exponent) if special is None else special(a)
+    return node
 
 
 setattr(Expression, "__pow__", power)  # noqa: B010

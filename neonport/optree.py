@@ -1,15 +1,14 @@
 """Op-trees: immutable expressions that compute nothing until they are assigned.
 
-Building a node is the hot path of user code, so a node is a tuple and everything that follows from
-the *structure* alone (shape, dtype, checks) lives in a `Signature` that is derived once and found
-again through the cache of its first operand.
+Building a node is the hot path of user code, so a node holds its operands and nothing else.
+Everything that follows from the *structure* alone (shape, dtype, checks, where the tensors and
+numbers are) lives in a `Signature` that is derived once and found again through the cache of its
+first operand.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections import namedtuple
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,16 +18,13 @@ from neonport.errors import ConfigurationError, DtypeError, ShapeError, UnknownO
 from neonport.ops import OPS
 from neonport.rules import LEADING
 from neonport.shape import Shape
-from neonport.signature import SCALAR, Signature
+from neonport.signature import SCALAR, Leaves, Signature
 from neonport.traced import Traced
 
 if TYPE_CHECKING:
     from neonport.backends.backend import Backend
     from neonport.explain import Explanation
     from neonport.tensor import Tensor
-
-
-fresh_token: Callable[[], int] = itertools.count(1).__next__
 
 
 class Expression:
@@ -73,29 +69,52 @@ class Expression:
         def __ge__(self, other: Any) -> OpTreeNode: ...
 
 
-if TYPE_CHECKING:
-    # a tuple's comparisons give bools, ours trees: hidden from type checkers
-
-    class _Fields:
-        args: tuple[Any, ...]
-else:
-    _Fields = namedtuple("_Fields", "sig args tokens scalars")
-
-
-class OpTreeNode(Expression, _Fields):
+class OpTreeNode(Expression):
     """An application of an op to tensors, nodes and numbers.
+
+    Made by operators, by functions of a backend and by `apply`; immutable. To neon's users it looks
+    like neon's tuple `(op_dict, left, right)`.
 
     Attributes:
         sig: structure, shape and dtype.
-        args: operands: Tensor, OpTreeNode or number.
-        tokens: identities of the tensors below, in order (the node's own when it is large).
-        scalars: numbers below, in order (empty when it is large).
-
-    To neon's users it looks like neon's tuple `(op_dict, left, right)`.
     """
 
-    __slots__ = ()
-    __hash__ = Expression.__hash__
+    # the builders fill the slots: `_found` with None, `_third` where there are three operands
+    __slots__ = ("_first", "_found", "_second", "_third", "sig")
+
+    if TYPE_CHECKING:
+        _first: Any
+        _second: Any
+        _third: Any
+        _found: Leaves | None
+
+    @property
+    def args(self) -> tuple[Any, ...]:
+        """Operands: Tensor, OpTreeNode or number."""
+        arity = self.sig.op.arity
+        if arity == 2:
+            return self._first, self._second
+        if arity == 1:
+            return (self._first,)
+        return (self._first, self._second, self._third) if arity else ()
+
+    @property
+    def leaves(self) -> Leaves:
+        """Identities of the tensors below, in order, and the numbers below, in order.
+
+        A large node has an identity of its own instead of them.
+        """
+        return self._found or self.sig.read(self)
+
+    @property
+    def tokens(self) -> tuple[int, ...]:  # type: ignore[override]
+        """Identities of the tensors below, in order (the node's own when it is large)."""
+        return self.leaves[0]
+
+    @property
+    def scalars(self) -> tuple[float, ...]:  # type: ignore[override]
+        """Numbers below, in order (empty when the node is large)."""
+        return self.leaves[1]
 
     @property
     def op(self) -> str:
@@ -127,12 +146,12 @@ class OpTreeNode(Expression, _Fields):
     @property
     def left(self) -> Any:
         """First operand or None."""
-        return self.args[0] if self.args else None
+        return self._first
 
     @property
     def right(self) -> Any:
         """Second operand or None."""
-        return self.args[1] if len(self.args) > 1 else None
+        return self._second
 
     @property
     def T(self) -> OpTreeNode:
@@ -256,21 +275,12 @@ class OpTreeNode(Expression, _Fields):
         return build(op, a, b, out, **kwargs)
 
 
-def make_node(sig: Signature, args: tuple[Any, ...]) -> OpTreeNode:
+def make_node(sig: Signature, args: Sequence[Any]) -> OpTreeNode:
     """Make a node from checked parts."""
-    tokens: tuple[int, ...] = ()
-    scalars: tuple[float, ...] = ()
-    if sig.large or sig.op.arity == 0:
-        tokens = (fresh_token(),)
-    else:
-        for arg, arg_sig in zip(args, sig.args, strict=True):
-            if arg_sig is SCALAR:
-                scalars += (arg,)
-            else:
-                tokens += arg.tokens
-                scalars += arg.scalars
-    new: Any = tuple.__new__
-    node: OpTreeNode = new(OpTreeNode, (sig, args, tokens, scalars))
+    node = OpTreeNode()
+    node.sig = sig
+    node._first, node._second, node._third = (*args, None, None, None)[:3]
+    node._found = None
     return node
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -20,12 +21,17 @@ if TYPE_CHECKING:
 MAX_DERIVED = 4096
 
 
-# Past this many leaves a node is looked up by its identity instead of by structure: a shared
+# Past this many leaves or ops a node is looked up by its identity instead of by structure: a shared
 # sub-tree counts as often as it occurs, and gradients share a lot.
 MAX_LEAVES = 64
+MAX_OPS = 256
 UID_STEP = 64  # more than there are operators: uid + operator is a key that needs no tuple
 
 _next_uid = itertools.count(1).__next__
+fresh_token: Callable[[], int] = itertools.count(1).__next__
+
+Leaves = tuple[tuple[int, ...], tuple[float, ...]]
+"""Identities of the tensors below a node, in order, and the numbers below it, in order."""
 
 
 class Signature:
@@ -37,8 +43,9 @@ class Signature:
         shape: result shape; axes in `wild` get their size from the assignment target.
         dtype: compute dtype of a node, storage dtype of a tensor, None of a number.
         backend: the backend of the tensors below, None if there is none.
-        leaves: number of leaves, counted with multiplicity.
+        leaves, ops: number of leaves and of ops, counted with multiplicity.
         large: whether nodes of this structure are looked up by identity.
+        read: collects the leaves of a node of this structure, and keeps them with the node.
         uid: number of this structure; the numbers up to the next one are its owner's to give out.
         constant: whether it is an element-wise op on numbers only, so a number itself.
         part: 1 / (elements that a reduction folds into one), nan of none; nan of other ops.
@@ -49,7 +56,9 @@ class Signature:
     dtype: Any  # np.dtype, or None
     backend: Backend | None
     leaves: int
+    ops: int
     open: bool
+    read: Callable[[Any], Leaves]
 
     __slots__ = (
         "args",
@@ -61,8 +70,10 @@ class Signature:
         "leaves",
         "op",
         "open",
+        "ops",
         "params",
         "part",
+        "read",
         "shape",
         "uid",
         "wild",
@@ -86,7 +97,9 @@ class Signature:
         self.backend = backend
         self.wild = wild
         self.leaves = sum(a.leaves for a in args) if op else 1
-        self.large = self.leaves > MAX_LEAVES
+        self.ops = 1 + sum(a.ops for a in args) if op else 0
+        self.large = self.leaves > MAX_LEAVES or self.ops > MAX_OPS
+        self.read = _identity if self.large or not args else _first_read
         self.uid = UID_STEP * _next_uid()
         self.constant = (
             op is not None and op.kind is Kind.ELEMENTWISE and all(a is SCALAR for a in args)
@@ -108,6 +121,58 @@ class Signature:
                 self.derived.clear()
             self.derived[key] = found
         return found
+
+
+def _identity(node: Any) -> Leaves:
+    """What a large node, or one without operands, is looked up by: itself."""
+    found: Leaves = node._found or ((fresh_token(),), ())
+    node._found = found
+    return found
+
+
+def _first_read(node: Any) -> Leaves:
+    sig: Signature = node.sig
+    sig.read = _reader(sig)
+    return sig.read(node)
+
+
+_OPERANDS = ("_first", "_second", "_third")
+
+
+def _reader(sig: Signature) -> Callable[[Any], Leaves]:
+    """Compile the walk over a structure: it is the same for all nodes that have it.
+
+    The text names a node once and each leaf where it hangs, such as
+
+        n1 = n0._first
+        n0._found = found = ((n1._first.token, n1._second.token,), (n0._second,))
+        return found
+    """
+    lines: list[str] = []
+    tokens: list[str] = []
+    scalars: list[str] = []
+    stack = [(sig, "n0")]
+    names = itertools.count(1)
+    while stack:
+        part, place = stack.pop()
+        if part is SCALAR:
+            scalars.append(place)
+        elif part.op is None:
+            tokens.append(f"{place}.token")
+        elif not part.args:
+            tokens.append(f"{place}.tokens[0]")
+        else:
+            name = place if place == "n0" else f"n{next(names)}"
+            if name != place:
+                lines.append(f"{name} = {place}")
+            below = [(a, f"{name}.{at}") for a, at in zip(part.args, _OPERANDS, strict=False)]
+            stack.extend(reversed(below))
+    first, second = ("".join(f"{at}, " for at in places) for places in (tokens, scalars))
+    lines += [f"n0._found = found = (({first}), ({second}))", "return found"]
+    scope: dict[str, Any] = {}
+    exec("def read(n0):\n " + "\n ".join(lines), scope)  # names above are all that is in it
+    read: Callable[[Any], Leaves] = scope["read"]
+    return read
 
 
 SCALAR = Signature(None, (), {}, (1, 1), None, None)

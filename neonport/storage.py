@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from neonport.optree import fresh_token
 from neonport.shape import Shape, layouts_overlap, span
+from neonport.signature import fresh_token
 
 Layout = tuple[Shape, Shape, int]
 

@@ -62,6 +62,7 @@ class Tensor(Expression):
         "sig",
         "storage",
         "strides",
+        "token",
         "tokens",
     )
     scalars = ()
@@ -89,7 +90,8 @@ class Tensor(Expression):
         self.kahan_count = self.kahan_reset = 0
         self._native: Any = None
         self.sig = backend.leaf_signature(dtype, self.shape)
-        self.tokens = (storage.token(dtype, layout),)
+        self.token = storage.token(dtype, layout)
+        self.tokens = (self.token,)
 
     # ---- facts -------------------------------------------------------------------------------
 
@@ -288,10 +290,15 @@ class Tensor(Expression):
             if isinstance(target, OpTreeNode):
                 scatter(target, slice(None), value)
                 return
-        kind = type(value)
-        if kind is OpTreeNode or kind is Tensor:
-            bound = target.backend.bound.get((target.tokens, value.sig, value.tokens))
-            if bound is not None and bound(value.scalars):
+        if type(value) is OpTreeNode:
+            sig = value.sig
+            tokens, scalars = value._found or sig.read(value)
+            bound = target.backend.bound.get((target.token, sig, tokens))
+            if bound is not None and bound(scalars):
+                return
+        elif type(value) is Tensor:
+            bound = target.backend.bound.get((target.token, value.sig, value.tokens))
+            if bound is not None and bound(()):
                 return
         target.backend.assign(target, value)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,40 +17,31 @@ from neonport.shape import normalize_axis
 from neonport.tensor import Tensor
 
 
-def _unary(name: str) -> Callable[..., Any]:
-    make = builders.unary(name)
-
-    def function(self: Any, a: Any, out: Tensor | None = None) -> Any:
-        return make(a) if out is None else emit(make(a), out)
-
-    function.__name__ = name
-    function.__doc__ = f"{OPS[name].summary}, element by element; an op-tree, or `out`."
-    return function
+def _unary(name: str) -> Any:
+    return staticmethod(builders.unary(name))
 
 
-def _binary(name: str) -> Callable[..., Any]:
-    make = builders.binary(name)
-
-    def function(self: Any, a: Any, b: Any, out: Tensor | None = None) -> Any:
-        return make(a, b) if out is None else emit(make(a, b), out)
-
-    function.__name__ = name
-    function.__doc__ = f"{OPS[name].summary}, element by element; an op-tree, or `out`."
-    return function
+def _binary(name: str) -> Any:
+    return staticmethod(builders.binary(name))
 
 
-def _reduction(name: str, default: int | None) -> Callable[..., Any]:
+def _reduction(name: str, default: int | None) -> Any:
+    make = builders.reduction(name)
+
     def function(
-        self: Any, a: Any, axis: Any = default, out: Tensor | None = None, keepdims: bool = True
+        a: Any, axis: Any = default, out: Tensor | None = None, keepdims: bool = True
     ) -> Any:
-        node = build.reduction(name, a, axis)
+        node = make(a, axis)
         return node if out is None else emit(node, out)
 
     function.__name__ = name
     function.__doc__ = (
         f"{OPS[name].summary}; the axis stays with length 1 (`keepdims` is accepted and ignored)."
     )
-    return function
+    return staticmethod(function)
+
+
+_var = builders.reduction("var")
 
 
 class OpCatalogue(Randomness):
@@ -106,7 +96,8 @@ class OpCatalogue(Randomness):
 
     def where(self, condition: Any, a: Any, b: Any, out: Tensor | None = None) -> Any:
         """A where the condition is not 0, else b; an op-tree, or `out`."""
-        return emit(builders.where(condition, a, b), out)
+        node = builders.where(condition, a, b)
+        return node if out is None else emit(node, out)
 
     def clip(self, a: Any, a_min: Any, a_max: Any, out: Tensor | None = None) -> Any:
         """minimum(maximum(a, a_min), a_max), both bounds inclusive; bounds may be tensors."""
@@ -125,8 +116,8 @@ class OpCatalogue(Randomness):
         keepdims: bool = True,
     ) -> Any:
         """Sum / n over an axis or all; `partial` is accepted for neon."""
-        node = build.reduction("sum", a, axis)
-        return emit(node * node.sig.part, out)
+        node = builders.mean(a, axis)
+        return node if out is None else emit(node, out)
 
     def var(
         self,
@@ -139,7 +130,8 @@ class OpCatalogue(Randomness):
     ) -> Any:
         """Biased variance; `binary=True` replaces the square by `shift(x, x)`."""
         if not binary:
-            return emit(build.reduction("var", a, axis), out)
+            node = _var(a, axis)
+            return node if out is None else emit(node, out)
         centred = a - self.mean(a, axis)
         return self.mean(apply("shift", centred, centred), axis, out=out)
 
@@ -152,7 +144,7 @@ class OpCatalogue(Randomness):
         keepdims: bool = True,
     ) -> Any:
         """Square root of the biased variance."""
-        return emit(self.sqrt(build.reduction("var", a, axis)), out)
+        return emit(self.sqrt(_var(a, axis)), out)
 
     def _index_tensor(self, indices: Any, size: int | None, axis: int) -> Any:
         """Indices as something a node can hold; host lists are checked and copied over."""

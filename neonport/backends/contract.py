@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -332,21 +332,24 @@ class Contract(ABC):
         return values if dtype is None else values.astype(dtype)
 
 
-def statement_key(pairs: Sequence[tuple[Tensor, Any]]) -> tuple[Any, tuple[float, ...]]:
+def statement_key(pairs: Iterable[tuple[Tensor, Any]]) -> tuple[Any, tuple[float, ...]]:
     """What a statement is found by, and the numbers in it.
 
-    The key of a single assignment is flat: `Tensor.__setitem__` makes it without a call.
+    The key has three parts an assignment; `Tensor.__setitem__` makes that of one without a call.
     """
     parts: list[Any] = []
     scalars: tuple[float, ...] = ()
     for target, value in pairs:
-        if isinstance(value, (float, int)):
-            parts.append((target.tokens, SCALAR, ()))
+        if type(value) is OpTreeNode:
+            tokens, numbers = value._found or value.sig.read(value)
+            parts += (target.token, value.sig, tokens)
+            scalars += numbers
+        elif isinstance(value, (float, int)):
+            parts += (target.token, SCALAR, ())
             scalars += (value,)
         else:
-            parts.append((target.tokens, value.sig, value.tokens))
-            scalars += value.scalars
-    return (parts[0] if len(parts) == 1 else tuple(parts)), scalars
+            parts += (target.token, value.sig, value.tokens)
+    return tuple(parts), scalars
 
 
 def _is_array(value: Any) -> bool:

@@ -11,7 +11,7 @@ from neonport import builders
 from neonport.errors import DtypeError, ShapeError
 from neonport.ops import OPS, Kind
 from neonport.optree import apply
-from neonport.signature import MAX_LEAVES
+from neonport.signature import MAX_LEAVES, MAX_OPS
 
 UNARY = sorted(n for n, op in OPS.items() if op.kind is Kind.ELEMENTWISE and op.arity == 1)
 BINARY = sorted(n for n, op in OPS.items() if op.kind is Kind.ELEMENTWISE and op.arity == 2)
@@ -100,3 +100,58 @@ def test_what_is_remembered_is_bounded(be):
     for i in range(20_000):
         builders._keep(sig, ("test", i), sig)
     assert len(sig.derived) < 5_000
+
+
+def test_leaves_are_read_in_the_order_of_the_formula(be):
+    x, y = be.array(np.ones((2, 3))), be.array(np.ones((1, 3)))
+    part = 2.0 * x
+    tree = be.where(part > y, be.sum(x - 3.0, axis=0) / part, 4) ** 5.5
+    a, b = x.token, y.token
+    assert tree.tokens == (a, b, a, a)
+    assert tree.scalars == (2.0, 3.0, 2.0, 4, 5.5)
+    assert (tree.tokens, tree.scalars) == tree.leaves == apply("neg", tree).leaves
+
+
+def test_a_source_is_one_leaf_wherever_it_stands(be):
+    x, noise = be.array(np.ones((2, 3))), be.rand(shape=(2, 3))
+    tree = x * noise + noise
+    assert tree.tokens == (x.token, *noise.tokens, *noise.tokens)
+    assert be.rand(shape=(2, 3)).tokens != noise.tokens
+
+
+def test_deep_trees_are_known_by_identity(be):
+    x = be.array(np.full((2, 2), 0.5))
+    tree = x
+    for _ in range(MAX_OPS):
+        tree = -tree
+    assert tree.tokens == (x.token,)
+    deeper = -tree
+    assert deeper.tokens == deeper.tokens != (-tree).tokens
+    out = be.empty((2, 2))
+    for _ in range(2):
+        out[:] = deeper
+        assert np.array_equal(out.get(), -x.get())
+
+
+def test_nodes_are_immutable(be):
+    tree = be.array(np.ones((2, 3))) + 1.0
+    for name in ("op", "args", "left", "right", "shape", "dtype", "tokens", "scalars", "new"):
+        with pytest.raises(AttributeError):
+            setattr(tree, name, None)
+
+
+def test_errors_speak_of_the_operands_only(be):
+    x, y = be.array(np.ones((2, 3))), be.array(np.ones((4, 5)))
+    mistakes = [
+        lambda: x + y,
+        lambda: be.maximum(x, y),
+        lambda: be.exp("a"),
+        lambda: be.sum(x, axis=7),
+        lambda: be.mean("a", axis=1),
+        lambda: be.where(x, y, 1.0),
+        lambda: be.where(x, "a", 1.0),
+    ]
+    for mistake in mistakes:
+        with pytest.raises((ShapeError, DtypeError)) as caught:
+            mistake()
+        assert caught.value.__context__ is None

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib.resources import files
 from math import prod
 from struct import Struct
@@ -45,8 +45,10 @@ class Code:
     entries: tuple[tuple[int, bool], ...]
 
 
-class HostLaunch:
+class HostLaunch(partial[None]):
     """A kernel's entries bound to an argument block; calling it runs them in order.
+
+    It is the runtime's entry point with its argument given, so that a call passes no Python.
 
     Args:
         run: the runtime's entry point.
@@ -56,23 +58,26 @@ class HostLaunch:
         keep: what must live as long as the launch (code, temporaries).
     """
 
-    __slots__ = ("_address", "_numbers", "_pack", "_program", "_rands", "_run", "_words", "keep")
+    __slots__ = ("_numbers", "_pack", "_program", "_rands", "_words", "keep")
+    _numbers: int
+    _pack: Callable[..., None]
+    _program: np.ndarray
+    _rands: int
+    _words: np.ndarray
+    keep: Any
 
-    def __init__(
-        self, run: Any, program: np.ndarray, words: np.ndarray, arguments: Arguments, keep: Any
-    ) -> None:
-        self._run = run
+    def __new__(
+        cls, run: Any, program: np.ndarray, words: np.ndarray, arguments: Arguments, keep: Any
+    ) -> HostLaunch:
+        """Bind the entry point to the records."""
+        self = super().__new__(cls, run, program.ctypes.data)
         self._program = program
-        self._address = program.ctypes.data
         self._words = words
         self._pack = Struct(f"{arguments.kernel.scalars}d").pack_into
         self._numbers = 8 * arguments.scalars
         self._rands = arguments.rands
         self.keep = keep
-
-    def __call__(self) -> None:
-        """Run the entries."""
-        self._run(self._address)
+        return self
 
     def set_numbers(self, numbers: Sequence[float]) -> None:
         """Replace the number arguments."""
@@ -98,9 +103,9 @@ class HostJit:
         source = files("neonport.backends.cpu").joinpath("runtime.c").read_text()
         runtime = compiler.load(source, ["-pthread"])
         self._runtime = runtime
-        self.run = runtime.neo_run
-        self.run.argtypes = (ctypes.c_void_p,)
-        self.run.restype = None
+        self.run, self._run_briefly = runtime.neo_run, ctypes.PyDLL(runtime._name).neo_run
+        for run in (self.run, self._run_briefly):
+            run.argtypes, run.restype = (ctypes.c_void_p,), None
         runtime.neo_set_threads.argtypes = (ctypes.c_int64,)
         threads.on_change(runtime.neo_set_threads)
         self._codes: dict[tuple[Kernel, Variant], Code] = {}
@@ -145,7 +150,9 @@ class HostJit:
             for address, parallel in code.entries
         ]
         program = make_program(entries)
-        return HostLaunch(self.run, program, words, arguments, (keep, scratch, code))
+        # what is over before another thread could take over keeps the interpreter's lock
+        run = self.run if shape.grain else self._run_briefly
+        return HostLaunch(run, program, words, arguments, (keep, scratch, code))
 
 
 def make_program(launches: Sequence[tuple[int, np.ndarray, int, int]]) -> np.ndarray:

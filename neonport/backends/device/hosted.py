@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from neonport.optree import OpTreeNode, walk
+from neonport.optree import OpTreeNode, make_node, walk
 from neonport.tensor import Tensor
 
 
@@ -21,5 +21,5 @@ def on_host(operand: Any) -> Any:
 
     for node in walk(operand):
         args = tuple(moved(a) for a in node.args)
-        done[id(node)] = OpTreeNode(node.sig, args, node.tokens, node.scalars)  # type: ignore[call-arg]
+        done[id(node)] = make_node(node.sig, args)
     return moved(operand)
