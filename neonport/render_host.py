@@ -20,7 +20,7 @@ from neonport.render_host_folds import HostFolds
 from neonport.render_host_values import COLUMNS
 
 BLOCK = 1024  # elements whose partial sum is kept in the compute dtype
-LANES = 64  # partial sums of a block, four of the widest registers
+LANES = 32  # partial results of a block, two of the widest registers; the prelude joins as many
 BUFFERED = 256  # elements that go through a buffer in one go
 ROWS = 32  # folded positions whose partial sum is kept in the compute dtype, per column
 
@@ -253,7 +253,7 @@ class HostWriter(HostFolds):
             self.put("}")
             return
         if self._in_lanes(reductions, sources):
-            self._lanes(bounds, reductions, values, total)
+            self._lanes(bounds, reductions, values, sources, total)
             return
         # the position of the best element is carried from one iteration to the next
         if not any(r.op.startswith("arg") for _, r in reductions):
@@ -267,30 +267,49 @@ class HostWriter(HostFolds):
         bounds: tuple[str, str],
         reductions: list[tuple[int, Reduction]],
         values: Callable[[], None],
+        sources: list[int],
         total: str,
     ) -> None:
-        """Sums in several registers: one addition need not wait for the one before it."""
+        """Partial results in several registers: no operation need wait for the one before it."""
         last = self.fold[-1]
-        names = [f"{total}{n}" for n, _ in reductions]
+        each = f"const neo_i64 r{last} = g + lane;"
         self.put("{")
-        for name, (_, red) in zip(names, reductions, strict=True):
-            kind = self.type(self._source_type(red))
-            self.put(f"{kind} {name}_lane[{LANES}] NEO_ALIGNED = {{0}};")
+        for number, red in reductions:
+            kind, start = self._lane_start(red)
+            name = f"{total}{number}_lane"
+            self.put(f"{kind} {name}[{LANES}] NEO_ALIGNED;")
+            self.put(f"for (int lane = 0; lane < {LANES}; ++lane) {name}[lane] = {start};")
         self.put(f"neo_i64 g = {bounds[0]};")
         self.put(f"for (; g + {LANES} <= {bounds[1]}; g += {LANES}) {{")
         self.lane = "_lane[lane]"
-        for count in (str(LANES), f"(int)({bounds[1]} - g)"):
-            self.put("NEO_SIMD()")
-            self.put(f"for (int lane = 0; lane < {count}; ++lane) {{")
-            self.put(f"const neo_i64 r{last} = g + lane;")
-            values()
-            self.put("}")
-            if count == str(LANES):
-                self.put("}")
+        self.put("NEO_SIMD()")
+        self.put(f"for (int lane = 0; lane < {LANES}; ++lane) {{")
+        self.put(each)
+        have = set(self.have)
+        values()
+        self.put("}")
+        self.put("}")
+        # What is left of the row. Where loads can be masked it takes all lanes, without a branch.
+        left = f"NEO_MASKED({LANES}, left)" if self._maskable(sources) else "left"
+        self.put(f"const int left = (int)({bounds[1]} - g);")
+        self.put("NEO_SIMD()")
+        self.put(f"for (int lane = 0; lane < {left}; ++lane) {{")
+        for number, red in reductions:
+            kind, start = self._lane_start(red)
+            self.put(f"{kind} y{number} = {start};")
+        self.put("if (lane < left) {")
+        self.put(each)
+        self.have = have
+        self.apart = True
+        values()
+        self.apart = False
+        self.put("}")
+        for number, red in reductions:
+            self._merge_lane(red, f"{total}{number}_lane[lane]", f"y{number}")
+        self.put("}")
         self.lane = ""
-        for name in names:
-            self.put(f"NEO_SIMD(reduction(+:{name}))")
-            self.put(f"for (int lane = 0; lane < {LANES}; ++lane) {name} += {name}_lane[lane];")
+        for number, red in reductions:
+            self.put(f"{total}{number} = {self._across(red)}({total}{number}_lane);")
         self.put("}")
 
     def _row_stores(self) -> None:

@@ -15,12 +15,15 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from neonport.kernel import UNIT, Reduction
 from neonport.render_host_values import COLUMNS, HostValues
 from neonport.render_passes import COSTLY, cone, kept, streamable
 
 KEPT_LENGTH = 4096  # elements of a row whose values are kept, at most
-IN_LANES = 16  # values computed for sums that are made in lanes, at most
+IN_LANES = 16  # values computed for partial results that are made in lanes, at most
+COSTLY_IN_LANES = 1  # costly ones among them
 DRAWN = 1024  # elements of a block for which random numbers are drawn, at most
 KEPT_ROWS = 64  # folded positions of a block of columns whose values are kept, at most
 
@@ -53,6 +56,7 @@ class HostBuffers(HostValues):
         self.have: set[int] = set()
         self.ahead: dict[int, str] = {}
         self.lane = ""  # suffix of a partial sum inside a loop over lanes
+        self.apart = False  # whether what goes into it is kept apart, in a variable
 
     # ---- values that a later phase reads again -----------------------------------------------
 
@@ -83,13 +87,21 @@ class HostBuffers(HostValues):
         self.have.update(self.keeps.intersection(nodes))
 
     def _in_lanes(self, reductions: Sequence[tuple[int, Reduction]], wanted: Sequence[int]) -> bool:
-        """Whether sums are made in lanes: it writes the values twice, so they must be few.
+        """Whether results are made in lanes: it writes the values twice, so they must be few.
 
         What is kept does not count, for the order of the additions is the same in all variants.
         """
         nodes = cone(self.k, wanted)
-        cheap = len(nodes) <= IN_LANES and not any(self.k.nodes[i].op in COSTLY for i in nodes)
-        return cheap and bool(reductions) and all(r.op in ("sum", "var") for _, r in reductions)
+        few = len(nodes) <= IN_LANES
+        few = few and sum(self.k.nodes[i].op in COSTLY for i in nodes) <= COSTLY_IN_LANES
+        return few and bool(reductions) and not any(r.op.startswith("arg") for _, r in reductions)
+
+    def _maskable(self, wanted: Sequence[int]) -> bool:
+        """Whether all that is needed can be loaded under a mask: neighbours, 4 bytes or wider."""
+        loads = [self.k.nodes[i] for i in cone(self.k, wanted) if self.k.nodes[i].args == ()]
+        found = [self.k.accesses[n.attr] for n in loads if n.op == "load"]
+        sizes = [np.dtype(a.dtype).itemsize for a in found if a.strides[-1] == UNIT]
+        return len(sizes) == len(loads) and min(sizes, default=0) >= 4
 
     # ---- random numbers ----------------------------------------------------------------------
 

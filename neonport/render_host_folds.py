@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from neonport.kernel import Kernel, Reduction
-from neonport.render import PARTIALS
+from neonport.render import PARTIALS, SUFFIX
 from neonport.render_host_turned import HostTurned
 from neonport.render_host_values import COLUMNS
+
+# what joins the partial results in lanes
+ACROSS = {"sum": "total", "var": "total", "max": "most", "min": "least"}
 
 
 class HostFolds(HostTurned):
@@ -55,25 +58,22 @@ class HostFolds(HostTurned):
                 self.put(f"{kind} x{number}{self._array()};")
                 self._each(f"x{number}[j] = {'-' if red.op == 'max' else ''}NEO_INF;")
                 return []
-            suffix = "f32" if self._source_type(red) == "float32" else "f64"
-            self.put(f"neo_key_{suffix} x{number} = NEO_{red.op.upper()}_START_{suffix};")
+            key, start = self._lane_start(red)
+            self.put(f"{key} x{number} = {start};")
             return [f"reduction({red.op}:x{number})"]
         return []
 
     def _accumulate(self, number: int, red: Reduction) -> None:
         value, at = self._name(red.source, False), self._at() or self.lane
-        dtype = self._source_type(red)
-        suffix = "f32" if dtype == "float32" else "f64"
+        suffix = SUFFIX[self._source_type(red)]
         if red.op in ("sum", "var"):
-            self.put(f"x{number}{at} += {value};")
+            self._into(number, red, f"x{number}{at}", value)
         elif red.op in ("max", "min"):
             if self.k.column:
                 self.put(f"x{number}[j] = neo_{red.op}_{suffix}({value}, x{number}[j]);")
             else:
-                key = f"neo_{red.op}key_{suffix}({value})"
-                better = ">" if red.op == "max" else "<"
-                self.put(f"const neo_key_{suffix} k{number} = {key};")
-                self.put(f"x{number} = k{number} {better} x{number} ? k{number} : x{number};")
+                self.put(f"const neo_key_{suffix} k{number} = neo_{red.op}key_{suffix}({value});")
+                self._into(number, red, f"x{number}{at}", f"k{number}")
         else:
             best, place = f"u{number}_0{at}", f"u{number}_1{at}"
             index = f"(double)(p{red.index} + {self._position(red.index, False)})"  # type: ignore[arg-type]
@@ -81,6 +81,31 @@ class HostFolds(HostTurned):
             self.put(f"const int k{number} = {place} < 0 || {better};")
             self.put(f"{best} = k{number} ? (double){value} : {best};")
             self.put(f"{place} = k{number} ? {index} : {place};")
+
+    def _into(self, number: int, red: Reduction, partial: str, value: str) -> None:
+        """Take a value into a partial result, or lay it aside for that."""
+        if self.apart:
+            self.put(f"y{number} = {value};")
+        else:
+            self._merge_lane(red, partial, value)
+
+    def _merge_lane(self, red: Reduction, partial: str, value: str) -> None:
+        if red.op in ("sum", "var"):
+            self.put(f"{partial} += {value};")
+        else:
+            better = ">" if red.op == "max" else "<"
+            self.put(f"{partial} = {value} {better} {partial} ? {value} : {partial};")
+
+    def _lane_start(self, red: Reduction) -> tuple[str, str]:
+        """C type of a partial result, and what it is before there is any value."""
+        dtype = self._source_type(red)
+        if red.op in ("sum", "var"):
+            return self.type(dtype), "0"
+        return f"neo_key_{SUFFIX[dtype]}", f"NEO_{red.op.upper()}_START_{SUFFIX[dtype]}"
+
+    def _across(self, red: Reduction) -> str:
+        """The function that makes one result of those in lanes."""
+        return f"neo_{ACROSS[red.op]}_{SUFFIX[self._source_type(red)]}"
 
     def _centre(self, number: int, red: Reduction) -> None:
         """Mean of the block (of `x`), and the sum of squares around it (in `q`)."""
@@ -95,7 +120,7 @@ class HostFolds(HostTurned):
         kind, at = self.type(self._source_type(red)), self._at()
         value = self._name(red.source, False)
         self.put(f"const {kind} d{number} = {value} - m{number}{at};")
-        self.put(f"q{number}{at or self.lane} += d{number} * d{number};")
+        self._into(number, red, f"q{number}{at or self.lane}", f"d{number} * d{number}")
 
     def _flush(self, number: int, red: Reduction, bounds: tuple[str, str]) -> None:
         """Merge the partial of a block into the total."""
@@ -104,7 +129,7 @@ class HostFolds(HostTurned):
         if red.op == "sum":
             self._each(f"{total[0]} += (double)x{number}{at};")
         elif red.op in ("max", "min"):
-            suffix = "f32" if self._source_type(red) == "float32" else "f64"
+            suffix = SUFFIX[self._source_type(red)]
             block = f"x{number}{at}"
             if not self.k.column:
                 block = f"neo_{red.op}unkey_{suffix}({block})"
