@@ -42,9 +42,10 @@ class Ours:
     def job(self) -> Job:
         """The statement, built and run."""
         be, tensors, formula = self.be, self.tensors, self.tree.formula
+        once, targets = self.once, self.targets  # as many as there are values, see `pairs`
 
         def many() -> None:
-            be.assign_many(self.pairs())
+            be.assign_many(zip(targets, once or formula(be, **tensors)))  # noqa: B905
 
         if len(self.targets) > 1 or self.once:
             run = many

@@ -11,7 +11,7 @@ import threading
 import weakref
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from math import prod
+from math import copysign, prod
 from typing import Any, Protocol
 
 import numpy as np
@@ -82,7 +82,7 @@ class Statement:
         self.rand_sizes = rand_sizes
         self.slots = scalar_slots(scalars)
         self.first = sorted(set(self.slots))
-        self.last = scalars
+        self._taken(scalars)
         self.numbers = numbers
         self.traced = [i for i, n in enumerate(numbers) if type(n) is Traced]
         self._set_numbers(numbers)
@@ -102,12 +102,25 @@ class Statement:
         for launch, slots in self.numbered:
             launch.set_numbers([numbers[s] for s in slots])
 
+    def _taken(self, scalars: tuple[float, ...]) -> None:
+        self.last = scalars
+        self.zeros = [i for i, number in enumerate(scalars) if number == 0]
+
+    def zeros_differ(self, scalars: tuple[float, ...]) -> bool:
+        """Whether a zero among numbers equal to the last ones has the other sign: 0.0 == -0.0."""
+        last = self.last
+        for i in self.zeros:
+            number = scalars[i]
+            if number is not last[i] and copysign(1.0, number) != copysign(1.0, last[i]):
+                return True
+        return False
+
     def update(self, scalars: tuple[float, ...]) -> bool:
         """Take other numbers; False if their pattern of equal ones differs."""
         if self.fixed or scalar_slots(scalars) != self.slots:
             return False
         self._set_numbers([float(scalars[i]) for i in self.first])
-        self.last = scalars
+        self._taken(scalars)
         return True
 
     def _draw(self) -> None:
@@ -240,7 +253,10 @@ class CompiledBackend(Backend):
             (run,) = statement.launches
 
         def recall(scalars: tuple[float, ...]) -> bool:
-            if scalars != statement.last and not statement.update(scalars):
+            same = scalars == statement.last
+            if same and statement.zeros:
+                same = not statement.zeros_differ(scalars)
+            if not same and not statement.update(scalars):
                 return False
             run()
             return True

@@ -230,7 +230,8 @@ class Contract(ABC):
             AliasError: two targets share memory.
             ShapeError, TypeError, BackendMismatchError, ReadOnlyError: before anything is written.
         """
-        pairs = list(pairs)
+        if type(pairs) is not list:
+            pairs = list(pairs)
         try:
             key, scalars = statement_key(pairs)
         except AttributeError:  # not tensors: the checks below say what is wrong

@@ -143,6 +143,13 @@ def test_numbers_that_become_equal_or_differ_are_told_apart(cpu):
         np.testing.assert_array_equal(y.get(), np.full((2, 2), expected))
 
 
+def test_a_zero_that_changes_its_sign_is_another_number(cpu):
+    x, y = cpu.array(np.ones((2, 3))), cpu.empty((2, 3))
+    for zero in (0.0, -0.0, 0.0, 0, -0.0):
+        y[:] = 1.0 / (x * zero)
+        assert np.all(y.get() == np.copysign(np.inf, zero))
+
+
 def test_a_new_learning_rate_compiles_nothing(cpu):
     p, g = cpu.array(np.ones((4, 4))), cpu.array(np.ones((4, 4)))
     p[:] = p - 0.1 * g
