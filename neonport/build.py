@@ -23,7 +23,8 @@ def reduction(op: str, a: Any, axis: Any) -> OpTreeNode:
     Raises:
         ShapeError: an axis out of range, or named twice; several axes of argmax or argmin.
     """
-    return builders.reduction(op)(a, axis)
+    node: OpTreeNode = builders.reduction(op)(a, axis)
+    return node
 
 
 def take(a: Any, indices: Any, axis: Any) -> OpTreeNode:

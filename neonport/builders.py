@@ -57,7 +57,7 @@ def unary(name: str) -> Callable[..., Any]:
             _keep(a.sig, code, made.sig)
         return made
 
-    return _described(build, name)
+    return _described(build, name, "element by element; an op-tree, or `out`.")
 
 
 @cache
@@ -71,24 +71,27 @@ def binary(name: str) -> Callable[..., Any]:
             node = apply(name, a, b)  # which says what is wrong
         return node if out is None else emit(node, out)
 
-    return _described(build, name)
+    return _described(build, name, "element by element; an op-tree, or `out`.")
 
 
-def _described(build: Callable[..., Any], name: str) -> Callable[..., Any]:
+def _described(build: Callable[..., Any], name: str, about: str) -> Callable[..., Any]:
     build.__name__ = name
-    build.__doc__ = f"{OPS[name].summary}, element by element; an op-tree, or `out`."
+    build.__doc__ = f"{OPS[name].summary}, {about}"
     return build
 
 
 @cache
-def reduction(name: str) -> Callable[[Any, Any], OpTreeNode]:
-    """The builder of a reduction; axis None, an int or several, which are kept with length 1.
+def reduction(name: str, default: int | None = None) -> Callable[..., Any]:
+    """The function of a reduction over an axis, several, or all: its node, or `out` after it ran.
 
-    It raises ShapeError for an axis out of range, or named twice; several axes of argmax or argmin.
+    Args:
+        name: of the op.
+        default: axis where none is given.
     """
     new = OpTreeNode
 
-    def build(a: Any, axis: Any) -> OpTreeNode:
+    def build(a: Any, axis: Any = default, out: Any = None, keepdims: bool = True) -> Any:
+        node = None
         if axis is None or type(axis) is int:  # True and 1.0 equal 1 and are no axes
             try:
                 sig = a.sig.derived[name, axis]
@@ -99,8 +102,9 @@ def reduction(name: str) -> Callable[[Any, Any], OpTreeNode]:
                 node.sig = sig
                 node._first = a
                 node._second = node._found = None
-                return node
-        return first(a, axis)
+        if node is None:
+            node = first(a, axis)
+        return node if out is None else emit(node, out)
 
     def first(a: Any, axis: Any) -> OpTreeNode:
         shape = expression(a, name).sig.shape
@@ -112,7 +116,8 @@ def reduction(name: str) -> Callable[[Any, Any], OpTreeNode]:
             _keep(a.sig, (name, axis), made.sig)
         return made
 
-    return build
+    about = "the axis stays with length 1 (`keepdims` is accepted and ignored)."
+    return _described(build, name, about)
 
 
 _sum = reduction("sum")
@@ -120,7 +125,7 @@ _sum = reduction("sum")
 
 def mean(a: Any, axis: Any) -> OpTreeNode:
     """Node of sum(a, axis) * (1 / elements)."""
-    total = _sum(a, axis)
+    total: OpTreeNode = _sum(a, axis)
     sig = total.sig
     scaled = sig.derived.get("mean")
     if scaled is None:

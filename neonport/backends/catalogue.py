@@ -11,7 +11,6 @@ from neonport.backends.randomness import Randomness
 from neonport.build import emit
 from neonport.builders import power
 from neonport.indexing import check_indices
-from neonport.ops import OPS
 from neonport.optree import Expression, apply
 from neonport.shape import normalize_axis
 from neonport.tensor import Tensor
@@ -26,19 +25,7 @@ def _binary(name: str) -> Any:
 
 
 def _reduction(name: str, default: int | None) -> Any:
-    make = builders.reduction(name)
-
-    def function(
-        a: Any, axis: Any = default, out: Tensor | None = None, keepdims: bool = True
-    ) -> Any:
-        node = make(a, axis)
-        return node if out is None else emit(node, out)
-
-    function.__name__ = name
-    function.__doc__ = (
-        f"{OPS[name].summary}; the axis stays with length 1 (`keepdims` is accepted and ignored)."
-    )
-    return staticmethod(function)
+    return staticmethod(builders.reduction(name, default))
 
 
 _var = builders.reduction("var")
@@ -130,8 +117,7 @@ class OpCatalogue(Randomness):
     ) -> Any:
         """Biased variance; `binary=True` replaces the square by `shift(x, x)`."""
         if not binary:
-            node = _var(a, axis)
-            return node if out is None else emit(node, out)
+            return _var(a, axis, out)
         centred = a - self.mean(a, axis)
         return self.mean(apply("shift", centred, centred), axis, out=out)
 
