@@ -111,6 +111,7 @@ class HostWriter(HostFolds):
         for slot in range(self.k.rands):
             word = a.rands + 2 * slot
             self.put(f"const neo_word key{slot} = a[{word}], off{slot} = a[{word + 1}];")
+        self._declare_ahead()
 
     def _close(self) -> None:
         for _ in range(3 if self.turns else 1):
@@ -250,6 +251,7 @@ class HostWriter(HostFolds):
             self.put("}")
             for access in streamed:
                 self._stream_columns(access)
+            self._fetch_ahead(sources)
             self.put("}")
             return
         if self._in_lanes(reductions, sources):

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from neonport.kernel import Kernel, Reduction
 from neonport.render import PARTIALS, SUFFIX
-from neonport.render_host_turned import HostTurned
+from neonport.render_host_ahead import HostAhead
 from neonport.render_host_values import COLUMNS
 
 # what joins the partial results in lanes
 ACROSS = {"sum": "total", "var": "total", "max": "most", "min": "least"}
 
 
-class HostFolds(HostTurned):
+class HostFolds(HostAhead):
     """Writes reductions."""
 
     # ---- reductions --------------------------------------------------------------------------
