@@ -6,8 +6,9 @@
 With another backend than cpu, our cpu backend is one of the peers.
 
 GB/s count each input read once and each output written once. A ratio is the peer's time over ours
-in the same turn (minimum, median, maximum): above 1 ours is faster. "% of copy" compares with a
-copy on as many threads, measured before each row. Results are compared before anything is timed.
+in the same turn (minimum, median, maximum): above 1 ours is faster; in brackets, where its median
+lies with 95 % confidence. "% of copy" compares with a copy on as many threads, measured before each
+row. Results are compared before anything is timed.
 """
 
 from __future__ import annotations
@@ -37,7 +38,13 @@ from benchmarks.harness import (
     race,
 )
 from benchmarks.optree_ours import Ours, copy_rate
-from benchmarks.optree_table import geometric_mean, markdown, overhead_table, size_table
+from benchmarks.optree_table import (
+    geometric_mean,
+    markdown,
+    overhead_table,
+    size_table,
+    verdict,
+)
 from benchmarks.peers import torch_functions
 from benchmarks.trees import TREES, Tree
 from neonport.backends.cpu.threads import num_threads
@@ -151,6 +158,7 @@ def main() -> None:
                 f"best peer, geometric mean over {len(ratios)} trees: "
                 f"{geometric_mean(ratios):.2f}x, lowest {min(ratios):.2f}x"
             )
+            console.print(verdict([r["row"] for r in found], best), highlight=False)
         shares = [r["of_copy"] for r in found if r["of_copy"]]
         if shares:
             console.print(f"share of copy bandwidth, median: {statistics.median(shares):.0%}")
@@ -160,7 +168,7 @@ def main() -> None:
         console.print(f"skipped {name}: {reason}", highlight=False, markup=False)
     if chosen.markdown is not None and results:
         facts = {**about["machine"], **{f"without {k}": v for k, v in skipped.items()}}
-        chosen.markdown.write_text("# Fused op-trees\n\n" + markdown(facts, results))
+        chosen.markdown.write_text("# Fused op-trees\n\n" + markdown(facts, results, best))
     if chosen.json is not None and results:
         content = [{**r, "row": asdict(r["row"])} for r in results]
         about |= {"backend": chosen.backend, "torch_device": torch_functions.DEVICE}

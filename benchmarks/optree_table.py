@@ -42,9 +42,29 @@ def size_table(
             ratio = row.ratios.get(name)
             cells.append("-" if ratio is None else "{1:.2f} ({0:.2f}-{2:.2f})".format(*ratio))
         found = best(row)
-        cells.append("-" if found is None else f"{found[0]} {found[1]:.2f}")
+        cells.append("-" if found is None else beside(row, *found))
         table.add_row(*cells)
     return table
+
+
+def beside(row: Row, peer: str, ratio: float) -> str:
+    """A peer, our speed over its, and where its median lies with 95 % confidence."""
+    return f"{peer} {ratio:.2f} [{{:.2f}}-{{:.2f}}]".format(*row.interval(peer))
+
+
+def verdict(rows: Sequence[Row], best: Callable[[Row], tuple[str, float] | None]) -> str:
+    """Which trees are no faster than their best peer, told apart by what the turns can tell."""
+    ties, slower = [], []
+    for row in rows:
+        found = best(row)
+        if found is None or row.interval(found[0])[0] > 1:
+            continue
+        kind = slower if row.interval(found[0])[1] < 1 else ties
+        kind.append(f"{row.workload} ({beside(row, *found)})")
+    return (
+        f"Slower than the best peer: {', '.join(slower) or 'none'}. "
+        f"Not told apart (the interval holds 1): {', '.join(ties) or 'none'}."
+    )
 
 
 def overhead_table(results: Sequence[dict[str, Any]]) -> Table:
@@ -60,13 +80,18 @@ def overhead_table(results: Sequence[dict[str, Any]]) -> Table:
     return table
 
 
-def markdown(about: dict[str, Any], results: Sequence[dict[str, Any]]) -> str:
+def markdown(
+    about: dict[str, Any],
+    results: Sequence[dict[str, Any]],
+    best: Callable[[Row], tuple[str, float] | None],
+) -> str:
     """The machine, and a table for each size: the same as on the terminal, to be kept."""
     lines = [f"- {name}: {value}" for name, value in about.items()]
     for n in dict.fromkeys(r["elements"] for r in results):
         rows = [r for r in results if r["elements"] == n]
         names = list(dict.fromkeys(name for r in rows for name in r["row"].ratios))
         heads = ["tree", "kernels", "us", "GB/s", "% of copy", *(f"x {name}" for name in names)]
+        heads += ["best peer"] if names else []
         if any(r["overhead_us"] for r in rows):
             heads += ["warm us", "bound us", "build us"]
         lines += [
@@ -84,12 +109,12 @@ def markdown(about: dict[str, Any], results: Sequence[dict[str, Any]]) -> str:
             for name in names:
                 ratio = row.ratios.get(name)
                 cells.append("-" if ratio is None else "{1:.2f} ({0:.2f}-{2:.2f})".format(*ratio))
+            found = best(row)
+            cells += [] if found is None else [beside(row, *found)]
             cells += [f"{value:.2f}" for value in (r["overhead_us"] or {}).values()]
             lines.append(f"| {' | '.join(cells)} |")
-        best = [min(middle for _, middle, _ in r["row"].ratios.values()) for r in rows if names]
-        if best:
-            lines += [
-                "",
-                f"Best peer: geometric mean {geometric_mean(best):.2f}x, lowest {min(best):.2f}x.",
-            ]
+        ratios = [found[1] for r in rows if (found := best(r["row"]))]
+        if ratios:
+            mean = f"geometric mean {geometric_mean(ratios):.2f}x, lowest {min(ratios):.2f}x"
+            lines += ["", f"Best peer: {mean}. {verdict([r['row'] for r in rows], best)}"]
     return "\n".join(lines) + "\n"
