@@ -1,6 +1,7 @@
 """Work-item text of a kernel, for OpenCL C and CUDA C.
 
-* without reductions: a work-item has `width` neighbouring elements of the last axis;
+* without reductions: a work-item has `width` neighbouring elements of the last axis, or, where
+  operands are transposed, a work-group has a tile (`render_device_turned.py`);
 * folding rows: a work-group has a row, its items take turns, their totals meet in local memory;
 * folding columns (the last axis is kept): a work-item has `width` neighbouring columns.
 
@@ -12,67 +13,17 @@ atomics: the same sizes on the same device give the same bits.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
 
-from neonport.kernel import ANY, Kernel
-from neonport.render_device_folds import FoldWriter
+from neonport.kernel import Kernel
+from neonport.render_device_arguments import DeviceArguments
 from neonport.render_device_shape import Cut, Variant
+from neonport.render_device_turned import TurnedWriter
 from neonport.render_dialects import DeviceDialect
 
 BLOCK = 32  # elements (per item or column) that are added up before they join the total
 
 
-class DeviceArguments:
-    """Order of a kernel's arguments: buffers, scratch, integers, numbers, random sources."""
-
-    def __init__(self, kernel: Kernel, split: bool) -> None:
-        self.kernel = kernel
-        self.split = split
-
-    @cached_property
-    def integers(self) -> tuple[tuple[str, int, int], ...]:
-        """(what, access or axis, axis) of each integer argument."""
-        found = [("n", axis, 0) for axis in range(len(self.kernel.axes))]
-        found += [("items", 0, 0), ("rows", 0, 0), ("nch", 0, 0), ("chunk", 0, 0)]
-        for i, access in enumerate(self.kernel.accesses):
-            if access.buffer >= 0:
-                found.append(("b", i, 0))
-            found += [("s", i, axis) for axis, kind in enumerate(access.strides) if kind == ANY]
-        return tuple(found)
-
-    @staticmethod
-    def name(entry: tuple[str, int, int]) -> str:
-        """Word of an integer argument."""
-        what, i, axis = entry
-        if what == "s":
-            return f"s{i}_{axis}"
-        return f"a{i}" if what == "b" else f"n{i}" if what == "n" else what
-
-    def values(
-        self,
-        cut: Cut,
-        sizes: tuple[int, ...],
-        starts: tuple[int, ...],
-        strides: tuple[tuple[int, ...], ...],
-    ) -> list[int]:
-        """Values of the integer arguments (`items` is per row)."""
-        single = {
-            "items": cut.vectors, "rows": cut.rows, "nch": cut.chunks, "chunk": cut.chunk
-        }  # fmt: skip
-        found = []
-        for what, i, axis in self.integers:
-            if what == "n":
-                found.append(sizes[i])
-            elif what == "b":
-                found.append(starts[i])
-            elif what == "s":
-                found.append(strides[i][axis])
-            else:
-                found.append(single[what])
-        return found
-
-
-class DeviceWriter(FoldWriter):
+class DeviceWriter(TurnedWriter):
     """Writes the text of one kernel in one variant."""
 
     def __init__(self, kernel: Kernel, dialect: DeviceDialect, variant: Variant) -> None:
@@ -84,9 +35,8 @@ class DeviceWriter(FoldWriter):
         wide = self.variant.wide
         index = f"typedef {'neo_i64' if wide else 'int'} neo_int;"
         float64 = self.float64 or any(a.dtype == "float64" for a in self.k.accesses)
-        self.lines = [
-            self.d.header(self.variant.width, float64, self.k.rands > 0), index
-        ]  # fmt: skip
+        header = self.d.header(self.variant.width, float64, self.k.rands > 0, self.in_blocks)
+        self.lines = [header, index, *self.turning()]
         if not self.variant.split:
             self._whole()
         for phase in range(self.k.phases) if self.variant.split else ():
@@ -103,6 +53,8 @@ class DeviceWriter(FoldWriter):
             return -(-items // variant.map_group), variant.map_group
 
         by_row = bool(self.k.reductions) and not self.k.column
+        if variant.turn:
+            return [("neo_main", cut.rows * cut.vectors, variant.group)]
         if not variant.split:
             shape = (cut.rows, variant.group) if by_row else groups(cut.rows * cut.vectors)
             return [("neo_main", *shape)]
@@ -163,6 +115,12 @@ class DeviceWriter(FoldWriter):
                 self._results(phase, "u", 1)
                 self._row_nodes(phase)
             self._row_stores(guarded=True)
+            self.put("}")
+            return
+        if self.variant.turn:
+            self._open("neo_main", self.variant.group)
+            self._scalars()
+            self.tile(self._coordinates, lambda: self._row_nodes(-1), self._map)
             self.put("}")
             return
         self._open("neo_main", self.variant.map_group)
@@ -319,7 +277,8 @@ class DeviceWriter(FoldWriter):
 
     def _map(self) -> None:
         stores = [(s.access, s.source) for s in self.k.stores]
-        self._elements(self.cone([n for _, n in stores], None), stores, lambda: None)
+        level = False if self.turns else None  # in a tile, what is the same for a row comes first
+        self._elements(self.cone([n for _, n in stores], level), stores, lambda: None)
 
     def _elements(
         self, nodes: list[int], stores: list[tuple[int, int]], reduce: Callable[[], None]

@@ -12,7 +12,8 @@ import numpy as np
 from neonport.errors import DtypeError
 from neonport.kernel import ANY, UNIT, Kernel
 from neonport.nest import BoundKernel
-from neonport.render_passes import kept, streamable
+from neonport.render_device_tiles import GROUPS, LOOPS, Tiles, in_tiles, side_of
+from neonport.render_passes import kept, streamable, turned_axis
 
 MAX_CHUNKS = 256
 ROUNDS = 4  # vectors of a row, at least
@@ -50,6 +51,11 @@ class Traits:
     keep: int = 0
     cache: int = 0
 
+    @property
+    def tiles(self) -> Tiles:
+        """Tiles for what runs across the loops."""
+        return LOOPS if self.group == 1 else GROUPS
+
 
 @dataclass(frozen=True)
 class Variant:
@@ -67,6 +73,7 @@ class Variant:
         keep: length of the arrays in which costly values are kept for later passes; 0: none are.
         stream: whether whole vectors of results that the kernel does not read pass by the cache.
         ragged: whether rows of these may begin between the borders of vectors.
+        turn: side of the tiles through which loads go that run across the loops; 0: none do.
     """
 
     width: int
@@ -80,6 +87,7 @@ class Variant:
     keep: int = 0
     stream: bool = False
     ragged: bool = False
+    turn: int = 0
 
 
 @dataclass(frozen=True)
@@ -91,6 +99,7 @@ class Cut:
         rows, columns: kept positions outside and inside of the folded axes.
         chunks, chunk: pieces of the first folded axis.
         vectors: work-items for a row of `columns` (or, without reductions, of the last axis).
+            Where tiles are turned, `rows` and `vectors` count tiles.
     """
 
     variant: Variant
@@ -120,12 +129,15 @@ def cut(spec: BoundKernel, starts: Sequence[int], traits: Traits) -> Cut:
     kernel, sizes = spec.kernel, spec.sizes
     if not traits.float64 and any(a.dtype == "float64" for a in kernel.accesses):
         raise DtypeError("the device has no float64; use float32 tensors")
-    width = _width(kernel, traits)
+    turn = side_of(spec, traits.tiles)
+    width = _width(kernel, traits, turn > 0)
     if kernel.reductions and not kernel.column:  # lanes are worth joining after a few rounds
         while width > 1 and sizes[-1] < ROUNDS * width:
             width //= 2
     while width > 1 and not _fits(spec, starts, width, traits):
         width //= 2
+    if width == 1 and traits.tiles.group == 1:
+        turn = 0  # a driver that puts items into the lanes of vectors has no use for single ones
     reach = [
         abs(first) + sum(abs(s) * max(n - 1, 0) for s, n in zip(steps, sizes, strict=True))
         for first, steps in zip(starts, spec.strides, strict=True)
@@ -135,7 +147,9 @@ def cut(spec: BoundKernel, starts: Sequence[int], traits: Traits) -> Cut:
     wide = total >= (1 << 31) - (1 << 20)
     last = sizes[-1]
     group = 1
-    if kernel.reductions and not kernel.column:
+    if turn:
+        group = 1 << (min(traits.tiles.group, traits.map_group).bit_length() - 1)
+    elif kernel.reductions and not kernel.column:
         length = prod(n for n, f in zip(sizes, kernel.axes, strict=True) if f)
         need = max(1, -(-length // (width * chunks)))
         group = min(traits.group, max(min(32, traits.group), 1 << (need - 1).bit_length()))
@@ -155,7 +169,13 @@ def cut(spec: BoundKernel, starts: Sequence[int], traits: Traits) -> Cut:
         keep=keep,
         stream=bool(stored) and (even or ragged),
         ragged=ragged,
+        turn=turn,
     )
+    if turn:
+        tiles = prod(
+            -(-n // turn) if axis == turned_axis(kernel) else n for axis, n in enumerate(sizes[:-1])
+        )
+        return Cut(variant, tiles, columns, chunks, chunk, -(-last // turn))
     vectors = last // width + last % width
     return Cut(variant, rows, columns, chunks, chunk, vectors)
 
@@ -191,11 +211,16 @@ def _may_shift(
     return len(places) == 1
 
 
-def _width(kernel: Kernel, traits: Traits) -> int:
+def _width(kernel: Kernel, traits: Traits, turn: bool) -> int:
     """Elements of a vector: 1 where lanes would need addresses of their own."""
     if any(r.op.startswith("arg") for r in kernel.reductions):
         return 1
-    if any(a.strides[-1] == ANY for a in kernel.accesses):
+    through = set(in_tiles(kernel, traits.tiles.group) if turn else ())
+    through -= {s.access for s in kernel.stores}
+    through -= {n.attr[0] for n in kernel.nodes if n.op == "gather"}
+    if any(a.strides[-1] == ANY for i, a in enumerate(kernel.accesses) if i not in through):
+        return 1
+    if turn and traits.tiles.group > 1:  # neighbouring work-items read neighbouring elements
         return 1
     if traits.aligned and kernel.column:  # neighbouring work-items read neighbouring columns
         return 1

@@ -33,15 +33,16 @@ class DeviceDialect(Dialect):
     """Words of a work-item language.
 
     Templates know {t} type name, {s} function suffix, {w} width ("" for 1), {p} pointer, {i}
-    position, {x} value. The words KERNEL, GLOBAL, LOCAL, BARRIER, NEO_GROUP and the ids come from
-    the prelude.
+    position, {x} value, {m} kind of memory. The words KERNEL, GLOBAL, LOCAL, BARRIER, NEO_GROUP and
+    the ids come from the prelude.
 
     Attributes:
         vectors: whether the language has vector types; without them a work-item that handles
             several elements loops over its lanes.
         load, load_half, store, store_half: access to memory.
         store_past: a store of an aligned vector past the cache.
-        half_vectors: what defines that access for vectors of a width.
+        load_own_half: the same access to aligned memory of the work-item or work-group.
+        half_vectors: what defines access to vectors of a width.
         from_bfloat16, to_bfloat16: the bits of a bfloat16 as a float32, and back.
         convert, saturate, saturate_int, truth: conversions to a type; from a float to an integer,
             from an integer to another, to 0 or 1.
@@ -54,6 +55,7 @@ class DeviceDialect(Dialect):
     vectors: bool = False
     load: str = "{p}[{i}]"
     load_half: str = "neo_from_half({p}[{i}])"
+    load_own_half: str = "neo_from_half({p}[{i}])"
     store: str = "{p}[{i}] = {x};"
     store_half: str = "{p}[{i}] = neo_to_half({x});"
     store_past: str = "{p}[{i}] = {x};"
@@ -102,8 +104,14 @@ class DeviceDialect(Dialect):
         row = self.saturate if source.startswith("float") else self.saturate_int
         return row.format(**words)
 
-    def header(self, width: int, float64: bool, rands: bool) -> str:
-        """Text before the kernel."""
+    def header(self, width: int, float64: bool, rands: bool, blocks: bool = False) -> str:
+        """Text before the kernel.
+
+        Args:
+            width: elements a work-item handles together.
+            float64, rands: whether it computes with float64, or draws random numbers.
+            blocks: whether it turns operands in blocks.
+        """
         parts = [self.wide] if float64 and self.wide else []
         parts.append(self.prelude)
         if width > 1 and self.half_vectors:
@@ -118,6 +126,8 @@ class DeviceDialect(Dialect):
             if rands and dtype == "float32":
                 sections.append("random.h")
             parts.extend(functions(self, dtype, w, tuple(sections)) for w in widths)
+        if blocks:
+            parts += [device_text("block.h"), device_text("turn.h")]
         return "\n".join(parts)
 
 
@@ -159,6 +169,7 @@ def opencl_dialect() -> DeviceDialect:
         vectors=True,
         load="vload{w}(0, {p} + ({i}))",
         load_half="neo_load_half{w}({p} + ({i}))",
+        load_own_half="vload_half{w}(0, ({m}const half *)({p} + ({i})))",
         store="vstore{w}({x}, 0, {p} + ({i}));",
         store_half="neo_store_half{w}({x}, {p} + ({i}));",
         store_past="NEO_STORE_PAST({x}, (GLOBAL {t}{w} *)({p} + ({i})));",

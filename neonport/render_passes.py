@@ -89,15 +89,32 @@ def streamable(kernel: Kernel, keep: bool) -> frozenset[int]:
 
 
 @lru_cache(maxsize=4096)
-def turned(kernel: Kernel) -> frozenset[int]:
-    """Accesses of loads whose neighbours lie along the axis right outside the innermost one."""
-    if kernel.reductions or len(kernel.axes) < 2:
+def strided(kernel: Kernel) -> frozenset[int]:
+    """Accesses of loads whose neighbours along the innermost axis do not lie side by side.
+
+    A kernel with reductions counts as one that has none.
+    """
+    if kernel.reductions:
         return frozenset()
-    return frozenset(
-        n.attr
-        for n in kernel.nodes
-        if n.op == "load"
-        and not n.row
-        and kernel.accesses[n.attr].strides[-1] == ANY
-        and kernel.accesses[n.attr].strides[-2] == UNIT
-    )
+    loads = {n.attr for n in kernel.nodes if n.op == "load" and not n.row}
+    return frozenset(i for i in loads if kernel.accesses[i].strides[-1] == ANY)
+
+
+@lru_cache(maxsize=4096)
+def turned(kernel: Kernel, axis: int = -2) -> frozenset[int]:
+    """Those of `strided` whose neighbours lie along an axis that is not the innermost one.
+
+    Args:
+        kernel: the kernel.
+        axis: that axis.
+    """
+    if len(kernel.axes) < 2:
+        return frozenset()
+    return frozenset(i for i in strided(kernel) if kernel.accesses[i].strides[axis] == UNIT)
+
+
+def turned_axis(kernel: Kernel) -> int | None:
+    """The axis along which most turned loads have their neighbours; None if there are no such."""
+    outer = range(len(kernel.axes) - 1)
+    counts = {axis: len(turned(kernel, axis)) for axis in outer}
+    return max((a for a in outer if counts[a]), key=lambda a: (counts[a], a), default=None)

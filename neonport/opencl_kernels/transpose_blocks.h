@@ -1,23 +1,7 @@
 /* As transpose.h, for processors: one work-item swaps the axes of a tile, block by block, in registers
    and without local memory. What is left at the edges of a tile goes one by one. */
-#define SIDE 8
 #ifdef NEO_VECTOR8
-#define EIGHT NEO_VECTOR8(STORED)
-#define ZIP(a, b) \
-  (EIGHT)(a.s0, b.s0, a.s1, b.s1, a.s2, b.s2, a.s3, b.s3)
-/* three times, halves are merged element by element: the perfect shuffle of 8 x 8 */
-NEO_FN void neo_block(GLOBAL const STORED *x, const INT x_step, GLOBAL STORED *y, const INT y_step) {
-  EIGHT r[SIDE], t[SIDE];
-  _Pragma("unroll") for (int k = 0; k < SIDE; ++k) r[k] = vload8(0, x + k * x_step);
-  _Pragma("unroll") for (int stage = 0; stage < 3; ++stage) {
-    _Pragma("unroll") for (int k = 0; k < SIDE / 2; ++k) {
-      t[2 * k] = ZIP(r[k].lo, r[k + SIDE / 2].lo);
-      t[2 * k + 1] = ZIP(r[k].hi, r[k + SIDE / 2].hi);
-    }
-    _Pragma("unroll") for (int k = 0; k < SIDE; ++k) r[k] = t[k];
-  }
-  _Pragma("unroll") for (int k = 0; k < SIDE; ++k) vstore8(r[k], 0, y + k * y_step);
-}
+NEO_BLOCK(neo_block, STORED, NEO_VECTOR8(STORED), GLOBAL)
 #else
 NEO_FN void neo_block(GLOBAL const STORED *x, const INT x_step, GLOBAL STORED *y, const INT y_step) {
   for (int i = 0; i < SIDE; ++i)

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from neonport.optree import transpose
+
 
 def _softmax(be: Any) -> Any:
     x = be.zeros((100, 1000))
@@ -42,6 +44,16 @@ def _all_dtypes(be: Any) -> Any:
     return [(o, x * 2 + i) for i, o in zip(ins, outs, strict=True)]
 
 
+def _turned(be: Any) -> Any:
+    """Transposed operands of every dtype, beside straight ones."""
+    kinds = ("int8", "uint8", "int16", "int32", "int64", "bool", "float16", "bfloat16", "float32")
+    ins = [be.zeros((300, 200), dtype=k) for k in kinds]
+    outs = [be.zeros((200, 300), dtype=k) for k in kinds]
+    row, column = be.zeros((1, 300)), be.zeros((200, 1))
+    pairs = zip(ins, outs, strict=True)
+    return [(o, be.tanh(i.T) * row + be.zeros((200, 300)) * column) for i, o in pairs]
+
+
 def _copies(be: Any) -> Any:
     whole = be.zeros((8, 64), dtype=np.int64)
     kinds = (np.int8, np.uint8, np.uint64, np.bool_, np.float32, "bfloat16")
@@ -51,7 +63,11 @@ def _copies(be: Any) -> Any:
 TREES: dict[str, Callable[[Any], Any]] = {
     "map": lambda be: be.zeros((100, 1000)) * 2 + 1,
     "map_tail": lambda be: be.zeros((7, 13)) * be.zeros((7, 1)),
-    "map_strided": lambda be: be.zeros((64, 48)).T + be.zeros((48, 64)),
+    "map_strided": lambda be: be.zeros((48, 128))[:, ::2] + be.zeros((48, 64)),
+    "map_turned": lambda be: be.zeros((300, 200)).T * 2 + be.zeros((200, 300)),
+    "map_turned_small": lambda be: be.zeros((64, 48)).T + be.zeros((48, 64)),
+    "map_turned_axes": lambda be: transpose(be.zeros((20, 30, 40)), (2, 0, 1)) + 1,
+    "map_turned_dtypes": _turned,
     "every_op": _every_op,
     "all_dtypes": _all_dtypes,
     "copies": _copies,
@@ -78,6 +94,7 @@ TREES: dict[str, Callable[[Any], Any]] = {
     "onehot": lambda be: be.onehot(be.zeros((1, 32), dtype=np.int32), axis=0, classes=10) * 2,
 }
 WIDE: dict[str, Callable[[Any], Any]] = {
+    "map_turned64": lambda be: be.zeros((300, 200), dtype=np.float64).T * be.zeros((200, 300)),
     "map64": lambda be: be.exp(be.zeros((9, 21), dtype=np.float64)) ** 2.5,
     "rows64": lambda be: be.var(be.zeros((9, 210), dtype=np.float64), axis=1),
     "columns64": lambda be: be.max(be.zeros((90, 21), dtype=np.float64), axis=0) * 2,

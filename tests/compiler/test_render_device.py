@@ -11,6 +11,7 @@ import pytest
 
 from neonport.backends import gen_backend
 from neonport.errors import ConfigurationError, DtypeError
+from neonport.optree import transpose
 from neonport.render_device_shape import Traits
 from tests.compiler.render_trees import TREES, WIDE
 
@@ -100,6 +101,45 @@ def test_strided_operands_are_read_one_by_one(null, dialect):
     body = _body(null.render(TREES["map_strided"](null), dialect)[0])
     assert "vload" not in body
     assert "neo_pack" not in body
+
+
+@pytest.mark.parametrize("dialect", ["opencl", "cuda"])
+def test_transposed_operands_pass_through_local_memory(null, dialect):
+    body = _body(null.render(TREES["map_turned"](null), dialect)[0])
+    assert "LOCAL float turned0[1056];" in body or "LOCAL float turned1[1056];" in body
+    assert body.count("BARRIER();") == 1
+    assert "NEO_GROUP(256)" in body
+    assert "turned" not in _body(null.render(TREES["map"](null), dialect)[0])
+
+
+def test_transposed_operands_are_turned_in_registers_on_a_processor(null):
+    body = _body(null.render(TREES["map_turned"](null), "opencl-cpu")[0])
+    assert "NEO_TURN(float)" in body
+    assert "neo_turn_float(turned" in body
+    assert "vload16(0, turned" in body
+    assert "LOCAL " not in body
+    assert "BARRIER" not in body
+    assert "NEO_TURN" not in null.render(TREES["map"](null), "opencl-cpu")[0]
+
+
+def test_tiles_are_those_of_most_transposed_operands(null):
+    a, b, c = (null.zeros((40, 40, 40)) for _ in range(3))
+    one, other = (1, 2, 0), (2, 0, 1)  # neighbours lie along the middle axis, and the first one
+    for most, least in ((one, other), (other, one)):
+        tree = transpose(a, most) + transpose(b, most) * transpose(c, least)
+        body = _body(null.render(tree, "opencl")[0])
+        assert len(re.findall(r"LOCAL float turned", body)) == 2
+
+
+@pytest.mark.parametrize("dialect", DEVICE)
+def test_tiles_hold_halves_as_bits(null, dialect):
+    (body,) = (
+        text
+        for text in map(_body, null.render(TREES["map_turned_dtypes"](null), dialect))
+        if "turned" in text
+    )
+    assert re.search(r"ushort turned\d+\[", body)
+    assert not re.search(r"half turned\d+\[", body)
 
 
 def test_only_ragged_rows_have_a_scalar_rest(null):

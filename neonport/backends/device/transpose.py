@@ -16,9 +16,6 @@ from neonport.backends.device.sources import NARROW, bind, kernel_text
 from neonport.nest import BoundKernel
 from neonport.render_device_shape import Traits
 
-TILE = 32  # elements of a side
-GROUP = 256  # work-items for a tile, at most
-BLOCKS_TILE = 64  # the same, where one work-item does it
 OUTER = 3  # axes besides the two
 ONE_NUMBER = 4  # bytes that an item computes with, where the driver joins items into vectors
 EDGE = 16  # a shorter side leaves most of a tile idle
@@ -26,11 +23,11 @@ WORTH = 1 << 14  # elements below which a launch is most of the time
 BITS = {1: "uint8", 2: "uint16", 4: "uint32", 8: "uint64"}
 
 
-def form(traits: Traits) -> tuple[str, int, int]:
-    """File, side of a tile and work-items for one on a device."""
-    if traits.group == 1:
-        return "transpose_blocks.h", BLOCKS_TILE, 1
-    return "transpose.h", TILE, min(GROUP, traits.map_group)
+def form(traits: Traits) -> tuple[tuple[str, ...], int, int]:
+    """Files, side of a tile and work-items for one on a device."""
+    tiles = traits.tiles
+    files = ("block.h", "transpose_blocks.h") if tiles.group == 1 else ("transpose.h",)
+    return files, tiles.side, min(tiles.group, traits.map_group)
 
 
 def gains(traits: Traits) -> bool:
@@ -83,13 +80,13 @@ def bind_turned(
     words = [sizes[i], sizes[j], *outer[:2]]
     for place in places:
         words += [*place, *padding]
-    file, side, group = form(be.traits)
+    files, side, group = form(be.traits)
     tiles = -(-sizes[i] // side) * -(-sizes[j] // side)
     for n in outer:
         tiles *= n
     whole = np.int32 if tiles < NARROW // (side * side) and _reach(spec, starts) else np.int64
     bits = np.dtype(BITS[np.dtype(kernel.accesses[load].dtype).itemsize])
-    text = kernel_text(be.dialect, (file,), bits, whole, TILE=side, GROUP=group)
+    text = kernel_text(be.dialect, files, bits, whole, TILE=side, GROUP=group)
     storages = [memory[access][0] for access in (load, store)]
     launch: NativeLaunch = bind(
         be, text, "neo_transpose", (tiles, group), [*storages, *words], whole

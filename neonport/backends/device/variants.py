@@ -31,10 +31,10 @@ def hand_written(
     for bits in transpose.BITS.values():
         for whole in WHOLE:
             for traits in (Traits(), Traits(group=1)):
-                file, side, group = transpose.form(traits)
+                files, side, group = transpose.form(traits)
                 sides = {"TILE": side, "GROUP": group}
-                text = kernel_text(dialect, (file,), np.dtype(bits), whole, **sides)
-                yield f"{file} {bits} {whole.__name__}", text
+                text = kernel_text(dialect, files, np.dtype(bits), whole, **sides)
+                yield f"{files[-1]} {bits} {whole.__name__}", text
     for name in dtypes:
         dtype = bfloat16() if name == "bfloat16" else np.dtype(name)
         for whole in WHOLE:

@@ -1,4 +1,5 @@
-"""Runs every hand-written kernel on tiny sizes under Oclgrind, which checks each access to memory.
+"""Runs every hand-written kernel, and rendered ones whose operands go through tiles, on tiny sizes
+under Oclgrind, which checks each access to memory.
 
     python -m tests.backends.device.oclgrind_kernels
 
@@ -26,6 +27,7 @@ import numpy as np
 from neonport.backends.device import gemm, tiles, transpose
 from neonport.backends.device.gemm import bind_product
 from neonport.ops import OPS
+from neonport.optree import transpose as transposed
 from neonport.render_device_shape import Traits
 
 DONE = "checked"
@@ -128,6 +130,17 @@ def run() -> int:
         y = be.zeros((2, 129, 65), dtype=dtype)
         be.copy_transpose(be.array(values, dtype=dtype), y, (0, 2, 1))
         np.testing.assert_array_equal(y.get(), values.transpose(0, 2, 1))
+    traits = be.traits
+    for group, dtype in product((1, 256), (np.uint8, np.float16, np.float32)):
+        be.traits = replace(traits, group=group, vector_bytes=16)
+        values = rng.randint(0, 99, (2, 65, 129)).astype(dtype)
+        straight = rng.randint(0, 99, (2, 129, 65)).astype(dtype)
+        y = be.zeros(straight.shape)
+        swapped = transposed(be.array(values, dtype=dtype), (0, 2, 1))
+        y[:] = be.array(straight, dtype=dtype) * 2 + swapped
+        np.testing.assert_array_equal(y.get(), straight * 2.0 + values.transpose(0, 2, 1))
+    assert sum(variant.turn > 0 for _, variant in be._writers) == 6
+    be.traits = traits
     layer = be.lrn_layer(np.dtype(np.float32), 3, 4, 1, 2, 1, 3)
     x, y, denom, e, delta = (be.ones((8, 3)) for _ in range(5))
     be.fprop_lrn(layer, x, y, denom)
@@ -153,7 +166,9 @@ def check() -> int:
         )  # fmt: skip
     words = (done.stdout + done.stderr).strip()
     print(words[:5000])
-    return 0 if done.returncode == 0 and words.startswith(DONE) else 1
+    # what Oclgrind finds does not change the exit status: it is a line more
+    clean = words.startswith(DONE) and "\n" not in words
+    return 0 if done.returncode == 0 and clean else 1
 
 
 if __name__ == "__main__":
