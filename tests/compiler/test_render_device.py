@@ -132,6 +132,18 @@ def test_a_work_item_that_is_a_loop_needs_no_barrier(null):
     assert "NEO_GROUP(1)" in body
 
 
+def test_lanes_meet_as_vectors(null):
+    body = _body(null.render(TREES["softmax"](null), "opencl-cpu")[0])
+    assert body.count(".s89abcdef01234567") == 3  # one of the maximum, two of the sum
+    assert "for (int l" not in body
+
+
+def test_a_maximum_of_vectors_keeps_nan_without_a_second_choice(null):
+    (source,) = null.render(TREES["softmax"](null), "opencl-cpu")
+    functions = re.findall(r"neo_max_v?f32\(float\d* a.*?\}", source, re.DOTALL)
+    assert ["a != a ? a : r" in f for f in functions] == [True, False]
+
+
 @pytest.mark.parametrize("dialect", DEVICE)
 @pytest.mark.parametrize("name", ["long_rows", "long_columns", "argmax_long"])
 def test_few_long_rows_are_cut_and_combined(null, name, dialect):
