@@ -75,6 +75,8 @@ class DeviceArguments:
 class DeviceWriter(FoldWriter):
     """Writes the text of one kernel in one variant."""
 
+    OWN = "const neo_int row = {0};"  # a row for a group
+
     def __init__(self, kernel: Kernel, dialect: DeviceDialect, variant: Variant) -> None:
         super().__init__(kernel, dialect, variant)
         self.args = DeviceArguments(kernel, variant.split)
@@ -98,24 +100,24 @@ class DeviceWriter(FoldWriter):
     def launches(self, cut: Cut) -> list[tuple[str, int, int]]:
         """(entry, work-groups, items a group) in the order in which they run."""
         variant = self.variant
+        by_row = bool(self.k.reductions) and not self.k.column
 
-        def groups(items: int) -> tuple[int, int]:
+        def groups(items: int, elements: int) -> tuple[int, int]:
+            if variant.free:
+                return cut.groups(items, elements)
+            if by_row:
+                return items, variant.group
             return -(-items // variant.map_group), variant.map_group
 
-        by_row = bool(self.k.reductions) and not self.k.column
+        pieces = cut.rows * cut.chunks * (1 if by_row else cut.vectors)
+        shape = groups(pieces, cut.elements)
         if not variant.split:
-            shape = (cut.rows, variant.group) if by_row else groups(cut.rows * cut.vectors)
             return [("neo_main", *shape)]
         found = []
         for phase in range(self.k.phases):
-            if by_row:
-                pieces = (cut.rows * cut.chunks, variant.group)
-                joined = (cut.rows, variant.group)
-            else:
-                pieces = groups(cut.rows * cut.chunks * cut.vectors)
-                joined = groups(cut.rows * cut.columns)
-            found.append((f"neo_phase{phase}", *pieces))
+            found.append((f"neo_phase{phase}", *shape))
             if self._combines(phase):
+                joined = groups(cut.rows * cut.columns, cut.scratch)
                 found.append((f"neo_combine{phase}", *joined))
         return found
 
@@ -139,7 +141,8 @@ class DeviceWriter(FoldWriter):
             words += ["GLOBAL const neo_word *box", "const int box_at"]
         else:
             words += [f"const {kind} {word}" for kind, word in numbers]
-        self.put(f"KERNEL NEO_GROUP({group}) void {name}({', '.join(words)}) {{")
+        how = "NEO_ALONE" if self.variant.free else f"NEO_GROUP({group})"
+        self.put(f"KERNEL {how} void {name}({', '.join(words)}) {{")
         for i, (kind, word) in enumerate(numbers if self.variant.boxed else ()):
             self.put(f"const {kind} {word} = *(GLOBAL const {kind} *)(box + box_at + {i});")
         if memory:
@@ -152,7 +155,7 @@ class DeviceWriter(FoldWriter):
     def _whole(self) -> None:
         if self.k.reductions and not self.k.column:
             self._open("neo_main", self.variant.group, memory=True)
-            self.put("const neo_int row = GROUP_ID;")
+            self._row_of(self.OWN, "rows")
             self._row_item("")
             self._scalars()
             self._row_nodes(-1)
@@ -179,7 +182,7 @@ class DeviceWriter(FoldWriter):
             memory=by_row,
         )
         if by_row:
-            self.put("const neo_int row = GROUP_ID / nch, ch = GROUP_ID % nch;")
+            self._row_of("const neo_int row = {0} / nch, ch = {0} % nch;", "rows * nch")
             self._row_item("split")
             self._scalars()
             self._earlier(phase, 1)
@@ -211,8 +214,7 @@ class DeviceWriter(FoldWriter):
             memory=by_row,
         )
         if by_row:
-            self.put("const neo_int row = GROUP_ID;")
-            self.put("const int lid = LOCAL_ID;")
+            self._row_of(self.OWN, "rows")
         else:
             self.put("const neo_int t = GLOBAL_ID;")
             self.put(f"if (t >= rows * n{self.last}) return;")
@@ -244,9 +246,16 @@ class DeviceWriter(FoldWriter):
 
     # ---- who does what -----------------------------------------------------------------------
 
+    def _row_of(self, place: str, total: str) -> None:
+        """Which row a group (or an item that works alone) has, and its number in the group."""
+        if self.variant.free:
+            self.put("const neo_int t = GLOBAL_ID;")
+            self.put(f"if (t >= {total}) return;")
+        self.put(place.format("t" if self.variant.free else "GROUP_ID"))
+        self.put(f"const int lid = {'0' if self.variant.free else 'LOCAL_ID'};")
+
     def _row_item(self, split: str) -> None:
-        """Which row (and chunk) a group has, and what of it an item has."""
-        self.put("const int lid = LOCAL_ID;")
+        """What of a row (or chunk) an item has."""
         first = self.fold[0]
         if split:
             self.put("const neo_int lo = ch * chunk;")
