@@ -75,8 +75,6 @@ class DeviceArguments:
 class DeviceWriter(FoldWriter):
     """Writes the text of one kernel in one variant."""
 
-    OWN = "const neo_int row = {0};"  # a row for a group
-
     def __init__(self, kernel: Kernel, dialect: DeviceDialect, variant: Variant) -> None:
         super().__init__(kernel, dialect, variant)
         self.args = DeviceArguments(kernel, variant.split)
@@ -109,8 +107,7 @@ class DeviceWriter(FoldWriter):
                 return items, variant.group
             return -(-items // variant.map_group), variant.map_group
 
-        pieces = cut.rows * cut.chunks * (1 if by_row else cut.vectors)
-        shape = groups(pieces, cut.elements)
+        shape = groups(cut.rows * cut.chunks * (1 if by_row else cut.vectors), cut.elements)
         if not variant.split:
             return [("neo_main", *shape)]
         found = []
@@ -155,7 +152,7 @@ class DeviceWriter(FoldWriter):
     def _whole(self) -> None:
         if self.k.reductions and not self.k.column:
             self._open("neo_main", self.variant.group, memory=True)
-            self._row_of(self.OWN, "rows")
+            self._row_of()
             self._row_item("")
             self._scalars()
             self._row_nodes(-1)
@@ -182,7 +179,7 @@ class DeviceWriter(FoldWriter):
             memory=by_row,
         )
         if by_row:
-            self._row_of("const neo_int row = {0} / nch, ch = {0} % nch;", "rows * nch")
+            self._row_of("rows * nch", "const neo_int row = {0} / nch, ch = {0} % nch;")
             self._row_item("split")
             self._scalars()
             self._earlier(phase, 1)
@@ -214,7 +211,7 @@ class DeviceWriter(FoldWriter):
             memory=by_row,
         )
         if by_row:
-            self._row_of(self.OWN, "rows")
+            self._row_of()
         else:
             self.put("const neo_int t = GLOBAL_ID;")
             self.put(f"if (t >= rows * n{self.last}) return;")
@@ -246,8 +243,8 @@ class DeviceWriter(FoldWriter):
 
     # ---- who does what -----------------------------------------------------------------------
 
-    def _row_of(self, place: str, total: str) -> None:
-        """Which row a group (or an item that works alone) has, and its number in the group."""
+    def _row_of(self, total: str = "rows", place: str = "const neo_int row = {0};") -> None:
+        """Which row a group (or an item that works alone) has."""
         if self.variant.free:
             self.put("const neo_int t = GLOBAL_ID;")
             self.put(f"if (t >= {total}) return;")
@@ -272,11 +269,8 @@ class DeviceWriter(FoldWriter):
             self.put("const neo_int v = t, row = 0;")
         else:
             self.put("const neo_int v = t % items, q = t / items;")
-            self.put(
-                "const neo_int ch = q % nch, row = q / nch;"
-                if chunked
-                else "const neo_int row = q;"
-            )
+            row = "ch = q % nch, row = q / nch" if chunked else "row = q"
+            self.put(f"const neo_int {row};")
         if self.k.column:
             first = self.fold[0]
             if chunked:
