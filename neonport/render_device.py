@@ -48,26 +48,25 @@ class DeviceWriter(TurnedWriter):
     def launches(self, cut: Cut) -> list[tuple[str, int, int]]:
         """(entry, work-groups, items a group) in the order in which they run."""
         variant = self.variant
+        by_row = bool(self.k.reductions) and not self.k.column
 
-        def groups(items: int) -> tuple[int, int]:
+        def groups(items: int, elements: int) -> tuple[int, int]:
+            if variant.free:
+                return cut.groups(items, elements)
+            if by_row:
+                return items, variant.group
             return -(-items // variant.map_group), variant.map_group
 
-        by_row = bool(self.k.reductions) and not self.k.column
         if variant.turn:
             return [("neo_main", cut.rows * cut.vectors, variant.group)]
+        shape = groups(cut.rows * cut.chunks * (1 if by_row else cut.vectors), cut.elements)
         if not variant.split:
-            shape = (cut.rows, variant.group) if by_row else groups(cut.rows * cut.vectors)
             return [("neo_main", *shape)]
         found = []
         for phase in range(self.k.phases):
-            if by_row:
-                pieces = (cut.rows * cut.chunks, variant.group)
-                joined = (cut.rows, variant.group)
-            else:
-                pieces = groups(cut.rows * cut.chunks * cut.vectors)
-                joined = groups(cut.rows * cut.columns)
-            found.append((f"neo_phase{phase}", *pieces))
+            found.append((f"neo_phase{phase}", *shape))
             if self._combines(phase):
+                joined = groups(cut.rows * cut.columns, cut.scratch)
                 found.append((f"neo_combine{phase}", *joined))
         return found
 
@@ -91,7 +90,8 @@ class DeviceWriter(TurnedWriter):
             words += ["GLOBAL const neo_word *box", "const int box_at"]
         else:
             words += [f"const {kind} {word}" for kind, word in numbers]
-        self.put(f"KERNEL NEO_GROUP({group}) void {name}({', '.join(words)}) {{")
+        how = "NEO_ALONE" if self.variant.free else f"NEO_GROUP({group})"
+        self.put(f"KERNEL {how} void {name}({', '.join(words)}) {{")
         for i, (kind, word) in enumerate(numbers if self.variant.boxed else ()):
             self.put(f"const {kind} {word} = *(GLOBAL const {kind} *)(box + box_at + {i});")
         if memory:
@@ -104,7 +104,7 @@ class DeviceWriter(TurnedWriter):
     def _whole(self) -> None:
         if self.k.reductions and not self.k.column:
             self._open("neo_main", self.variant.group, memory=True)
-            self.put("const neo_int row = GROUP_ID;")
+            self._row_of()
             self._row_item("")
             self._scalars()
             self._row_nodes(-1)
@@ -137,7 +137,7 @@ class DeviceWriter(TurnedWriter):
             memory=by_row,
         )
         if by_row:
-            self.put("const neo_int row = GROUP_ID / nch, ch = GROUP_ID % nch;")
+            self._row_of("rows * nch", "const neo_int row = {0} / nch, ch = {0} % nch;")
             self._row_item("split")
             self._scalars()
             self._earlier(phase, 1)
@@ -169,8 +169,7 @@ class DeviceWriter(TurnedWriter):
             memory=by_row,
         )
         if by_row:
-            self.put("const neo_int row = GROUP_ID;")
-            self.put("const int lid = LOCAL_ID;")
+            self._row_of()
         else:
             self.put("const neo_int t = GLOBAL_ID;")
             self.put(f"if (t >= rows * n{self.last}) return;")
@@ -202,9 +201,16 @@ class DeviceWriter(TurnedWriter):
 
     # ---- who does what -----------------------------------------------------------------------
 
+    def _row_of(self, total: str = "rows", place: str = "const neo_int row = {0};") -> None:
+        """Which row a group (or an item that works alone) has."""
+        if self.variant.free:
+            self.put("const neo_int t = GLOBAL_ID;")
+            self.put(f"if (t >= {total}) return;")
+        self.put(place.format("t" if self.variant.free else "GROUP_ID"))
+        self.put(f"const int lid = {'0' if self.variant.free else 'LOCAL_ID'};")
+
     def _row_item(self, split: str) -> None:
-        """Which row (and chunk) a group has, and what of it an item has."""
-        self.put("const int lid = LOCAL_ID;")
+        """What of a row (or chunk) an item has."""
         first = self.fold[0]
         if split:
             self.put("const neo_int lo = ch * chunk;")
@@ -221,11 +227,8 @@ class DeviceWriter(TurnedWriter):
             self.put("const neo_int v = t, row = 0;")
         else:
             self.put("const neo_int v = t % items, q = t / items;")
-            self.put(
-                "const neo_int ch = q % nch, row = q / nch;"
-                if chunked
-                else "const neo_int row = q;"
-            )
+            row = "ch = q % nch, row = q / nch" if chunked else "row = q"
+            self.put(f"const neo_int {row};")
         if self.k.column:
             first = self.fold[0]
             if chunked:

@@ -99,10 +99,15 @@ class FoldWriter(ValueWriter):
                 self.put(f"neo_extend_{suffix}({total}, {words});")
 
     def merge(
-        self, number: int, red: Reduction, parts: list[str], total: list[str] | None = None
+        self,
+        number: int,
+        red: Reduction,
+        parts: list[str],
+        total: list[str] | None = None,
+        width: int = 1,
     ) -> None:
-        """Add another total (scalar texts) to a total, that of the item if none is given."""
-        suffix = self.d.suffix(self.source_type(red), 1)
+        """Add another total (texts of so many lanes) to a total, that of the item by default."""
+        suffix = self.d.suffix(self.source_type(red), width)
         total = total or self._total("u", number)
         address = ", ".join(f"&{t}" for t in total)
         if red.op == "sum":
@@ -122,22 +127,25 @@ class FoldWriter(ValueWriter):
             )
 
     def merge_lanes(self, phase: int, width: int) -> None:
-        """Add the totals of the lanes (`w`) to that of the item (`u`): halves meet each other."""
+        """Add the totals of the lanes (`w`) to that of the item (`u`): halves meet each other.
+
+        All lanes are merged in each round, for a vector takes no longer than a lane; the upper ones
+        hold nothing of use afterwards.
+        """
         for number, red in self.reductions(phase):
-            kind = self.type(self.source_type(red))
-            lanes = self._total("l", number)
             totals = self._total("w", number)
-            if red.op == "var":  # all lanes have seen as many numbers
-                totals[0] = self.splat(totals[0], self.source_type(red), width)
-            for lane, total in zip(lanes, totals, strict=True):
-                self.put(f"{kind} {lane}[{width}];")
-                self.put(self.d.store.format(p=lane, i="0", x=total, w=width))
-            self.put(f"for (int h = {width // 2}; h > 0; h >>= 1) {{")
-            self.put("for (int l = 0; l < h; ++l) {")
-            self.merge(number, red, [f"{n}[l + h]" for n in lanes], [f"{n}[l]" for n in lanes])
-            self.put("}")
-            self.put("}")
-            self.merge(number, red, [f"{n}[0]" for n in lanes])
+            half = width // 2
+            while half:
+                lanes = "".join(f"{(lane + half) % width:x}" for lane in range(width))
+                # a count is that of all lanes
+                parts = [
+                    t if red.op == "var" and i == 0 else f"{t}.s{lanes}"
+                    for i, t in enumerate(totals)
+                ]
+                self.merge(number, red, parts, totals, width)
+                half //= 2
+            parts = [t if red.op == "var" and i == 0 else f"{t}.s0" for i, t in enumerate(totals)]
+            self.merge(number, red, parts)
 
     # ---- groups ------------------------------------------------------------------------------
 

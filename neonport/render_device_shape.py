@@ -18,6 +18,8 @@ from neonport.render_passes import kept, streamable, turned_axis
 MAX_CHUNKS = 256
 ROUNDS = 4  # vectors of a row, at least
 ALIGNED = 16  # bytes of the widest load that needs alignment
+# where the launch chooses work-groups: how many a core should have, and elements of one
+PER_CORE, LEAST, MOST = 2, 1 << 12, 1 << 15
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,9 @@ class Traits:
             value of the expression; 0 where its private memory is far away.
         cache: bytes of results that the last cache would still hold for the next reader; more are
             stored past it. 0: there is no such store.
+        cores: processor cores that work-groups of any size are dealt out to, each of them at a
+            cost; 0: sizes of work-groups are fixed.
+        largest: items of a work-group whose size is not fixed.
     """
 
     vector_bytes: int = 16
@@ -50,6 +55,8 @@ class Traits:
     aligned: bool = False
     keep: int = 0
     cache: int = 0
+    cores: int = 0
+    largest: int = 256
 
     @property
     def tiles(self) -> Tiles:
@@ -74,6 +81,7 @@ class Variant:
         stream: whether whole vectors of results that the kernel does not read pass by the cache.
         ragged: whether rows of these may begin between the borders of vectors.
         turn: side of the tiles through which loads go that run across the loops; 0: none do.
+        free: whether the launch chooses the size of work-groups, and each item works alone.
     """
 
     width: int
@@ -88,6 +96,7 @@ class Variant:
     stream: bool = False
     ragged: bool = False
     turn: int = 0
+    free: bool = False
 
 
 @dataclass(frozen=True)
@@ -100,6 +109,8 @@ class Cut:
         chunks, chunk: pieces of the first folded axis.
         vectors: work-items for a row of `columns` (or, without reductions, of the last axis).
             Where tiles are turned, `rows` and `vectors` count tiles.
+        elements: of the whole kernel.
+        cores, largest: those of the device.
     """
 
     variant: Variant
@@ -108,6 +119,23 @@ class Cut:
     chunks: int
     chunk: int
     vectors: int
+    elements: int = 0
+    cores: int = 0
+    largest: int = 256
+
+    def groups(self, items: int, elements: int) -> tuple[int, int]:
+        """(work-groups, items in each) where the size of work-groups is free.
+
+        Args:
+            items: of the entry.
+            elements: that they go over.
+        """
+        each = min(max(elements // (PER_CORE * self.cores), LEAST), MOST)
+        size = max(1, min(-(-items * each // max(1, elements)), items, self.largest))
+        # few large items: cores should end at about the same time
+        sizes = range(size, size // 2, -1) if size < min(items, 64) else (size,)
+        size = min(sizes, key=lambda n: -(-items // (n * self.cores)) * n)
+        return -(-items // size), size
 
     @property
     def scratch(self) -> int:
@@ -147,9 +175,10 @@ def cut(spec: BoundKernel, starts: Sequence[int], traits: Traits) -> Cut:
     wide = total >= (1 << 31) - (1 << 20)
     last = sizes[-1]
     group = 1
+    by_row = bool(kernel.reductions) and not kernel.column
     if turn:
         group = 1 << (min(traits.tiles.group, traits.map_group).bit_length() - 1)
-    elif kernel.reductions and not kernel.column:
+    elif by_row:
         length = prod(n for n, f in zip(sizes, kernel.axes, strict=True) if f)
         need = max(1, -(-length // (width * chunks)))
         group = min(traits.group, max(min(32, traits.group), 1 << (need - 1).bit_length()))
@@ -170,6 +199,8 @@ def cut(spec: BoundKernel, starts: Sequence[int], traits: Traits) -> Cut:
         stream=bool(stored) and (even or ragged),
         ragged=ragged,
         turn=turn,
+        # else drivers make vectors of single elements, for which they should know the size
+        free=traits.cores > 0 and group == 1 and (by_row or width > 1) and not turn,
     )
     if turn:
         tiles = prod(
@@ -177,7 +208,9 @@ def cut(spec: BoundKernel, starts: Sequence[int], traits: Traits) -> Cut:
         )
         return Cut(variant, tiles, columns, chunks, chunk, -(-last // turn))
     vectors = last // width + last % width
-    return Cut(variant, rows, columns, chunks, chunk, vectors)
+    return Cut(
+        variant, rows, columns, chunks, chunk, vectors, prod(sizes), traits.cores, traits.largest
+    )
 
 
 def _keep(kernel: Kernel, sizes: tuple[int, ...], width: int, traits: Traits) -> int:

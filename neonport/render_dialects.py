@@ -26,6 +26,7 @@ _MEMORY = {
 }
 _COMPARED = {op: f"neo_{op}_{{s}}({{0}}, {{1}})" for op in ("eq", "ne", "lt", "le", "gt", "ge")}
 _ROWS = {**_COMPARED, "where": "neo_where_{s}({0}, {1}, {2})", "onehot": "neo_eq_{s}({0}, {1})"}
+_R_OR_NAN = "a != a ? a : r"
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,6 +190,9 @@ def opencl_dialect() -> DeviceDialect:
             ("WORD", "ulong~W"),
             ("UINT", "uint~W"),
             ("TO_UINT", "convert_uint~W"),
+            ("R_OR_NAN:scalar", _R_OR_NAN),
+            # compilers would join two choices, and lose the instruction for a maximum
+            ("R_OR_NAN:vector", "as_~REAL(as_~INT(r) | (a != a))"),
         ),
         wide="#pragma OPENCL EXTENSION cl_khr_fp64 : enable",
         options=("-cl-std=CL1.2",),
@@ -215,6 +219,7 @@ def cuda_dialect() -> DeviceDialect:
             ("WORD", "ulong"),
             ("UINT", "uint"),
             ("TO_UINT", "(uint)"),
+            ("R_OR_NAN", _R_OR_NAN),
         ),
         more="stores_cuda_f64.h",
         options=("--fmad=false",),  # products and sums round as on every other backend

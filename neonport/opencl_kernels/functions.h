@@ -10,11 +10,11 @@ NEO_FN REAL neo_where_SUFFIX(REAL c, REAL a, REAL b) { return c != (REAL)0 ? a :
 /* as one instruction and one choice: what b has to wait for is short */
 NEO_FN REAL neo_max_SUFFIX(REAL a, REAL b) {
   const REAL r = a > b ? a : b;
-  return a != a ? a : r;
+  return R_OR_NAN;
 }
 NEO_FN REAL neo_min_SUFFIX(REAL a, REAL b) {
   const REAL r = a < b ? a : b;
-  return a != a ? a : r;
+  return R_OR_NAN;
 }
 NEO_FN REAL neo_abs_SUFFIX(REAL a) { return fabs(a); }
 NEO_FN REAL neo_sgn_SUFFIX(REAL a) {

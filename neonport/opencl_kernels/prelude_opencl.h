@@ -5,6 +5,13 @@
 #define LOCAL __local
 #define BARRIER() barrier(CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE)
 #define NEO_GROUP(n) __attribute__((reqd_work_group_size(n, 1, 1)))
+/* no vectors of neighbouring items: rows are far apart, and Intel's compiler of 2026 ends the process
+   over some of them */
+#ifdef cl_intel_vec_len_hint
+#define NEO_ALONE __attribute__((intel_vec_len_hint(1)))
+#else
+#define NEO_ALONE
+#endif
 #define GLOBAL_ID get_global_id(0)
 #define GROUP_ID get_group_id(0)
 #define LOCAL_ID get_local_id(0)

@@ -12,7 +12,7 @@ import pytest
 from neonport.backends import gen_backend
 from neonport.errors import ConfigurationError, DtypeError
 from neonport.optree import transpose
-from neonport.render_device_shape import Traits
+from neonport.render_device_shape import Cut, Traits
 from tests.compiler.render_trees import TREES, WIDE
 
 DEVICE = ("opencl", "opencl-cpu", "cuda")
@@ -170,6 +170,47 @@ def test_a_work_item_that_is_a_loop_needs_no_barrier(null):
     body = _body(null.render(TREES["softmax"](null), "opencl-cpu")[0])
     assert "BARRIER" not in body
     assert "NEO_GROUP(1)" in body
+
+
+def test_work_groups_of_any_size_hold_items_that_work_alone(null):
+    traits = Traits(vector_bytes=64, group=1, cores=2, largest=8192)
+    for name in ("map", "softmax", "columns", "long_rows"):
+        body = _body(null.render(TREES[name](null), "opencl", traits)[0])
+        assert "KERNEL NEO_ALONE void" in body
+        assert not re.search("NEO_GROUP|GROUP_ID|LOCAL_ID", body)
+    # single elements: drivers make vectors of them
+    assert "NEO_GROUP(" in _body(null.render(TREES["map_strided"](null), "opencl", traits)[0])
+
+
+@pytest.mark.parametrize("cores", [1, 2, 3, 64])
+@pytest.mark.parametrize(
+    ("items", "elements"),
+    [(1, 6), (63, 1000), (50, 10**5), (100, 10**5), (6250, 10**5), (50, 10**7), (625_000, 10**7)],
+)
+def test_cores_get_as_much_each(cores, items, elements):
+    shape = Cut(None, 1, 1, 1, 1, 1, elements, cores, 8192)
+    groups, size = shape.groups(items, elements)
+    assert (groups - 1) * size < items <= groups * size
+    assert size <= 8192
+    if elements <= 4096:
+        assert groups == 1  # less than it costs to hand it out
+    busiest = -(-groups // cores) * size * cores
+    assert groups < cores or busiest <= 1.4 * items
+    if (cores, elements) == (2, 10**5):
+        assert busiest <= 1.04 * items
+        assert groups <= 10  # each of them costs
+
+
+def test_lanes_meet_as_vectors(null):
+    body = _body(null.render(TREES["softmax"](null), "opencl-cpu")[0])
+    assert body.count(".s89abcdef01234567") == 3  # one of the maximum, two of the sum
+    assert "for (int l" not in body
+
+
+def test_a_maximum_of_vectors_keeps_nan_without_a_second_choice(null):
+    (source,) = null.render(TREES["softmax"](null), "opencl-cpu")
+    functions = re.findall(r"neo_max_v?f32\(float\d* a.*?\}", source, re.DOTALL)
+    assert ["a != a ? a : r" in f for f in functions] == [True, False]
 
 
 @pytest.mark.parametrize("dialect", DEVICE)

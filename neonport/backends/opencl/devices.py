@@ -26,6 +26,8 @@ OWN_CACHE = frozenset({"pocl"})
 # CPU drivers whose fma is the processor's instruction; none of them defines FP_FAST_FMAF, and the
 # bit CL_FP_FMA is no guide either: Intel's leaves it out
 FUSED = frozenset({"intel", "pocl"})
+# CPU drivers where work-groups cost, and any size of them runs the same code
+FREE = frozenset({"intel"})
 FUSED_FLAGS = frozenset({"fma", "asimd"})
 BROKEN_POCL = "3.0-rc"
 INSTALL = "install a runtime (a GPU driver; `pip install intel-opencl-rt`; Debian: pocl-opencl-icd)"
@@ -107,6 +109,8 @@ class Device:
                 float64=self.float64,
                 keep=KEPT_LENGTH,
                 cache=last_level_cache() // 2,
+                cores=units if self.platform in FREE else 0,
+                largest=largest,
             )
         group = 1 << (min(256, largest).bit_length() - 1)
         return Traits(16, group, group, min(64, group), 4 * units, 1 << 12, self.float64)

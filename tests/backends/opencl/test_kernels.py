@@ -14,6 +14,7 @@ from neonport.render_device_shape import Traits
 # devices whose kernels every device can run: wide and narrow vectors, groups with barriers
 SHAPES = {
     "vectors": Traits(vector_bytes=64, group=1, map_group=16, column_group=1, units=8, chunk=512),
+    "shares": Traits(vector_bytes=64, group=1, units=8, chunk=512, cores=3, largest=7),
     "scalars": Traits(vector_bytes=4, group=1, map_group=32, column_group=8, units=4, chunk=1024),
     "groups": Traits(vector_bytes=16, group=64, map_group=64, column_group=16, units=16, chunk=512),
 }
