@@ -41,6 +41,13 @@ static box_t window_of(const pool_t *p, const int64_t *position) {
   return box;
 }
 
+/* The window whose result is a row. */
+static box_t window_of_row(const pool_t *p, int64_t row) {
+  int64_t position[4];
+  unravel(row, p->counts, position);
+  return window_of(p, position);
+}
+
 static int64_t inside(const box_t *box) {
   int64_t count = 1;
   for (int a = 0; a < 4; ++a) {
@@ -73,9 +80,7 @@ void neo_pool_max(const uint64_t *words, int64_t begin, int64_t end) {
   const pool_t *p = (const pool_t *)words;
   const int64_t n = p->samples;
   for (int64_t row = begin; row < end; ++row) {
-    int64_t at[4];
-    unravel(row, p->counts, at);
-    const box_t box = window_of(p, at);
+    const box_t box = window_of_row(p, row);
     REAL *restrict y = (REAL *)p->results + row * n;
     int first = 1;
     EACH_CELL(box, c, d, h, w) {
@@ -118,9 +123,8 @@ static inline void numbers(const pool_t *p, const box_t *box, int64_t start, int
 void neo_pool_index(const uint64_t *words, int64_t begin, int64_t end) {
   const pool_t *p = (const pool_t *)words;
   for (int64_t row = begin; row < end; ++row) {
-    int64_t at[4], start = 0;
-    unravel(row, p->counts, at);
-    const box_t box = window_of(p, at);
+    const box_t box = window_of_row(p, row);
+    int64_t start = 0;
     INDEX *y = (INDEX *)p->results + row * p->samples;
     for (; start + LANES <= p->samples; start += LANES) numbers(p, &box, start, LANES, y + start);
     if (start < p->samples) numbers(p, &box, start, p->samples - start, y + start);
@@ -131,9 +135,7 @@ void neo_pool_sum(const uint64_t *words, int64_t begin, int64_t end) {
   const pool_t *p = (const pool_t *)words;
   const int64_t n = p->samples;
   for (int64_t row = begin; row < end; ++row) {
-    int64_t at[4];
-    unravel(row, p->counts, at);
-    const box_t box = window_of(p, at);
+    const box_t box = window_of_row(p, row);
     REAL *restrict y = (REAL *)p->results + row * n;
     memset(y, 0, n * sizeof *y);
     EACH_CELL(box, c, d, h, w) {
@@ -152,9 +154,7 @@ void neo_pool_pick(const uint64_t *words, int64_t begin, int64_t end) {
   const pool_t *p = (const pool_t *)words;
   const int64_t n = p->samples;
   for (int64_t row = begin; row < end; ++row) {
-    int64_t at[4];
-    unravel(row, p->counts, at);
-    const box_t box = window_of(p, at);
+    const box_t box = window_of_row(p, row);
     const INDEX *restrict index = p->index + row * n;
     REAL *restrict y = (REAL *)p->results + row * n;
     memset(y, 0, n * sizeof *y);
