@@ -185,7 +185,16 @@ def test_work_groups_of_any_size_hold_items_that_work_alone(null):
 @pytest.mark.parametrize("cores", [1, 2, 3, 64])
 @pytest.mark.parametrize(
     ("items", "elements"),
-    [(1, 6), (63, 1000), (50, 10**5), (100, 10**5), (6250, 10**5), (50, 10**7), (625_000, 10**7)],
+    [
+        (1, 6),
+        (63, 1000),
+        (30, 10**5),
+        (50, 10**5),
+        (100, 10**5),
+        (6250, 10**5),
+        (50, 10**7),
+        (625_000, 10**7),
+    ],
 )
 def test_cores_get_as_much_each(cores, items, elements):
     shape = Cut(None, 1, 1, 1, 1, 1, elements, cores, 8192)
