@@ -29,13 +29,16 @@ from neonport.render_passes import kept, streamable, turned
 from neonport.storage import Storage
 
 SPLIT_ROWS = 16  # fewer rows than this are cut into chunks, if they are long
-SPLIT_LENGTH = 1 << 15  # folded elements of a chunk
+SPLIT_LENGTH = 1 << 13, 1 << 15  # folded elements of a chunk: where there are few chunks, or many
+SPLIT_FEW = 16  # chunks
 MAX_CHUNKS = 256
-MAP_LENGTH = 1 << 14  # elements of a task of a kernel without reductions
+MAP_LENGTH = 1 << 12, 1 << 14  # the same of a kernel without reductions
+MAP_FEW = 256
+EVEN = 8  # chunks come in multiples of it: as many for each of 2, 4 or 8 threads
 SERIAL_WORK = 1 << 15  # elements below which waking other threads costs more than it gains
 TURNED_WORK = 1 << 12  # elements of a kernel from which on tiles are worth their buffers
 TURNED_SIDE = 8  # rows and columns, at least
-TASK_WORK = 1 << 13  # elements handed to a thread at a time, at least
+TASK_WORK = 1 << 12  # elements handed to a thread at a time, at least
 
 
 @dataclass(frozen=True)
@@ -192,10 +195,11 @@ def task_shape(kernel: Kernel, sizes: tuple[int, ...]) -> TaskShape:
     length = prod(folded)
     chunks = 1
     if not kernel.reductions:
-        if length > 2 * MAP_LENGTH:
-            chunks = -(-length // MAP_LENGTH)
-    elif rows * blocks < SPLIT_ROWS and length * min(columns, COLUMNS) >= 4 * SPLIT_LENGTH:
-        chunks = min(MAX_CHUNKS, max(2, length * min(columns, COLUMNS) // SPLIT_LENGTH))
+        if length >= SERIAL_WORK:
+            chunks = _even(length, MAP_LENGTH, MAP_FEW)
+    elif rows * blocks < SPLIT_ROWS and length * min(columns, COLUMNS) >= SERIAL_WORK:
+        work = length * min(columns, COLUMNS)
+        chunks = min(MAX_CHUNKS, _even(work, SPLIT_LENGTH, SPLIT_FEW))
     chunk = -(-folded[0] // chunks)
     if kernel.axes.count(True) == 1:
         chunk = -(-chunk // 64) * 64  # whole cache lines: threads do not share one
@@ -214,6 +218,12 @@ def task_shape(kernel: Kernel, sizes: tuple[int, ...]) -> TaskShape:
         grain = max(grain, min(TURN_ROWS, -(-tasks // 4)))
     variant = Variant(split, keep, not turn and _streams(kernel, keep, sizes), turn)
     return TaskShape(variant, rows, chunks, chunk, tasks, grain, scratch)
+
+
+def _even(length: int, lengths: tuple[int, int], few: int) -> int:
+    """Number of chunks: short ones up to some number of them, then long ones."""
+    short, long = (-(-length // n) for n in lengths)
+    return -(-max(min(short, few), long) // EVEN) * EVEN
 
 
 def _streams(kernel: Kernel, keep: bool, sizes: tuple[int, ...]) -> bool:

@@ -1,5 +1,8 @@
 /* Runs rendered kernels: a pool of threads that share the tasks of one launch after the other.
 
+   Every thread has a range of the tasks of its own, the same one in each launch of as many tasks: what
+   it wrote or read the last time may still be in its processor's cache. Who is done helps the others.
+
    A launch is closed to late threads before its memory is given up: a thread that enters counts
    itself in `active` first and looks at `open` afterwards; the caller closes and waits for zero. */
 #define _GNU_SOURCE
@@ -25,14 +28,21 @@ typedef struct {
 #define SPIN 3000
 #define MOVE_NS 1000000 /* the pool moves no more often */
 #define NOWHERE -2
-#define PIECES 4 /* into which what is left would be cut for each thread */
+#define PIECES 4 /* into which a thread cuts what is left of its range */
+#define LINE 64 /* bytes of a cache line */
+
+/* what is left of a thread's range, in steps of tasks: the first one above, the end below */
+typedef struct {
+  _Alignas(LINE) atomic_ullong left;
+} range_t;
 
 static pthread_mutex_t caller = PTHREAD_MUTEX_INITIALIZER;
 static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t wake = PTHREAD_COND_INITIALIZER;
 static atomic_int open_now, active, sleepers;
 static atomic_uint epoch;
-static atomic_llong next_task;
+static range_t ranges[MAX_THREADS];
+static int64_t step; /* tasks; above 1 only where 32 bits would not count them */
 static const launch_t *job;
 static int wanted = 1, started = 0, hooked = 0;
 static pthread_t ids[MAX_THREADS];
@@ -46,22 +56,42 @@ static inline void relax(void) {
 #endif
 }
 
-/* Pieces begin large and end small: a thread walks memory that lies side by side, and all end at
-   about the same time. What a task computes does not depend on the piece it lies in. */
-static void work(const launch_t *l) {
-  long long begin = atomic_load(&next_task);
-  while (begin < l->tasks) {
-    const int64_t even = (l->tasks - begin) / (PIECES * wanted);
-    const int64_t end = begin + (even > l->grain ? even : l->grain);
-    if (!atomic_compare_exchange_weak(&next_task, &begin, end)) continue;
-    l->fn(l->args, begin, end < l->tasks ? end : l->tasks);
-    begin = atomic_load(&next_task);
+static inline unsigned long long range(int64_t begin, int64_t end) {
+  return (unsigned long long)begin << 32 | (unsigned long long)end;
+}
+
+/* Take a piece of a range: its owner from the front, so that it walks memory that lies side by side;
+   helpers half of what is left, from the end. Pieces begin large and end small: all end at about the
+   same time. What a task computes does not depend on the piece it lies in. */
+static int take(range_t *r, int own, int64_t grain, int64_t *begin, int64_t *end) {
+  unsigned long long seen = atomic_load(&r->left);
+  for (;;) {
+    const int64_t first = (int64_t)(seen >> 32), last = (int64_t)(seen & 0xffffffffu);
+    const int64_t left = last - first, even = own ? left / PIECES : (left + 1) / 2;
+    const int64_t piece = even > grain ? even : grain < left ? grain : left;
+    if (!left) return 0;
+    *begin = own ? first : last - piece;
+    *end = *begin + piece;
+    const unsigned long long rest = own ? range(*end, last) : range(first, *begin);
+    if (atomic_compare_exchange_weak(&r->left, &seen, rest)) return 1;
   }
 }
 
-static void *worker(void *unused) {
+static void work(const launch_t *l, int self) {
+  const int64_t grain = (l->grain + step - 1) / step;
+  int64_t begin, end;
+  for (int i = 0; i < wanted; ++i) {
+    range_t *r = &ranges[(self + i) % wanted];
+    while (take(r, i == 0, grain, &begin, &end)) {
+      end *= step;
+      l->fn(l->args, begin * step, end < l->tasks ? end : l->tasks);
+    }
+  }
+}
+
+static void *worker(void *number) {
+  const int self = (int)(intptr_t)number;
   unsigned seen = 0;
-  (void)unused;
   for (;;) {
     int spins = 0;
     while (atomic_load(&epoch) == seen) {
@@ -77,7 +107,7 @@ static void *worker(void *unused) {
     }
     seen = atomic_load(&epoch);
     atomic_fetch_add(&active, 1);
-    if (atomic_load(&open_now)) work(job);
+    if (atomic_load(&open_now) && self < wanted) work(job, self);
     atomic_fetch_sub(&active, 1);
   }
   return 0;
@@ -126,7 +156,7 @@ static void start(void) {
     pthread_attr_t attr;
     pthread_attr_init(&attr);
     pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-    const int failed = pthread_create(&ids[started], &attr, worker, 0);
+    const int failed = pthread_create(&ids[started], &attr, worker, (void *)(intptr_t)(started + 1));
     if (failed) wanted = started + 1; /* the system has no more */
     else ++started;
     off = NOWHERE;
@@ -144,7 +174,10 @@ static void shared(const launch_t *l) {
   start();
   keep_off();
   job = l;
-  atomic_store(&next_task, 0);
+  step = 1 + (l->tasks >> 31);
+  const int64_t steps = (l->tasks + step - 1) / step;
+  for (int i = 0; i < wanted; ++i)
+    atomic_store(&ranges[i].left, range(steps * i / wanted, steps * (i + 1) / wanted));
   atomic_store(&open_now, 1);
   atomic_fetch_add(&epoch, 1);
   if (atomic_load(&sleepers)) {
@@ -152,7 +185,7 @@ static void shared(const launch_t *l) {
     pthread_cond_broadcast(&wake);
     pthread_mutex_unlock(&gate);
   }
-  work(l);
+  work(l, 0);
   atomic_store(&open_now, 0);
   for (int spins = 0; atomic_load(&active); ++spins) {
     if (spins < SPIN) relax();

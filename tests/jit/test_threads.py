@@ -1,0 +1,88 @@
+"""The pool of threads: each task runs once, whatever the number of tasks and of threads."""
+
+from __future__ import annotations
+
+import ctypes
+
+import numpy as np
+import pytest
+
+from neonport.backends.cpu import threads
+from neonport.backends.cpu.jit import make_program, shared_jit, task_shape
+
+SOURCE = """
+#define _GNU_SOURCE
+#include <stdint.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+/* a[0]: a byte for each task; a[1]: the thread of each task */
+void mark(const uint64_t *a, int64_t begin, int64_t end) {
+  for (int64_t t = begin; t < end; ++t) {
+    __atomic_fetch_add((unsigned char *)a[0] + t, 1, __ATOMIC_RELAXED);
+    ((int64_t *)a[1])[t] = syscall(SYS_gettid);
+  }
+}
+/* a[0]: number of tasks; a[1]: the largest end */
+void add(const uint64_t *a, int64_t begin, int64_t end) {
+  __atomic_fetch_add((int64_t *)a[0], end - begin, __ATOMIC_RELAXED);
+  int64_t *top = (int64_t *)a[1], seen = *top;
+  while (seen < end && !__atomic_compare_exchange_n(top, &seen, end, 0, 5, 5)) {}
+}
+"""
+
+
+@pytest.fixture
+def pool(request):
+    """Runs tasks of a function above on as many threads as asked for."""
+    jit = shared_jit()
+    if jit is None:
+        pytest.skip("no C compiler: there is no pool")
+    library = jit.compiler.load(SOURCE)
+    before = threads.num_threads()
+
+    def run(name, count, tasks, grain, *arrays):
+        threads.set_num_threads(count)
+        words = np.array([a.ctypes.data for a in arrays], np.uint64)
+        address = ctypes.cast(getattr(library, name), ctypes.c_void_p).value
+        program = make_program([(address, words, tasks, grain)])
+        jit.run(program.ctypes.data)
+
+    yield run
+    threads.set_num_threads(before)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7])
+@pytest.mark.parametrize("grain", [0, 1, 3, 64])
+def test_each_task_runs_once(pool, count, grain):
+    for tasks in [0, 1, 2, 3, 5, 16, 97, 1000]:
+        for _ in range(20):
+            marks, ids = np.zeros(tasks + 1, np.uint8), np.zeros(tasks + 1, np.int64)
+            pool("mark", count, tasks, grain, marks, ids)
+            np.testing.assert_array_equal(marks, [1] * tasks + [0])
+
+
+def test_threads_that_are_not_wanted_any_more_take_nothing(pool):
+    marks, ids = np.zeros(1000, np.uint8), np.zeros(1000, np.int64)
+    for _ in range(50):
+        pool("mark", 7, 1000, 1, marks, ids)
+    for _ in range(200):
+        pool("mark", 2, 1000, 1, marks, ids)
+        assert len(set(ids)) <= 2
+
+
+@pytest.mark.parametrize("tasks", [2**31 - 1, 2**31, 2**33 + 5])
+def test_more_tasks_than_32_bits_count(pool, tasks):
+    total, top = np.zeros(1, np.int64), np.zeros(1, np.int64)
+    pool("add", 3, tasks, 1, total, top)
+    assert total[0] == top[0] == tasks
+
+
+def test_chunks_are_as_many_for_each_thread(cpu):
+    from neonport.lower import Lowering
+
+    x = cpu.zeros((1, 100_000))
+    for pairs in ([(cpu.empty(x.shape), x * 2)], [(cpu.empty((1, 1)), cpu.sum(x))]):
+        (spec,) = cpu.plan(Lowering().build(pairs)).kernels
+        shape = task_shape(spec.kernel, spec.sizes)
+        assert shape.tasks % 8 == 0
+        assert shape.chunk * shape.chunks - 100_000 < shape.chunk
