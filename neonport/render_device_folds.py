@@ -62,7 +62,7 @@ class FoldWriter(ValueWriter):
                 total = self._total(prefix, number)
                 zero = f"({kind})0"
                 self.put(f"{kind} x{number} = {zero}, q{number} = {zero}, o{number} = {total[1]};")
-                self.put(f"{self.type(self.source_type(red))} k{number} = 0;")
+                self.put(f"int k{number} = 0;")  # a number would make each addition wait
 
     def accumulate(self, number: int, red: Reduction, prefix: str, width: int) -> None:
         """Add the value of the element at hand."""
@@ -76,7 +76,7 @@ class FoldWriter(ValueWriter):
             self.put(f"{total[0]} = neo_{red.op}_{suffix}({value}, {total[0]});")
         elif red.op == "var":
             kind = self.type(dtype, width)
-            self.put(f"if ({total[0]} + k{number} == 0) o{number} = {value};")
+            self.put(f"if ({total[0]} == 0 && k{number} == 0) o{number} = {value};")
             self.put(f"const {kind} d{number} = {value} - o{number};")
             self.put(f"x{number} += d{number}; q{number} += d{number} * d{number}; k{number} += 1;")
         else:
@@ -95,7 +95,8 @@ class FoldWriter(ValueWriter):
             if red.op == "sum":
                 self.put(f"neo_add_{suffix}({total}, x{number});")
             elif red.op == "var":
-                words = f"k{number}, o{number}, x{number}, q{number}"
+                count = f"({self.type(self.source_type(red))})k{number}"
+                words = f"{count}, o{number}, x{number}, q{number}"
                 self.put(f"neo_extend_{suffix}({total}, {words});")
 
     def merge(

@@ -78,7 +78,7 @@ class OpenCLBackend(DeviceBackend):
             self.here = launch.queue_here(self.context, self.device)
         except cl.Error as error:
             raise launch.failed(self.device, error) from error
-        self.progress = launch.Progress()
+        self.progress = launch.Progress(session.workers)
         if shared is None:
             shared = os.environ.get(SHARED, "").strip() != "0"
         self.shared = shared and memory.is_shared(self.context, self.queue, self.device)

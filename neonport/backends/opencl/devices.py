@@ -28,6 +28,8 @@ OWN_CACHE = frozenset({"pocl"})
 FUSED = frozenset({"intel", "pocl"})
 # CPU drivers where work-groups cost, and any size of them runs the same code
 FREE = frozenset({"intel"})
+# CPU drivers whose caller works while it waits, beside one thread for each of the other cores
+HELPED = frozenset({"intel"})
 FUSED_FLAGS = frozenset({"fma", "asimd"})
 BROKEN_POCL = "3.0-rc"
 INSTALL = "install a runtime (a GPU driver; `pip install intel-opencl-rt`; Debian: pocl-opencl-icd)"
@@ -74,6 +76,11 @@ class Device:
     def runs_here(self) -> bool:
         """Whether a queue can run kernels on the thread that calls."""
         return "cl_intel_exec_by_local_thread" in self.handle.extensions.split()
+
+    @property
+    def helps(self) -> bool:
+        """Whether the driver's threads are for other cores than that of the calling thread."""
+        return self.cpu and self.platform in HELPED
 
     @property
     def words(self) -> str:

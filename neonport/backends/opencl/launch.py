@@ -8,6 +8,7 @@ from typing import Any
 from neonport.backends.opencl.devices import Device
 from neonport.backends.opencl.runtimes import load_pyopencl
 from neonport.backends.opencl.sessions import forget_session
+from neonport.backends.opencl.workers import Workers
 from neonport.errors import BackendUnavailable, OutOfDeviceMemory
 
 # CL_QUEUE_THREAD_LOCAL_EXEC_ENABLE_INTEL of the extension cl_intel_exec_by_local_thread
@@ -46,17 +47,22 @@ class Progress:
 
     Events are compared by identity: what another thread enqueues during a wait is never taken for
     done.
+
+    Args:
+        workers: the driver's threads, which keep off the processor of who launches and waits.
     """
 
-    __slots__ = ("done", "last")
+    __slots__ = ("done", "last", "workers")
 
-    def __init__(self) -> None:
+    def __init__(self, workers: Workers) -> None:
+        self.workers = workers
         self.last: Any = None
         self.done: Any = None
 
     def finish(self, queue: Any) -> None:
         """Wait for the queue."""
         last = self.last
+        self.workers.look()
         queue.finish()
         self.done = last
 
@@ -84,7 +90,8 @@ class KernelLaunch:
     """
 
     __slots__ = (
-        "_device", "_enqueue", "_group", "_here", "_kernel", "_progress", "_queue", "_size", "keep"
+        "_device", "_enqueue", "_group", "_here", "_kernel", "_progress", "_queue", "_size",
+        "_workers", "keep",
     )  # fmt: skip
 
     def __init__(
@@ -102,6 +109,7 @@ class KernelLaunch:
         self._queue = queue
         self._here = here
         self._progress = progress
+        self._workers = progress.workers
         self._device = device
         self._kernel = kernel
         self._size = (groups * group,)
@@ -117,6 +125,10 @@ class KernelLaunch:
             if self._here is not None and progress.last is progress.done:
                 self._enqueue(self._here, self._kernel, self._size, self._group)
             else:
+                workers = self._workers
+                workers.left -= 1
+                if workers.left < 0:
+                    workers.look()
                 progress.last = self._enqueue(self._queue, self._kernel, self._size, self._group)
         except load_pyopencl().Error as error:
             raise failed(self._device, error) from error

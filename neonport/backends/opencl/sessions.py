@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from neonport.backends.opencl.devices import Device
 from neonport.backends.opencl.programs import Programs
 from neonport.backends.opencl.runtimes import load_pyopencl
+from neonport.backends.opencl.workers import Workers, tasks
 from neonport.errors import BackendUnavailable, CompileError
 
 if TYPE_CHECKING:
@@ -29,10 +30,13 @@ class Session:
     def __init__(self, device: Device) -> None:
         cl = load_pyopencl()
         self.device = device
+        before = tasks() if device.helps else frozenset()
         try:
             self.context: Any = cl.Context([device.handle])
         except cl.Error as error:
             raise BackendUnavailable(f"opencl: {device.words} cannot be opened: {error}") from error
+        # a driver that was in use before has started its threads then: they stay as they are
+        self.workers = Workers(before, device.handle.max_compute_units - 1)
         self.programs = Programs(self.context, device)
         try:
             self.programs.load(TRIAL, ())
