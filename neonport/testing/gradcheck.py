@@ -56,7 +56,7 @@ def check_grads(
             )
     tree = f_or_tree(*tensors) if callable(f_or_tree) else f_or_tree
     check = _Check(be, np.random.RandomState(seed), atol, rtol)
-    check.tree(tree, list(tensors), order, 1)
+    check.trees([tree], list(tensors), order, 1)
 
 
 @dataclass(frozen=True)
@@ -66,49 +66,67 @@ class _Check:
     atol: float
     rtol: float
 
-    def tree(self, tree: Any, tensors: list[Tensor], last: int, order: int) -> None:
-        """Check the gradients of a tree, then their gradients, up to order `last`."""
+    def trees(self, trees: Sequence[Any], tensors: list[Tensor], last: int, order: int) -> None:
+        """Check the gradients of trees of the same tensors, then theirs, up to order `last`.
+
+        All trees are one statement and all their gradients another: few kernels are compiled.
+        """
         be = self.be
-        cotangent = be.array(self.rng.uniform(0.5, 1.5, tree.shape), dtype=np.float64)
-        weights, out = cotangent.get(), be.empty(tree.shape, dtype=np.float64)
+        cotangents = [
+            be.array(self.rng.uniform(0.5, 1.5, t.shape), dtype=np.float64) for t in trees
+        ]
+        weights = [cotangent.get() for cotangent in cotangents]
+        gradients = [
+            Autodiff(tree, be, next_error=cotangent).get_grad_op_tree(tensors)
+            for tree, cotangent in zip(trees, cotangents, strict=True)
+        ]
+        values = self.place(trees)
+        slopes = self.place([g for row in gradients for g in row])
 
-        def loss() -> float:
-            out[:] = tree
-            return float(np.sum(out.get() * weights))
+        def losses() -> list[float]:
+            be.assign_many(values)
+            return [
+                float(np.sum(out.get() * w)) for (out, _), w in zip(values, weights, strict=True)
+            ]
 
-        gradients = Autodiff(tree, be, next_error=cotangent).get_grad_op_tree(tensors)
-        for i, (tensor, gradient) in enumerate(zip(tensors, gradients, strict=True)):
-            result = be.empty(tensor.shape, dtype=np.float64)
-            result[:] = gradient
-            problem = self.compare(tensor, result.get(), loss)
-            if problem:
+        be.assign_many(slopes)
+        found = [out.get() for out, _ in slopes]
+        for i, tensor in enumerate(tensors):
+            wrong = self.compare(tensor, found[i :: len(tensors)], losses)
+            if wrong:
+                tree, problem = wrong
                 raise AssertionError(
                     f"gradient of order {order} is wrong for tensor {i} ({tensor}) of shape "
-                    f"{tensor.shape} {problem}\nof the tree {str(tree)[:MAX_FORMULA]}"
+                    f"{tensor.shape} {problem}\nof the tree {str(trees[tree])[:MAX_FORMULA]}"
                 )
         if order < last:
-            for gradient in gradients:
-                # the gradient is a function of the cotangent as well
-                self.tree(gradient, [*tensors, cotangent], last, order + 1)
+            for row, cotangent in zip(gradients, cotangents, strict=True):
+                # gradients are functions of the cotangent as well
+                self.trees(row, [*tensors, cotangent], last, order + 1)
+
+    def place(self, trees: Sequence[Any]) -> list[tuple[Tensor, Any]]:
+        """Assignments of trees to new tensors."""
+        return [(self.be.empty(tree.shape, dtype=np.float64), tree) for tree in trees]
 
     def compare(
-        self, tensor: Tensor, gradient: np.ndarray, loss: Callable[[], float]
-    ) -> str | None:
-        """What is wrong with the gradient of `loss` with respect to a tensor."""
+        self, tensor: Tensor, gradients: list[np.ndarray], losses: Callable[[], list[float]]
+    ) -> tuple[int, str] | None:
+        """The first loss whose gradient with respect to a tensor is wrong, and how."""
         start = tensor.get()
         try:
             for where, direction in _directions(start.shape, self.rng):
                 tensor[:] = start + STEP * direction
-                above = loss()
+                above = losses()
                 tensor[:] = start - STEP * direction
-                expected = (above - loss()) / (2 * STEP)
-                found = float(np.sum(gradient * direction))
-                # negated, so that a nan is a difference
-                if not abs(found - expected) <= self.atol + self.rtol * abs(expected):
-                    return (
-                        f"at {where}: autodiff gives {found:.10g}, finite differences "
-                        f"{expected:.10g}"
-                    )
+                for i, (up, down) in enumerate(zip(above, losses(), strict=True)):
+                    expected = (up - down) / (2 * STEP)
+                    found = float(np.sum(gradients[i] * direction))
+                    # negated, so that a nan is a difference
+                    if not abs(found - expected) <= self.atol + self.rtol * abs(expected):
+                        return i, (
+                            f"at {where}: autodiff gives {found:.10g}, finite differences "
+                            f"{expected:.10g}"
+                        )
         finally:
             tensor[:] = start
         return None
