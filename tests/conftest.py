@@ -18,6 +18,7 @@ from neonport.errors import BackendUnavailable, ConfigurationError, UnknownBacke
 HERE = Path(__file__).parent
 XFAILS = HERE / "xfails"
 DRIVE_OPENCL = (HERE / "backends" / "opencl", HERE / "backends" / "device")
+ON_A_DEVICE = {"opencl", "interop", "nvrtc"}  # markers of what the plain run leaves out
 
 # a CuPy over host memory for this process and the ones it starts, see tests/cuda_emulator/README.md
 EMULATED = os.environ.get("NEONPORT_CUDA_EMULATOR", "") not in ("", "0")
@@ -35,6 +36,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="append",
         metavar="NAME",
         help="backend to test; may be given several times (default: cpu)",
+    )
+    parser.addoption(
+        "--only-backend",
+        action="store_true",
+        help="leave out what --backend has no influence on; the plain run of all tests has it",
     )
     parser.addoption(
         "--cuda-texts",
@@ -77,6 +83,17 @@ def known_gaps(text: str) -> dict[str, str]:
     return found
 
 
+def depends_on_backend(item: pytest.Item) -> bool:
+    """Whether the run of a test for a backend can differ from the plain run, `pytest`.
+
+    The plain run has neither PyOpenCL nor CuPy, and nothing skips for want of them on CI: a test
+    that passes there without `backend_name` and without a marker uses no device.
+    """
+    marked = any(mark.name in ON_A_DEVICE for mark in item.iter_markers())
+    drives = HERE / "backends" in item.path.parents
+    return marked or drives or "backend_name" in getattr(item, "fixturenames", ())
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark what drives OpenCL; expect the failures of tests/xfails/<platform>.txt.
@@ -86,6 +103,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if any(folder in item.path.parents for folder in DRIVE_OPENCL):
             item.add_marker("opencl")
+    if config.getoption("--only-backend"):
+        apart = [item for item in items if not depends_on_backend(item)]
+        items[:] = [item for item in items if depends_on_backend(item)]
+        config.hook.pytest_deselected(items=apart)
     path = XFAILS / f"{_platform(config)}.txt"
     if not path.is_file():
         return
