@@ -13,6 +13,7 @@ atomics: the same sizes on the same device give the same bits.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from neonport.kernel import Kernel
 from neonport.render_device_arguments import DeviceArguments
@@ -402,22 +403,57 @@ class DeviceWriter(TurnedWriter):
             self.put(f"const neo_int e1 = {reach} < total ? {reach} : total;")
             low, high = "e0", "e1"
             self.open_block(phase, prefix, self.vector)
-        self.put(f"for (neo_int e = {low}; e < {high}; e += {group}) {{")
-        scale = f" * {width}" if width > 1 else ""
-        if single:
-            self.put(f"const neo_int r{last} = lo + {start}e{scale};")
+        one = partial(self._row_element, phase, sources, stores, prefix, start)
+        if blocked and self.take_turns(phase, sources, stores):
+            self._in_turns(phase, prefix, one, group)
         else:
-            self.put(f"const neo_int r{last} = {start}e % inner{scale};")
-            self.put("neo_int others = e / inner;")
-            for axis in reversed(self.fold[1:-1]):
-                self.put(f"const neo_int r{axis} = others % n{axis}; others /= n{axis};")
-            self.put(f"const neo_int r{self.fold[0]} = lo + others;")
-        self._folded(phase, sources, stores, prefix, self.vector)
-        self.put("}")
+            self.put(f"for (neo_int e = {low}; e < {high}; e += {group}) {{")
+            one("e")
+            self.put("}")
         if blocked:
             self.flush(phase, prefix, self.vector)
             self.put("}")
         self.put("}")
+
+    def _in_turns(self, phase: int, prefix: str, one: Callable[[str], None], group: int) -> None:
+        """Add up a block in two partials, which meet at its end."""
+        self.other = "b"
+        self.open_block(phase, prefix, self.vector)
+        self.put("neo_int e = e0;")
+        self.put(f"for (; e + {group} < e1; e += {2 * group}) {{")
+        for self.other, place in (("", "e"), ("b", f"(e + {group})")):
+            self.put("{")
+            one(place)
+            self.put("}")
+        self.other = ""
+        self.put("}")
+        self.put("if (e < e1) {")
+        one("e")
+        self.put("}")
+        for number, _ in self.reductions(phase):
+            self.put(f"x{number} += x{number}b;")
+
+    def _row_element(
+        self,
+        phase: int,
+        sources: list[int],
+        stores: list[tuple[int, int]],
+        prefix: str,
+        start: str,
+        place: str,
+    ) -> None:
+        """What is done with an element (or vector) of a row."""
+        last = self.fold[-1]
+        scale = f" * {self.width}" if self.width > 1 else ""
+        if len(self.fold) == 1:
+            self.put(f"const neo_int r{last} = lo + {start}{place}{scale};")
+        else:
+            self.put(f"const neo_int r{last} = {start}{place} % inner{scale};")
+            self.put(f"neo_int others = {place} / inner;")
+            for axis in reversed(self.fold[1:-1]):
+                self.put(f"const neo_int r{axis} = others % n{axis}; others /= n{axis};")
+            self.put(f"const neo_int r{self.fold[0]} = lo + others;")
+        self._folded(phase, sources, stores, prefix, self.vector)
 
     # ---- rows --------------------------------------------------------------------------------
 

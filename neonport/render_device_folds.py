@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from neonport.kernel import Reduction
 from neonport.render_device_values import ValueWriter
+from neonport.render_passes import COSTLY
 
 PARTS = {"sum": 2, "max": 1, "min": 1, "var": 3, "argmax": 3, "argmin": 3}
 """Words of scratch of a partial result; an index takes two, each exact in float32."""
@@ -17,6 +18,8 @@ PLACE = 20  # bits of an index in the second of these words
 
 class FoldWriter(ValueWriter):
     """Totals of the reductions of a kernel."""
+
+    other = ""  # "b" while the second of two partials that take turns is meant
 
     def reductions(self, phase: int) -> list[tuple[int, Reduction]]:
         """The reductions of a phase."""
@@ -52,12 +55,22 @@ class FoldWriter(ValueWriter):
         """Whether a phase adds up blocks before it adds them to the totals."""
         return any(r.op in ("sum", "var") for _, r in self.reductions(phase))
 
+    def take_turns(self, phase: int, sources: list[int], stores: list[tuple[int, int]]) -> bool:
+        """Whether two partials of a block take turns, so that additions do not wait for each other.
+
+        Where values are costly these fill the time, and their text is better not written twice.
+        """
+        nodes = self.cone(sources, False)
+        plain = not stores and len(self.fold) == 1 and not self.keeps.intersection(nodes)
+        plain = plain and all(r.op == "sum" for _, r in self.reductions(phase))
+        return plain and self.vector > 1 and all(self.k.nodes[i].op not in COSTLY for i in nodes)
+
     def open_block(self, phase: int, prefix: str, width: int) -> None:
         """Partials of a block."""
         for number, red in self.reductions(phase):
             kind = self.type(self.source_type(red), width)
             if red.op == "sum":
-                self.put(f"{kind} x{number} = ({kind})0;")
+                self.put(f"{kind} x{number}{self.other} = ({kind})0;")
             elif red.op == "var":
                 total = self._total(prefix, number)
                 zero = f"({kind})0"
@@ -71,7 +84,7 @@ class FoldWriter(ValueWriter):
         suffix = self.d.suffix(dtype, width)
         total = self._total(prefix, number)
         if red.op == "sum":
-            self.put(f"x{number} += {value};")
+            self.put(f"x{number}{self.other} += {value};")
         elif red.op in ("max", "min"):
             self.put(f"{total[0]} = neo_{red.op}_{suffix}({value}, {total[0]});")
         elif red.op == "var":

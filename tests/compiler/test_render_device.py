@@ -216,6 +216,17 @@ def test_lanes_meet_as_vectors(null):
     assert "for (int l" not in body
 
 
+def test_partials_take_turns_where_values_are_cheap(null):
+    x, total = null.empty((64, 1000)), null.empty((64, 1))
+
+    def text(value):
+        return _body(null.render([(total, value)], "opencl-cpu")[0])
+
+    assert re.search(r"x0b \+= v\d", text(null.sum(x * x, axis=1)))
+    assert "x0b" not in text(null.sum(null.exp(x), axis=1))
+    assert "x0b" not in text(null.var(x, axis=1))
+
+
 def test_a_maximum_of_vectors_keeps_nan_without_a_second_choice(null):
     (source,) = null.render(TREES["softmax"](null), "opencl-cpu")
     functions = re.findall(r"neo_max_v?f32\(float\d* a.*?\}", source, re.DOTALL)
