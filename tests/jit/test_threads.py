@@ -40,11 +40,11 @@ def pool(request):
     library = jit.compiler.load(SOURCE)
     before = threads.num_threads()
 
-    def run(name, count, tasks, grain, *arrays):
+    def run(name, count, tasks, grain, *arrays, turns=False):
         threads.set_num_threads(count)
         words = np.array([a.ctypes.data for a in arrays], np.uint64)
         address = ctypes.cast(getattr(library, name), ctypes.c_void_p).value
-        program = make_program([(address, words, tasks, grain)])
+        program = make_program([(address, words, tasks, grain)], turns)
         jit.run(program.ctypes.data)
 
     yield run
@@ -53,11 +53,12 @@ def pool(request):
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7])
 @pytest.mark.parametrize("grain", [0, 1, 3, 64])
-def test_each_task_runs_once(pool, count, grain):
+@pytest.mark.parametrize("turns", [False, True])
+def test_each_task_runs_once(pool, count, grain, turns):
     for tasks in [0, 1, 2, 3, 5, 16, 97, 1000]:
         for _ in range(20):
             marks, ids = np.zeros(tasks + 1, np.uint8), np.zeros(tasks + 1, np.int64)
-            pool("mark", count, tasks, grain, marks, ids)
+            pool("mark", count, tasks, grain, marks, ids, turns=turns)
             np.testing.assert_array_equal(marks, [1] * tasks + [0])
 
 

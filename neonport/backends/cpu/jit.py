@@ -152,22 +152,26 @@ class HostJit:
             (address, words, *((shape.tasks, shape.grain) if parallel else (shape.rows, 0)))
             for address, parallel in code.entries
         ]
-        program = make_program(entries)
+        program = make_program(entries, turns=all(s.row for s in spec.kernel.stores))
         # what is over before another thread could take over keeps the interpreter's lock
         run = self.run if shape.grain else self._run_briefly
         return HostLaunch(run, program, words, arguments, (keep, scratch, code))
 
 
-def make_program(launches: Sequence[tuple[int, np.ndarray, int, int]]) -> np.ndarray:
+def make_program(
+    launches: Sequence[tuple[int, np.ndarray, int, int]], turns: bool = False
+) -> np.ndarray:
     """What the runtime runs in order: code address, argument words, tasks and grain of each.
 
     Args:
         launches: a grain of 0 runs all tasks on the calling thread. The words must outlive it.
+        turns: whether tasks are walked up and down in turn. Gains where memory larger than the
+            cache is read again; loses where it is written.
     """
-    program = np.zeros(1 + 4 * len(launches), np.int64)
+    program = np.zeros(1 + 5 * len(launches), np.int64)
     program[0] = len(launches)
     for i, (address, words, tasks, grain) in enumerate(launches):
-        program[1 + 4 * i : 5 + 4 * i] = (address, words.ctypes.data, tasks, grain)
+        program[1 + 5 * i : 6 + 5 * i] = (address, words.ctypes.data, tasks, grain, turns)
     return program
 
 

@@ -2,6 +2,8 @@
 
    Every thread has a range of the tasks of its own, the same one in each launch of as many tasks: what
    it wrote or read the last time may still be in its processor's cache. Who is done helps the others.
+   Launches that only read walk up and down in turn: each begins with what the one before had last, so
+   that of memory larger than the cache a part is still there.
 
    A launch is closed to late threads before its memory is given up: a thread that enters counts
    itself in `active` first and looks at `open` afterwards; the caller closes and waits for zero. */
@@ -18,6 +20,7 @@ typedef struct {
   const uint64_t *args;
   int64_t tasks;
   int64_t grain; /* tasks handed out together, at least; 0: run on the calling thread */
+  int64_t turns; /* whether it walks in the other direction each time */
 } launch_t;
 typedef struct {
   int64_t count;
@@ -28,7 +31,10 @@ typedef struct {
 #define SPIN 3000
 #define MOVE_NS 1000000 /* the pool moves no more often */
 #define NOWHERE -2
-#define PIECES 4 /* into which a thread cuts what is left of its range */
+/* into which a thread cuts what is left of its range; while it walks down, pieces must be small, for
+   within each it walks up */
+#define PIECES 4
+#define PIECES_DOWN 16
 #define LINE 64 /* bytes of a cache line */
 
 /* what is left of a thread's range, in steps of tasks: the first one above, the end below */
@@ -43,6 +49,7 @@ static atomic_int open_now, active, sleepers;
 static atomic_uint epoch;
 static range_t ranges[MAX_THREADS];
 static int64_t step; /* tasks; above 1 only where 32 bits would not count them */
+static int downwards; /* owners begin at the end of their ranges */
 static const launch_t *job;
 static int wanted = 1, started = 0, hooked = 0;
 static pthread_t ids[MAX_THREADS];
@@ -60,19 +67,20 @@ static inline unsigned long long range(int64_t begin, int64_t end) {
   return (unsigned long long)begin << 32 | (unsigned long long)end;
 }
 
-/* Take a piece of a range: its owner from the front, so that it walks memory that lies side by side;
-   helpers half of what is left, from the end. Pieces begin large and end small: all end at about the
-   same time. What a task computes does not depend on the piece it lies in. */
+/* Take a piece of a range: its owner from one end, so that it walks memory that lies side by side;
+   helpers half of what is left, from the other. Pieces begin large and end small: all end at about
+   the same time. What a task computes does not depend on the piece it lies in. */
 static int take(range_t *r, int own, int64_t grain, int64_t *begin, int64_t *end) {
+  const int front = own != downwards, pieces = downwards ? PIECES_DOWN : PIECES;
   unsigned long long seen = atomic_load(&r->left);
   for (;;) {
     const int64_t first = (int64_t)(seen >> 32), last = (int64_t)(seen & 0xffffffffu);
-    const int64_t left = last - first, even = own ? left / PIECES : (left + 1) / 2;
+    const int64_t left = last - first, even = own ? left / pieces : (left + 1) / 2;
     const int64_t piece = even > grain ? even : grain < left ? grain : left;
     if (!left) return 0;
-    *begin = own ? first : last - piece;
+    *begin = front ? first : last - piece;
     *end = *begin + piece;
-    const unsigned long long rest = own ? range(*end, last) : range(first, *begin);
+    const unsigned long long rest = front ? range(*end, last) : range(first, *begin);
     if (atomic_compare_exchange_weak(&r->left, &seen, rest)) return 1;
   }
 }
@@ -174,6 +182,8 @@ static void shared(const launch_t *l) {
   start();
   keep_off();
   job = l;
+  static int turn;
+  downwards = l->turns && (turn = !turn);
   step = 1 + (l->tasks >> 31);
   const int64_t steps = (l->tasks + step - 1) / step;
   for (int i = 0; i < wanted; ++i)
