@@ -63,7 +63,12 @@ NOT_DIFFERENTIABLE: dict[str, str] = {
 
 
 def _div(ans: Any, g: Any, x: Any, y: Any) -> tuple[Any, ...]:
-    gx = div(g, y)
+    if not is_number(y) and prod(shape_of(y)) < prod(ans.shape):
+        # one y divides many numbers: its reciprocal is one division, and the quotient is rounded
+        # once more, 1.5 units in the last place
+        gx = mul(g, div(1.0, y))
+    else:
+        gx = div(g, y)
     return gx, neg(mul(gx, ans))
 
 
