@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+import threading
 
 import numpy as np
 import pytest
 
-from neonport.backends.cpu import threads
+from neonport.backends.cpu import jit, threads
 from neonport.backends.cpu.jit import make_program, shared_jit, task_shape
 
 SOURCE = """
@@ -22,6 +23,15 @@ void mark(const uint64_t *a, int64_t begin, int64_t end) {
     ((int64_t *)a[1])[t] = syscall(SYS_gettid);
   }
 }
+/* a[0]: how many have begun; a[1]: the thread of each task. Each of two waits for the other. */
+void meet(const uint64_t *a, int64_t begin, int64_t end) {
+  for (int64_t t = begin; t < end; ++t) {
+    int64_t *begun = (int64_t *)a[0];
+    ((int64_t *)a[1])[t] = syscall(SYS_gettid);
+    __atomic_fetch_add(begun, 1, __ATOMIC_SEQ_CST);
+    for (int i = 0; i < 200000 && __atomic_load_n(begun, __ATOMIC_SEQ_CST) < 2; ++i) usleep(1);
+  }
+}
 /* a[0]: number of tasks; a[1]: the largest end */
 void add(const uint64_t *a, int64_t begin, int64_t end) {
   __atomic_fetch_add((int64_t *)a[0], end - begin, __ATOMIC_RELAXED);
@@ -32,12 +42,12 @@ void add(const uint64_t *a, int64_t begin, int64_t end) {
 
 
 @pytest.fixture
-def pool(request):
+def pool():
     """Runs tasks of a function above on as many threads as asked for."""
-    jit = shared_jit()
-    if jit is None:
+    shared = shared_jit()
+    if shared is None:
         pytest.skip("no C compiler: there is no pool")
-    library = jit.compiler.load(SOURCE)
+    library = shared.compiler.load(SOURCE)
     before = threads.num_threads()
 
     def run(name, count, tasks, grain, *arrays, turns=False):
@@ -45,7 +55,7 @@ def pool(request):
         words = np.array([a.ctypes.data for a in arrays], np.uint64)
         address = ctypes.cast(getattr(library, name), ctypes.c_void_p).value
         program = make_program([(address, words, tasks, grain)], turns)
-        jit.run(program.ctypes.data)
+        shared.run(program.ctypes.data)
 
     yield run
     threads.set_num_threads(before)
@@ -69,6 +79,28 @@ def test_threads_that_are_not_wanted_any_more_take_nothing(pool):
     for _ in range(200):
         pool("mark", 2, 1000, 1, marks, ids)
         assert len(set(ids)) <= 2
+
+
+@pytest.mark.parametrize("turns", [False, True])
+def test_a_thread_begins_with_tasks_of_its_own(pool, turns):
+    for _ in range(20):
+        begun, ids = np.zeros(1, np.int64), np.zeros(2, np.int64)
+        pool("meet", 2, 2, 1, begun, ids, turns=turns)
+        assert ids[0] == threading.get_native_id() != ids[1]
+
+
+def test_only_launches_that_store_no_elements_turn(pool, cpu, monkeypatch):
+    seen = []
+
+    def noted(launches, turns=False):
+        seen.append(turns)
+        return make_program(launches, turns)
+
+    monkeypatch.setattr(jit, "make_program", noted)
+    x, total = cpu.zeros((100, 1000)), cpu.zeros((100, 1))
+    for pairs in ([(total, cpu.sum(x, axis=1))], [(x, x + 1)], [(x, x - cpu.sum(x, axis=1))]):
+        cpu.bind(pairs)
+    assert seen == [True, False, False]
 
 
 @pytest.mark.parametrize("tasks", [2**31 - 1, 2**31, 2**33 + 5])
