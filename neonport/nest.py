@@ -10,6 +10,7 @@ import numpy as np
 
 from neonport.kernel import ANY, UNIT, ZERO, Access, Kernel, Node, Reduction, Store
 from neonport.lower import Graph, Leaf, Value
+from neonport.passes import postponed
 from neonport.schedule import Schedule, Step, is_reduction
 from neonport.shape import Shape, broadcast_strides, contiguous_strides
 
@@ -307,7 +308,7 @@ class NestBuilder:
             len(self.rands),
         )
         return BoundKernel(
-            kernel,
+            postponed(kernel),
             sizes,
             tuple(buffers),
             strides,

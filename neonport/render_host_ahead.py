@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from neonport.kernel import UNIT
+from neonport.passes import cone
 from neonport.render_host_turned import HostTurned
 from neonport.render_host_values import COLUMNS
-from neonport.render_passes import cone
 
 FEW_ROWS = 64  # folded positions whose pieces of two blocks fit into the second cache
 ROWS_AHEAD = 8  # of taller columns: the piece of a row that follows in the same block

@@ -18,8 +18,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from neonport.kernel import UNIT, Reduction
+from neonport.passes import cone
 from neonport.render_host_values import COLUMNS, HostValues
-from neonport.render_passes import COSTLY, cone, kept, streamable
+from neonport.render_passes import COSTLY, kept, streamable
 
 KEPT_LENGTH = 4096  # elements of a row whose values are kept, at most
 IN_LANES = 16  # values computed for partial results that are made in lanes, at most

@@ -6,28 +6,15 @@ the cache. Which values and which results these are depends on the kernel alone.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
 from functools import lru_cache
 
 from neonport.kernel import ANY, UNIT, Kernel
+from neonport.passes import cone
 
 # what costs more than to write it to the nearest cache and to read it back
 COSTLY = frozenset({
     "exp", "exp2", "log", "log2", "safelog", "sig", "sig2", "tanh", "tanh2", "pow", "shift", "rand",
 })  # fmt: skip
-
-
-def cone(kernel: Kernel, wanted: Sequence[int], have: Collection[int] = ()) -> list[int]:
-    """Element-level nodes that `wanted` need, in order; what lies below `have` is not needed."""
-    needed: set[int] = set()
-    stack = list(wanted)
-    while stack:
-        i = stack.pop()
-        if i not in needed and not kernel.nodes[i].row:
-            needed.add(i)
-            if i not in have:
-                stack.extend(kernel.nodes[i].args)
-    return sorted(needed)
 
 
 @lru_cache(maxsize=4096)
