@@ -37,7 +37,7 @@ ROOMS: dict[str, tuple[str, tuple[str, ...]]] = {
         (*GROUND, "ops"),
     ),
     "autodiff": ("autodiff derivatives derivatives_windows gradients simplify", CORE),
-    "compiler": ("schedule kernel lower nest plan render* explain* opencl_kernels", CORE),
+    "compiler": ("schedule kernel lower nest passes plan render* explain* opencl_kernels", CORE),
     "objects": ("base", CORE),
     "contract": ("backends backends.*", (*CORE, "autodiff", "compiler", "objects")),
     "cpu": ("backends.cpu backends.cpu.* backends.nervanacpu", ENGINE),
