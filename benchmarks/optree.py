@@ -80,7 +80,7 @@ def measure(tree: Tree, n: int, options: argparse.Namespace, skipped: dict[str, 
     """Compare, then time; the row with what belongs to it."""
     ours, found = contestants(tree, n, options.peers, skipped, options.backend)
     if options.check:
-        check_same(found, 1e-3, tree.atol)
+        check_same(found, 1e-3, tree.atol, tree.strays)
         print(f"{tree.name}, {n} elements: {', '.join(c.name for c in found)} agree", flush=True)
         return None
     host = options.backend == "cpu"
@@ -93,6 +93,7 @@ def measure(tree: Tree, n: int, options: argparse.Namespace, skipped: dict[str, 
         repeats=options.repeats,
         batch_seconds=0.004 if options.quick else 0.02,
         atol=tree.atol,
+        strays=tree.strays,
     )
     return {
         "row": row,

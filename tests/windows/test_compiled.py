@@ -72,7 +72,7 @@ def spied(monkeypatch):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", CONVS)
 def test_convolution(be, monkeypatch, name, dtype, samples, room):
-    direct = direct_of(native.library("conv.c", REAL=dtype))
+    direct = direct_of(dtype)
     for attribute, value in ROOMS[room].items():
         monkeypatch.setattr(direct, attribute, value)
     direct._patch_of_sums.cache_clear()

@@ -4,35 +4,26 @@
    see, some maps at a time, into a patch that stays in the cache and has zeros for the padding;
    then each number of a window is an offset in the patch, the same for all positions, and
    neighbouring positions and their samples lie side by side, as long vectors. */
-#include <stdint.h>
-#include <string.h>
+#include "vectors.h"
 
 #if defined(__AVX512F__)
-#define BYTES 64
 #define FILTERS 8 /* at a time, with VECTORS of columns: as many sums as registers hold */
 #define CELLS 6   /* of windows at a time, with ERRORS filters, in the gradient for the filters */
 #define ERRORS 4
 #elif defined(__AVX__)
-#define BYTES 32
 #define FILTERS 4
 #define CELLS 3
 #define ERRORS 3
 #else
-#define BYTES 16
 #define FILTERS 4
 #define CELLS 3
 #define ERRORS 3
 #endif
 #define VECTORS 3
-#define LANES (BYTES / (int64_t)sizeof(REAL))
 #define COLUMNS (VECTORS * LANES)
 #define PATCH_BYTES (192 << 10) /* on the stack of the thread, beside what follows */
 #define ERROR_BYTES (128 << 10)
-#define UNROLL _Pragma("GCC unroll 8")
 #define ROOM(bytes) ((bytes) / sizeof(REAL) + COLUMNS)
-
-typedef REAL vec __attribute__((vector_size(BYTES)));
-typedef __typeof__((vec){0} < (vec){0}) mask; /* all bits of a lane, or none */
 
 const int64_t neo_filters = FILTERS, neo_columns = COLUMNS, neo_lanes = LANES, neo_errors = ERRORS;
 const int64_t neo_patch = PATCH_BYTES / sizeof(REAL), neo_room = ERROR_BYTES / sizeof(REAL);
@@ -62,22 +53,6 @@ typedef struct {
 typedef struct {
   int64_t low[3], count[3];
 } block_t;
-
-static inline vec load(const REAL *p) {
-  vec v;
-  memcpy(&v, p, sizeof v);
-  return v;
-}
-
-static inline void store(REAL *p, vec v) { memcpy(p, &v, sizeof v); }
-
-static inline REAL total(vec v) {
-  REAL parts[LANES];
-  memcpy(parts, &v, sizeof v);
-  for (int64_t half = LANES / 2; half; half /= 2)
-    for (int64_t i = 0; i < half; ++i) parts[i] += parts[i + half];
-  return parts[0];
-}
 
 static block_t block_of(const geometry_t *g, int64_t task) {
   block_t b;
@@ -196,8 +171,6 @@ static void tile(const geometry_t *g, int64_t maps, range_t seen, const REAL *x,
   for (int64_t i = 0; i < rows; ++i)
     memcpy(y + i * stride, buffer + i * COLUMNS, columns * sizeof *y);
 }
-
-static inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
 void neo_conv(const uint64_t *words, int64_t begin, int64_t end) {
   const conv_t *p = (const conv_t *)words;

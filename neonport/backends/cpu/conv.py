@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from neonport.backends.cpu import blas, native
+from neonport.backends.cpu import blas
 from neonport.backends.cpu.conv_direct import direct_of
 from neonport.backends.cpu.geometry import Geometry, geometry_of
 from neonport.backends.cpu.workspace import Carver, Workspace, staged
@@ -80,9 +80,8 @@ def _call(
     op: str, geometry: Geometry, operands: list[np.ndarray], out: np.ndarray, carver: Carver
 ) -> Bound:
     """A product where the images are their own unfolded matrix; compiled C where it can be."""
-    library = None if geometry.plain else native.library("conv.c", REAL=out.dtype.name)
-    if library is not None:
-        direct = direct_of(library)
+    direct = None if geometry.plain else direct_of(out.dtype.name)
+    if direct is not None:
         make = {"conv": direct.forward, "conv_data": direct.data, "conv_filter": direct.filter}
         call = make[op](geometry, operands[0], operands[1], out, carver)
         if call is not None:

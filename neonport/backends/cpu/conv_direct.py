@@ -19,6 +19,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from neonport.backends.cpu import native
+from neonport.backends.cpu.conv_winograd import Winograd
 from neonport.backends.cpu.geometry import Geometry, Ints
 from neonport.backends.cpu.native import Library
 from neonport.backends.cpu.workspace import Carver
@@ -52,6 +54,11 @@ class Windows(NamedTuple):
     cells: tuple[Ints, ...]
     samples: int
 
+    @property
+    def first(self) -> Ints:
+        """The lowest cell of the window at position 0 along each axis."""
+        return tuple(min(axis) for axis in zip(*self.cells, strict=True))
+
 
 class Patch(NamedTuple):
     """The part of the images that a task sees, of one map.
@@ -69,11 +76,6 @@ class Patch(NamedTuple):
     numbers: int
 
 
-def lowest(windows: Windows) -> Ints:
-    """The lowest cell of the window at position 0 along each axis."""
-    return tuple(min(axis) for axis in zip(*windows.cells, strict=True))
-
-
 def patch_of(windows: Windows, rows: int, columns: int) -> Patch:
     """The patch of a task of some rows and columns of positions."""
     deep, high, wide = (max(axis) - min(axis) for axis in zip(*windows.cells, strict=True))
@@ -85,7 +87,7 @@ def patch_of(windows: Windows, rows: int, columns: int) -> Patch:
 
 def cells_of(windows: Windows, patch: Patch) -> np.ndarray:
     """Words of each `cell_t`: its number in the patch, its plane, its row."""
-    first, (_, height, width), step = lowest(windows), patch.shape, windows.stride[2]
+    first, (_, height, width), step = windows.first, patch.shape, windows.stride[2]
     found = []
     for cell in windows.cells:
         d, h, w = (c - f for c, f in zip(cell, first, strict=True))
@@ -113,10 +115,12 @@ class Direct:
 
     Args:
         library: of `conv.c`.
+        winograd: makes those that fit it.
     """
 
-    def __init__(self, library: Library) -> None:
+    def __init__(self, library: Library, winograd: Winograd | None = None) -> None:
         self.library = library
+        self.winograd = winograd
         self.filters = library.constant("neo_filters")
         self.lanes = library.constant("neo_lanes")
         self.columns = library.constant("neo_columns")
@@ -203,7 +207,10 @@ class Direct:
         work = out.size * windows.maps * window
         keep = (images, arranged, out, cells)
         grain = 1 if work >= SERIAL_WORK else 0
-        return _in_order([arrange, self.library.bind("neo_conv", words, tasks, grain, keep)])
+        call = _in_order([arrange, self.library.bind("neo_conv", words, tasks, grain, keep)])
+        if self.winograd is None or not self.winograd.fits(windows, count):
+            return call
+        return self.winograd.sums(windows, images, filters, strides, numbers, out, carver, call)
 
     def _patches(self, windows: Windows) -> Iterator[Patch]:
         """Patches that fit, none if rows are so short that vectors stay half empty."""
@@ -239,7 +246,7 @@ class Direct:
         """Words of `geometry_t`."""
         return [
             images.ctypes.data, windows.maps, windows.samples, *windows.images, *windows.counts,
-            *windows.stride, *lowest(windows), *patch.tile, *tiles_of(windows, patch),
+            *windows.stride, *windows.first, *patch.tile, *tiles_of(windows, patch),
             *patch.shape, patch.phases, self._maps(windows, patch), len(cells), cells.ctypes.data,
         ]  # fmt: skip
 
@@ -266,7 +273,10 @@ class Direct:
         calls = [self.library.bind("neo_conv_filter", words, chunks * parts, grain, keep)]
         if parts > 1:
             calls.append(partial(_add_parts, sums, out.reshape(-1)))
-        return _in_order(calls)
+        call = _in_order(calls)
+        if self.winograd is None or not self.winograd.fits_filter(windows, count):
+            return call
+        return self.winograd.filter(windows, x, e, out, carver, call)
 
     def _padded(self, windows: Windows, patch: Patch) -> int:
         """Numbers of a filter's errors in a task, rows filled up to whole vectors."""
@@ -326,7 +336,17 @@ def _in_order(calls: list[Bound]) -> Bound:
     return run
 
 
+def direct_of(real: str) -> Direct | None:
+    """The convolutions of a dtype; None where they are not compiled."""
+    library = native.library("conv.c", REAL=real)
+    if library is None:
+        return None
+    # who computes in float64 wants all digits
+    fewer = native.library("winograd.c", REAL=real) if real == "float32" else None
+    return _direct(library, fewer)
+
+
 @lru_cache(maxsize=8)
-def direct_of(library: Library) -> Direct:
-    """The convolutions of a library; what was chosen for sizes is kept with them."""
-    return Direct(library)
+def _direct(library: Library, winograd: Library | None) -> Direct:
+    """What was chosen for sizes is kept with the libraries."""
+    return Direct(library, None if winograd is None else Winograd(winograd))

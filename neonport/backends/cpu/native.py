@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import re
 import warnings
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -63,6 +64,10 @@ class Library:
         return call
 
 
+def _text(file: str) -> str:
+    return files("neonport.backends.cpu").joinpath(file).read_text()
+
+
 @lru_cache(maxsize=256)
 def library(file: str, **dtypes: str) -> Library | None:
     """A file for some dtypes.
@@ -78,7 +83,9 @@ def library(file: str, **dtypes: str) -> Library | None:
     if any(name not in TYPES for name in dtypes.values()):
         return None
     words = [f"#define {word} {TYPES[name]}\n" for word, name in dtypes.items()]
-    text = files("neonport.backends.cpu").joinpath(file).read_text()
+    text = _text(file)
+    for header in re.findall(r'#include "(.+)"\n', text):
+        text = text.replace(f'#include "{header}"\n', _text(header))
     try:
         jit = shared_jit()
         return None if jit is None else Library(jit, "".join(words) + text)
