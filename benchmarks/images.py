@@ -121,7 +121,7 @@ def conv(tiny: bool = False) -> Images:
 
 
 def vgg(tiny: bool = False) -> Images:
-    """Six convolutions in pairs (Simonyan and Zisserman, 2015), no hidden layer."""
+    """Six convolutions in pairs, after arXiv:1409.1556, without a hidden layer."""
     width = 4 if tiny else 64
     pairs = [(Conv(n, 3, 1), Conv(n, 3, 1), Pool()) for n in (width, 2 * width, 4 * width)]
     parts = (*pairs[0], *pairs[1], *pairs[2], Dense(10, last=True))

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from neonport.backends import gen_backend
-from neonport.backends.cpu import native, threads
+from neonport.backends.cpu import native
 from neonport.backends.cpu.conv_direct import direct_of
 from neonport.optree import apply
-from tests.windows.test_compiled import check, meaning, spied
+from tests.windows.test_compiled import check, check_threads, meaning, spied, three
 from tests.windows.test_cpu import random
 
 pytestmark = pytest.mark.skipif(
@@ -114,24 +114,8 @@ def test_a_result_that_was_not_finite_is_forgotten(be, monkeypatch):
 
 
 def test_bits_do_not_depend_on_the_number_of_threads(be):
-    before = threads.num_threads()
     x, f = operands(40, (1, 12, 12), 64, 72)
-    e = random(72, 1, 12, 12, 64, seed=2).astype("f")
-    trees = [
-        apply("conv", be.array(x), be.array(f), **PLAIN),
-        apply("conv_data", be.array(f), be.array(e), **PLAIN, size=(1, 12, 12)),
-        apply("conv_filter", be.array(x), be.array(e), **PLAIN, size=(1, 3, 3)),
-    ]
-    try:
-        found = []
-        for count in (1, 2, 5):
-            threads.set_num_threads(count)
-            found.append([tree.get() for tree in trees])
-    finally:
-        threads.set_num_threads(before)
-    for other in found[1:]:
-        for first, second in zip(found[0], other, strict=True):
-            np.testing.assert_array_equal(first, second)
+    check_threads(three(be, x, f, random(72, 1, 12, 12, 64, seed=2).astype("f")))
 
 
 @pytest.mark.parametrize(
