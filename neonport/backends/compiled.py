@@ -19,7 +19,7 @@ import numpy as np
 from neonport.backends.backend import Backend
 from neonport.backends.contract import statement_key
 from neonport.backends.recording import Recorder, Step, bound_calls
-from neonport.backends.tracing import Tracer
+from neonport.backends.tracing import of_step
 from neonport.lower import Graph, Leaf, Lowering, scalar_slots
 from neonport.nest import BoundKernel
 from neonport.ops import OPS
@@ -144,7 +144,6 @@ class CompiledBackend(Backend):
         self._plans: dict[Graph, Plan] = {}
         self._arena: Storage | None = None
         self._arena_lock = threading.RLock()
-        self.tracer = Tracer()
 
     # ---- what a backend gives ----------------------------------------------------------------
 
@@ -295,7 +294,8 @@ class CompiledBackend(Backend):
         rands: list[tuple[Launch, tuple[int, ...]]] = []
         for step in plan.steps:
             if isinstance(step, Call):
-                launches.append(self.tracer.watch(self._bind_call(step, place), step, self))
+                call = self._bind_call(step, place)
+                launches.append(self.tracer.watch(call, of_step(step), self))
                 continue
             places: list[tuple[Storage, int] | None] = []
             for access, offset in zip(step.kernel.accesses, step.offsets, strict=True):
@@ -310,7 +310,7 @@ class CompiledBackend(Backend):
                 numbered.append((launch, step.scalars))
             if step.rands:
                 rands.append((launch, step.rands))
-            launches.append(self.tracer.watch(launch, step, self))
+            launches.append(self.tracer.watch(launch, of_step(step), self))
         if plan.temporaries:
             launches = [self._locked(launches)]
         # numbers inside a large node are part of its identity and cannot be told apart by value

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from neonport.backends.tracing import observers
+from neonport.backends.tracing import Tracer, observers
 from neonport.dtypes import FLOAT32, as_dtype
 from neonport.errors import (
     AliasError,
@@ -87,6 +87,7 @@ class Contract(ABC):
         self.batch_size: int | None = None
         self.closed = False
         self.recorder: Recorder | None = None
+        self.tracer = Tracer()
         self.bound: dict[Any, Callable[..., Any]] = {}
         self._leaf_signatures: dict[tuple[np.dtype, Shape], Signature] = {}
 

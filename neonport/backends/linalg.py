@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from neonport.backends.catalogue import OpCatalogue
+from neonport.backends.tracing import of_call
 from neonport.dtypes import is_float
 from neonport.errors import AliasError, DtypeError, ShapeError
 from neonport.optree import apply
@@ -31,6 +32,7 @@ class LinearAlgebra(OpCatalogue):
                     "are (m, k), (k, n) -> (m, n)"
                 )
             call = self.bind_matmul(a, b, c, float(alpha), float(beta))
+            call = self.tracer.watch(call, of_call("compound_dot", c.shape), self)
             self.remember(key, call, (a.storage, b.storage, c.storage))
         self.launch(call)
 

@@ -45,9 +45,15 @@ class Tracer:
         self.count = 0
 
     def watch(
-        self, launch: Callable[[], None], step: BoundKernel | Call, backend: Contract
+        self, launch: Callable[[], None], line: Callable[[float], str], backend: Contract
     ) -> Callable[[], None]:
-        """The launch itself, or a call that also counts and prints it."""
+        """The launch itself, or a call that also counts and prints it.
+
+        Args:
+            launch: what runs.
+            line: what is printed, from the seconds that it took; `of_step`, `of_call`.
+            backend: where it runs.
+        """
         if not self.on:
             return launch
 
@@ -61,15 +67,24 @@ class Tracer:
             launch()
             backend.synchronize()
             seconds = time.perf_counter() - start
-            print(f"neonport {backend} {_line(step, seconds)}", file=sys.stderr)
+            print(f"neonport {backend} {line(seconds)}", file=sys.stderr)
 
         return watched
 
 
-def _line(step: BoundKernel | Call, seconds: float) -> str:
+def of_step(step: BoundKernel | Call) -> Callable[[float], str]:
     """What ran, over which sizes, how long."""
     if not isinstance(step, BoundKernel):
-        return f"call {step.value.op} {step.target.layout[0]} {seconds * 1e6:.1f} us"
-    rate = step.bytes_moved / seconds / 1e9 if seconds else 0.0
-    name = f"kernel {step.kernel.key[:8]} {step.sizes}"
-    return f"{name} {seconds * 1e6:.1f} us {rate:.1f} GB/s"
+        return of_call(step.value.op, step.target.layout[0])
+
+    def line(seconds: float) -> str:
+        rate = step.bytes_moved / seconds / 1e9 if seconds else 0.0
+        name = f"kernel {step.kernel.key[:8]} {step.sizes}"
+        return f"{name} {seconds * 1e6:.1f} us {rate:.1f} GB/s"
+
+    return line
+
+
+def of_call(op: str, shape: tuple[int, ...]) -> Callable[[float], str]:
+    """The same of a call that makes a result of some shape."""
+    return lambda seconds: f"call {op} {shape} {seconds * 1e6:.1f} us"

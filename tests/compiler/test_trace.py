@@ -52,13 +52,27 @@ def test_calls_are_traced_too(traced, capsys):
     assert LINE.fullmatch(second)
 
 
+def test_products_that_are_no_statements_are_traced_too(traced, capsys):
+    w, x, y = traced.ones((3, 4)), traced.ones((4, 5)), traced.empty((3, 5))
+    many, products = traced.ones((2, 3, 4)), traced.empty((2, 3, 5))
+    capsys.readouterr()
+    for _ in range(2):
+        traced.compound_dot(w, x, y)
+    traced.batched_dot(many, x, products)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 4
+    for line in lines:
+        assert re.fullmatch(r"neonport cpu:0 call compound_dot \(3, 5\) [\d.]+ us", line)
+
+
 def test_launches_are_counted_on_request(cpu):
     cpu.tracer.on = True
-    x = cpu.ones((3, 4))
+    x, y, z = cpu.ones((3, 4)), cpu.ones((4, 2)), cpu.empty((3, 2))
     cpu.tracer.count = 0
     for _ in range(4):
         x[:] = x + 1
-    assert cpu.tracer.count == 4
+    cpu.compound_dot(x, y, z)
+    assert cpu.tracer.count == 5
 
 
 @pytest.mark.parametrize("value", ["", "0"])

@@ -7,6 +7,7 @@ from math import prod
 from typing import Any
 
 from neonport.backends.device.sources import bind, kernel_text, position_type, real_of
+from neonport.backends.tracing import of_call
 from neonport.dtypes import is_float
 from neonport.shape import reshape_strides
 from neonport.storage import views_overlap
@@ -113,15 +114,12 @@ def _run(
     if bound is None:
         if not _fits(be, layer, tensors, targets):
             return False
-        call = bind_lrn(be, name, tensors, layer.dimI[0], layer.JTRS[0], numbers)
-        if call is None:
+        bound = bind_lrn(be, name, tensors, layer.dimI[0], layer.JTRS[0], numbers)
+        if bound is None:
             return False
-
-        def bound() -> None:
-            call()
-
+        bound = be.tracer.watch(bound, of_call(name[4:], layer.dimI), be)
         be.remember(key, bound, [t.storage for t in tensors])
-    bound()
+    be.launch(bound)
     return True
 
 

@@ -73,3 +73,32 @@ def test_a_target_that_is_read_is_left_to_the_trees(dev):
     x, denom = dev.ones((3, 4)), dev.empty((3, 4))
     dev.fprop_lrn(layer, x, x, denom, ascale=3, bpower=1)
     assert np.allclose(x.get()[:, 0], [1 / 3, 1 / 4, 1 / 3])
+
+
+def test_a_recorded_step_replays_it(dev):
+    layer, shape = dev.lrn_layer(np.float32, 4, 8, H=3, W=3, J=5), (8 * 9, 4)
+    x = np.random.RandomState(0).normal(size=shape).astype("f")
+    i, out, denom, error, delta = (dev.array(x) for _ in range(5))
+
+    def step():
+        dev.fprop_lrn(layer, i, out, denom, ascale=0.3, bpower=0.75)
+        dev.bprop_lrn(layer, i, out, error, delta, denom, ascale=0.3, bpower=0.75)
+
+    replay = dev.record(step)
+    i[:] = 2 * x
+    step()
+    want = out.get(), delta.get()
+    out.fill(0)
+    delta.fill(0)
+    replay()
+    np.testing.assert_array_equal(out.get(), want[0])
+    np.testing.assert_array_equal(delta.get(), want[1])
+
+
+def test_it_is_counted(dev):
+    layer, shape = dev.lrn_layer(np.float32, 4, 8, H=3, W=3, J=5), (8 * 9, 4)
+    i, out, denom = (dev.ones(shape) for _ in range(3))
+    dev.tracer.on, dev.tracer.count = True, 0
+    for _ in range(3):
+        dev.fprop_lrn(layer, i, out, denom, ascale=0.3, bpower=0.75)
+    assert dev.tracer.count == 3
