@@ -85,12 +85,14 @@ def test_a_recorded_step_replays_it(dev):
         dev.bprop_lrn(layer, i, out, error, delta, denom, ascale=0.3, bpower=0.75)
 
     replay = dev.record(step)
+    replay()
     i[:] = 2 * x
     step()
     want = out.get(), delta.get()
     out.fill(0)
     delta.fill(0)
     replay()
+    assert replay.replays == 1
     np.testing.assert_array_equal(out.get(), want[0])
     np.testing.assert_array_equal(delta.get(), want[1])
 
