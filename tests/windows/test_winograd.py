@@ -26,6 +26,8 @@ SIZES = {
     "one position": (16, (1, 3, 3), 64, 32, (0, 0, 0)),
     "planes": (16, (3, 4, 5), 32, 32, (0, 1, 1)),
     "many samples": (16, (1, 4, 4), 96, 32, (0, 1, 1)),
+    "samples left over": (16, (1, 4, 5), 100, 32, (0, 1, 1)),
+    "a few samples left over": (16, (1, 4, 5), 67, 32, (0, 1, 1)),
     "maps left over": (21, (1, 4, 6), 32, 32, (0, 1, 1)),
     "filters left over": (16, (1, 4, 6), 32, 37, (0, 1, 1)),
     "a few filters left over": (16, (1, 4, 6), 32, 49, (0, 1, 1)),
@@ -122,7 +124,8 @@ def test_bits_do_not_depend_on_the_number_of_threads(be):
     "change",
     [
         {"dtype": "float64"},
-        {"samples": 33},
+        {"more samples than a panel": -1},
+        {"more samples than a panel": 1},
         {"maps": 15},
         {"filters": 15},
         {"stride": (1, 2, 1)},
@@ -134,10 +137,12 @@ def test_bits_do_not_depend_on_the_number_of_threads(be):
     ids=lambda change: "-".join(map(str, *change.items())),
 )
 def test_other_convolutions_are_sums_of_products(be, monkeypatch, change):
-    dtype = change.get("dtype", "float32")
-    maps, filters, samples = (
-        change.get(k, n) for k, n in (("maps", 16), ("filters", 32), ("samples", 32))
+    dtype, maps, filters = (
+        change.get(key, usual)
+        for key, usual in (("dtype", "float32"), ("maps", 16), ("filters", 32))
     )
+    more = change.get("more samples than a panel")
+    samples = 32 if more is None else direct_of("float32").winograd.panel + more
     params = {k: change.get(k, v) for k, v in PLAIN.items()}
     if "depth" in change:
         params["padding"] = (1, 1, 1)

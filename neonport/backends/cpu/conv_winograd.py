@@ -23,6 +23,7 @@ Ints = tuple[int, ...]
 
 SIDE = 3  # of windows
 TASKS = 32  # of the gradient for the filters, at least, where sizes allow
+SHARED = 1.5  # samples that panels have, those counted that two of them have, for each one, at most
 FEWEST = 16  # maps and filters from which the transforms cost less than they save
 
 
@@ -52,7 +53,8 @@ class Winograd:
         return (
             sorted(windows.cells) == self._square(windows)
             and windows.stride == (1, 1, 1)
-            and windows.samples % self.panel == 0
+            and self.panel <= windows.samples
+            and self._parts(windows) * self.panel <= SHARED * windows.samples
             and FEWEST <= windows.maps <= self.most_maps
             and count >= FEWEST
             and prod(windows.counts) * windows.samples > 0
@@ -144,7 +146,11 @@ class Winograd:
 
     def _panels(self, windows: Windows) -> int:
         planes, rows, columns = windows.counts
-        return planes * ceil(rows / 2) * ceil(columns / 2) * (windows.samples // self.panel)
+        return planes * ceil(rows / 2) * ceil(columns / 2) * self._parts(windows)
+
+    def _parts(self, windows: Windows) -> int:
+        """Panels of a tile."""
+        return ceil(windows.samples / self.panel)
 
     def _geometry(self, windows: Windows, count: int) -> list[int]:
         """Words of `winograd_t`, from `maps` to `first`."""

@@ -4,7 +4,8 @@
        results = A' [(G f G') * (B' x B)] A        x: the 4 x 4 cells that a tile sees
 
    where * multiplies point by point and is summed over the maps: 16 products of matrices. A *panel*
-   is a tile of some samples, two vectors of them. A task makes some panels: it transforms what they
+   is a tile of some samples, two vectors of them; the last panel of a tile ends with the last sample
+   and shares some with the one before. A task makes some panels: it transforms what they
    see, which stays in the cache, and then multiplies and transforms back a group of filters at a
    time.
 
@@ -59,6 +60,7 @@ typedef struct {
 
 typedef struct {
   int64_t plane, row, column, sample; /* position and sample of the first result */
+  int64_t shared;                     /* samples that the panel before has as well */
 } place_t;
 
 static void report(const winograd_t *p, vec bad) {
@@ -67,15 +69,18 @@ static void report(const winograd_t *p, vec bad) {
 
 static int64_t tiles(const winograd_t *p, int axis) { return (p->counts[axis] + 1) / 2; }
 
+static int64_t panels_of_tile(const winograd_t *p) { return (p->samples + PANEL - 1) / PANEL; }
+
 static int64_t panels(const winograd_t *p) {
-  return p->planes * tiles(p, 0) * tiles(p, 1) * (p->samples / PANEL);
+  return p->planes * tiles(p, 0) * tiles(p, 1) * panels_of_tile(p);
 }
 
 static place_t place_of(const winograd_t *p, int64_t panel) {
-  const int64_t parts = p->samples / PANEL, high = tiles(p, 0), wide = tiles(p, 1);
-  const int64_t tile = panel / parts;
-  const place_t at = {tile / wide / high, tile / wide % high * 2, tile % wide * 2,
-                      panel % parts * PANEL};
+  const int64_t parts = panels_of_tile(p), high = tiles(p, 0), wide = tiles(p, 1);
+  const int64_t tile = panel / parts, low = panel % parts * PANEL;
+  const int64_t sample = least(low, p->samples - PANEL);
+  const place_t at = {tile / wide / high, tile / wide % high * 2, tile % wide * 2, sample,
+                      low - sample};
   return at;
 }
 
@@ -302,9 +307,10 @@ static void err(const gradient_t *g, place_t at, int64_t low, int64_t count, REA
         }
       for (int l = 0; l < LANES; ++l) {
         REAL *point = to + (n + l) * count;
+        const int counts = n + l >= at.shared;
         vec rows[4][2];
         UNROLL for (int j = 0; j < 2; ++j) {
-          const vec a = e[0][j][l], b = e[1][j][l];
+          const vec a = counts ? e[0][j][l] : (vec){0}, b = counts ? e[1][j][l] : (vec){0};
           rows[0][j] = a, rows[1][j] = a + b, rows[2][j] = a - b, rows[3][j] = -b;
         }
         UNROLL for (int i = 0; i < 4; ++i, point += 4 * step) {
