@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -166,6 +169,35 @@ def test_gradients_of_few_filters_are_sums_of_products(be, monkeypatch):
     size = {**PLAIN, "size": (1, 3, 3)}
     check(be, "conv_filter", [x, e], meaning("conv_filter", x, e, **size).astype("f"), **size)
     assert not ALL.intersection(seen)
+
+
+SMALL_STACK = """
+import sys, threading
+import numpy as np
+from neonport.backends import gen_backend
+from neonport.backends.cpu import threads
+from neonport.optree import apply
+
+be, maps = gen_backend("cpu", batch_size=2), int(sys.argv[1])
+threads.set_num_threads(1)
+x, f = be.ones((maps, 1, 6, 6, 32)), be.ones((maps, 1, 3, 3, 32))
+params = {"padding": (0, 1, 1), "stride": (1, 1, 1), "dilation": (1, 1, 1)}
+trees = [apply("conv", x, f, **params), apply("conv_filter", x, x, **params, size=(1, 3, 3))]
+for tree in trees:
+    tree.get()  # compilers are called from here
+results = []
+threading.stack_size(128 << 10)
+thread = threading.Thread(target=lambda: results.extend(tree.get() for tree in trees))
+thread.start()
+thread.join()
+assert results[0].max() == 9 * maps
+"""
+
+
+@pytest.mark.parametrize("maps", [8, 64])
+def test_threads_with_small_stacks(maps):
+    """8 maps are sums of products."""
+    subprocess.run([sys.executable, "-c", SMALL_STACK, str(maps)], check=True)
 
 
 def test_a_compiler_that_does_not_make_it_leaves_sums_of_products(be, monkeypatch):

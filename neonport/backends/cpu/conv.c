@@ -21,9 +21,13 @@
 #endif
 #define VECTORS 3
 #define COLUMNS (VECTORS * LANES)
-#define PATCH_BYTES (192 << 10) /* on the stack of the thread, beside what follows */
+#define PATCH_BYTES (192 << 10) /* beside what follows in the second cache */
 #define ERROR_BYTES (128 << 10)
 #define ROOM(bytes) ((bytes) / sizeof(REAL) + COLUMNS)
+
+/* Not on the stack: that of a thread that calls may be small. */
+static _Thread_local REAL patch[ROOM(PATCH_BYTES)] __attribute__((aligned(64)));
+static _Thread_local REAL errors[ROOM(ERROR_BYTES)] __attribute__((aligned(64)));
 
 const int64_t neo_filters = FILTERS, neo_columns = COLUMNS, neo_lanes = LANES, neo_errors = ERRORS;
 const int64_t neo_patch = PATCH_BYTES / sizeof(REAL), neo_room = ERROR_BYTES / sizeof(REAL);
@@ -177,7 +181,6 @@ void neo_conv(const uint64_t *words, int64_t begin, int64_t end) {
   const geometry_t *g = &p->g;
   const int64_t groups = (p->count + p->filters_at_once - 1) / p->filters_at_once;
   const int64_t plane = g->counts[0] * g->counts[1] * g->counts[2] * g->samples;
-  REAL patch[ROOM(PATCH_BYTES)] __attribute__((aligned(64)));
   for (int64_t task = begin; task < end; ++task) {
     const block_t b = block_of(g, task / groups);
     const int64_t low = task % groups * p->filters_at_once;
@@ -315,8 +318,6 @@ void neo_conv_filter(const uint64_t *words, int64_t begin, int64_t end) {
   const filter_t *p = (const filter_t *)words;
   const geometry_t *g = &p->g;
   const int64_t tiles = g->tiles[0] * g->tiles[1] * g->tiles[2];
-  REAL patch[ROOM(PATCH_BYTES)] __attribute__((aligned(64)));
-  REAL errors[ROOM(ERROR_BYTES)] __attribute__((aligned(64)));
   for (int64_t task = begin; task < end; ++task) {
     const int64_t part = task % p->parts, c = task / p->parts * g->maps_at_once;
     const int64_t maps = least(g->maps - c, g->maps_at_once);

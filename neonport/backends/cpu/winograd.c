@@ -28,7 +28,7 @@
 #define PANEL (2 * LANES)
 #define POINTS 16
 #define WINDOW 9
-#define VALUE_BYTES (256 << 10) /* on the stack of the thread: what the panels of a task see */
+#define VALUE_BYTES (256 << 10) /* of what the panels of a task see */
 #define MOST_MAPS (4 * VALUE_BYTES / (int64_t)(POINTS * PANEL * sizeof(REAL))) /* of one panel */
 #define MOST_PANELS 8
 #define MAPS 64    /* of a task of the gradient for the filters, at most */
@@ -62,6 +62,13 @@ typedef struct {
   int64_t plane, row, column, sample; /* position and sample of the first result */
   int64_t shared;                     /* samples that the panel before has as well */
 } place_t;
+
+/* What a task works in: what its panels see; and its products, or errors. Not on the stack: that of
+   a thread that calls may be small. */
+static _Thread_local REAL values[POINTS * APART(MOST_MAPS * PANEL)] __attribute__((aligned(64)));
+static _Thread_local REAL beside[POINTS * APART(MOST_PANELS * GROUP * PANEL)]
+    __attribute__((aligned(64)));
+_Static_assert(TOGETHER * MAPS <= MOST_MAPS && TOGETHER * ERRORS <= MOST_PANELS * GROUP, "room");
 
 static void report(const winograd_t *p, vec bad) {
   if (total(bad) != 0) __atomic_store_n(p->bad, 1, __ATOMIC_RELAXED);
@@ -216,8 +223,7 @@ static inline vec back(const winograd_t *p, place_t at, const REAL *m, int64_t s
 /* A task is `at_once` panels. */
 void neo_winograd(const uint64_t *words, int64_t begin, int64_t end) {
   const winograd_t *p = (const winograd_t *)words;
-  REAL values[4 * VALUE_BYTES / sizeof(REAL) + APART(0) * POINTS] __attribute__((aligned(64)));
-  REAL products[POINTS * APART(MOST_PANELS * GROUP * PANEL)] __attribute__((aligned(64)));
+  REAL *const products = beside;
   const int64_t maps = p->maps;
   const int64_t plane = p->planes * p->counts[0] * p->counts[1] * p->samples;
   for (int64_t task = begin; task < end; ++task) {
@@ -355,8 +361,7 @@ SUMS(sums_one, UNIT)
 void neo_winograd_sums(const uint64_t *words, int64_t begin, int64_t end) {
   const gradient_t *g = (const gradient_t *)words;
   const winograd_t *p = &g->p;
-  REAL values[POINTS * APART(TOGETHER * MAPS * PANEL)] __attribute__((aligned(64)));
-  REAL errors[POINTS * APART(TOGETHER * ERRORS * PANEL)] __attribute__((aligned(64)));
+  REAL *const errors = beside;
   const int64_t across = (g->wide + ERRORS - 1) / ERRORS, down = (g->high + MAPS - 1) / MAPS;
   for (int64_t task = begin; task < end; ++task) {
     const int64_t k = task % across * ERRORS, c = task / across % down * MAPS;
