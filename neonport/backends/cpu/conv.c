@@ -32,9 +32,9 @@ static _Thread_local REAL errors[ROOM(ERROR_BYTES)] __attribute__((aligned(64)))
 const int64_t neo_filters = FILTERS, neo_columns = COLUMNS, neo_lanes = LANES, neo_errors = ERRORS;
 const int64_t neo_patch = PATCH_BYTES / sizeof(REAL), neo_room = ERROR_BYTES / sizeof(REAL);
 
-/* A cell of a window: where it is in the patch of a map, and in which plane and row of it. */
+/* A cell of a window: where it is in the patch of a map, and how far from the lowest cell. */
 typedef struct {
-  int64_t place, plane, row;
+  int64_t place, plane, row, column;
 } cell_t;
 
 /* Geometry of the patches; the order is that of `conv_direct.py`. */
@@ -51,6 +51,7 @@ typedef struct {
   int64_t phases;      /* a row holds each `stride`th cell side by side */
   int64_t maps_at_once;
   int64_t window;      /* cells of a window */
+  int64_t line;        /* of them side by side */
   const cell_t *cells;
 } geometry_t;
 
@@ -117,21 +118,29 @@ typedef struct {
   int64_t filters_at_once; /* a task makes so many, a multiple of FILTERS */
 } conv_t;
 
-/* Cells of a window, from one to before another. */
+/* Cells of a window: lines from one to before another, of each the cells from left to before right. */
 typedef struct {
-  int64_t low, high;
+  int64_t low, high, left, right;
 } range_t;
 
-/* Those of a row of positions, without the first and the last ones that lie in the padding. */
-static range_t seen_by(const geometry_t *g, const block_t *b, int64_t row) {
+/* Those of a row of positions, from a column to another, without the first and the last ones that
+   lie in the padding everywhere. */
+static range_t seen_by(const geometry_t *g, const block_t *b, int64_t row, int64_t from,
+                       int64_t to) {
   const int64_t d = b->low[0] * g->stride[0] + g->first[0];
   const int64_t h = (b->low[1] + row) * g->stride[1] + g->first[1];
-  range_t seen = {0, g->window};
-#define OUTSIDE(t)                                                       \
-  (d + g->cells[t].plane < 0 || d + g->cells[t].plane >= g->sizes[0] ||  \
-   h + g->cells[t].row < 0 || h + g->cells[t].row >= g->sizes[1])
+  const int64_t first = (b->low[2] + from) * g->stride[2] + g->first[2];
+  const int64_t last = (b->low[2] + to) * g->stride[2] + g->first[2];
+  range_t seen = {0, g->window / g->line, 0, g->line};
+#define OUTSIDE(l)                                                                     \
+  (d + g->cells[(l) * g->line].plane < 0 ||                                            \
+   d + g->cells[(l) * g->line].plane >= g->sizes[0] ||                                 \
+   h + g->cells[(l) * g->line].row < 0 || h + g->cells[(l) * g->line].row >= g->sizes[1])
+#define BESIDE(s) (last + g->cells[s].column < 0 || first + g->cells[s].column >= g->sizes[2])
   while (seen.low < seen.high && OUTSIDE(seen.low)) ++seen.low;
   while (seen.low < seen.high && OUTSIDE(seen.high - 1)) --seen.high;
+  while (seen.left < seen.right && BESIDE(seen.left)) ++seen.left;
+  while (seen.left < seen.right && BESIDE(seen.right - 1)) --seen.right;
   return seen;
 }
 
@@ -145,13 +154,14 @@ static range_t seen_by(const geometry_t *g, const block_t *b, int64_t row) {
       UNROLL for (int j = 0; j < VECTORS; ++j)                                               \
         sums[i][j] = adds ? load(y + i * stride + j * LANES) : (vec){0};                     \
     for (int64_t c = 0; c < maps; ++c, x += step, f += f_step)                               \
-      for (int64_t t = seen.low; t < seen.high; ++t) {                                       \
-        const REAL *at = x + g->cells[t].place, *factor = f + t * FILTERS;                   \
-        vec v[VECTORS];                                                                      \
-        UNROLL for (int j = 0; j < VECTORS; ++j) v[j] = load(at + j * LANES);                \
-        UNROLL for (int i = 0; i < ROWS; ++i)                                                \
-          UNROLL for (int j = 0; j < VECTORS; ++j) sums[i][j] += factor[i] * v[j];           \
-      }                                                                                      \
+      for (int64_t l = seen.low * g->line; l < seen.high * g->line; l += g->line)            \
+        for (int64_t t = l + seen.left; t < l + seen.right; ++t) {                           \
+          const REAL *at = x + g->cells[t].place, *factor = f + t * FILTERS;                 \
+          vec v[VECTORS];                                                                    \
+          UNROLL for (int j = 0; j < VECTORS; ++j) v[j] = load(at + j * LANES);              \
+          UNROLL for (int i = 0; i < ROWS; ++i)                                              \
+            UNROLL for (int j = 0; j < VECTORS; ++j) sums[i][j] += factor[i] * v[j];         \
+        }                                                                                    \
     UNROLL for (int i = 0; i < ROWS; ++i)                                                    \
       UNROLL for (int j = 0; j < VECTORS; ++j) store(y + i * stride + j * LANES, sums[i][j]); \
   }
@@ -190,15 +200,17 @@ void neo_conv(const uint64_t *words, int64_t begin, int64_t end) {
       const int64_t maps = least(g->maps - c, g->maps_at_once);
       pack(g, &b, c, maps, patch);
       for (int64_t r = 0; r < b.count[1]; ++r) {
-        const range_t seen = seen_by(g, &b, r);
         const REAL *x = patch + r * g->stride[1] * row_numbers(g);
         const int64_t row = (b.low[0] * g->counts[1] + b.low[1] + r) * g->counts[2] + b.low[2];
         REAL *y = p->results + row * g->samples;
-        for (int64_t i = 0; i < columns; i += COLUMNS)
+        for (int64_t i = 0; i < columns; i += COLUMNS) {
+          const int64_t some = least(columns - i, COLUMNS);
+          const range_t seen =
+              seen_by(g, &b, r, i / g->samples, (i + some - 1) / g->samples);
           for (int64_t k = low; k < high; k += FILTERS)
             tile(g, maps, seen, x + i, p->filters + (k * g->maps + c * FILTERS) * g->window,
-                 y + k * plane + i, plane, c > 0, least(high - k, FILTERS),
-                 least(columns - i, COLUMNS));
+                 y + k * plane + i, plane, c > 0, least(high - k, FILTERS), some);
+        }
       }
     }
   }

@@ -43,7 +43,7 @@ class Windows(NamedTuple):
         images: D, H, W.
         counts: positions along each axis.
         stride: from one position to the next, in cells.
-        cells: of a window: where each is at position 0.
+        cells: of a window, line by line: where each is at position 0.
         samples: N.
     """
 
@@ -58,6 +58,11 @@ class Windows(NamedTuple):
     def first(self) -> Ints:
         """The lowest cell of the window at position 0 along each axis."""
         return tuple(min(axis) for axis in zip(*self.cells, strict=True))
+
+    @property
+    def line(self) -> int:
+        """Cells of the window side by side; all its lines have as many."""
+        return len({column for _, _, column in self.cells})
 
 
 class Patch(NamedTuple):
@@ -86,13 +91,13 @@ def patch_of(windows: Windows, rows: int, columns: int) -> Patch:
 
 
 def cells_of(windows: Windows, patch: Patch) -> np.ndarray:
-    """Words of each `cell_t`: its number in the patch, its plane, its row."""
+    """Words of each `cell_t`: its number in the patch, its plane, row and column."""
     first, (_, height, width), step = windows.first, patch.shape, windows.stride[2]
     found = []
     for cell in windows.cells:
         d, h, w = (c - f for c, f in zip(cell, first, strict=True))
         row = (d * height + h) * patch.phases + w % step
-        found.append(((row * width + w // step) * windows.samples, d, h))
+        found.append(((row * width + w // step) * windows.samples, d, h, w))
     return np.array(found, np.int64)
 
 
@@ -247,7 +252,8 @@ class Direct:
         return [
             images.ctypes.data, windows.maps, windows.samples, *windows.images, *windows.counts,
             *windows.stride, *windows.first, *patch.tile, *tiles_of(windows, patch),
-            *patch.shape, patch.phases, self._maps(windows, patch), len(cells), cells.ctypes.data,
+            *patch.shape, patch.phases, self._maps(windows, patch), len(cells), windows.line,
+            cells.ctypes.data,
         ]  # fmt: skip
 
     # ---- sums over positions and samples -----------------------------------------------------
