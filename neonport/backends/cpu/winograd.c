@@ -34,6 +34,7 @@
 #define MAPS 64    /* of a task of the gradient for the filters, at most */
 #define ERRORS 64  /* filters of such a task, at most: vectors run along them */
 #define TOGETHER 2 /* panels that such a task transforms at a time */
+#define AHEAD 4    /* maps whose cells are fetched ahead: they lie far apart */
 /* from one point to the next: not a power of two, or they would share a few cache sets */
 #define APART(numbers) ((numbers) + PANEL)
 
@@ -167,8 +168,11 @@ static void see(const winograd_t *p, place_t at, int64_t low, int64_t maps, REAL
   for (int64_t c = 0; c < maps; ++c, to += PANEL)
     UNROLL for (int half = 0; half < 2; ++half) {
       vec d[4][4];
-      UNROLL for (int i = 0; i < POINTS; ++i)
-        d[i / 4][i % 4] = load(from[i] + c * next[i] + half * LANES);
+      UNROLL for (int i = 0; i < POINTS; ++i) {
+        const REAL *x = from[i] + c * next[i] + half * LANES;
+        d[i / 4][i % 4] = load(x);
+        __builtin_prefetch(x + AHEAD * next[i], 0, 2);
+      }
       transform(d);
       UNROLL for (int i = 0; i < POINTS; ++i) store(to + i * step + half * LANES, d[i / 4][i % 4]);
     }
@@ -301,14 +305,18 @@ static void err(const gradient_t *g, place_t at, int64_t low, int64_t count, REA
   const int64_t first = (at.plane * p->counts[0] + at.row) * p->counts[1] + at.column;
   for (int64_t k = low; k < low + count; k += LANES, to += LANES)
     for (int64_t n = 0; n < PANEL; n += LANES) {
+      /* to what is read next, and fetched ahead: the other samples, then the next filters */
+      const int64_t next = n + LANES < PANEL ? LANES : LANES * plane - n;
       vec e[2][2][LANES];
       UNROLL for (int i = 0; i < 2; ++i)
         UNROLL for (int j = 0; j < 2; ++j) {
           const int64_t cell = (first + i * p->counts[1] + j) * p->samples + at.sample + n;
           const int inside = (i == 0 || high) && (j == 0 || wide);
-          for (int l = 0; l < LANES; ++l)
-            e[i][j][l] = inside && k + l < p->count ? load(g->errors + (k + l) * plane + cell)
-                                                    : (vec){0};
+          for (int l = 0; l < LANES; ++l) {
+            const REAL *error = g->errors + (k + l) * plane + cell;
+            e[i][j][l] = inside && k + l < p->count ? load(error) : (vec){0};
+            __builtin_prefetch(error + next, 0, 2);
+          }
           turn(e[i][j]);
         }
       for (int l = 0; l < LANES; ++l) {
