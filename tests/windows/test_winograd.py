@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import subprocess
 import sys
 
@@ -50,8 +51,8 @@ def operands(maps, images, samples, filters):
     return random(maps, *images, samples).astype("f"), f.astype("f")
 
 
-@pytest.mark.parametrize("name", SIZES)
-def test_values(be, monkeypatch, name):
+def check_all(be, monkeypatch, name):
+    """The convolution and both gradients, made so."""
     maps, images, samples, filters, padding = SIZES[name]
     seen = spied(monkeypatch)
     x, f = operands(maps, images, samples, filters)
@@ -65,6 +66,26 @@ def test_values(be, monkeypatch, name):
     check(be, "conv_filter", [x, e], meaning("conv_filter", x, e, **size).astype("f"), **size)
     assert set(seen) >= ALL
     assert seen.count("neo_winograd") == 2 * seen.count("neo_winograd_sums")
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_values(be, monkeypatch, name):
+    check_all(be, monkeypatch, name)
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="options of x86")
+@pytest.mark.parametrize("without", [["avx512f"], ["avx512f", "avx2", "avx"]], ids="-".join)
+@pytest.mark.parametrize("name", ["many of both", "samples left over"])
+def test_narrower_vectors(be, monkeypatch, name, without):
+    """What a processor of another age compiles."""
+    flags = (*native.FLAGS, *(f"-mno-{feature}" for feature in without))
+    monkeypatch.setattr(native, "FLAGS", flags)
+    native.library.cache_clear()
+    try:
+        assert direct_of("float32").winograd.panel <= {1: 16, 3: 8}[len(without)]
+        check_all(be, monkeypatch, name)
+    finally:
+        native.library.cache_clear()
 
 
 @pytest.mark.parametrize("at_once", [1, 3, 8])

@@ -5,9 +5,8 @@
 
    where * multiplies point by point and is summed over the maps: 16 products of matrices. A *panel*
    is a tile of some samples, two vectors of them; the last panel of a tile ends with the last sample
-   and shares some with the one before. A task makes some panels: it transforms what they
-   see, which stays in the cache, and then multiplies and transforms back a group of filters at a
-   time.
+   and shares some with the one before. A task makes some panels: it transforms what they see, which
+   stays in the cache, and then multiplies and transforms back a group of filters at a time.
 
    The gradient for the filters is the adjoint of that, with the same matrices:
 
@@ -66,10 +65,12 @@ typedef struct {
 
 /* What a task works in: what its panels see; and its products, or errors. Not on the stack: that of
    a thread that calls may be small. */
-static _Thread_local REAL values[POINTS * APART(MOST_MAPS * PANEL)] __attribute__((aligned(64)));
-static _Thread_local REAL beside[POINTS * APART(MOST_PANELS * GROUP * PANEL)]
+#define MORE(a, b) ((a) > (b) ? (a) : (b))
+static _Thread_local REAL values[POINTS * APART(MORE(MOST_MAPS, TOGETHER * MAPS) * PANEL)]
     __attribute__((aligned(64)));
-_Static_assert(TOGETHER * MAPS <= MOST_MAPS && TOGETHER * ERRORS <= MOST_PANELS * GROUP, "room");
+static _Thread_local REAL
+    beside[POINTS * APART(MORE(MOST_PANELS * GROUP, TOGETHER * ERRORS) * PANEL)]
+    __attribute__((aligned(64)));
 
 static void report(const winograd_t *p, vec bad) {
   if (total(bad) != 0) __atomic_store_n(p->bad, 1, __ATOMIC_RELAXED);
