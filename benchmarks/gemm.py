@@ -31,7 +31,7 @@ from benchmarks.harness import (
 )
 from benchmarks.peers import torch_functions
 from neonport.backends import gen_backend
-from neonport.backends.cpu import blas
+from neonport.backends.host.blas import gemm as blas
 
 # (m, k, n): squares, layers of small networks, a convolution as a product, small ones, a vector.
 SIZES = [
@@ -72,8 +72,8 @@ def with_backend(
 
 def on_opencl(a: np.ndarray, b: np.ndarray, between: bool) -> list[Contestant]:
     """Ours, the cpu backend, and ours where memory is treated as out of the host's reach."""
-    from neonport.backends.cpu.backend import CPUBackend
-    from neonport.backends.opencl.backend import OpenCLBackend
+    from neonport.backends.cpu.device import CPUBackend
+    from neonport.backends.opencl.device import OpenCLBackend
 
     backends: dict[str, Any] = {OURS: OpenCLBackend(), "cpu": CPUBackend()}
     backends["device"] = OpenCLBackend(shared=False)

@@ -200,8 +200,8 @@ def copy_bandwidth(threads: int, megabytes: int = 64) -> float:
 
 def machine() -> dict[str, Any]:
     """Describe what the numbers were measured on."""
-    from neonport.backends.cpu.cpu_features import cpu_name
-    from neonport.backends.cpu.threads import num_threads
+    from neonport.backends.host.cpu_info import cpu_name
+    from neonport.backends.host.threads import num_threads
 
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     return {

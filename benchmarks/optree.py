@@ -47,7 +47,7 @@ from benchmarks.optree_table import (
 )
 from benchmarks.peers import torch_functions
 from benchmarks.trees import TREES, Tree
-from neonport.backends.cpu.threads import num_threads
+from neonport.backends.host.threads import num_threads
 
 FROM_MEMORY = 1_000_000  # elements from which the copy bandwidth says something
 

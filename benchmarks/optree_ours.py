@@ -9,8 +9,8 @@ from typing import Any
 
 from benchmarks.peers import Job
 from benchmarks.trees import Arrays, Tree
-from neonport.explain import Explanation
-from neonport.registry import create_backend
+from neonport.compiler.explain.explanation import Explanation
+from neonport.plugins.registry import create_backend
 
 CALLS = 2000
 

@@ -20,9 +20,9 @@ _LAZY = {
     "get_args": "neonport.base",
     "gen_backend": "neonport.backends",
     "cleanup_backend": "neonport.backends",
-    "Autodiff": "neonport.autodiff",
-    "Tensor": "neonport.tensor",
-    "OpTreeNode": "neonport.optree",
+    "Autodiff": "neonport.autodiff.autodiff",
+    "Tensor": "neonport.tensor.tensor",
+    "OpTreeNode": "neonport.optree.node",
 }
 
 __all__ = ["DISPLAY", "__version__", "logger", *_LAZY]

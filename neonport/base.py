@@ -11,7 +11,7 @@ import numpy as np
 
 from neonport.errors import ConfigurationError
 from neonport.log import logger
-from neonport.optree import Expression
+from neonport.optree.node import Expression
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -11,19 +11,19 @@ from typing import Any
 
 import pytest
 
-from neonport import registry
 from neonport.backends import cleanup_backend, gen_backend
 from neonport.errors import BackendUnavailable, ConfigurationError, UnknownBackendError
+from neonport.plugins import registry
 
 HERE = Path(__file__).parent
 XFAILS = HERE / "xfails"
-DRIVE_OPENCL = (HERE / "backends" / "opencl", HERE / "backends" / "device")
+DRIVE_OPENCL = (HERE / "backends" / "opencl", HERE / "backends" / "gpu")
 ON_A_DEVICE = {"opencl", "interop", "nvrtc"}  # markers of what the plain run leaves out
 
-# a CuPy over host memory for this process and the ones it starts, see tests/cuda_emulator/README.md
+# a CuPy over host memory for this process and the ones it starts: fixtures/cuda_emulator/README.md
 EMULATED = os.environ.get("NEONPORT_CUDA_EMULATOR", "") not in ("", "0")
 if EMULATED:
-    _packages = str(Path(__file__).parent / "cuda_emulator" / "packages")
+    _packages = str(HERE / "fixtures" / "cuda_emulator" / "packages")
     sys.path.insert(0, _packages)
     os.environ["PYTHONPATH"] = os.pathsep.join(
         [_packages, *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -52,7 +52,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     folder = config.getoption("--cuda-texts")
     if folder:
-        from tests.compiler.cuda_texts import keep_texts
+        from tests.compiler.codegen.cuda_texts import keep_texts
 
         keep_texts(Path(folder))
 

@@ -43,7 +43,7 @@ def tensors(inputs: dict[str, np.ndarray]) -> dict[str, Any]:
     """Tensors over copies of the arrays; sets the number of threads."""
     import torch
 
-    from neonport.backends.cpu.threads import num_threads
+    from neonport.backends.host.threads import num_threads
 
     torch.set_num_threads(num_threads())
     return {name: torch.from_numpy(array.copy()).to(DEVICE) for name, array in inputs.items()}

@@ -18,7 +18,7 @@ def make(tree: Tree, inputs: Arrays) -> Job:
     import numba
 
     from benchmarks.peers import numba_loops
-    from neonport.backends.cpu.threads import num_threads
+    from neonport.backends.host.threads import num_threads
 
     loop = getattr(numba_loops, tree.formula.__name__, None)
     if loop is None:

@@ -141,7 +141,7 @@ class Program:
 def make(tree: Tree, inputs: Arrays) -> Job:
     import numexpr
 
-    from neonport.backends.cpu.threads import num_threads
+    from neonport.backends.host.threads import num_threads
 
     numexpr.set_num_threads(num_threads())
     program = Program(inputs)

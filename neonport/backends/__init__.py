@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neonport import registry
 from neonport.base import NervanaObject
 from neonport.log import logger
+from neonport.plugins import registry
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
-    from neonport.autodiff import Autodiff as Autodiff
+    from neonport.autodiff.autodiff import Autodiff as Autodiff
     from neonport.backends.backend import Backend
 
 __all__ = ["Autodiff", "cleanup_backend", "gen_backend"]
@@ -25,7 +25,7 @@ _exit_handler_registered = False
 def __getattr__(name: str) -> Any:
     """Import `Autodiff` on first use."""
     if name == "Autodiff":
-        from neonport.autodiff import Autodiff
+        from neonport.autodiff.autodiff import Autodiff
 
         return Autodiff
     raise AttributeError(f"module 'neonport.backends' has no attribute {name!r}")

@@ -1,5 +1,5 @@
 """Neon's module path of Autodiff."""
 
-from neonport.autodiff import Autodiff
+from neonport.autodiff.autodiff import Autodiff
 
 __all__ = ["Autodiff"]

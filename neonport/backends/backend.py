@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from neonport.backends.contract import ProbeResult
-from neonport.backends.diagnostics import Diagnostics
-from neonport.optree import OpTreeNode
-from neonport.tensor import Tensor
+from neonport.backends.api.diagnostics import Diagnostics
+from neonport.engine.device import ProbeResult
+from neonport.optree.node import OpTreeNode
+from neonport.tensor.tensor import Tensor
 
 __all__ = ["Backend", "Block", "OpCollection", "OpTreeNode", "ProbeResult", "Tensor"]
 
@@ -83,13 +83,13 @@ class Backend(Diagnostics):
     @staticmethod
     def backend_choices() -> list[str]:
         """Sorted names of the registered backends."""
-        from neonport import registry
+        from neonport.plugins import registry
 
         return registry.backend_choices()
 
     @staticmethod
     def allocate_backend(name: str, **kwargs: Any) -> Backend:
         """Construct the backend registered as `name`."""
-        from neonport import registry
+        from neonport.plugins import registry
 
         return registry.create_backend(name, **kwargs)

@@ -6,9 +6,9 @@ import os
 from collections.abc import Iterable
 from typing import Any
 
-from neonport import checkpoint
 from neonport.base import load_class
 from neonport.errors import ConfigurationError
+from neonport.io import checkpoint
 
 
 def read_description(source: dict[str, Any] | str | os.PathLike[str]) -> dict[str, Any]:

@@ -8,9 +8,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from neonport.atomic import point_link
 from neonport.callbacks.callback import Callback, Frequency
 from neonport.errors import ConfigurationError
+from neonport.io.atomic_write import point_link
 from neonport.log import logger
 
 

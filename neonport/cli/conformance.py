@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from neonport import registry
 from neonport.cli.output import print_json, show, table
+from neonport.plugins import registry
 
 
 @dataclass

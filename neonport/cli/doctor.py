@@ -10,8 +10,9 @@ from typing import Any
 
 import click
 
-from neonport import __version__, registry
+from neonport import __version__
 from neonport.cli.output import print_json, show, table
+from neonport.plugins import registry
 
 COLUMNS = ("name", "distribution", "version", "protocol", "state", "device", "reason")
 STYLES = {"ready": "green", "no-device": "yellow", "not-installed": "dim", "broken": "red"}
@@ -88,7 +89,7 @@ def _threads() -> str:
 
 
 def _cache() -> str:
-    from neonport.cache import cache_dir
+    from neonport.io.cache_dir import cache_dir
 
     return str(cache_dir())
 

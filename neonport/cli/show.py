@@ -15,7 +15,7 @@ from neonport.dtypes import as_dtype
 from neonport.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from neonport.explain import Explanation
+    from neonport.compiler.explain.explanation import Explanation
 
 DIALECTS = ("c", "opencl", "opencl-cpu", "cuda")
 
@@ -73,7 +73,7 @@ def show(
 
 
 def _expression(text: str, shapes: tuple[str, ...], dialect: str, source: bool) -> Explanation:
-    from neonport.cli.expression import Reader
+    from neonport.cli.expression_reader import Reader
 
     backend = _renderer(dialect)
     tensors = dict(_tensor(backend, given) for given in shapes)
@@ -87,7 +87,7 @@ def _expression(text: str, shapes: tuple[str, ...], dialect: str, source: bool) 
 
 def _renderer(dialect: str) -> Any:
     """A backend that runs nothing and renders this language."""
-    from neonport import registry
+    from neonport.plugins import registry
 
     backend = registry.create_backend("null")
     backend.dialect = dialect
@@ -126,7 +126,7 @@ class Recorder:
 
     def __call__(self, backend: Any, pairs: list[tuple[Any, Any]]) -> None:
         """See a statement."""
-        from neonport.explain import explain
+        from neonport.compiler.explain.explanation import explain
 
         render = (self.renderer or backend).render_kernel if self.source else None
         explanation = explain(pairs, backend, render)
@@ -139,7 +139,7 @@ def _script(
     path: str, arguments: tuple[str, ...], source: bool, svg: Path | None, dialect: str | None
 ) -> None:
     """Run a script and show its statements, also when it ends with an error."""
-    from neonport.backends.tracing import observing
+    from neonport.engine.tracing import observing
 
     if not os.path.isfile(path):
         raise click.BadParameter(f"there is no file {path!r}", param_hint="FILE")

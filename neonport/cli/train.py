@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from neonport.cli.digits import DEFAULT_BATCH_SIZE, DEFAULT_EPOCHS, HELD_OUT, DigitsRun
+from neonport.cli.train_digits import DEFAULT_BATCH_SIZE, DEFAULT_EPOCHS, HELD_OUT, DigitsRun
 from neonport.errors import UnknownBackendError
 
 if TYPE_CHECKING:

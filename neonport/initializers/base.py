@@ -9,7 +9,7 @@ from neonport.base import NervanaObject
 from neonport.errors import ConfigurationError, ShapeError
 
 if TYPE_CHECKING:
-    from neonport.tensor import Tensor
+    from neonport.tensor.tensor import Tensor
 
 
 class Initializer(NervanaObject):

@@ -10,7 +10,7 @@ from neonport.errors import ShapeError
 from neonport.initializers.base import Initializer, finite_number, require_matrix
 
 if TYPE_CHECKING:
-    from neonport.tensor import Tensor
+    from neonport.tensor.tensor import Tensor
 
 
 class IdentityInit(Initializer):

@@ -9,7 +9,7 @@ from neonport.errors import ConfigurationError
 from neonport.initializers.base import Initializer, finite_number, require_matrix
 
 if TYPE_CHECKING:
-    from neonport.tensor import Tensor
+    from neonport.tensor.tensor import Tensor
 
 
 class Uniform(Initializer):

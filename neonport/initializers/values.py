@@ -9,8 +9,8 @@ import numpy as np
 
 from neonport.errors import ConfigurationError, ShapeError
 from neonport.initializers.base import Initializer
-from neonport.optree import OpTreeNode
-from neonport.tensor import Tensor
+from neonport.optree.node import OpTreeNode
+from neonport.tensor.tensor import Tensor
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike

@@ -10,7 +10,7 @@ from neonport.base import NervanaObject
 from neonport.layers.checks import AccumulationError, label, need_backend, need_configured
 from neonport.layers.shapes import buffer_shape, is_flat, normalize_shape
 from neonport.layers.shapes import interpret_in_shape as interpret_in_shape
-from neonport.tensor import Tensor
+from neonport.tensor.tensor import Tensor
 
 if TYPE_CHECKING:
     from neonport.layers.deltas import DeltasTree

@@ -9,8 +9,7 @@ from neonport.errors import CheckpointError, ConfigurationError
 from neonport.layers.base import Layer
 from neonport.layers.checks import check_error, check_inputs, label
 from neonport.layers.parameter import stats_dtype
-from neonport.layers.shapes import interpret_in_shape, leading
-from neonport.layers.stored import (
+from neonport.layers.parameter_io import (
     check_fit,
     check_states,
     host_array,
@@ -18,7 +17,8 @@ from neonport.layers.stored import (
     params_of,
     restore_states,
 )
-from neonport.tensor import Tensor
+from neonport.layers.shapes import interpret_in_shape, leading
+from neonport.tensor.tensor import Tensor
 
 STORED = ("beta", "gamma", "gmean", "gvar")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from neonport.autodiff import Autodiff
+from neonport.autodiff.autodiff import Autodiff
 from neonport.layers.base import Layer
 from neonport.layers.batchnorm import BatchNorm
 from neonport.layers.checks import check_inputs

@@ -14,7 +14,7 @@ from neonport.errors import (
     ShapeError,
 )
 from neonport.layers.shapes import is_int
-from neonport.tensor import Tensor
+from neonport.tensor.tensor import Tensor
 
 if TYPE_CHECKING:
     from neonport.layers.base import Layer

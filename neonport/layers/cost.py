@@ -11,7 +11,7 @@ from neonport.errors import ConfigurationError, ShapeError
 from neonport.layers.base import Layer, interpret_in_shape
 from neonport.layers.checks import label, need_backend, need_configured
 from neonport.layers.parameter import stats_dtype
-from neonport.tensor import Tensor
+from neonport.tensor.tensor import Tensor
 
 
 class GeneralizedCost(NervanaObject):

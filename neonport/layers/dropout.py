@@ -9,7 +9,7 @@ from neonport.errors import ConfigurationError
 from neonport.layers.base import Layer
 from neonport.layers.checks import check_error, check_inputs, label
 from neonport.layers.shapes import show
-from neonport.tensor import Tensor
+from neonport.tensor.tensor import Tensor
 
 
 class Dropout(Layer):

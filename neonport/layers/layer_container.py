@@ -9,7 +9,7 @@ from neonport.errors import CheckpointError
 from neonport.layers.base import Layer
 from neonport.layers.branch import unify_branches
 from neonport.layers.checks import AccumulationError, label
-from neonport.layers.stored import describe_entry
+from neonport.layers.parameter_io import describe_entry
 
 
 class LayerContainer(Layer):

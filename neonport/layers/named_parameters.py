@@ -10,7 +10,7 @@ from neonport.errors import CheckpointError, ConfigurationError
 from neonport.layers.base import Layer
 from neonport.layers.checks import check_init, label
 from neonport.layers.parameter import fill_parameter
-from neonport.layers.stored import (
+from neonport.layers.parameter_io import (
     check_fit,
     check_states,
     host_array,
@@ -19,7 +19,7 @@ from neonport.layers.stored import (
     restore_states,
 )
 from neonport.shape import as_shape
-from neonport.tensor import Tensor
+from neonport.tensor.tensor import Tensor
 
 
 @dataclass

@@ -5,14 +5,14 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
-from neonport.autodiff import Autodiff
+from neonport.autodiff.autodiff import Autodiff
 from neonport.errors import ConfigurationError
 from neonport.layers.base import Layer
 from neonport.layers.checks import check_error, check_inputs, label, need_backend
 from neonport.layers.named_parameters import NamedParameterLayer
 from neonport.layers.shapes import LogicalShape, buffer_shape, interpret_in_shape, is_int
-from neonport.optree import OpTreeNode
-from neonport.tensor import Tensor
+from neonport.optree.node import OpTreeNode
+from neonport.tensor.tensor import Tensor
 
 
 class OpTreeLayer(NamedParameterLayer):

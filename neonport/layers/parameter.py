@@ -10,7 +10,7 @@ import numpy as np
 from neonport.errors import BackendMismatchError, CheckpointError, ConfigurationError, ShapeError
 from neonport.layers.base import Layer
 from neonport.layers.checks import check_init, label
-from neonport.layers.stored import (
+from neonport.layers.parameter_io import (
     check_fit,
     check_states,
     host_array,
@@ -18,7 +18,7 @@ from neonport.layers.stored import (
     params_of,
     restore_states,
 )
-from neonport.tensor import Tensor
+from neonport.tensor.tensor import Tensor
 
 Params = tuple[tuple[Tensor, Tensor], list[Any]]
 

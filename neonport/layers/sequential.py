@@ -14,7 +14,7 @@ from neonport.layers.deltas import DeltasTree
 from neonport.layers.dropout import Dropout
 from neonport.layers.layer_container import LayerContainer
 from neonport.layers.signatures import accepts
-from neonport.tensor import Tensor
+from neonport.tensor.tensor import Tensor
 
 
 def flatten(layers: Any, where: str) -> list[Layer]:

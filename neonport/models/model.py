@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neonport import checkpoint
 from neonport.backends.backend import Block
 from neonport.base import NervanaObject
 from neonport.callbacks.container import Callbacks
 from neonport.errors import ConfigurationError
-from neonport.models import evaluation, restoring, saving, shortcut, timing
-from neonport.models.recorded import RecordedStep
+from neonport.io import checkpoint
+from neonport.models import benchmark as timing
+from neonport.models import evaluation, restoring, saving
+from neonport.models import output_checks as shortcut
+from neonport.models.recorded_step import RecordedStep
 
 if TYPE_CHECKING:
     from neonport.backends.backend import Backend

@@ -11,7 +11,7 @@ import numpy as np
 from neonport.base import load_class
 from neonport.errors import CheckpointError, ConfigurationError, NeonportError
 from neonport.log import logger
-from neonport.tensor import Tensor
+from neonport.tensor.tensor import Tensor
 
 if TYPE_CHECKING:
     from neonport.models.model import Model

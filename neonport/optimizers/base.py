@@ -9,12 +9,12 @@ import numpy as np
 
 from neonport.base import NervanaObject
 from neonport.errors import CheckpointError, ConfigurationError, ShapeError
-from neonport.optree import apply
-from neonport.tensor import Tensor
+from neonport.optree.node import apply
+from neonport.tensor.tensor import Tensor
 
 if TYPE_CHECKING:
     from neonport.backends.backend import Backend
-    from neonport.optree import OpTreeNode
+    from neonport.optree.node import OpTreeNode
 
     Operand: TypeAlias = Tensor | OpTreeNode
     # ((parameter, gradient), states): the states are the layer's own list

@@ -8,7 +8,7 @@ from typing import Any
 from neonport.optimizers.base import Optimizer
 from neonport.optimizers.checks import fraction, not_negative
 from neonport.optimizers.schedules import as_schedule
-from neonport.optree import apply
+from neonport.optree.node import apply
 
 
 class ShiftAdaMax(Optimizer):

@@ -1,1 +1,1 @@
-"""What stands behind `neonport.registry`: data, discovery, catalogue of names, messages."""
+"""What stands behind `neonport.plugins.registry`: data, discovery, catalogue of names, messages."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pluggy import PluginManager
 
 GROUP = "neonport"
-BUILTIN_PLUGIN = "neonport.backends.plugin"
+BUILTIN_PLUGIN = "neonport.backends.builtin"
 _T = TypeVar("_T")
 
 
@@ -158,7 +158,7 @@ def new_manager(environ: Mapping[str, str]) -> PluginManager:
     """Return a pluggy manager that knows neonport's hooks."""
     import pluggy
 
-    from neonport import hookspecs
+    from neonport.plugins import hookspecs
 
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
@@ -206,7 +206,7 @@ def _register(manager: PluginManager, module: Any, name: str) -> None:
     if not manager.get_hookcallers(module):
         raise TypeError(
             f"{module!r} implements no neonport hook; mark register_backends with "
-            "@neonport.hookspecs.hookimpl"
+            "@neonport.plugins.hookspecs.hookimpl"
         )
 
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from neonport.errors import BackendUnavailable, NeonportError
-from neonport.plugins.catalogue import Entry
 from neonport.plugins.discovery import Failure, guarded, load_target
 from neonport.plugins.info import BackendInfo, ProbeResult
+from neonport.plugins.names import Entry
 from neonport.plugins.status import Status, explain, status
 
 # What a constructor raises to say that the *arguments* are wrong: handed on as it is.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from neonport.plugins.catalogue import Entry, version_text
 from neonport.plugins.discovery import Failure
 from neonport.plugins.info import PROTOCOL, ProbeResult
+from neonport.plugins.names import Entry, version_text
 
 
 @dataclass(frozen=True)

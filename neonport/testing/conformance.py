@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterator
 from typing import Any, NamedTuple
 
 from neonport.backends.backend import Backend
-from neonport.testing.case import Case, Outcome
+from neonport.testing.cases import Case, Outcome
 from neonport.testing.suite import (
     assignment,
     elementwise,
@@ -93,7 +93,7 @@ def run(
     if isinstance(backend, Backend):
         yield from _run(backend, only)
         return
-    from neonport.registry import create_backend
+    from neonport.plugins.registry import create_backend
 
     be: Backend = create_backend(backend, **{"rng_seed": 0, **kwargs})
     be.bsz = 4

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neonport.autodiff import Autodiff
+from neonport.autodiff.autodiff import Autodiff
 from neonport.errors import DtypeError
-from neonport.tensor import Tensor
+from neonport.tensor.tensor import Tensor
 
 if TYPE_CHECKING:
     from neonport.backends.backend import Backend

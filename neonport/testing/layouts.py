@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 if TYPE_CHECKING:
     from neonport.backends.backend import Backend
-    from neonport.tensor import Tensor
+    from neonport.tensor.tensor import Tensor
 
 Array = npt.NDArray[Any]
 

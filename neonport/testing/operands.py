@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
-from neonport.optree import apply
-from neonport.testing.case import Statement, defined
+from neonport.optree.node import apply
+from neonport.testing.cases import Statement, defined
 from neonport.testing.layouts import Target, place
 
 if TYPE_CHECKING:

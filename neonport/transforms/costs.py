@@ -10,7 +10,7 @@ from neonport.errors import ConfigurationError
 from neonport.transforms.operands import backend_of, number, same_shape
 
 if TYPE_CHECKING:
-    from neonport.optree import OpTreeNode
+    from neonport.optree.node import OpTreeNode
     from neonport.transforms.operands import Operand
 
 

@@ -13,7 +13,7 @@ from neonport.transforms.metrics import ALL_COLUMNS, Metric, column_mean, row_sh
 from neonport.transforms.operands import backend_of, same_shape
 
 if TYPE_CHECKING:
-    from neonport.tensor import Tensor
+    from neonport.tensor.tensor import Tensor
 
 
 class ObjectDetection(Metric):

@@ -9,7 +9,7 @@ from neonport.transforms.operands import backend_of, number
 from neonport.transforms.transform import Transform
 
 if TYPE_CHECKING:
-    from neonport.optree import OpTreeNode
+    from neonport.optree.node import OpTreeNode
     from neonport.transforms.operands import Operand
 
 

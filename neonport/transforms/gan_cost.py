@@ -9,8 +9,8 @@ from neonport.transforms.costs import Cost
 from neonport.transforms.operands import backend_of, number, same_shape
 
 if TYPE_CHECKING:
-    from neonport.optree import OpTreeNode
-    from neonport.tensor import Tensor
+    from neonport.optree.node import OpTreeNode
+    from neonport.tensor.tensor import Tensor
     from neonport.transforms.operands import Operand
 
 FUNCS = ("original", "modified", "wasserstein")

@@ -12,7 +12,7 @@ from neonport.transforms.operands import backend_of, count, same_shape
 
 if TYPE_CHECKING:
     from neonport.backends.backend import Backend
-    from neonport.tensor import Tensor
+    from neonport.tensor.tensor import Tensor
     from neonport.transforms.operands import Operand
 
 ALL_COLUMNS = slice(0, None)

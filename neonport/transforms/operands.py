@@ -10,8 +10,8 @@ from neonport.errors import ConfigurationError, ShapeError
 if TYPE_CHECKING:
     from neonport.backends.backend import Backend
     from neonport.base import NervanaObject
-    from neonport.optree import OpTreeNode
-    from neonport.tensor import Tensor
+    from neonport.optree.node import OpTreeNode
+    from neonport.tensor.tensor import Tensor
 
     Operand: TypeAlias = Tensor | OpTreeNode
 

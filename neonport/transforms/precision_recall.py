@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from neonport.errors import ShapeError
-from neonport.tensor import Tensor
+from neonport.tensor.tensor import Tensor
 from neonport.transforms.metrics import ALL_COLUMNS, Metric
 from neonport.transforms.operands import backend_of, count, number, same_shape
 

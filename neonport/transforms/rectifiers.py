@@ -9,8 +9,8 @@ from neonport.transforms.operands import backend_of, number
 from neonport.transforms.transform import Transform
 
 if TYPE_CHECKING:
-    from neonport.optree import OpTreeNode
-    from neonport.tensor import Tensor
+    from neonport.optree.node import OpTreeNode
+    from neonport.tensor.tensor import Tensor
     from neonport.transforms.operands import Operand
 
 

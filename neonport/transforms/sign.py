@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from neonport.errors import ConfigurationError, DtypeError, ShapeError
-from neonport.tensor import Tensor
+from neonport.tensor.tensor import Tensor
 from neonport.transforms.operands import backend_of
 from neonport.transforms.transform import Transform
 
 if TYPE_CHECKING:
-    from neonport.optree import OpTreeNode
-    from neonport.storage import Storage
+    from neonport.optree.node import OpTreeNode
+    from neonport.tensor.storage import Storage
 
 
 class Sign(Transform):

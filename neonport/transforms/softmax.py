@@ -6,7 +6,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from neonport.errors import ConfigurationError, ShapeError
-from neonport.optree import OpTreeNode, apply
+from neonport.optree.node import OpTreeNode, apply
 from neonport.transforms.operands import backend_of, count
 from neonport.transforms.transform import Transform
 

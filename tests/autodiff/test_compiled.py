@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from neonport import Autodiff
-from neonport.backends.cpu.backend import CPUBackend
-from neonport.derivatives import ROWS
-from neonport.ops import OPS, Kind
-from neonport.optree import apply
+from neonport.autodiff.vjps import ROWS
+from neonport.backends.cpu.device import CPUBackend
+from neonport.ops.table import OPS, Kind
+from neonport.optree.node import apply
 
 X = np.random.RandomState(3).permutation(24).reshape(4, 6) / 16 + 0.2
 Y = np.random.RandomState(4).permutation(24).reshape(4, 6) / 17 + 0.25

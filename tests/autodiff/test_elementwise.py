@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from neonport.derivatives import ROWS
-from neonport.ops import OPS, Kind
-from neonport.optree import apply
+from neonport.autodiff.vjps import ROWS
+from neonport.ops.table import OPS, Kind
+from neonport.optree.node import apply
 from neonport.testing import check_grads
 
 ELEMENTWISE = [name for name in ROWS if OPS[name].kind is Kind.ELEMENTWISE]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from neonport import Autodiff
-from neonport.instances import MAX_ATTACHED
+from neonport.autodiff.instance_cache import MAX_ATTACHED
 
 
 def bn(be, x, gamma):
@@ -82,7 +82,7 @@ def test_large_trees_count_by_identity(be):
 
 
 def test_used_in_every_step_it_is_built_twice_at_most(be, monkeypatch):
-    import neonport.autodiff as module
+    import neonport.autodiff.autodiff as module
 
     x, gamma, e = be.ones((2, 3)), be.ones((2, 1)), be.ones((2, 3))
     dx, dgamma = be.empty((2, 3)), be.empty((2, 1))

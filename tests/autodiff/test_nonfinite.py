@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from neonport import Autodiff
-from neonport.optree import apply
+from neonport.optree.node import apply
 
 INF, NAN = np.inf, np.nan
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from neonport.optree import apply
+from neonport.optree.node import apply
 from neonport.testing import check_grads
 
 DEPTH = 6

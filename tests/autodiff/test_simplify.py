@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from neonport import simplify as s
-from neonport.optree import apply, walk
+from neonport.autodiff import simplify as s
+from neonport.optree.node import apply, walk
 
 
 @pytest.fixture

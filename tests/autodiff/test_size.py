@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from neonport import Autodiff
-from neonport.optree import walk
+from neonport.optree.node import walk
 
 
 def size(*trees):

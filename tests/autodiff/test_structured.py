@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from neonport import Autodiff
-from neonport.optree import apply
+from neonport.optree.node import apply
 from neonport.testing import check_grads
 
 AXES = [((3, 4), (0,)), ((3, 4), (1,)), ((3, 4), (0, 1)), ((2, 3, 4), (1,)), ((2, 3, 4), (0, 2))]

@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 
 from neonport import Autodiff
-from neonport.derivatives import NOT_DIFFERENTIABLE, ROWS, ZERO, register
+from neonport.autodiff.vjps import NOT_DIFFERENTIABLE, ROWS, ZERO, register
 from neonport.errors import ConfigurationError
-from neonport.ops import OPS, Kind, Op
-from neonport.optree import apply
+from neonport.ops.table import OPS, Kind, Op
+from neonport.optree.node import apply
 
 
 @pytest.mark.parametrize("op", sorted(OPS))
 def test_op_is_in_exactly_one_of_the_three_lists(op):
     places = [op in ROWS, op in ZERO, op in NOT_DIFFERENTIABLE]
-    assert sum(places) == 1, f"{op}: add one row to neonport/derivatives.py"
+    assert sum(places) == 1, f"{op}: add one row to neonport/autodiff/vjps.py"
 
 
 @pytest.mark.parametrize("op", sorted({*ROWS, *ZERO, *NOT_DIFFERENTIABLE}))

@@ -7,7 +7,7 @@ import pytest
 
 from neonport import Autodiff
 from neonport.errors import NotDifferentiableError
-from neonport.optree import walk
+from neonport.optree.node import walk
 
 VIEWS = {
     "rows": lambda t: t[1:3],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from neonport.optree import apply
+from neonport.optree.node import apply
 from neonport.testing import check_grads
 
 GEOMETRIES = [

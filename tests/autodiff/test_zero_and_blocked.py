@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from neonport import Autodiff
-from neonport.derivatives import ZERO
+from neonport.autodiff.vjps import ZERO
 from neonport.errors import NotDifferentiableError
-from neonport.ops import OPS, Kind
-from neonport.optree import apply
+from neonport.ops.table import OPS, Kind
+from neonport.optree.node import apply
 from neonport.testing import check_grads
 
 

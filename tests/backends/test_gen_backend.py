@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 import neonport.backends as backends
-from neonport import NervanaObject, registry
+from neonport import NervanaObject
 from neonport.backends import cleanup_backend, gen_backend
 from neonport.errors import BackendUnavailable, UnknownBackendError
+from neonport.plugins import registry
 
 
 @pytest.fixture(autouse=True)
@@ -101,7 +102,7 @@ def test_neons_names():
 
 
 def test_a_backend_that_is_not_there_says_why(monkeypatch):
-    monkeypatch.setattr("neonport.backends.plugin.BUILTIN", ())
+    monkeypatch.setattr("neonport.backends.builtin.BUILTIN", ())
     fresh = registry.Registry()
     monkeypatch.setattr(registry, "require", fresh.require)
     with pytest.raises(BackendUnavailable, match=r"backend 'cuda' \(neonport .*not installed"):
@@ -162,7 +163,7 @@ def test_the_exit_handler_is_registered_once_and_closes_the_backend():
 
 
 def test_autodiff_is_found_here_and_imported_late():
-    from neonport.autodiff import Autodiff
+    from neonport.autodiff.autodiff import Autodiff
 
     assert backends.Autodiff is Autodiff
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):

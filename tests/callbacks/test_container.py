@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from neonport import checkpoint
 from neonport.callbacks import Callback, Callbacks
 from neonport.callbacks.callback import fires, firing_count, firing_index
 from neonport.callbacks.store import MemoryStore
 from neonport.errors import ConfigurationError
+from neonport.io import checkpoint
 
 Make = Callable[..., Any]
 

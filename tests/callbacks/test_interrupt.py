@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from neonport import checkpoint
 from neonport.callbacks import Callback, Callbacks
+from neonport.io import checkpoint
 
 Make = Callable[..., Any]
 

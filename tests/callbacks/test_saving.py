@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from neonport import checkpoint
 from neonport.callbacks import Callback, Callbacks
 from neonport.callbacks.callbacks import SerializeModelCallback
 from neonport.errors import ConfigurationError
+from neonport.io import checkpoint
 
 Make = Callable[..., Any]
 

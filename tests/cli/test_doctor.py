@@ -15,7 +15,7 @@ from neonport import __version__
 from neonport.cli.doctor import COLUMNS
 
 SITE = Path(neonport.__file__).parents[1]  # of the package under test: source tree or wheel
-PLUGINS = Path(__file__).parents[1] / "plugins"
+PLUGINS = Path(__file__).parents[1] / "fixtures" / "plugins"
 ALL = sorted(folder.name for folder in PLUGINS.iterdir() if list(folder.glob("*.dist-info")))
 
 
@@ -93,7 +93,7 @@ def test_json_has_the_tracebacks_and_the_plugins(data):
     assert "fake_raising_hook.py" in row["traceback"]
     assert "ZeroDivisionError" in row["traceback"]
     plugins = {plugin["distribution"]: plugin for plugin in data["plugins"]}
-    assert plugins["neonport"]["value"] == "neonport.backends.plugin"
+    assert plugins["neonport"]["value"] == "neonport.backends.builtin"
     assert plugins["neonport-npu"]["backends"] == ["npu"]
     assert len(plugins["neonport-wrong-type"]["failures"]) == 2
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from neonport.backends import cleanup_backend
-from neonport.cli.expression import FUNCTIONS, Reader
+from neonport.cli.expression_reader import FUNCTIONS, Reader
 from neonport.cli.main import main
 from neonport.errors import ConfigurationError
-from neonport.registry import create_backend
+from neonport.plugins.registry import create_backend
 
 
 @pytest.fixture(autouse=True)

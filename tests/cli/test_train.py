@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from neonport import checkpoint
 from neonport.cli.main import main
-from neonport.structure import encode
+from neonport.io import checkpoint
+from neonport.io.json_encoding import encode
 
 pytest.importorskip("sklearn")
 PATIENCE = 300  # seconds for a process on a machine that is busy with others

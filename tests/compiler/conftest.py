@@ -1,15 +1,5 @@
-from __future__ import annotations
+"""Fixtures of statements, see tests/fixtures/statements.py."""
 
-from collections.abc import Iterator
-from typing import Any
+from tests.fixtures.statements import cpu, fill, steps
 
-import pytest
-
-from neonport.backends import gen_backend
-
-
-@pytest.fixture
-def cpu() -> Iterator[Any]:
-    be = gen_backend("cpu", rng_seed=0, batch_size=8)
-    yield be
-    be.cleanup_backend()
+__all__ = ["cpu", "fill", "steps"]

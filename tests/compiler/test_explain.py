@@ -8,12 +8,12 @@ import xml.etree.ElementTree as ElementTree
 import numpy as np
 import pytest
 
-from neonport.autodiff import Autodiff
+from neonport.autodiff.autodiff import Autodiff
 from neonport.backends import gen_backend
+from neonport.compiler.execution_plan import make_plan
+from neonport.compiler.lowering import Lowering
 from neonport.errors import BackendMismatchError, ConfigurationError, ShapeError
-from neonport.lower import Lowering
-from neonport.optree import apply
-from neonport.plan import make_plan
+from neonport.optree.node import apply
 
 SVG = "{http://www.w3.org/2000/svg}"
 

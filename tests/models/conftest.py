@@ -104,7 +104,7 @@ def weights() -> Callable[[Any], dict[str, np.ndarray]]:
     """All arrays of a model's description (parameters and states), by place."""
 
     def collect(model: Any) -> dict[str, np.ndarray]:
-        from neonport.structure import encode
+        from neonport.io.json_encoding import encode
 
         return encode(model.layers.get_description(get_weights=True, keep_states=True))[1]
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from neonport import checkpoint
 from neonport.errors import CheckpointError, ConfigurationError
+from neonport.io import checkpoint
 
 Make = Callable[..., Any]
 
@@ -245,9 +245,9 @@ def test_reading_uses_no_pickle(
 
 
 def test_own_backend(make_problem: Make, fit: Make, tmp_path: Path) -> None:
-    from neonport import registry
     from neonport.data import ArrayIterator
     from neonport.models import Model
+    from neonport.plugins import registry
 
     p = make_problem()
     fit(p, 1)

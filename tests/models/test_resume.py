@@ -188,8 +188,8 @@ def test_new_processes(backend_name: str, make_problem: Make, tmp_path: Path) ->
             check=True,
         )
 
-    from neonport import checkpoint
-    from neonport.structure import encode
+    from neonport.io import checkpoint
+    from neonport.io.json_encoding import encode
 
     run("straight.prm", 5, "new")
     run("parts.prm", 2, "new")

@@ -168,10 +168,10 @@ def test_initialize_takes_shapes(make_problem: Make) -> None:
 
 
 def test_two_models_on_two_backends(make_backend: Make, make_problem: Make, fit: Make) -> None:
-    from neonport import registry
     from neonport.data import ArrayIterator
     from neonport.layers import GeneralizedCost
     from neonport.models import Model
+    from neonport.plugins import registry
     from neonport.transforms import CrossEntropyMulti, Misclassification
 
     p = make_problem(ndata=24)
@@ -254,7 +254,7 @@ class TestShortcut:
     def test_each_output_of_a_multicost_is_checked(self) -> None:
         from types import SimpleNamespace
 
-        from neonport.models import shortcut
+        from neonport.models import output_checks as shortcut
         from neonport.transforms import CrossEntropyBinary, CrossEntropyMulti, Logistic, Softmax
 
         outputs = [SimpleNamespace(transform=t) for t in (Softmax(), Logistic())]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from neonport.derivatives import ROWS
+from neonport.autodiff.vjps import ROWS
 from neonport.errors import DtypeError
 from neonport.testing import check_grads
 

@@ -1,7 +1,7 @@
 """Recorded steps as CUDA graphs: one call to the driver launches all of them.
 
 CuPy 14 captures and launches graphs but cannot change the arguments of the kernels in them, so
-numbers that change lie in memory (`neonport.backends.device.boxed`).
+numbers that change lie in memory (`neonport.backends.gpu.replay_arguments`).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 from neonport.backends.cuda.stream import Queue
-from neonport.backends.recording import Recorder, bound_calls
+from neonport.engine.recording import Recorder, bound_calls
 from neonport.errors import NeonportError
 
 

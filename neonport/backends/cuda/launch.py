@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from neonport.backends.cuda.stream import Queue
-from neonport.storage import Storage
+from neonport.tensor.storage import Storage
 
 
 class KernelLaunch:

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from neonport.backends.cuda.devices import load_cupy
+from neonport.backends.cuda.discovery import load_cupy
 from neonport.backends.cuda.stream import Queue, failed
 from neonport.errors import OutOfDeviceMemory
 from neonport.shape import span
-from neonport.storage import Layout, Storage
+from neonport.tensor.storage import Layout, Storage
 
 ALIGNED = 16  # bytes of the widest load
 STAGES = 8  # host copies whose transfer may be pending

@@ -6,13 +6,13 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from neonport.backends.cuda.blas import TYPES, CuBlas
+from neonport.backends.cuda.cublas import TYPES, CuBlas
 from neonport.backends.cuda.memory import Pool
 from neonport.backends.cuda.stream import Queue
-from neonport.backends.device.backend import DeviceBackend
-from neonport.backends.device.gemm import check
+from neonport.backends.gpu.device import DeviceBackend
+from neonport.backends.gpu.gemm import check
 from neonport.errors import BackendUnavailable
-from neonport.tensor import Tensor
+from neonport.tensor.tensor import Tensor
 
 
 class CudaProducts(DeviceBackend):

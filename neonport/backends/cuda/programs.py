@@ -7,11 +7,11 @@ import re
 import threading
 from typing import Any
 
-from neonport.backends.cuda.devices import load_cupy, load_nvrtc
+from neonport.backends.cuda.discovery import load_cupy, load_nvrtc
 from neonport.backends.cuda.stream import Queue
-from neonport.backends.device.complaints import complaint
-from neonport.cache import cache_dir, read_checked, write_checked
+from neonport.backends.gpu.compile_errors import complaint
 from neonport.errors import CompileError
+from neonport.io.cache_dir import cache_dir, read_checked, write_checked
 
 _LINE = re.compile(r"\((\d+)\): (?:catastrophic )?error")
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from neonport.backends.cuda.devices import Device, load_cupy
+from neonport.backends.cuda.discovery import Device, load_cupy
 from neonport.errors import BackendUnavailable, ConfigurationError, OutOfDeviceMemory
 
 LEGACY, PER_THREAD = 1, 2  # names of the default streams in DLPack and in the runtime

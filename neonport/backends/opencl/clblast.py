@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from neonport.errors import OutOfDeviceMemory
-from neonport.storage import Storage
-from neonport.tensor import Tensor
+from neonport.tensor.storage import Storage
+from neonport.tensor.tensor import Tensor
 
 PACKAGE = "pyclblast"
 LIBRARIES = {"nt": ("clblast.dll",), "posix": ("libclblast.so.1", "libclblast.dylib")}

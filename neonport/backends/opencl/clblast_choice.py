@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from neonport.backends.device import tuning
-from neonport.backends.device.gemm import bind_product
-from neonport.backends.device.tiles import WORTH, kind_of
+from neonport.backends.gpu import autotune as tuning
+from neonport.backends.gpu.gemm import bind_product
+from neonport.backends.gpu.gemm_tiles import WORTH, kind_of
 from neonport.backends.opencl import clblast
-from neonport.cache import is_lasting
+from neonport.io.cache_dir import is_lasting
 from neonport.log import logger
-from neonport.tensor import Tensor
+from neonport.tensor.tensor import Tensor
 
 ENVIRONMENT = "NEONPORT_OPENCL_CLBLAST"
 MARGIN = 1.1  # as fast as this times ours, or it is not worth other bits

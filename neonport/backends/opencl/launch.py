@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from neonport.backends.opencl.devices import Device
-from neonport.backends.opencl.runtimes import load_pyopencl
-from neonport.backends.opencl.sessions import forget_session
-from neonport.backends.opencl.workers import Workers
+from neonport.backends.opencl.context import forget_session
+from neonport.backends.opencl.discovery import Device
+from neonport.backends.opencl.icd_loader import load_pyopencl
+from neonport.backends.opencl.thread_affinity import Workers
 from neonport.errors import BackendUnavailable, OutOfDeviceMemory
 
 # CL_QUEUE_THREAD_LOCAL_EXEC_ENABLE_INTEL of the extension cl_intel_exec_by_local_thread

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from neonport.backends.opencl.devices import Device
-from neonport.backends.opencl.runtimes import load_pyopencl
+from neonport.backends.opencl.discovery import Device
+from neonport.backends.opencl.icd_loader import load_pyopencl
 from neonport.errors import OutOfDeviceMemory
-from neonport.storage import Layout, Storage
+from neonport.tensor.storage import Layout, Storage
 
 SMALLEST = 256
 PAGE = 4096

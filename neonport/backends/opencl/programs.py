@@ -8,10 +8,10 @@ import threading
 import warnings
 from typing import Any
 
-from neonport.backends.opencl.devices import Device
-from neonport.backends.opencl.runtimes import load_pyopencl
-from neonport.cache import cache_dir, read_checked, write_checked
+from neonport.backends.opencl.discovery import Device
+from neonport.backends.opencl.icd_loader import load_pyopencl
 from neonport.errors import CompileError
+from neonport.io.cache_dir import cache_dir, read_checked, write_checked
 
 LOG_LENGTH = 3000
 # "file:2:11: error: ..." and PoCL's "error: file:2:11: ..."

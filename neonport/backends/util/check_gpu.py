@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from neonport import registry
 from neonport.log import logger
+from neonport.plugins import registry
 
 OLDEST_CAPABILITY = 3.0
 """Compute capability that neon asked for at least (Kepler)."""

@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from neonport.dtypes import BFLOAT16
-from neonport.testing.bounds import Allowance
-from neonport.testing.case import Case, Outcome, Want, compare, exactly
+from neonport.testing.cases import Case, Outcome, Want, compare, exactly
+from neonport.testing.tolerances import Allowance
 
 if TYPE_CHECKING:
     from neonport.backends.backend import Backend
-    from neonport.tensor import Tensor
+    from neonport.tensor.tensor import Tensor
 
 Array = npt.NDArray[Any]
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from neonport.dlpack import host_array
 from neonport.dtypes import BFLOAT16, bfloat16
 from neonport.errors import DLPackError
-from neonport.testing.case import FLOATS, INTEGERS, Case, Outcome, compare, exactly
+from neonport.tensor.dlpack import host_array
+from neonport.testing.cases import FLOATS, INTEGERS, Case, Outcome, compare, exactly
 
 if TYPE_CHECKING:
     from neonport.backends.backend import Backend

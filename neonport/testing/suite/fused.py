@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from neonport.testing.bounds import Allowance, finfo, stored
-from neonport.testing.case import Batch, Case, Outcome, Statement, Want, compare
-from neonport.testing.interpret import Interpreter
+from neonport.testing.cases import Batch, Case, Outcome, Statement, Want, compare
 from neonport.testing.layouts import Target
-from neonport.testing.trees import Grower
+from neonport.testing.random_trees import Grower
+from neonport.testing.reference import Interpreter
+from neonport.testing.tolerances import Allowance, finfo, stored
 
 if TYPE_CHECKING:
     from neonport.backends.backend import Backend
@@ -80,7 +80,7 @@ def _fresh(seeds: Sequence[int], dtype: str, be: Backend) -> list[Statement]:
 
 def _known(tree: Any, values: dict[int, Array]) -> None:
     """Note the contents of tensors that the grower made: views, lists of indices."""
-    from neonport.optree import tensors
+    from neonport.optree.node import tensors
 
     for t in tensors(tree):
         values.setdefault(id(t), t.get())

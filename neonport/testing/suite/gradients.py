@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from neonport.autodiff import Autodiff
-from neonport.derivatives import ROWS
-from neonport.ops import OPS, Kind
-from neonport.optree import apply
-from neonport.optree import tensors as leaves
-from neonport.testing.bounds import Allowance
-from neonport.testing.case import Batch, Case, Statement, Want
-from neonport.testing.interpret import Interpreter
+from neonport.autodiff.autodiff import Autodiff
+from neonport.autodiff.vjps import ROWS
+from neonport.ops.table import OPS, Kind
+from neonport.optree.node import apply
+from neonport.optree.node import tensors as leaves
+from neonport.testing.cases import Batch, Case, Statement, Want
 from neonport.testing.layouts import Target
+from neonport.testing.reference import Interpreter
+from neonport.testing.tolerances import Allowance
 
 if TYPE_CHECKING:
     from neonport.backends.backend import Backend
-    from neonport.tensor import Tensor
+    from neonport.tensor.tensor import Tensor
 
 Array = npt.NDArray[Any]
 STEP = 2.0**-17  # exact in float64; the definition is evaluated with more digits

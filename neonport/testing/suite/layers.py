@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from neonport.testing.bounds import Allowance
-from neonport.testing.case import FLOATS, Case, Outcome, Want, compare, exactly
+from neonport.testing.cases import FLOATS, Case, Outcome, Want, compare, exactly
+from neonport.testing.tolerances import Allowance
 
 if TYPE_CHECKING:
     from neonport.backends.backend import Backend

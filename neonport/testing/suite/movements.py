@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from neonport.optree import apply
-from neonport.testing.case import FLOATS, Batch, Case, Statement, defined
+from neonport.optree.node import apply
+from neonport.testing.cases import FLOATS, Batch, Case, Statement, defined
 from neonport.testing.inputs import numbers
 from neonport.testing.layouts import Target
 from neonport.testing.operands import Operands

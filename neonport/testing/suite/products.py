@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from neonport.optree import apply
-from neonport.testing.bounds import EPS, Allowance, stored
-from neonport.testing.case import FLOATS, Case, Outcome, Want, compare, defined
+from neonport.optree.node import apply
+from neonport.testing.cases import FLOATS, Case, Outcome, Want, compare, defined
 from neonport.testing.inputs import numbers
 from neonport.testing.layouts import Target, place
 from neonport.testing.operands import Operands
+from neonport.testing.tolerances import EPS, Allowance, stored
 
 if TYPE_CHECKING:
     from neonport.backends.backend import Backend

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from neonport.random import normal, uniform
-from neonport.testing.bounds import Allowance, finfo
-from neonport.testing.case import FLOATS, Case, Outcome, Want, compare, exactly
+from neonport.ops.philox import normal, uniform
+from neonport.testing.cases import FLOATS, Case, Outcome, Want, compare, exactly
+from neonport.testing.tolerances import Allowance, finfo
 
 if TYPE_CHECKING:
     from neonport.backends.backend import Backend

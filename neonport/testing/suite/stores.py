@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neonport.dtypes import is_float
-from neonport.testing.case import (
+from neonport.testing.cases import (
     FLOATS,
     INTEGERS,
     Batch,

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from neonport.testing.case import Case, Outcome, compare, exactly
+from neonport.testing.cases import Case, Outcome, compare, exactly
 
 if TYPE_CHECKING:
     from neonport.backends.backend import Backend
-    from neonport.tensor import Tensor
+    from neonport.tensor.tensor import Tensor
 
 Array = npt.NDArray[Any]
 every = slice(None)

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from neonport.ops import OPS
-from neonport.optree import apply
-from neonport.testing.case import FLOATS, Batch, Case, Statement, Want, defined
+from neonport.ops.table import OPS
+from neonport.optree.node import apply
+from neonport.testing.cases import FLOATS, Batch, Case, Statement, Want, defined
 from neonport.testing.inputs import numbers
 from neonport.testing.layouts import Target
 from neonport.testing.operands import Operands

@@ -18,8 +18,8 @@ collect_ignore = [] if find_spec("cupy") else [
 @pytest.fixture
 def make_cuda() -> Iterator[Callable[..., Any]]:
     """Backends, cleaned up at the end."""
-    from neonport.backends.cuda import devices
-    from neonport.backends.cuda.backend import CUDABackend
+    from neonport.backends.cuda import discovery as devices
+    from neonport.backends.cuda.device import CUDABackend
 
     found = devices.probe()
     if found.state != "ready":

@@ -6,7 +6,7 @@ import cupy
 import numpy as np
 import pytest
 
-from neonport.backends.device import boxed
+from neonport.backends.gpu import replay_arguments as boxed
 from neonport.errors import RecordingError
 
 

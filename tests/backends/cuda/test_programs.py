@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from neonport.backends.cuda.programs import target
+from neonport.compiler.codegen.gpu.dialects import cuda_dialect
 from neonport.errors import CompileError
-from neonport.render_dialects import cuda_dialect
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def test_the_second_process_compiles_nothing(folder, make_cuda):
 
 
 def test_damaged_and_foreign_images_are_made_again(folder, make_cuda):
-    from neonport.cache import write_checked
+    from neonport.io.cache_dir import write_checked
 
     first = run(make_cuda)
     for path in folder.iterdir():

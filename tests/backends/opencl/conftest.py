@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from neonport.backends.opencl import devices
-from neonport.backends.opencl.backend import OpenCLBackend
+from neonport.backends.opencl import discovery as devices
+from neonport.backends.opencl.device import OpenCLBackend
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from neonport.render_device_shape import Traits
+from neonport.compiler.codegen.gpu.launch_shape import Traits
 
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 BITS = np.arange(65536, dtype=np.uint16).reshape(256, 256)

@@ -10,8 +10,8 @@ import pytest
 
 from neonport.backends.opencl import clblast, clblast_choice
 from neonport.dtypes import bfloat16
-from neonport.tensor import Tensor
-from tests.backends.device.conftest import laid
+from neonport.tensor.tensor import Tensor
+from tests.backends.gpu.conftest import laid
 
 SIZES = [(1, 1, 1), (3, 5, 2), (1, 50, 7), (7, 50, 1), (65, 17, 130), (200, 300, 257)]
 

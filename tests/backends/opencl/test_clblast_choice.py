@@ -9,8 +9,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from neonport.backends.opencl import clblast, clblast_choice, devices
-from neonport.backends.opencl.backend import OpenCLBackend
+from neonport.backends.opencl import clblast, clblast_choice
+from neonport.backends.opencl import discovery as devices
+from neonport.backends.opencl.device import OpenCLBackend
 
 
 class StandIn:

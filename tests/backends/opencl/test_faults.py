@@ -10,10 +10,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from neonport.backends.opencl import devices, launch, memory, sessions
-from neonport.backends.opencl.backend import OpenCLBackend
+from neonport.backends.opencl import context as sessions
+from neonport.backends.opencl import discovery as devices
+from neonport.backends.opencl import launch, memory
+from neonport.backends.opencl.device import OpenCLBackend
+from neonport.compiler.codegen.gpu.writer import DeviceWriter
 from neonport.errors import BackendUnavailable, CompileError, OutOfDeviceMemory
-from neonport.render_device import DeviceWriter
 
 FORK = """
 import os, sys

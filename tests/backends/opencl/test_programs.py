@@ -14,7 +14,7 @@ from neonport.errors import CompileError
 
 TEXT = "__kernel void twice(__global float *x) { x[get_global_id(0)] *= 2.0f; }\n"
 PROCESS = f"""
-from neonport.registry import create_backend
+from neonport.plugins.registry import create_backend
 be = create_backend("opencl")
 be.programs.load({TEXT!r}, ())
 print(be.programs.compiled)
@@ -56,7 +56,7 @@ def test_a_damaged_entry_is_built_again(load, folder, damage):
 
 
 def test_a_right_entry_that_the_driver_refuses_is_built_again(load, folder, ocl):
-    from neonport.cache import write_checked
+    from neonport.io.cache_dir import write_checked
 
     if ocl.device.platform == "rusticl":
         pytest.skip("Mesa 22.3 ends the process on a binary that is none; entries have checksums")

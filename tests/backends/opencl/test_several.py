@@ -7,10 +7,10 @@ import gc
 import numpy as np
 import pytest
 
-from neonport.backends.opencl import devices
-from neonport.backends.opencl.backend import OpenCLBackend
+from neonport.backends.opencl import discovery as devices
+from neonport.backends.opencl.device import OpenCLBackend
 from neonport.errors import BackendMismatchError
-from neonport.registry import create_backend
+from neonport.plugins.registry import create_backend
 
 
 @pytest.fixture(params=["one platform", "two platforms"])

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from neonport.backends import cleanup_backend, gen_backend
-from neonport.backends.opencl.backend import OpenCLBackend
-from neonport.registry import create_backend
+from neonport.backends.opencl.device import OpenCLBackend
+from neonport.plugins.registry import create_backend
 
 STEPS = 100
 BATCH = 32

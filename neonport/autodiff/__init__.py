@@ -1,0 +1,3 @@
+"""autodiff."""
+
+from neonport.autodiff.autodiff import Autodiff as Autodiff

@@ -1,0 +1,211 @@
+"""The derivative table: one row an op.
+
+A row is a function `row(ans, g, x, y, ..., **params)` that returns a tuple with one gradient for
+each operand, `None` for an operand that gets none (indices, conditions):
+
+    ans       the node itself; use it where the derivative needs the value of the op
+    g         the gradient of `ans`: a number, a tensor or a tree
+    x, y, z   the operands: numbers, tensors or trees
+    params    the parameters of the op, by name (`axes`, `perm`, ...)
+
+Rows only build trees, so their results have derivatives as well. `g` and what a row returns may be
+smaller than the shape they stand for, by broadcasting; an op that does not broadcast first writes
+`g = full(g, ans.shape, ans)`. Rows of elementwise ops ignore broadcasting of operands: the walk
+sums over repeated axes, once, for all of them. Never multiply by 0 to get a shape: 0 * inf is nan.
+
+An op of your own:
+
+    register("cube", lambda ans, g, x: (g * 3 * x * x,))
+
+Every op of the op table is in exactly one of `ROWS`, `ZERO` and `NOT_DIFFERENTIABLE`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import prod
+from typing import Any
+
+from neonport.autodiff.simplify import (
+    add,
+    div,
+    full,
+    gate,
+    is_number,
+    mul,
+    neg,
+    raise_to,
+    reshape,
+    shape_of,
+    swap,
+    take_region,
+    total,
+    transpose,
+    with_rank,
+)
+from neonport.autodiff.vjps_windows import WINDOW_ROWS
+from neonport.errors import ConfigurationError
+from neonport.ops.table import LN2, SAFELOG_FLOOR
+from neonport.optree.node import apply
+from neonport.shape import Shape
+
+Row = Callable[..., tuple[Any, ...]]
+
+# Constant wherever they have a derivative, or without a tensor operand to have one.
+ZERO = frozenset(
+    "eq ne lt le gt ge sgn finite rint argmax argmin onehot rand pool_index roi_index".split()  # noqa: SIM905
+)
+
+# No useful derivative: op -> the way out.
+NOT_DIFFERENTIABLE: dict[str, str] = {
+    "shift": "its factor jumps between powers of two; differentiate the product x * s in its place",
+}
+
+
+def _div(ans: Any, g: Any, x: Any, y: Any) -> tuple[Any, ...]:
+    if not is_number(y) and prod(shape_of(y)) < prod(ans.shape):
+        # one y divides many numbers: its reciprocal is one division, and the quotient is rounded
+        # once more, 1.5 units in the last place
+        gx = mul(g, div(1.0, y))
+    else:
+        gx = div(g, y)
+    return gx, neg(mul(gx, ans))
+
+
+def _pow(ans: Any, g: Any, x: Any, y: Any) -> tuple[Any, ...]:
+    if is_number(y):
+        return (mul(mul(g, y), raise_to(x, y - 1)) if y else None), None
+    # at x = 0 the plain formulas are 0 * inf; x^0 is constant, and 0^y for y > 0 as well
+    gx = mul(mul(g, y), raise_to(x, add(y, -1.0)))
+    gx = apply("where", apply("eq", y, 0.0), 0.0, gx)
+    gy = mul(mul(g, ans), apply("log", x))
+    return gx, apply("where", apply("eq", ans, 0.0), 0.0, gy)
+
+
+def _maximum(ans: Any, g: Any, x: Any, y: Any) -> tuple[Any, ...]:
+    return gate(apply("ge", x, y), g), gate(apply("ge", y, x), g)
+
+
+def _minimum(ans: Any, g: Any, x: Any, y: Any) -> tuple[Any, ...]:
+    return gate(apply("le", x, y), g), gate(apply("le", y, x), g)
+
+
+def _where(ans: Any, g: Any, x: Any, y: Any, z: Any) -> tuple[Any, ...]:
+    return None, apply("where", x, g, 0.0), apply("where", x, 0.0, g)
+
+
+def _extreme(ans: Any, g: Any, x: Any, axes: Shape) -> tuple[Any, ...]:
+    return (gate(apply("eq", x, ans), g),)
+
+
+def _var(ans: Any, g: Any, x: Any, axes: Shape) -> tuple[Any, ...]:
+    n = prod(shape_of(x)[a] for a in axes)
+    if n == 0:
+        return (None,)
+    mean = mul(apply("sum", x, axes=axes), 1.0 / n)
+    return (mul(apply("sub", x, mean), mul(g, 2.0 / n)),)
+
+
+def _transpose(ans: Any, g: Any, x: Any, perm: Shape) -> tuple[Any, ...]:
+    inverse = tuple(perm.index(a) for a in range(len(perm)))
+    return (transpose(with_rank(g, len(perm)), inverse),)
+
+
+def _reshape(ans: Any, g: Any, x: Any, shape: Shape) -> tuple[Any, ...]:
+    return (g if is_number(g) else reshape(full(g, shape, ans), shape_of(x)),)
+
+
+def _slice(ans: Any, g: Any, x: Any, starts: Shape, steps: Shape, shape: Shape) -> tuple[Any, ...]:
+    g = full(g, ans.shape, ans)
+    return (apply("unslice", g, starts=starts, steps=steps, shape=shape_of(x)),)
+
+
+def _unslice(
+    ans: Any, g: Any, x: Any, starts: Shape, steps: Shape, shape: Shape
+) -> tuple[Any, ...]:
+    g = g if is_number(g) else full(g, shape, ans)
+    return (take_region(g, starts, steps, shape_of(x)),)
+
+
+def _take(ans: Any, g: Any, x: Any, y: Any, axis: int) -> tuple[Any, ...]:
+    g = full(g, ans.shape, ans)
+    return apply("untake", g, y, axis=axis, size=shape_of(x)[axis]), None
+
+
+def _untake(ans: Any, g: Any, x: Any, y: Any, axis: int, size: int) -> tuple[Any, ...]:
+    return apply("take", full(g, ans.shape, ans), y, axis=axis), None
+
+
+def _dot(ans: Any, g: Any, x: Any, y: Any) -> tuple[Any, ...]:
+    # equal columns of g, or equal rows, turn a product into a sum
+    if is_number(g) or (g.shape[1] == 1 != ans.shape[1]):
+        gx = mul(g, swap(total(y, (1,))))
+    else:
+        gx = apply("dot", g, swap(y))
+    if is_number(g) or (g.shape[0] == 1 != ans.shape[0]):
+        gy = mul(swap(total(x, (0,))), g)
+    else:
+        gy = apply("dot", swap(x), g)
+    return gx, gy
+
+
+def _product(a: Any, b: Any, reduce: bool) -> Any:
+    if len(shape_of(a)) == len(shape_of(b)) == 2:
+        return apply("dot", a, b)
+    return apply("batched_dot", a, b, reduce=reduce)
+
+
+def _batched_dot(ans: Any, g: Any, x: Any, y: Any, reduce: bool) -> tuple[Any, ...]:
+    g = full(g, ans.shape, ans)
+    gx = _product(g, swap(y), reduce=len(shape_of(x)) == 2)
+    return gx, _product(swap(x), g, reduce=len(shape_of(y)) == 2)
+
+
+ROWS: dict[str, Row] = {
+    "add": lambda ans, g, x, y: (g, g),
+    "sub": lambda ans, g, x, y: (g, neg(g)),
+    "mul": lambda ans, g, x, y: (mul(g, y), mul(g, x)),
+    "div": _div,
+    "pow": _pow,
+    "maximum": _maximum,  # a tie gives the full gradient to both
+    "minimum": _minimum,
+    "where": _where,
+    "neg": lambda ans, g, x: (neg(g),),
+    "abs": lambda ans, g, x: (mul(g, apply("sgn", x)),),
+    "sqrt": lambda ans, g, x: (div(mul(g, 0.5), ans),),
+    "sqr": lambda ans, g, x: (mul(mul(g, 2.0), x),),
+    "exp": lambda ans, g, x: (mul(g, ans),),
+    "exp2": lambda ans, g, x: (mul(mul(g, LN2), ans),),
+    "log": lambda ans, g, x: (div(g, x),),
+    "log2": lambda ans, g, x: (div(mul(g, 1.0 / LN2), x),),
+    "safelog": lambda ans, g, x: (gate(apply("gt", x, SAFELOG_FLOOR), div(g, x)),),
+    "sig": lambda ans, g, x: (mul(g, ans * (1.0 - ans)),),
+    "sig2": lambda ans, g, x: (mul(mul(g, LN2), ans * (1.0 - ans)),),
+    "tanh": lambda ans, g, x: (mul(g, 1.0 - ans * ans),),
+    "tanh2": lambda ans, g, x: (mul(mul(g, LN2), 1.0 - ans * ans),),
+    "sum": lambda ans, g, x, axes: (g,),
+    "max": _extreme,  # every tied element gets the full gradient
+    "min": _extreme,
+    "var": _var,
+    "transpose": _transpose,
+    "reshape": _reshape,
+    "broadcast": lambda ans, g, x, shape: (g,),
+    "slice": _slice,
+    "unslice": _unslice,
+    "take": _take,
+    "untake": _untake,
+    "dot": _dot,
+    "batched_dot": _batched_dot,
+    **WINDOW_ROWS,
+}
+
+
+def register(op: str, row: Row) -> None:
+    """Add the derivative of an op that is in the op table.
+
+    Raises:
+        ConfigurationError: the op already has a derivative.
+    """
+    if op in ROWS or op in ZERO or op in NOT_DIFFERENTIABLE:
+        raise ConfigurationError(f"register: the op {op!r} already has a derivative row")
+    ROWS[op] = row

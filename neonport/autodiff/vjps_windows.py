@@ -1,0 +1,90 @@
+"""Derivative rows of the window ops; how a row is made stands in `derivatives.py`.
+
+Convolutions are linear in x and in f, so their derivatives are each other; so are those of a
+pooling and of what puts its gradient back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from neonport.autodiff.simplify import full, shape_of
+from neonport.optree.node import apply
+from neonport.shape import Shape
+
+Grads = tuple[Any, ...]
+
+
+def _images(x: Any) -> Shape:
+    return shape_of(x)[1:4]
+
+
+def _conv(ans: Any, g: Any, x: Any, y: Any, **geometry: Shape) -> Grads:
+    g = full(g, ans.shape, ans)
+    gx = apply("conv_data", y, g, **geometry, size=_images(x))
+    return gx, apply("conv_filter", x, g, **geometry, size=_images(y))
+
+
+def _conv_data(ans: Any, g: Any, x: Any, y: Any, size: Shape, **geometry: Shape) -> Grads:
+    g = full(g, ans.shape, ans)
+    gx = apply("conv_filter", g, y, **geometry, size=_images(x))
+    return gx, apply("conv", g, x, **geometry)
+
+
+def _conv_filter(ans: Any, g: Any, x: Any, y: Any, size: Shape, **geometry: Shape) -> Grads:
+    g = full(g, ans.shape, ans)
+    gx = apply("conv_data", g, y, **geometry, size=_images(x))
+    return gx, apply("conv", x, g, **geometry)
+
+
+def _pool(ans: Any, g: Any, x: Any, how: str, size: Shape, **windows: Shape) -> Grads:
+    g = full(g, ans.shape, ans)
+    cells = shape_of(x)[:4]
+    if how != "max":
+        return (apply("spread", g, how=how, **windows, size=cells),)
+    index = apply("pool_index", x, **windows, size=size)
+    return (apply("unpool", g, index, **windows, size=cells),)
+
+
+def _unpool(ans: Any, g: Any, x: Any, y: Any, size: Shape, **windows: Shape) -> Grads:
+    return apply("pool_pick", full(g, ans.shape, ans), y, **windows), None
+
+
+def _pool_pick(ans: Any, g: Any, x: Any, y: Any, **windows: Shape) -> Grads:
+    g = full(g, ans.shape, ans)
+    return apply("unpool", g, y, **windows, size=shape_of(x)[:4]), None
+
+
+def _spread(ans: Any, g: Any, x: Any, how: str, size: Shape, **windows: Shape) -> Grads:
+    g = full(g, ans.shape, ans)
+    return (apply("pool", g, how=how, **windows, size=shape_of(x)[:4]),)
+
+
+def _roi_pool(ans: Any, g: Any, x: Any, y: Any, size: Shape, scale: float) -> Grads:
+    index = apply("roi_index", x, y, size=size, scale=scale)
+    g = full(g, ans.shape, ans)
+    return apply("roi_spread", g, y, index, size=shape_of(x)[1:]), None
+
+
+def _roi_spread(ans: Any, g: Any, x: Any, y: Any, z: Any, size: Shape) -> Grads:
+    return apply("roi_pick", full(g, ans.shape, ans), y, z), None, None
+
+
+def _roi_pick(ans: Any, g: Any, x: Any, y: Any, z: Any) -> Grads:
+    g = full(g, ans.shape, ans)
+    return apply("roi_spread", g, y, z, size=shape_of(x)[1:]), None, None
+
+
+WINDOW_ROWS: dict[str, Callable[..., Grads]] = {
+    "conv": _conv,
+    "conv_data": _conv_data,
+    "conv_filter": _conv_filter,
+    "pool": _pool,
+    "unpool": _unpool,
+    "pool_pick": _pool_pick,
+    "spread": _spread,
+    "roi_pool": _roi_pool,
+    "roi_spread": _roi_spread,
+    "roi_pick": _roi_pick,
+}

@@ -1,0 +1,206 @@
+"""Operations that layers ask of a backend: batch norm, softmax, activations, masks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from neonport.backends.api.products import LinearAlgebra
+from neonport.dtypes import is_float
+from neonport.errors import ConfigurationError, DtypeError
+from neonport.optree.node import apply
+from neonport.tensor.tensor import Tensor
+
+
+class CompoundOps(LinearAlgebra):
+    """Formulas of neon's layer kernels; the scheduler fuses them."""
+
+    # ---- batch normalisation (Ioffe and Szegedy, 2015) ---------------------------------------
+
+    def compound_fprop_bn(
+        self,
+        x: Tensor,
+        xsum: Tensor,
+        xvar: Tensor,
+        gmean: Tensor,
+        gvar: Tensor,
+        gamma: Tensor,
+        beta: Tensor,
+        y: Tensor,
+        eps: float,
+        rho: float,
+        compute_batch_sum: bool,
+        accumbeta: float = 0.0,
+        relu: bool = False,
+        binary: bool = False,
+        inference: bool = False,
+        outputs: Any = None,
+        layer: Any = None,
+        threads: Any = None,
+        repeat: int = 1,
+    ) -> None:
+        """Normalise each row of x over its columns.
+
+        Args:
+            x, y: (K, L) input and output.
+            xsum: (K, 1); holds the row sums if not `compute_batch_sum`; holds the mean afterwards.
+            xvar: (K, 1), receives the biased variance.
+            gmean, gvar: (K, 1) running statistics, moved by factor rho.
+            gamma, beta: (K, 1) scale and shift.
+            accumbeta: y = result + accumbeta * y; 0 means y is not read.
+            relu: max(., 0) before accumulation.
+            binary: products by powers of two (shift).
+            inference: use the running statistics and leave all statistics alone.
+            outputs, layer, threads, repeat: accepted for neon.
+        """
+        if inference:
+            tree = (x - gmean) / self.sqrt(gvar + eps) * gamma + beta
+            self.assign(y, tree + y * accumbeta if accumbeta else tree)
+            return
+        mean = self.mean(x, axis=1) if compute_batch_sum else xsum * (1.0 / x.shape[1])
+        centred = x - mean
+        if binary:
+            var = self.mean(apply("shift", centred, centred), axis=1)
+            tree = apply("shift", apply("shift", centred, 1.0 / self.sqrt(var + eps)), gamma) + beta
+        else:
+            var = self.var(x, axis=1)
+            tree = centred / self.sqrt(var + eps) * gamma + beta
+        if relu:
+            tree = self.maximum(tree, 0)
+        if accumbeta:
+            tree = tree + y * accumbeta
+        self.assign_many(
+            [
+                (xsum, mean),
+                (xvar, var),
+                (gmean, gmean * rho + mean * (1.0 - rho)),
+                (gvar, gvar * rho + var * (1.0 - rho)),
+                (y, tree),
+            ]
+        )
+
+    def compound_bprop_bn(
+        self,
+        delta_out: Tensor,
+        grad_gamma: Tensor,
+        grad_beta: Tensor,
+        delta_in: Tensor,
+        x: Tensor,
+        xsum: Tensor,
+        xvar: Tensor,
+        gamma: Tensor,
+        eps: float,
+        threads: Any = None,
+        repeat: int = 1,
+        binary: bool = False,
+        layer: Any = None,
+    ) -> None:
+        """Gradients of batch norm; `xsum` holds the mean. delta_out may be delta_in.
+
+        Args:
+            delta_out: receives the gradient of x, (K, L) or another shape of that size.
+            grad_gamma, grad_beta: (K, 1), receive the gradients of the parameters.
+            delta_in: gradient of y, (K, L) or another shape of that size.
+            x, xsum, xvar, gamma, eps: as in the forward pass.
+            binary: products by powers of two (shift).
+            threads, repeat, layer: accepted for neon.
+        """
+        delta_in = delta_in.reshape(x.shape)
+
+        def product(a: Any, b: Any) -> Any:
+            return apply("shift", a, b) if binary else a * b
+
+        inv = 1.0 / self.sqrt(xvar + eps)
+        xhat = product(x - xsum, inv)
+        g_gamma = self.sum(xhat * delta_in, axis=1)
+        g_beta = self.sum(delta_in, axis=1)
+        count = 1.0 / x.shape[1] if x.shape[1] else 0.0
+        tree = product(product(delta_in - (product(xhat, g_gamma) + g_beta) * count, gamma), inv)
+        target = delta_out.reshape(x.shape)
+        self.assign_many([(grad_gamma, g_gamma), (grad_beta, g_beta), (target, tree)])
+
+    # ---- activations -------------------------------------------------------------------------
+
+    def fprop_softmax(self, x: Any, axis: int) -> Any:
+        """exp(x - max) / sum(exp(x - max)) along an axis, as an op-tree."""
+        e = self.exp(x - self.max(x, axis=axis))
+        return e / self.sum(e, axis=axis)
+
+    def fprop_relu(self, layer: Any, x: Any, slope: float) -> Any:
+        """max(x, 0) + slope * min(x, 0) as an op-tree."""
+        tree = self.maximum(x, 0)
+        return tree + slope * self.minimum(x, 0) if slope else tree
+
+    def bprop_relu(
+        self, layer: Any, x: Any, error: Any = None, deltas: Any = None, slope: float = 0
+    ) -> Any:
+        """(x > 0) + slope * (x < 0) as an op-tree; the derivative at 0 is 0."""
+        tree = self.greater(x, 0)
+        return tree + slope * self.less(x, 0) if slope else tree
+
+    def fprop_transform(
+        self, ngLayer: Any, transform: Any, inputs: Tensor, outputs: Tensor, relu: bool = False
+    ) -> None:
+        """Outputs = transform(inputs); both may be one tensor."""
+        result = transform(inputs)
+        if result is not outputs:
+            outputs[:] = result
+
+    def bprop_transform(
+        self,
+        ngLayer: Any,
+        transform: Any,
+        outputs: Tensor,
+        error: Tensor,
+        deltas: Tensor,
+        relu: bool = False,
+    ) -> None:
+        """Deltas = transform.bprop(outputs) * error; deltas may be error."""
+        slope = transform.bprop(outputs)
+        if not (isinstance(slope, (int, float)) and slope == 1):
+            deltas[:] = slope * error
+        elif deltas is not error:
+            deltas[:] = error
+
+    # ---- wiring of layers --------------------------------------------------------------------
+
+    def fprop_skipnode(self, x: Tensor, y: Tensor, beta: float) -> None:
+        """Y = x + beta * y; with beta == 0 y is not read."""
+        self.assign(y, y * beta + x if beta else x)
+
+    def bprop_skipnode(self, error: Tensor, deltas: Tensor, alpha: float, beta: float) -> None:
+        """Deltas = alpha * error + beta * deltas; with beta == 0 deltas is not read."""
+        self.assign(deltas, deltas * beta + error * alpha if beta else error * alpha)
+
+    # ---- random numbers into tensors ---------------------------------------------------------
+
+    def make_binary_mask(self, out: Tensor, keepthresh: float = 0.5) -> Tensor:
+        """1 with probability `keepthresh`, else 0, independently for each element; returns out."""
+        self.assign(out, self.rand() < keepthresh)
+        return out
+
+    def dropout(self, keep: float = 0.5, out: Tensor | None = None) -> Any:
+        """Mask of 1 with probability `keep`, else 0: an op-tree, or `out`."""
+        tree = self.rand() < keep
+        if out is None:
+            return tree
+        out[:] = tree
+        return out
+
+    def fill_normal(self, ary: Tensor, mean: float = 0, stdv: float = 1) -> Tensor:
+        """Fill with Gaussian numbers of the device generator; returns ary.
+
+        Raises:
+            ConfigurationError: a negative standard deviation.
+            DtypeError: a tensor of integers.
+        """
+        if stdv < 0:
+            raise ConfigurationError(f"fill_normal: standard deviation {stdv} is negative")
+        if not is_float(ary.dtype):
+            raise DtypeError(
+                f"fill_normal: a tensor of dtype {ary.dtype} cannot hold Gaussian numbers; use a "
+                "float type"
+            )
+        ary.check_writable("fill_normal")
+        draw = self.draw_normal(ary.size, mean, stdv, ary.dtype)
+        self.set_host(ary, draw.reshape(ary.shape))
+        return ary

@@ -1,0 +1,109 @@
+"""Neon's small helpers on a backend: output sizes, caffe mode, hooks without effect here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from neonport.backends.api.layer_operations import CompoundOps
+from neonport.errors import ConfigurationError
+from neonport.tensor.tensor import Tensor
+
+
+class NeonHelpers(CompoundOps):
+    """Names that neon's layers, models and scripts call on `be`."""
+
+    def output_dim(
+        self, X: int, S: int, padding: int, strides: int, pooling: bool = False, dilation: int = 1
+    ) -> int:
+        """Output size of a convolution or pooling along one axis.
+
+        Args:
+            X: input size.
+            S: filter or window size.
+            padding: cells on each side.
+            strides: step.
+            pooling: pooling sizes (caffe mode rounds up).
+            dilation: distance of filter cells.
+
+        Raises:
+            ConfigurationError: pooling with a padding as large as the window.
+        """
+        extent = dilation * (S - 1) + 1
+        if pooling and padding >= extent:
+            raise ConfigurationError(
+                f"pooling: padding {padding} must be smaller than the window {extent}"
+            )
+        if pooling and self.check_caffe_compat():
+            size = -(-(X - extent + 2 * padding) // strides) + 1
+            if padding > 0 and (size - 1) * strides >= X + padding:
+                size -= 1
+            return size
+        return (X - extent + 2 * padding) // strides + 1
+
+    def set_caffe_compat(self) -> None:
+        """Use caffe's pooling sizes and dropout scaling."""
+        self.compat_mode = "caffe"
+
+    def check_caffe_compat(self) -> bool:
+        """Whether caffe's conventions are in use."""
+        return self.compat_mode == "caffe"
+
+    def begin(self, block: int, identifier: int) -> None:
+        """Mark the start of a block of work; no effect."""
+
+    def end(self, block: int, identifier: int) -> None:
+        """Mark the end of a block of work; no effect."""
+
+    def is_mkl(self) -> bool:
+        """False: there is no MKL variant."""
+        return False
+
+    def distribute_data(self, tensor: Any, layer_parallelism: Any) -> None:
+        """Hook of neon's multi-device backend; no effect."""
+
+    def convert_data(self, tensor: Any, layer_mkl: Any) -> None:
+        """Hook of neon's MKL backend; no effect."""
+
+    def clean_data(self, tensor: Any, layer_mkl: Any) -> None:
+        """Hook of neon's MKL backend; no effect."""
+
+    def revert_tensor(self, tensor: Any) -> None:
+        """Hook of neon's multi-device backend; no effect."""
+
+    def allocate_new_deltas(self, delta: Any, in_shape: Any, parallelism: Any) -> Any:
+        """Hook of neon's MKL backend; returns `delta`."""
+        return delta
+
+    def allocate_new_outputs(self, layer: Any, share_output: Any) -> None:
+        """Have the layer allocate its outputs."""
+        layer.allocate(shared_outputs=share_output)
+
+    def relu_layer(self) -> None:
+        """Layer state of an activation: none is needed."""
+
+    def batchnorm_layer(self, in_shape: Any) -> None:
+        """Layer state of batch norm: none is needed."""
+
+    def mergesum_layer(self, n: int) -> None:
+        """Layer state of a merge by sum: none is needed."""
+
+    def mergebroadcast_layer(self, n: int) -> None:
+        """Layer state of a broadcast: none is needed."""
+
+    def bibnrnn_layer(self, *args: Any, **kwargs: Any) -> None:
+        """Layer state of a bidirectional recurrent layer with batch norm: none is needed."""
+
+    def Relu(self, ary: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+        """max(ary, 0) on host arrays."""
+        result: np.ndarray = np.maximum(ary, 0, out)
+        return result
+
+    def consume(self, buf_index: int, hostlist: list[Any], devlist: list[Any]) -> None:
+        """Copy `hostlist[buf_index].T` to the device; `devlist` holds the buffers."""
+        host = hostlist[buf_index]
+        if devlist[buf_index] is None:
+            devlist[buf_index] = self.empty(host.T.shape, dtype=host.dtype)
+        device: Tensor = devlist[buf_index]
+        device.set(host.T)

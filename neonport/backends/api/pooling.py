@@ -1,0 +1,261 @@
+"""Pooling and local response normalisation: op-trees for users, and neon's calls."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any, cast
+
+import numpy as np
+
+from neonport.backends.api.convolution import Convolutions, scaled, shaped, spatial, target
+from neonport.backends.layer_cpu import PoolLayer
+from neonport.errors import ConfigurationError, DtypeError, NotDifferentiableError, ShapeError
+from neonport.optree.functions import expression
+from neonport.optree.node import apply
+from neonport.shape import integers
+from neonport.tensor.tensor import Tensor
+
+
+class Pooling(Convolutions):
+    """`pool` as an op-tree; pooling and normalisation on layer objects."""
+
+    # ---- op-trees ----------------------------------------------------------------------------
+
+    def pool(
+        self, x: Any, op: str, window: Any, padding: Any = 0, stride: Any = None, size: Any = None
+    ) -> Any:
+        """Pooling as an op-tree of shape (K, M, P, Q, N).
+
+        Cells outside of x never count; a window without any inside gives 0.
+
+        Args:
+            x: images (C, D, H, W, N).
+            op: "max", "avg", "sum" or "l2" (root of the sum of squares).
+            window: an int or a pair for height and width, or up to (maps, d, h, w).
+            padding, stride: likewise; a stride of None is the window.
+            size: positions (K, M, P, Q); None is neon's rule (caffe's in its mode).
+
+        Raises:
+            ShapeError: the operands do not fit.
+            ConfigurationError: an unknown op, or a padding as large as the window.
+        """
+        if op not in ("max", "avg", "sum", "l2"):
+            raise ConfigurationError(f"pool: op {op!r} must be 'max', 'avg', 'sum' or 'l2'")
+        windows = spatial(window, 1, 4, "pool: window")
+        params = {
+            "window": windows,
+            "padding": spatial(padding, 0, 4, "pool: padding"),
+            "stride": windows if stride is None else spatial(stride, 1, 4, "pool: stride"),
+        }
+        cells = expression(x, "pool").sig.shape[:4]
+        if size is None:
+            if len(cells) < 4 or min(*windows, *params["stride"]) < 1:
+                raise ShapeError(
+                    f"pool: images {x.sig.shape} must be (C, D, H, W, N), window {windows} and "
+                    f"stride {params['stride']} positive"
+                )
+            axes = zip(cells, *params.values(), strict=True)
+            size = [self.output_dim(n, w, p, s, pooling=True) for n, w, p, s in axes]
+        params["size"] = integers(size, "pool: size")
+        if op == "l2":
+            return self.sqrt(apply("pool", self.square(x), how="sum", **params))
+        return apply("pool", x, how=op, **params)
+
+    # ---- layer objects -----------------------------------------------------------------------
+
+    def pool_layer(
+        self, dtype: Any, op: str, N: int, C: int, *args: int | None, **kwargs: int | None
+    ) -> PoolLayer:
+        """Sizes of a pooling; the arguments are those of `PoolLayer`."""
+        return PoolLayer(cast(Any, self), dtype, op, N, C, *args, **kwargs)  # type: ignore[arg-type]
+
+    def fprop_pool(
+        self,
+        layer: PoolLayer,
+        I: Any,
+        O: Tensor,
+        argmax: Tensor | None = None,
+        beta: float = 0.0,
+        alpha: float = 1.0,
+        repeat: int = 1,
+    ) -> None:
+        """O = alpha * pool(I) + beta * O.
+
+        Args:
+            layer: from `pool_layer`.
+            I: images, in any shape of the right size.
+            O: output, in any shape of the right size.
+            argmax: receives where each maximum was found, for `bprop_pool`; integers, large enough
+                for the cells of a window. None if it is not needed.
+            beta: factor of the old O; 0 means that it is not read.
+            alpha: factor of the result.
+            repeat: accepted for neon.
+
+        Raises:
+            ShapeError, DtypeError: before anything is written.
+        """
+        images = shaped(I, layer.dimI, "fprop_pool: I")
+        out = target(O, layer.dimO, "fprop_pool: O")
+        params = {**layer.params, "size": layer.dimO[:4]}
+        if layer.op == "l2":
+            tree = self.sqrt(apply("pool", self.square(images), how="sum", **params))
+        else:
+            tree = apply("pool", images, how=layer.op, **params)
+        pairs = [(out, scaled(tree, alpha, beta, out))]
+        if layer.op == "max" and argmax is not None:
+            where = _positions("fprop_pool", layer, argmax)
+            pairs.append((where, apply("pool_index", images, **params)))
+        self.assign_many(pairs)
+
+    def bprop_pool(
+        self,
+        layer: PoolLayer,
+        I: Any,
+        O: Tensor,
+        argmax: Tensor | None = None,
+        alpha: float = 1.0,
+        beta: float = 0.0,
+        repeat: int = 1,
+    ) -> None:
+        """O = alpha * (gradient I of the output, put back into the images) + beta * O.
+
+        Args:
+            layer: from `pool_layer`.
+            I: gradient of the output, in any shape of the right size.
+            O: receives the gradient of the images, in any shape of the right size.
+            argmax: what `fprop_pool` wrote; needed for "max".
+            alpha: factor of the result.
+            beta: factor of the old O; 0 means that it is not read.
+            repeat: accepted for neon.
+
+        Raises:
+            ShapeError, DtypeError, ConfigurationError: before anything is written.
+            NotDifferentiableError: op "l2".
+        """
+        if layer.op == "l2":
+            raise NotDifferentiableError(
+                "bprop_pool: op 'l2' has no backward pass from the error alone; differentiate the "
+                "tree be.pool(x, 'l2', ...)"
+            )
+        errors = shaped(I, layer.dimO, "bprop_pool: I")
+        out = target(O, layer.dimI, "bprop_pool: O")
+        params = {**layer.params, "size": layer.dimI[:4]}
+        if layer.op == "max":
+            if argmax is None:
+                raise ConfigurationError(
+                    "bprop_pool: op 'max' needs the argmax that fprop_pool has written"
+                )
+            tree = apply("unpool", errors, _positions("bprop_pool", layer, argmax), **params)
+        else:
+            tree = apply("spread", errors, how=layer.op, **params)
+        self.assign(out, scaled(tree, alpha, beta, out))
+
+    # ---- local response normalisation (Krizhevsky, Sutskever, Hinton, 2012) ------------------
+
+    def lrn_layer(
+        self, dtype: Any, N: int, C: int, D: int = 1, H: int = 1, W: int = 1, J: int = 1
+    ) -> PoolLayer:
+        """Sizes of a normalisation over J neighbouring maps.
+
+        Raises:
+            ConfigurationError: J is even.
+        """
+        if J % 2 != 1:
+            raise ConfigurationError(f"lrn_layer: the window J={J} over maps must be odd")
+        return PoolLayer(
+            cast(Any, self), dtype, "lrn", N, C, D, H, W, J, pad_c=J // 2, str_c=1
+        )  # fmt: skip
+
+    def fprop_lrn(
+        self,
+        layer: PoolLayer,
+        I: Any,
+        O: Tensor,
+        denom: Tensor,
+        alpha: float | None = None,
+        beta: float | None = None,
+        ascale: float = 1,
+        bpower: float = 1,
+        repeat: int = 1,
+    ) -> None:
+        """Denom = 1 + ascale / J * (sum of I^2 over the window); O = I * denom^-bpower.
+
+        Args:
+            layer: from `lrn_layer`.
+            I, O: input and output, in any shape of the right size.
+            denom: receives the denominators, for `bprop_lrn`.
+            alpha, beta: O = alpha * result + beta * O; None is 1 and 0.
+            ascale, bpower: the constants of the normalisation.
+            repeat: accepted for neon.
+
+        Raises:
+            ShapeError, DtypeError: before anything is written.
+        """
+        x = shaped(I, layer.dimI, "fprop_lrn: I")
+        out = target(O, layer.dimO, "fprop_lrn: O")
+        below = self._neighbours(layer, self.square(x)) * (ascale / layer.JTRS[0]) + 1
+        result = scaled(x * below**-bpower, *_factors(alpha, beta), out)
+        self.assign_many([(target(denom, layer.dimI, "fprop_lrn: denom"), below), (out, result)])
+
+    def bprop_lrn(
+        self,
+        layer: PoolLayer,
+        I: Any,
+        O: Any,
+        E: Any,
+        delta: Tensor,
+        denom: Any,
+        alpha: float | None = None,
+        beta: float | None = None,
+        ascale: float = 1,
+        bpower: float = 1,
+        repeat: int = 1,
+    ) -> None:
+        """Delta = E * denom^-bpower - 2 bpower ascale / J * I * (sum of O E / denom over windows).
+
+        Args:
+            layer: from `lrn_layer`.
+            I, O, denom: what `fprop_lrn` read and wrote.
+            E: gradient of O.
+            delta: receives the gradient of I.
+            alpha, beta: delta = alpha * result + beta * delta; None is 1 and 0.
+            ascale, bpower: the constants of the normalisation.
+            repeat: accepted for neon.
+
+        Raises:
+            ShapeError, DtypeError: before anything is written.
+        """
+        x, y, e, below = (
+            shaped(t, layer.dimI, f"bprop_lrn: {name}")
+            for name, t in (("I", I), ("O", O), ("E", E), ("denom", denom))
+        )
+        out = target(delta, layer.dimI, "bprop_lrn: delta")
+        factor = 2 * bpower * ascale / layer.JTRS[0]
+        # the window is symmetric, so summing over it is its own adjoint
+        tree = e * below**-bpower - x * self._neighbours(layer, y * e / below) * factor
+        self.assign(out, scaled(tree, *_factors(alpha, beta), out))
+
+    @staticmethod
+    def _neighbours(layer: PoolLayer, tree: Any) -> Any:
+        """The sum over the window of each map."""
+        return apply("pool", tree, how="sum", **layer.params, size=layer.dimI[:4])
+
+
+def _factors(alpha: float | None, beta: float | None) -> tuple[float, float]:
+    return 1.0 if alpha is None else alpha, 0.0 if beta is None else beta
+
+
+def _positions(op: str, layer: PoolLayer, argmax: Any) -> Tensor:
+    """The tensor of positions of maxima.
+
+    Raises:
+        DtypeError: it is none of integers, or cannot number the cells of a window.
+    """
+    where = target(argmax, layer.dimO, f"{op}: argmax")
+    last = prod(layer.JTRS) - 1
+    if where.dtype.kind not in "iu" or np.iinfo(where.dtype).max < last:
+        raise DtypeError(
+            f"{op}: argmax of dtype {where.dtype} cannot number the {last + 1} cells of a window; "
+            "allocate it with dtype=np.int32"
+        )
+    return where

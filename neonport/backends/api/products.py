@@ -1,0 +1,169 @@
+"""Matrix products with epilogues; derived from the contract's one product."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from neonport.backends.api.operations import OpCatalogue
+from neonport.dtypes import is_float
+from neonport.engine.tracing import of_call
+from neonport.errors import AliasError, DtypeError, ShapeError
+from neonport.optree.node import apply
+from neonport.tensor.storage import views_overlap
+from neonport.tensor.tensor import Tensor
+
+
+class LinearAlgebra(OpCatalogue):
+    """`compound_dot`, `batched_dot`, `xnor_compound_dot`, `copy_transpose`, bias helpers."""
+
+    def gemm(self, a: Tensor, b: Tensor, c: Tensor, alpha: float = 1.0, beta: float = 0.0) -> None:
+        """C = alpha * a @ b + beta * c, checked and bound once for these tensors."""
+        key = ("gemm", a.tokens, b.tokens, c.tokens, alpha, beta)
+        call = self.bound.get(key)
+        if call is None:
+            self._check_product("compound_dot", a, b, c)
+            if (
+                any(t.ndim != 2 for t in (a, b, c))
+                or (a.shape[0], b.shape[1]) != c.shape
+                or (a.shape[1] != b.shape[0])
+            ):
+                raise ShapeError(
+                    f"compound_dot: shapes {a.shape}, {b.shape} -> {c.shape} do not fit; needed "
+                    "are (m, k), (k, n) -> (m, n)"
+                )
+            call = self.bind_matmul(a, b, c, float(alpha), float(beta))
+            call = self.tracer.watch(call, of_call("compound_dot", c.shape), self)
+            self.remember(key, call, (a.storage, b.storage, c.storage))
+        self.launch(call)
+
+    def _check_product(self, op: str, a: Tensor, b: Tensor, c: Tensor) -> None:
+        for t in (a, b, c):
+            if not isinstance(t, Tensor):
+                raise DtypeError(f"{op}: operands must be tensors, not {type(t).__name__}")
+            self.check_same_backend(op, t)
+        if not a.dtype == b.dtype == c.dtype or not is_float(c.dtype):
+            raise DtypeError(
+                f"{op}: dtypes {a.dtype}, {b.dtype} -> {c.dtype} must be one and the same float "
+                "type; convert with t.astype(dtype)"
+            )
+        c.check_writable(op)
+        if views_overlap(c, a) or views_overlap(c, b):
+            raise AliasError(
+                f"{op}: the output of shape {c.shape} shares memory with an operand; use another "
+                "buffer, or C[:] = be.dot(A, B)"
+            )
+
+    def compound_dot(
+        self,
+        A: Tensor,
+        B: Tensor,
+        C: Tensor,
+        alpha: float = 1.0,
+        beta: float = 0.0,
+        relu: bool = False,
+        bsum: Tensor | None = None,
+        repeat: int = 1,
+        size: Any = None,
+    ) -> Tensor:
+        """C = R(alpha * A @ B) + beta * C, R = max(., 0) if `relu`; then bsum = sum over axis 1.
+
+        Args:
+            A, B, C: (m, k), (k, n), (m, n) tensors of one float dtype; A and B may be views.
+            beta: 0 means that C is not read.
+            bsum: (m, 1), receives the row sums of the result.
+            repeat, size: accepted for neon.
+
+        Raises:
+            ShapeError, DtypeError, AliasError, BackendMismatchError: before anything is written.
+        """
+        row_sums = None if bsum is None else self.sum(C, axis=1)
+        if row_sums is not None:
+            self._check_pair(bsum, row_sums)
+        if relu and beta:
+            self._check_product("compound_dot", A, B, C)
+            product = self.empty(C.shape, C.dtype)
+            self.gemm(A, B, product, alpha)
+            self.assign(C, self.maximum(product, 0) + C * beta)
+        else:
+            self.gemm(A, B, C, alpha, beta)
+            if relu:
+                self.assign(C, self.maximum(C, 0))
+        if bsum is not None:
+            self.assign(bsum, row_sums)
+        return C
+
+    def batched_dot(
+        self,
+        A: Tensor,
+        B: Tensor,
+        C: Tensor,
+        alpha: float = 1.0,
+        beta: float = 0.0,
+        relu: bool = False,
+    ) -> Tensor:
+        """Products over a leading batch axis: C 3-D gets one a batch entry, C 2-D their sum.
+
+        A and B may be (m, k) shared by all entries or (x, m, k); at least one is 3-D.
+
+        Raises:
+            ShapeError, DtypeError, AliasError, BackendMismatchError: before anything is written.
+        """
+        self._check_product("batched_dot", A, B, C)
+        node = apply("batched_dot", A, B, reduce=C.ndim == 2)
+        if node.shape != C.shape:
+            raise ShapeError(
+                f"batched_dot: shapes {A.shape}, {B.shape} give {node.shape}, the output is "
+                f"{C.shape}; a 2-D output receives the sum over the batch axis"
+            )
+        if relu and beta:
+            product = self.empty(C.shape, C.dtype)
+            self.batched_dot(A, B, product, alpha)
+            self.assign(C, self.maximum(product, 0) + C * beta)
+            return C
+        batch = next(t.shape[0] for t in (A, B) if t.ndim == 3)
+        if batch == 0 and C.ndim == 2:
+            self.assign(C, C * beta if beta else 0)
+        for i in range(batch):
+            a, b, c = (t[i] if t.ndim == 3 else t for t in (A, B, C))
+            self.gemm(a, b, c, alpha, beta if C.ndim == 3 or i == 0 else 1.0)
+        if relu:
+            self.assign(C, self.maximum(C, 0))
+        return C
+
+    def xnor_compound_dot(
+        self, A: Tensor, B: Tensor, C: Tensor, beta: float = 0.0, bsum: Tensor | None = None
+    ) -> Tensor:
+        """C = A @ B for matrices of +1 and -1; `beta` is accepted and ignored, as in neon."""
+        return self.compound_dot(A, B, C, bsum=bsum)
+
+    def copy_transpose(self, a: Tensor, out: Tensor, axes: Any = None, repeat: int = 1) -> None:
+        """Out = a with its axes in order `axes`, None: reversed.
+
+        Raises:
+            ShapeError: out has another shape, or `axes` is no order of the axes.
+            AliasError: out shares memory with a.
+        """
+        for t in (a, out):
+            if not isinstance(t, Tensor):
+                raise DtypeError(f"copy_transpose: {type(t).__name__} is not a Tensor")
+            self.check_same_backend("copy_transpose", t)
+        source = a.permute(range(a.ndim)[::-1] if axes is None else axes)
+        if source.shape != out.shape:
+            raise ShapeError(
+                f"copy_transpose: shape {a.shape} with axes {axes} becomes {source.shape}, out has "
+                f"{out.shape}"
+            )
+        if views_overlap(a, out):
+            raise AliasError(
+                f"copy_transpose: out of shape {out.shape} shares memory with the input; assign "
+                "the transpose: out[:] = a.T"
+            )
+        self.assign(out, source)
+
+    def update_fc_bias(self, err: Tensor, out: Tensor) -> None:
+        """Out = sum of err over axis 1."""
+        self.assign(out, self.sum(err, axis=1))
+
+    def add_fc_bias(self, inputs: Tensor, bias: Tensor) -> None:
+        """Inputs += bias, in place."""
+        self.assign(inputs, inputs + bias)

@@ -1,0 +1,85 @@
+"""Random state of a backend: NumPy's generator on the host, a counter-based one for tensors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from neonport.backends.api.creation import ArrayCreation
+from neonport.errors import ConfigurationError
+from neonport.ops.philox import PhiloxState, normal, uniform
+
+
+class Randomness(ArrayCreation):
+    """Host draws (initializers) come from `be.rng`, tensor draws (masks, noise) from Philox.
+
+    Both are seeded by `rng_seed`; the Philox numbers of a seed are the same on every backend.
+    """
+
+    rng: np.random.RandomState
+    philox: PhiloxState
+
+    def __init__(self, rng_seed: int | None = None, *args: Any, **kwargs: Any) -> None:
+        super().__init__(rng_seed, *args, **kwargs)
+        self.rng_seed = rng_seed
+        self.deterministic = rng_seed is not None
+        self.rng = self.gen_rng(rng_seed)
+
+    def gen_rng(self, seed: int | None = None) -> np.random.RandomState:
+        """A host generator; remembers its first state and restarts the device generator.
+
+        Raises:
+            ConfigurationError: the seed is not an integer in [0, 2^32).
+        """
+        if seed is not None and not (isinstance(seed, (int, np.integer)) and 0 <= seed < 1 << 32):
+            raise ConfigurationError(f"rng_seed {seed!r} must be None or an integer in [0, 2**32)")
+        rng = np.random.RandomState(seed)
+        self.init_rng_state: Any = rng.get_state()
+        self.philox = PhiloxState(seed)
+        return rng
+
+    def rng_get_state(self) -> tuple[Any, Any]:
+        """(state of the host generator, state of the device generator)."""
+        return self.rng.get_state(), self.philox.get_state()
+
+    def rng_set_state(self, state: Any) -> None:
+        """Restore a state of `rng_get_state`; a plain NumPy state sets the host part only.
+
+        Raises:
+            ConfigurationError: the state has another form; nothing is changed.
+        """
+        before = self.rng_get_state()
+        try:
+            if len(state) == 2:
+                host, device = state
+                self.rng.set_state(host)
+                # neon's own device states are arrays and mean nothing here
+                if not isinstance(device, np.ndarray):
+                    self.philox.set_state(device)
+            else:
+                self.rng.set_state(state)
+                self.philox.reset()
+        except (TypeError, ValueError, KeyError, IndexError) as error:
+            self.rng.set_state(before[0])
+            self.philox.set_state(before[1])
+            raise ConfigurationError(
+                f"rng_set_state: not a state of rng_get_state: {error}"
+            ) from error
+
+    def rng_reset(self) -> None:
+        """Go back to the first state of both generators."""
+        self.rng.set_state(self.init_rng_state)
+        self.philox.reset()
+
+    def draw_uniform(self, count: int) -> np.ndarray:
+        """The next `count` float32 numbers in [0, 1) of the device generator, on the host."""
+        self.unrecordable("it draws random numbers on the host")
+        key, offset = self.philox.reserve_with_key(count)
+        return uniform(key, offset, count)
+
+    def draw_normal(self, count: int, mean: float, std: float, dtype: Any) -> np.ndarray:
+        """The next `count` Gaussian numbers of the device generator, on the host."""
+        self.unrecordable("it draws random numbers on the host")
+        key, offset = self.philox.reserve_with_key(count, dtype)
+        return normal(key, offset, count, dtype, mean, std)

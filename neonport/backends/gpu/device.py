@@ -1,0 +1,317 @@
+"""DeviceBackend: rendered and hand-written kernels on whatever runs work-items.
+
+A device backend gives `dialect` and `traits`, `build` and `bind_launch`, memory, copies,
+`synchronize` and DLPack. Everything else is here.
+"""
+
+from __future__ import annotations
+
+import threading
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from neonport.backends.gpu import gemm, transpose
+from neonport.backends.gpu.autotune import first_tile, tuned
+from neonport.backends.gpu.dispatch import BINDERS
+from neonport.backends.gpu.gemm_tiles import WORTH, Tile, kind_of
+from neonport.backends.gpu.kernel_text import in_order, kernel_body
+from neonport.backends.gpu.launch import NativeLaunch, RenderedLaunch
+from neonport.backends.gpu.lrn import Normalization
+from neonport.backends.gpu.replay_arguments import Box, BoxedLaunch
+from neonport.compiler.codegen.gpu.dialects import DeviceDialect
+from neonport.compiler.codegen.gpu.launch_shape import Cut, Traits, cut
+from neonport.compiler.codegen.gpu.reductions import scratch_words
+from neonport.compiler.codegen.gpu.writer import DeviceWriter
+from neonport.compiler.loop_nest import BoundKernel
+from neonport.conversion import cast
+from neonport.engine.evaluator import evaluate
+from neonport.engine.executor import CompiledBackend, Launch, must_interpret
+from neonport.engine.host_copies import on_host
+from neonport.shape import contiguous_strides
+from neonport.tensor.storage import Storage, views_overlap
+from neonport.tensor.tensor import Tensor
+
+MAX_TABLES = 256
+
+
+class DeviceBackend(Normalization, CompiledBackend):
+    """A backend whose kernels are text in a work-item language.
+
+    Attributes:
+        dialect: the language.
+        traits: what rendering has to know about the device.
+        identity: what measured times depend on: device and driver.
+        tiles: tiles of products that are known by now.
+    """
+
+    dialect: DeviceDialect
+    traits: Traits
+    identity: str
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.tiles: dict[Any, Tile] = {}
+        self._writers: dict[Any, tuple[DeviceWriter, Any]] = {}
+        self._tables: dict[Any, Storage] = {}
+        self._scratch: Storage | None = None
+        self._scratch_lock = threading.RLock()
+
+    # ---- what a device gives -----------------------------------------------------------------
+
+    @abstractmethod
+    def build(self, source: str, options: tuple[str, ...]) -> Any:
+        """The program of a text, the same one for the same text.
+
+        Args:
+            source: the whole text, prelude included.
+            options: those of the dialect; options of the device are for the backend to add.
+
+        Raises:
+            CompileError: with the lines at fault and the compiler's words.
+        """
+
+    @abstractmethod
+    def bind_launch(
+        self,
+        program: Any,
+        name: str,
+        groups: int,
+        group: int,
+        arguments: Sequence[Any],
+        keep: Any,
+        elements: int | None = None,
+    ) -> NativeLaunch:
+        """A launch of an entry of a program, everything prepared.
+
+        Args:
+            program: what `build` gave.
+            name: the entry.
+            groups, group: work-groups, and work-items in each.
+            arguments: a Storage stands for its memory, all others are NumPy scalars. The launch
+                must not keep a Storage alive, else the memory of forgotten tensors stays in use.
+            keep: what must live as long as the launch.
+            elements: how many of them the entry goes over, if that says how much there is to do.
+        """
+
+    # ---- statements --------------------------------------------------------------------------
+
+    def cleanup_backend(self) -> None:
+        """Forget programs, then what every backend holds."""
+        super().cleanup_backend()
+        self._writers.clear()
+        self._tables.clear()
+        self._scratch = None
+
+    def run(self, pairs: list[tuple[Tensor, Any]]) -> None:
+        """Run kernels; statements without elements go to the evaluator."""
+        if not must_interpret(pairs):
+            super().run(pairs)
+            return
+        self.unrecordable(
+            "a statement without elements, or with memory seen in two ways, runs in NumPy"
+        )
+        self.synchronize()
+        values = [evaluate(on_host(v), t.shape, self.draw_uniform) for t, v in pairs]
+        for (target, _), value in zip(pairs, values, strict=True):
+            self.copy_in(target, cast(np.broadcast_to(value, target.shape), target.dtype))
+
+    def compile(self, source: str) -> Any:
+        """The program of a text, with the options that suit it."""
+        options = self.dialect.options
+        if "double" not in source:
+            options = (*options, *self.dialect.single)
+        return self.build(source, options)
+
+    def load_kernels(self, kernels: Sequence[BoundKernel]) -> list[Any]:
+        """Text and program of some kernels; copies by tiles find theirs when they are bound."""
+        return [
+            None if self.tiled(spec) else self._code(spec, cut(spec, spec.offsets, self.traits))
+            for spec in kernels
+        ]
+
+    def tiled(self, spec: BoundKernel) -> bool:
+        """Whether a kernel is a copy between turned views that goes by tiles."""
+        return transpose.gains(self.traits) and transpose.turned_axes(spec) is not None
+
+    def _code(self, spec: BoundKernel, shape: Cut) -> tuple[DeviceWriter, Any]:
+        key = (spec.kernel, shape.variant)
+        found = self._writers.get(key)
+        if found is None:
+            writer = DeviceWriter(spec.kernel, self.dialect, shape.variant)
+            found = self._writers[key] = (writer, self.compile(writer.source()))
+        return found
+
+    def render_kernel(self, spec: BoundKernel) -> str:
+        """The kernel in the language of the device."""
+        return kernel_body(spec, self.dialect, self.traits)
+
+    def bind_kernel(
+        self, code: Any, spec: BoundKernel, places: Sequence[tuple[Storage, int] | None]
+    ) -> Launch:
+        """A launch with all its arguments; `code` fits the first tensors, others may differ."""
+        starts = tuple(
+            0 if place is None else place[1] // np.dtype(access.dtype).itemsize
+            for place, access in zip(places, spec.kernel.accesses, strict=True)
+        )
+        if self.tiled(spec):
+            return transpose.bind_turned(self, spec, starts, places)
+        shape = cut(spec, starts, self.traits)
+        box = self._box(spec)
+        if box is not None:
+            shape = replace(shape, variant=replace(shape.variant, boxed=True))
+        writer, program = self._code(spec, shape)
+        buffers: dict[int, Storage] = {}
+        for access, place in zip(spec.kernel.accesses, places, strict=True):
+            if place is not None:
+                buffers[access.buffer] = place[0]
+        words: list[Any] = [buffers[i] for i in range(len(buffers))]
+        scratch = None
+        if shape.variant.split:
+            count = scratch_words(writer, shape.rows, shape.columns, shape.chunks)
+            scratch = self.allocate(count * (8 if writer.float64 else 4))
+            words.append(scratch)
+        whole = np.int64 if shape.variant.wide else np.int32
+        words += [
+            whole(i) for i in writer.args.values(shape, spec.sizes, starts, spec.strides)
+        ]  # fmt: skip
+        real = np.float64 if writer.float64 else np.float32
+        first = len(words)
+        if box is not None:
+            at = box.take(writer.k.scalars + 2 * writer.k.rands)
+            words += [box.storage, np.int32(at)]
+        else:
+            words += [real(0)] * writer.k.scalars + [np.uint64(0)] * (2 * writer.k.rands)
+        keep = (kept(buffers.values()), scratch)
+        entries = [
+            self.bind_launch(program, name, groups, group, words, keep, prod(spec.sizes))
+            for name, groups, group in writer.launches(shape)
+        ]
+        if box is not None:
+            return BoxedLaunch(entries, box, at, writer.k.scalars, real)
+        return RenderedLaunch(entries, first, real, first + writer.k.scalars)
+
+    def _box(self, spec: BoundKernel) -> Box | None:
+        """Where a launch finds its numbers, if it is recorded and they change from run to run."""
+        recorder = self.recorder
+        if recorder is None or not recorder.here or not isinstance(recorder.extra, Box):
+            return None
+        changes = spec.kernel.rands or (spec.kernel.scalars and recorder.traced)
+        return recorder.extra if changes else None
+
+    # ---- products and other calls ------------------------------------------------------------
+
+    def bind_matmul(
+        self, a: Tensor, b: Tensor, c: Tensor, alpha: float, beta: float
+    ) -> Callable[[], None]:
+        """Our tiled kernel."""
+        return self.own_product(a, b, c, alpha, beta)
+
+    def bind_batched_matmul(self, a: Tensor, b: Tensor, c: Tensor) -> Callable[[], None]:
+        """Our tiled kernel: one launch for all of the batch."""
+        return self.own_product(a, b, c, 1.0, 0.0)
+
+    def own_product(
+        self, a: Tensor, b: Tensor, c: Tensor, alpha: float, beta: float
+    ) -> Callable[[], None]:
+        """Our tiled kernel for one product or a batch."""
+        gemm.check(a, b, c)
+        if 0 in c.shape:
+            return lambda: None
+        tile = self.tile_for(c.dtype, a.shape[-2], b.shape[-1], a.shape[-1])
+
+        def bind(x: Tensor, y: Tensor) -> Callable[[], None]:
+            return gemm.bind_product(self, x, y, c, alpha, beta, tile)
+
+        return self.copied([a, b], bind, c)
+
+    def bind_call(
+        self, op: str, operands: list[Tensor], target: Tensor, params: dict[str, Any]
+    ) -> Callable[[], None]:
+        """A hand-written kernel."""
+        return BINDERS[op](self, operands, target, **params)
+
+    def tile_for(self, dtype: np.dtype, m: int, n: int, depth: int) -> Tile:
+        """The tile for a product of this size; it may be measured now."""
+        kind = kind_of(m, n, self.traits.units)
+        return tuned(self, dtype, kind) if m * n * depth >= WORTH else first_tile(kind)
+
+    # ---- memory of calls ---------------------------------------------------------------------
+
+    def scratch(self, nbytes: int) -> Storage:
+        """Memory for what passes between launches that run `together`; all of them share it."""
+        with self._scratch_lock:
+            if self._scratch is None or self._scratch.nbytes < nbytes:
+                self._scratch = self.allocate(nbytes)
+                self._scratch.space = "arena"  # kept by the launches that use it
+            return self._scratch
+
+    def together(self, calls: Sequence[Callable[[], None]]) -> Callable[[], None]:
+        """Several calls as one that no other thread's calls come between."""
+
+        def run() -> None:
+            with self._scratch_lock:
+                for call in calls:
+                    call()
+
+        return run
+
+    def table(self, values: np.ndarray, whole: type) -> Storage:
+        """Device memory with integers that a kernel looks up; equal ones share it."""
+        words: np.ndarray = np.ascontiguousarray(values, whole)
+        key = (whole, words.tobytes())
+        found = self._tables.get(key)
+        if found is None:
+            if len(self._tables) >= MAX_TABLES:
+                self._tables.clear()
+            found = self._tables[key] = self.allocate(max(words.nbytes, 1))
+            found.space = "arena"  # kept by the launches that use it
+            layout = ((words.size,), (1,), 0)
+            self.copy_in(Tensor(self, found, words.dtype, layout), words.reshape(-1))
+        return found
+
+    def copied(
+        self,
+        operands: Sequence[Tensor],
+        bind: Callable[..., Callable[[], None]],
+        target: Tensor | None = None,
+    ) -> Callable[[], None]:
+        """`bind(*operands)` with contiguous copies.
+
+        Args:
+            target: only operands that share memory with it are copied.
+        """
+        pairs = [
+            self._copy_of(t) if target is None or views_overlap(t, target) else (t, None)
+            for t in operands
+        ]
+        copies = [copy for _, copy in pairs if copy is not None]
+        return in_order([*copies, bind(*(t for t, _ in pairs))])
+
+    def through(
+        self, target: Tensor, bind: Callable[[Tensor], Callable[[], None]]
+    ) -> Callable[[], None]:
+        """`bind` with a contiguous tensor, which is then copied to the target."""
+        between = self._temporary(target)
+        call = bind(between)
+        return in_order([call, self.bind([(target, between)]).run])
+
+    def _temporary(self, like: Tensor) -> Tensor:
+        storage = self.allocate(like.nbytes)
+        storage.space = "arena"  # kept by who uses it
+        layout = (like.shape, contiguous_strides(like.shape), 0)
+        return Tensor(self, storage, like.dtype, layout)
+
+    def _copy_of(self, tensor: Tensor) -> tuple[Tensor, Callable[[], None]]:
+        """A contiguous tensor, and the call that fills it from another."""
+        out = self._temporary(tensor)
+        return out, self.bind([(out, tensor)]).run
+
+
+def kept(storages: Any) -> list[Storage]:
+    """Those memories that nothing but the launches over them keeps alive."""
+    return [s for s in storages if s.space == "arena"]

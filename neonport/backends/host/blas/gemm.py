@@ -1,0 +1,165 @@
+"""Matrix products of ndarrays: c = alpha * a @ b + beta * c, in place, on views of any layout.
+
+`gemm` is for a call now and then, `bind_gemm` for buffers that stay: it prepares everything once
+and returns a function without arguments. Row-major, transposed and sliced views go to the BLAS as
+they are; operands with other strides are copied, a target with other strides goes through a
+temporary. float16 and bfloat16 are computed in float32 and rounded once. With beta == 0 the target
+is not read, with alpha == 0 the operands are not. Equal calls in a process give equal bits.
+
+Which BLAS it is, and when that is decided: `blas_choice.py`. How many threads: `threads.py`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any
+
+import numpy as np
+
+from neonport.backends.host.blas.bind import bind_product, work_of
+from neonport.backends.host.blas.checks import check_batch, check_matrices
+from neonport.backends.host.blas.engines import Bound, Plan, bind_call
+from neonport.backends.host.blas.fork_guard import calls_blas
+from neonport.backends.host.blas.layout import DATA_OFFSET, KNOWN
+from neonport.backends.host.blas.state import blas_info as blas_info
+from neonport.backends.host.blas.state import current_engine, is_settled
+from neonport.backends.host.blas.state import measure_blas as measure_blas
+from neonport.backends.host.blas.state import use_thread_pool as use_thread_pool
+
+_PLAN_LIMIT = 4096
+
+_array = np.ndarray
+_pointer_at = ctypes.c_void_p.from_address
+_plans: dict[Any, Plan] = {}
+
+
+@calls_blas
+def gemm(
+    a: np.ndarray, b: np.ndarray, c: np.ndarray, alpha: float = 1.0, beta: float = 0.0
+) -> None:
+    """Compute c = alpha * a @ b + beta * c.
+
+    Args:
+        a: (m, k), float16, bfloat16, float32 or float64, any strides.
+        b: (k, n), same dtype.
+        c: (m, n), same dtype, written in place; may overlap a or b (a temporary is used then).
+        alpha: factor of the product.
+        beta: factor of the old c; with 0 it is not read.
+
+    Raises:
+        ShapeError: the shapes do not fit.
+        DtypeError: the dtypes differ or are none of these, or an argument is no ndarray.
+        ReadOnlyError: c is not writable.
+    """
+    found = _find(a, b, c)
+    if found is None:
+        bind_gemm(a, b, c, alpha, beta)()
+    else:
+        plan, addresses = found
+        plan.function(*plan.arguments(float(alpha), float(beta), *addresses))
+
+
+def bind_gemm(
+    a: np.ndarray, b: np.ndarray, c: np.ndarray, alpha: float = 1.0, beta: float = 0.0
+) -> Bound:
+    """Prepare c = alpha * a @ b + beta * c for buffers that stay where they are.
+
+    Args:
+        a: (m, k), float16, bfloat16, float32 or float64, any strides.
+        b: (k, n), same dtype.
+        c: (m, n), same dtype; may overlap a or b (a temporary is used then).
+        alpha: factor of the product.
+        beta: factor of the old c; with 0 it is not read.
+
+    Returns:
+        A function without arguments that computes the product from what the buffers hold at that
+        moment. It keeps the buffers alive; their memory must not be replaced (`ndarray.resize`).
+        One such function must not run in two threads at once: it writes the same target.
+
+    Raises:
+        ShapeError: the shapes do not fit.
+        DtypeError: the dtypes differ or are none of these, or an argument is no ndarray.
+        ReadOnlyError: c is not writable.
+    """
+    found = _find(a, b, c)
+    if found is not None:
+        plan, addresses = found
+        arguments = plan.arguments(float(alpha), float(beta), *addresses)
+        return bind_call(plan.function, arguments, (a, b, c))
+    check_matrices(a, b, c)
+    bound = bind_product(a, b, c, float(alpha), float(beta))
+    _remember(a, b, c)
+    return bound
+
+
+def batched_gemm(
+    a: np.ndarray, b: np.ndarray, c: np.ndarray, alpha: float = 1.0, beta: float = 0.0
+) -> None:
+    """Compute products over a leading axis; see `bind_batched_gemm` for arguments and errors."""
+    bind_batched_gemm(a, b, c, alpha, beta)()
+
+
+def bind_batched_gemm(
+    a: np.ndarray, b: np.ndarray, c: np.ndarray, alpha: float = 1.0, beta: float = 0.0
+) -> Bound:
+    """Prepare products over a leading axis of length X.
+
+    With a stack as target, c[x] = alpha * a[x] @ b[x] + beta * c[x] for every x; with one matrix as
+    target, c = alpha * sum over x of a[x] @ b[x] + beta * c. An operand without the leading axis
+    takes part in every product.
+
+    Args:
+        a: (X, m, k) or (m, k).
+        b: (X, k, n) or (k, n); a or b has the leading axis.
+        c: (X, m, n) or (m, n), written in place; may overlap a or b.
+        alpha: factor of the products.
+        beta: factor of the old c; with 0 it is not read.
+
+    Returns:
+        A function without arguments, as of `bind_gemm`.
+
+    Raises:
+        ShapeError: the shapes do not fit.
+        DtypeError: the dtypes differ or are no floats, or an argument is no ndarray.
+        ReadOnlyError: c is not writable.
+    """
+    count = check_batch(a, b, c)
+    first, second = (x if x.ndim == 3 else np.broadcast_to(x, (count, *x.shape)) for x in (a, b))
+    return bind_product(first, second, c, float(alpha), float(beta))
+
+
+def _find(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> tuple[Plan, tuple[int, int, int]] | None:
+    """Return a prepared plan for views laid out like these, and their addresses.
+
+    Shapes, dtypes and layouts are right when a plan exists for them; what depends on the very
+    arrays is asked here.
+    """
+    if not (KNOWN and type(a) is type(b) is type(c) is _array and c.flags.writeable):
+        return None
+    plan = _plans.get(
+        (a.shape, b.shape, c.shape, a.strides, b.strides, c.strides, a.dtype, b.dtype, c.dtype)
+    )
+    if plan is None:
+        return None
+    size_a, size_b, size_c = plan.extents
+    pa: int = _pointer_at(id(a) + DATA_OFFSET).value or 0
+    pb: int = _pointer_at(id(b) + DATA_OFFSET).value or 0
+    pc: int = _pointer_at(id(c) + DATA_OFFSET).value or 0
+    # Bounds that meet need not mean common elements; the slow path looks closer.
+    if (pc < pa + size_a and pa < pc + size_c) or (pc < pb + size_b and pb < pc + size_c):
+        return None
+    return plan, (pa, pb, pc)
+
+
+def _remember(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> None:
+    """Keep a plan for views laid out like these, if the engine takes them without copies."""
+    work = work_of(a, b)
+    if not work or not c.size or not is_settled(work):
+        return
+    plan = current_engine(work).plan(a, b, c)
+    if plan is not None:
+        if len(_plans) >= _PLAN_LIMIT:
+            _plans.clear()
+        layout = (a.shape, b.shape, c.shape, a.strides, b.strides, c.strides)
+        key = (*layout, a.dtype, b.dtype, c.dtype)
+        _plans[key] = plan

@@ -1,0 +1,200 @@
+"""Find the OpenBLAS of the `scipy-openblas32` wheel and load it for ourselves alone.
+
+The wheel is never imported: importing it loads the library for the whole process, with the core
+type and thread count of the environment. We load it with local symbols, and set the variables it
+reads only while it loads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import hashlib
+import importlib.util
+import os
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from neonport.backends.host.threads import num_threads, on_change
+from neonport.io.cache_dir import atomic_write_bytes, cache_dir
+
+WHEEL = "scipy-openblas32"
+MAX_THREADS = 64  # what the wheel is built for; it ignores more
+
+# After a product the helper threads of OpenBLAS wait for the next one in a busy loop, by default
+# for 2^26 clock ticks (about 20 ms). Meanwhile they hold the cores that the threads of the fused
+# kernels need: a product followed by such a kernel then takes 8 ms instead of 0.3. With 2^14 ticks
+# they sleep after some microseconds, which costs single products nothing measurable.
+_SPIN_TICKS_LOG2 = "14"
+
+_load_lock = threading.Lock()
+
+
+def find_library() -> Path | None:
+    """Return the library file of the installed wheel, or None."""
+    try:
+        spec = importlib.util.find_spec("scipy_openblas32")
+    except (ImportError, ValueError):
+        return None
+    for package in (spec and spec.submodule_search_locations) or ():
+        for pattern in ("libscipy_openblas*.so", "libscipy_openblas*.dylib", "*openblas*.dll"):
+            for path in sorted(Path(package, "lib").glob(pattern)):
+                return path
+    return None
+
+
+def wheel_version() -> str:
+    """Return the version of the installed wheel; empty when there is none."""
+    from importlib import metadata  # slow to import, and asked for rarely
+
+    try:
+        return metadata.version(WHEEL)
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+class OpenBlas:
+    """A private OpenBLAS.
+
+    Args:
+        handle: the loaded library.
+        path: the file it came from.
+    """
+
+    def __init__(self, handle: ctypes.CDLL, path: Path) -> None:
+        self._handle = handle
+        self.path = path
+        self.core = self._text("openblas_get_corename")
+        self.config = self._text("openblas_get_config")
+        self._pool = 0
+        on_change(self._set_num_threads)
+
+    def function(self, name: str) -> Callable[..., Any] | None:
+        """Return a function that returns nothing, without argument types; None if not there."""
+        found = getattr(self._handle, "scipy_" + name, None)
+        if found is not None:
+            found.restype = None
+        return found
+
+    def function_address(self, name: str) -> int:
+        """Return the machine address of a function, for compiled code that calls it; 0 if none."""
+        found = getattr(self._handle, "scipy_" + name, None)
+        return ctypes.cast(found, ctypes.c_void_p).value or 0 if found is not None else 0
+
+    def use_thread_pool(self, address: int) -> bool:
+        """Let the products run on foreign threads instead of the library's own.
+
+        Args:
+            address: machine address of a C function ``void run(int sync, void (*job)(int number,
+                void *data, int extra), int jobs, size_t size, void *data, int extra)`` that calls
+                ``job(i, (char *)data + i * size, extra)`` for all i < jobs on `jobs` threads AT
+                THE SAME TIME (jobs wait for each other) and returns when all are done. Several
+                threads may call it at once. 0 gives the work back to the library.
+
+        Returns:
+            Whether the library can do that.
+        """
+        install = self.function("openblas_set_threads_callback_function")
+        if install is None:
+            return False
+        install(ctypes.c_void_p(address))
+        self._pool = address
+        return True
+
+    def _set_num_threads(self, count: int) -> None:
+        setter = self.function("openblas_set_num_threads")
+        if setter is not None:
+            setter(ctypes.c_int(min(count, MAX_THREADS)))
+
+    def _text(self, name: str) -> str:
+        function = getattr(self._handle, "scipy_" + name, None)
+        if function is None:
+            return ""
+        function.restype = ctypes.c_char_p
+        return (function() or b"").decode("ascii", "replace")
+
+
+def load_openblas(path: Path, core: str | None) -> OpenBlas:
+    """Load a library file with a core type of our choice.
+
+    Args:
+        path: the file, as `find_library` gives it.
+        core: a name for OPENBLAS_CORETYPE that this CPU can run (a wrong one crashes the process
+            at the first product), or None for the one OpenBLAS detects.
+
+    Raises:
+        OSError: the file cannot be loaded.
+    """
+    settings = {
+        "OPENBLAS_CORETYPE": core,
+        "OPENBLAS_NUM_THREADS": str(min(num_threads(), MAX_THREADS)),
+        "OPENBLAS_THREAD_TIMEOUT": os.environ.get("OPENBLAS_THREAD_TIMEOUT", _SPIN_TICKS_LOG2),
+    }
+    with _load_lock:
+        if _is_loaded(path):
+            path = _private_copy(path)
+        with _environment(settings):
+            handle = ctypes.CDLL(str(path), mode=_private_mode())
+    return OpenBlas(handle, path)
+
+
+def _private_mode() -> int:
+    # With "deep binding" the library finds its own functions before those of a second OpenBLAS
+    # that somebody has loaded for the whole process.
+    names = ("RTLD_NOW", "RTLD_LOCAL", "RTLD_DEEPBIND")
+    return sum(getattr(os, name, 0) for name in names)
+
+
+def _is_loaded(path: Path) -> bool:
+    """Whether the file is in the process already: its core type is then settled."""
+    if not hasattr(os, "RTLD_NOLOAD"):
+        return False
+    try:
+        ctypes.CDLL(str(path), mode=os.RTLD_NOW | os.RTLD_NOLOAD)
+    except OSError:
+        return False
+    return True
+
+
+def _private_copy(path: Path) -> Path:
+    """Return a copy that is not loaded yet: a second file is a second library."""
+    content = path.read_bytes()
+    digest = hashlib.sha256(content).digest()
+    for number in range(100):
+        copy = cache_dir() / "blas" / f"{path.stem}-{digest.hex()[:16]}-{number}{path.suffix}"
+        if _is_loaded(copy):
+            continue
+        if not (copy.exists() and hashlib.sha256(copy.read_bytes()).digest() == digest):
+            atomic_write_bytes(copy, content)
+        return copy
+    raise OSError(f"100 copies of {path} are loaded in this process")
+
+
+@contextlib.contextmanager
+def _environment(settings: dict[str, str | None]) -> Iterator[None]:
+    """Set environment variables (None: unset) and restore them."""
+    before = {name: os.environ.get(name) for name in settings}
+    try:
+        _apply(settings)
+        yield
+    finally:
+        _apply(before)
+
+
+def _apply(settings: dict[str, str | None]) -> None:
+    for name, value in settings.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+
+
+def _reset_lock_after_fork() -> None:
+    global _load_lock
+    _load_lock = threading.Lock()  # another thread of the parent may have held it
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_reset_lock_after_fork)

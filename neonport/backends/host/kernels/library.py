@@ -1,0 +1,98 @@
+"""Hand-written C of the cpu backend: compiled once for a dtype, run by the kernels' threads."""
+
+from __future__ import annotations
+
+import ctypes
+import re
+import warnings
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+
+from neonport.backends.host.jit.launcher import HostJit, make_program, shared_jit
+from neonport.errors import CompileError
+
+TYPES = {
+    "float32": "float", "float64": "double",
+    **{f"{sign}int{bits}": f"{sign}int{bits}_t" for sign in ("", "u") for bits in (8, 16, 32, 64)},
+}  # fmt: skip
+FLAGS = ("-ffp-contract=fast",)  # sums of products: one rounding less
+
+
+class Library:
+    """A compiled file.
+
+    Args:
+        jit: compiles and runs it.
+        text: C.
+
+    Raises:
+        CompileError: with the compiler's own words.
+    """
+
+    def __init__(self, jit: HostJit, text: str) -> None:
+        self._jit = jit
+        self._library = jit.compiler.load(text, FLAGS)
+
+    def constant(self, name: str) -> int:
+        """An `int64_t` of the file."""
+        return ctypes.c_int64.in_dll(self._library, name).value
+
+    def bind(
+        self, function: str, words: Sequence[int], tasks: int, grain: int, keep: Any
+    ) -> Callable[[], None]:
+        """A call without arguments that shares tasks among the threads.
+
+        Args:
+            function: (words, first task, one after the last); tasks may run in any order.
+            words: its arguments, 8 bytes each.
+            tasks: how many there are.
+            grain: tasks handed out together, at least; 0 runs all on the calling thread.
+            keep: what must live as long as the call.
+        """
+        address = ctypes.cast(getattr(self._library, function), ctypes.c_void_p).value or 0
+        block = np.array(words, np.int64)
+        program = make_program([(address, block, tasks, grain)])
+        run, where = self._jit.run, program.ctypes.data
+
+        def call(_keep: Any = (program, block, keep, self._library)) -> None:
+            run(where)
+
+        return call
+
+
+def _text(file: str) -> str:
+    return files("neonport.backends.host.kernels").joinpath(file).read_text()
+
+
+@lru_cache(maxsize=256)
+def library(file: str, **dtypes: str) -> Library | None:
+    """A file for some dtypes.
+
+    Args:
+        file: its name.
+        dtypes: names of dtypes, by the word of the text that stands for each.
+
+    Returns:
+        None where there is no compiler, where it fails (one warning says why), and for dtypes that
+        C has no arithmetic of: then NumPy does the work.
+    """
+    if any(name not in TYPES for name in dtypes.values()):
+        return None
+    words = [f"#define {word} {TYPES[name]}\n" for word, name in dtypes.items()]
+    text = _text(file)
+    for header in re.findall(r'#include "(.+)"\n', text):
+        text = text.replace(f'#include "{header}"\n', _text(header))
+    try:
+        jit = shared_jit()
+        return None if jit is None else Library(jit, "".join(words) + text)
+    except CompileError as error:
+        warnings.warn(
+            f"{file} is not compiled, NumPy runs instead (slower, same results): {error}",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return None

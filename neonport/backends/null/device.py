@@ -1,0 +1,196 @@
+"""The null backend: every statement is scheduled and rendered, none is run.
+
+Tensors have memory, so `set` and `get` work; assignments of expressions leave it as it is. It shows
+what a device would be given, on a machine that has none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from neonport.backends.gpu.kernel_text import kernel_body
+from neonport.backends.host import memory
+from neonport.backends.host.jit.dialect import c_dialect
+from neonport.backends.host.jit.launcher import render_c, shape_of
+from neonport.compiler.codegen.cpu.writer import HostWriter
+from neonport.compiler.codegen.gpu.dialects import DeviceDialect, cuda_dialect, opencl_dialect
+from neonport.compiler.codegen.gpu.launch_shape import Traits, cut
+from neonport.compiler.codegen.gpu.writer import DeviceWriter
+from neonport.compiler.loop_nest import BoundKernel
+from neonport.compiler.lowering import Lowering
+from neonport.dtypes import FLOAT_NAMES
+from neonport.engine.device import ProbeResult
+from neonport.engine.executor import CompiledBackend, Launch
+from neonport.errors import ConfigurationError, DLPackError
+from neonport.optree.node import OpTreeNode
+from neonport.tensor.dlpack import CPU
+from neonport.tensor.storage import Layout, Storage
+from neonport.tensor.tensor import Tensor
+
+DEVICES: dict[str, tuple[Callable[[], DeviceDialect], Traits]] = {
+    "opencl": (opencl_dialect, Traits(vector_bytes=16, group=256)),
+    "opencl-cpu": (
+        opencl_dialect,
+        Traits(vector_bytes=64, group=1, map_group=64, column_group=1, units=64),
+    ),
+    "cuda": (cuda_dialect, Traits(vector_bytes=16, group=256, units=512, aligned=True)),
+}
+"""Languages that are rendered for work-items, with a typical device of each."""
+
+
+class NullLaunch:
+    """A launch that does nothing."""
+
+    def __call__(self) -> None:
+        """Run nothing."""
+
+    def set_numbers(self, numbers: Sequence[float]) -> None:
+        """Forget the numbers."""
+
+    def set_rands(self, sources: Sequence[tuple[int, int]]) -> None:
+        """Forget the sources."""
+
+
+class NullBackend(CompiledBackend):
+    """Schedules, renders and binds; runs nothing.
+
+    Attributes:
+        rendered: how many kernels were rendered.
+        dialect: language of `explain(..., source=True)`.
+    """
+
+    backend_name: ClassVar[str] = "null"
+    default_dtypes: ClassVar[tuple[str, ...]] = FLOAT_NAMES
+    device_type: ClassVar[int] = 0
+    tensor_cls = Tensor
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.rendered = 0
+        self.dialect = "opencl"
+
+    @classmethod
+    def probe(cls) -> ProbeResult:
+        """Nothing is needed to run nothing."""
+        return ProbeResult("ready", "none: kernels are rendered, not run", count=1)
+
+    # ---- sources -----------------------------------------------------------------------------
+
+    def render(
+        self,
+        statement: Any,
+        dialect: str = "opencl",
+        traits: Traits | None = None,
+    ) -> list[str]:
+        """The text of every kernel of a statement, in order.
+
+        Args:
+            statement: an op-tree, or (target, value) pairs that are assigned together.
+            dialect: "c", "opencl" (a GPU), "opencl-cpu" or "cuda".
+            traits: another device for a work-item language.
+
+        Raises:
+            ConfigurationError: no such dialect.
+        """
+        check_dialect(dialect)
+        pairs = self._pairs(statement)
+        kernels = self.plan(Lowering().build(pairs)).kernels
+        if dialect == "c":
+            return [
+                HostWriter(spec.kernel, c_dialect()).source(shape_of(spec).variant)
+                for spec in kernels
+            ]
+        make, typical = DEVICES[dialect]
+        return [render_device(spec, make(), traits or typical) for spec in kernels]
+
+    def render_kernel(self, spec: BoundKernel) -> str:
+        """The kernel in the language of `dialect`, for a typical device, without the prelude."""
+        check_dialect(self.dialect)
+        if self.dialect == "c":
+            return render_c(spec)
+        make, traits = DEVICES[self.dialect]
+        return kernel_body(spec, make(), traits)
+
+    def _pairs(self, statement: Any) -> list[tuple[Tensor, Any]]:
+        if not isinstance(statement, OpTreeNode):
+            return [(target, self._check_pair(target, value)) for target, value in statement]
+        out = self.empty(statement.shape, dtype=statement.dtype)
+        return [(out, statement)]
+
+    # ---- the contract ------------------------------------------------------------------------
+
+    def allocate(self, nbytes: int) -> Storage:
+        """Zero-filled host memory."""
+        return memory.allocate(nbytes)
+
+    def view(self, storage: Storage, dtype: np.dtype, layout: Layout) -> np.ndarray:
+        """An ndarray over the layout."""
+        return memory.array_view(storage, dtype, layout)
+
+    def copy_in(self, target: Tensor, values: np.ndarray) -> None:
+        """Copy host values in."""
+        target.native[...] = values
+
+    def copy_out(self, source: Tensor) -> np.ndarray:
+        """A new array with the values."""
+        return np.array(source.native, order="C")
+
+    def load_kernels(self, kernels: Sequence[BoundKernel]) -> list[Any]:
+        """The kernels' OpenCL C."""
+        make, typical = DEVICES["opencl"]
+        self.rendered += len(kernels)
+        return [render_device(spec, make(), typical) for spec in kernels]
+
+    def bind_kernel(
+        self, code: Any, spec: BoundKernel, places: Sequence[tuple[Storage, int] | None]
+    ) -> Launch:
+        """A launch that does nothing."""
+        return NullLaunch()
+
+    def bind_matmul(
+        self, a: Tensor, b: Tensor, c: Tensor, alpha: float, beta: float
+    ) -> Callable[[], None]:
+        """A product that is not computed."""
+        return NullLaunch()
+
+    def bind_call(
+        self, op: str, operands: list[Tensor], target: Tensor, params: dict[str, Any]
+    ) -> Callable[[], None]:
+        """A call that does nothing."""
+        return lambda: None
+
+    def synchronize(self) -> None:
+        """Nothing is pending."""
+
+    def dlpack_device(self) -> tuple[int, int]:
+        """Host memory."""
+        return CPU
+
+    def dlpack_shares(self, device: tuple[int, int]) -> bool:
+        """Nothing is taken over: what does not compute must not claim anybody's data."""
+        return False
+
+    def dlpack_capsule(
+        self, tensor: Tensor, *, stream: Any, max_version: Any, copy: bool | None
+    ) -> Any:
+        """Refuse: the memory holds nothing that was computed."""
+        raise DLPackError(f"dlpack: {self} computes nothing; use another backend")
+
+    def dlpack_adopt(self, x: Any) -> Tensor:
+        """Refuse, see `dlpack_shares`."""
+        raise DLPackError(f"dlpack: {self} computes nothing; use be.array(x)")
+
+
+def check_dialect(name: str) -> None:
+    """Raise ConfigurationError unless kernels can be rendered in this language."""
+    if name != "c" and name not in DEVICES:
+        known = ", ".join(["c", *DEVICES])
+        raise ConfigurationError(f"render: dialect {name!r} is unknown; use one of {known}")
+
+
+def render_device(spec: BoundKernel, dialect: DeviceDialect, traits: Traits) -> str:
+    """Text of a kernel for a work-item language."""
+    return DeviceWriter(spec.kernel, dialect, cut(spec, spec.offsets, traits).variant).source()

@@ -1,0 +1,312 @@
+"""The opencl backend: one device, one in-order queue, kernels from the shared renderer."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from neonport.backends.gpu.device import DeviceBackend
+from neonport.backends.gpu.gemm import check
+from neonport.backends.host.blas import gemm as blas
+from neonport.backends.host.kernels import dispatch as calls
+from neonport.backends.host.workspace import Workspace
+from neonport.backends.opencl import context as sessions
+from neonport.backends.opencl import discovery as devices
+from neonport.backends.opencl import dlpack as exchange
+from neonport.backends.opencl import launch, memory
+from neonport.backends.opencl.clblast_choice import Choice
+from neonport.backends.opencl.icd_loader import load_pyopencl
+from neonport.compiler.codegen.gpu.dialects import opencl_dialect
+from neonport.dtypes import FLOAT_NAMES
+from neonport.engine.device import ProbeResult
+from neonport.engine.executor import CompiledBackend
+from neonport.errors import BackendUnavailable, DLPackError, NeonportError
+from neonport.log import logger
+from neonport.shape import span
+from neonport.tensor.dlpack import CPU, adopt, host_capsule
+from neonport.tensor.storage import Layout, Storage
+from neonport.tensor.tensor import Tensor
+
+SHARED = "NEONPORT_OPENCL_SHARED"
+# unfolding and the host's BLAS, strided NumPy: on processors 1.4 to 15 times as fast as our kernels
+HOSTED = frozenset({"conv", "conv_data", "conv_filter", "pool", "unpool"})
+
+
+class OpenCLBackend(DeviceBackend):
+    """Tensors in the memory of an OpenCL device.
+
+    Args:
+        device_id: number of the device, GPUs first, among those that NEONPORT_OPENCL_DEVICE
+            ("intel", "pocl:0") names.
+        shared: whether the host may read and write buffers in place where the device lets it;
+            False, or NEONPORT_OPENCL_SHARED=0, treats the memory as out of reach.
+
+    Attributes:
+        device: the device and what it can do.
+        context, programs: what all backends on the device share.
+        queue: PyOpenCL's in-order queue; everything goes through it, but for small launches while
+            nothing is pending.
+        here: queue for these, which runs them on the thread that calls; None if there is no such.
+        progress: what is known to be done of what the queue was given.
+        shared: whether the host sees the memory.
+        blocks: memory.
+        clblast: which products go to CLBlast.
+
+    Raises:
+        BackendUnavailable: no such device, or PyOpenCL is missing.
+    """
+
+    backend_name: ClassVar[str] = "opencl"
+    default_dtypes: ClassVar[tuple[str, ...]] = FLOAT_NAMES
+    device_type: ClassVar[int] = 1
+    tensor_cls = Tensor
+
+    def __init__(
+        self, *args: Any, device_id: int = 0, shared: bool | None = None, **kwargs: Any
+    ) -> None:
+        try:
+            cl = load_pyopencl()
+        except ImportError as error:
+            raise BackendUnavailable(f"opencl: {devices.probe().reason}") from error
+        self.device = devices.choose(device_id)
+        if not self.device.float64:
+            self.default_dtypes = FLOAT_NAMES[:3]  # type: ignore[misc]
+        super().__init__(*args, device_id=device_id, **kwargs)
+        session = sessions.open_session(self.device, self)
+        self.context, self.programs = session.context, session.programs
+        try:
+            self.queue = cl.CommandQueue(self.context, self.device.handle)
+            self.here = launch.queue_here(self.context, self.device)
+        except cl.Error as error:
+            raise launch.failed(self.device, error) from error
+        self.progress = launch.Progress(session.workers)
+        if shared is None:
+            shared = os.environ.get(SHARED, "").strip() != "0"
+        self.shared = shared and memory.is_shared(self.context, self.queue, self.device)
+        self.dlpack_data = "pointer" if self.shared else exchange.DATA
+        self.blocks = memory.Pool(self.context, self.queue, self.device, self.shared)
+        self.workspace = Workspace()
+        self.clblast = Choice()
+        self.dialect = opencl_dialect()
+        self.identity = self.device.identity
+        self.traits = self.device.traits()
+
+    @classmethod
+    def probe(cls) -> ProbeResult:
+        """PyOpenCL, platforms and devices as they are here."""
+        return devices.probe()
+
+    # ---- memory ------------------------------------------------------------------------------
+
+    def allocate(self, nbytes: int) -> Storage:
+        """Zero-filled memory of the device."""
+        self.check_open()
+        return self.blocks.allocate(nbytes)
+
+    def view(self, storage: Storage, dtype: np.dtype, layout: Layout) -> Any:
+        """An array over the layout where the host shares the memory, else the buffer."""
+        if self.shared:
+            return memory.bytes_view(storage.native.host, dtype, layout)
+        return storage.native.buffer
+
+    def copy_in(self, target: Tensor, values: np.ndarray) -> None:
+        """Copy host values in, after pending work."""
+        self.synchronize()
+        if self.shared:
+            target.native[...] = values
+            return
+        if 0 in target.shape:
+            return
+        part, low, layout = self._part(target)
+        if not target.is_contiguous:
+            self._move(part, target, low)  # what lies between the elements stays
+        memory.bytes_view(part, target.dtype, layout)[...] = values
+        cl = load_pyopencl()
+        try:
+            cl.enqueue_copy(
+                self.queue, target.storage.native.buffer, part, dst_offset=low, is_blocking=True
+            )
+        except cl.Error as error:
+            raise launch.failed(self.device, error) from error
+
+    def copy_out(self, source: Tensor) -> np.ndarray:
+        """Wait, and return a new array with the values."""
+        self.synchronize()
+        if self.shared:
+            return np.array(source.native, order="C")
+        if 0 in source.shape:
+            return np.empty(source.shape, source.dtype)
+        part, low, layout = self._part(source)
+        self._move(part, source, low)
+        return np.array(memory.bytes_view(part, source.dtype, layout), order="C")
+
+    def _part(self, tensor: Tensor) -> tuple[np.ndarray, int, Layout]:
+        """Host bytes for all that a view touches, where these begin, the layout in them."""
+        low, high = span(*tensor.layout)
+        step = tensor.dtype.itemsize
+        shape, strides, offset = tensor.layout
+        return np.empty((high - low) * step, np.uint8), low * step, (shape, strides, offset - low)
+
+    def _move(self, part: np.ndarray, tensor: Tensor, low: int) -> None:
+        cl = load_pyopencl()
+        try:
+            cl.enqueue_copy(
+                self.queue, part, tensor.storage.native.buffer, src_offset=low, is_blocking=True
+            )
+        except cl.Error as error:
+            raise launch.failed(self.device, error) from error
+
+    def synchronize(self) -> None:
+        """Wait until the queue is empty."""
+        if sessions.is_inherited():
+            raise sessions.after_fork(self.device)
+        try:
+            self.progress.finish(self.queue)
+        except load_pyopencl().Error as error:
+            raise launch.failed(self.device, error) from error
+
+    def memory_stats(self) -> dict[str, int]:
+        """Bytes in use, at peak, and held for later."""
+        return {"in_use": self.blocks.in_use, "peak": self.blocks.peak, "held": self.blocks.held}
+
+    def cleanup_backend(self) -> None:
+        """Wait for the queue and give held memory back; what fails now is logged."""
+        if self.closed:
+            return
+        inherited = sessions.is_inherited()
+        try:
+            if not inherited:
+                self.synchronize()
+        except NeonportError as error:
+            logger.warning("%s", error)
+        super().cleanup_backend()
+        if not inherited:
+            self.blocks.release()
+
+    def check_open(self) -> None:
+        """Raise unless the backend and the process it was made in are alive."""
+        if sessions.is_inherited():
+            raise sessions.after_fork(self.device)
+        super().check_open()
+
+    # ---- programs and products ---------------------------------------------------------------
+
+    def build(self, source: str, options: tuple[str, ...]) -> Any:
+        """The program of a text, from memory, disk or the driver's compiler."""
+        return self.programs.load(source, (*options, *self.device.options))
+
+    def bind_launch(
+        self,
+        program: Any,
+        name: str,
+        groups: int,
+        group: int,
+        arguments: Sequence[Any],
+        keep: Any,
+        elements: int | None = None,
+    ) -> launch.KernelLaunch:
+        """A kernel object with its arguments; small ones may run on the thread that calls."""
+        words = [a.native.buffer if isinstance(a, Storage) else a for a in arguments]
+        kernel = load_pyopencl().Kernel(program, name)
+        # else the queue has copies and fills to do, which `progress` does not know of
+        small = self.shared and launch.is_small(groups, elements)
+        return launch.KernelLaunch(
+            self.queue, self.here if small else None, self.progress, self.device,
+            kernel, groups, group, words, keep,
+        )  # fmt: skip
+
+    def bind_matmul(
+        self, a: Tensor, b: Tensor, c: Tensor, alpha: float, beta: float
+    ) -> Callable[[], None]:
+        """The host's BLAS where it shares the memory, else a product on the device."""
+        if not self.shared:
+            return super().bind_matmul(a, b, c, alpha, beta)
+        check(a, b, c)
+        return self._hosted(blas.bind_gemm(a.native, b.native, c.native, alpha, beta))
+
+    def own_product(
+        self, a: Tensor, b: Tensor, c: Tensor, alpha: float, beta: float
+    ) -> Callable[[], None]:
+        """CLBlast where it is there and measured to be faster, else our kernel."""
+        ours = super().own_product(a, b, c, alpha, beta)
+        if 0 in c.shape:
+            return ours
+        return self.clblast.bind(self, (a, b, c), (alpha, beta), ours)
+
+    def bind_batched_matmul(self, a: Tensor, b: Tensor, c: Tensor) -> Callable[[], None]:
+        """The host's BLAS for one after another where it shares the memory, else one launch."""
+        if not self.shared:
+            return super().bind_batched_matmul(a, b, c)
+        return CompiledBackend.bind_batched_matmul(self, a, b, c)
+
+    def bind_call(
+        self, op: str, operands: list[Tensor], target: Tensor, params: dict[str, Any]
+    ) -> Callable[[], None]:
+        """The host's way where it shares the memory and is faster, else a hand-written kernel."""
+        if not self.shared or op not in HOSTED:
+            return super().bind_call(op, operands, target, params)
+        arrays = [t.native for t in operands]
+        return self._hosted(calls.bind(op, arrays, target.native, params, self.workspace))
+
+    def _hosted(self, call: Callable[[], object]) -> Callable[[], None]:
+        """A call of the host on shared memory, after the launches before it."""
+        settle, queue = self.progress.settle, self.queue
+
+        def run() -> None:
+            settle(queue)
+            call()
+
+        return run
+
+    # ---- exchange ----------------------------------------------------------------------------
+
+    def host_array(self, tensor: Tensor, dtype: Any, copy: bool | None) -> np.ndarray:
+        """The live memory as an array where it is shared and nothing has to be converted."""
+        if not self.shared or (dtype is not None and np.dtype(dtype) != tensor.dtype):
+            return super().host_array(tensor, dtype, copy)
+        self.synchronize()
+        native: np.ndarray = tensor.native
+        return native.copy() if copy else native
+
+    def dlpack_device(self) -> tuple[int, int]:
+        """The host where it shares the memory, else kDLOpenCL with the number of the device."""
+        return CPU if self.shared else (exchange.OPENCL, self.device.index)
+
+    def dlpack_capsule(
+        self, tensor: Tensor, *, stream: Any, max_version: Any, copy: bool | None
+    ) -> Any:
+        """NumPy's capsule of shared memory, or one with the cl_mem, after pending work."""
+        if not self.shared:
+            return exchange.capsule(self, tensor, stream=stream, max_version=max_version, copy=copy)
+        if stream is not None:
+            raise DLPackError(f"dlpack: host memory has no stream; stream={stream!r} must be None")
+        array = tensor.get() if copy else self.host_array(tensor, None, None)
+        return host_capsule(array, max_version, copied=bool(copy))
+
+    def from_dlpack(self, x: Any, copy: bool | None = None, trust_cl_mem: bool = False) -> Tensor:
+        """A tensor over the memory of another library's array; see `Backend.from_dlpack`.
+
+        Args:
+            trust_cl_mem: believe that the data of `x` is a cl_mem handle although it does not say
+                so. A handle that is none ends the process.
+        """
+        return adopt(self, x, copy, trust_cl_mem=trust_cl_mem)
+
+    def dlpack_adopt(self, x: Any, trust_cl_mem: bool = False) -> Tensor:
+        """A tensor over memory of this context.
+
+        Raises:
+            DLPackError: the memory is the host's, which a driver may copy unseen, or not of this
+                context.
+        """
+        if isinstance(x, Tensor) and x.backend is self:
+            return Tensor(self, x.storage, x.dtype, x.layout)
+        if not self.shared:
+            return exchange.adopt(self, x, trust_cl_mem)
+        raise DLPackError(
+            f"from_dlpack: {self} does not share foreign memory; copy it: "
+            "be.from_dlpack(x, copy=True)"
+        )

@@ -1,0 +1,312 @@
+"""How a kernel is laid over the work-items of a device: traits of devices, variants of kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from math import prod
+
+import numpy as np
+
+from neonport.compiler.codegen.gpu.tiles import GROUPS, LOOPS, Tiles, in_tiles, side_of
+from neonport.compiler.codegen.reuse import kept, streamable, turned_axis
+from neonport.compiler.kernel import ANY, UNIT, Kernel
+from neonport.compiler.loop_nest import BoundKernel
+from neonport.errors import DtypeError
+
+MAX_CHUNKS = 256
+ROUNDS = 4  # vectors of a row, at least
+ALIGNED = 16  # bytes of the widest load that needs alignment
+# where the launch chooses work-groups: how many a core should have, and elements of one
+PER_CORE, LEAST, MOST = 2, 1 << 12, 1 << 15
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What rendering has to know about a device.
+
+    Attributes:
+        vector_bytes: bytes of compute numbers that one work-item handles together.
+        group: largest work-group of a reduction over rows (a power of 2); 1 on devices whose
+            work-items are loops on a processor core.
+        map_group: work-group where nothing is folded.
+        column_group: work-group where columns are folded.
+        units: row reductions (or columns) below which rows are cut into chunks.
+        chunk: folded elements of a chunk, at least.
+        float64: whether the device has it.
+        aligned: whether vector loads need aligned addresses.
+        keep: values that a work-item may keep from one pass over its row to the next, for each
+            value of the expression; 0 where its private memory is far away.
+        cache: bytes of results that the last cache would still hold for the next reader; more are
+            stored past it. 0: there is no such store.
+        cores: processor cores that work-groups of any size are dealt out to, each of them at a
+            cost; 0: sizes of work-groups are fixed.
+        largest: items of a work-group whose size is not fixed.
+    """
+
+    vector_bytes: int = 16
+    group: int = 256
+    map_group: int = 256
+    column_group: int = 64
+    units: int = 256
+    chunk: int = 1 << 12
+    float64: bool = True
+    aligned: bool = False
+    keep: int = 0
+    cache: int = 0
+    cores: int = 0
+    largest: int = 256
+
+    @property
+    def tiles(self) -> Tiles:
+        """Tiles for what runs across the loops."""
+        return LOOPS if self.group == 1 else GROUPS
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What the text of a kernel depends on besides the kernel.
+
+    Attributes:
+        width: elements a work-item handles together.
+        tail: whether rows may end with less than `width` elements.
+        wide: whether positions need 64 bits.
+        split: whether each phase is a launch over chunks of rows, followed by one that combines.
+        group: work-group of row reductions.
+        map_group: work-group of the other entries.
+        float64: whether numbers may be float64.
+        boxed: whether numbers and random sources are read from memory.
+        keep: length of the arrays in which costly values are kept for later passes; 0: none are.
+        stream: whether whole vectors of results that the kernel does not read pass by the cache.
+        ragged: whether rows of these may begin between the borders of vectors.
+        turn: side of the tiles through which loads go that run across the loops; 0: none do.
+        free: whether the launch chooses the size of work-groups, and each item works alone.
+    """
+
+    width: int
+    tail: bool
+    wide: bool
+    split: bool
+    group: int
+    map_group: int
+    float64: bool
+    boxed: bool = False
+    keep: int = 0
+    stream: bool = False
+    ragged: bool = False
+    turn: int = 0
+    free: bool = False
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Sizes of a launch.
+
+    Attributes:
+        variant: which text.
+        rows, columns: kept positions outside and inside of the folded axes.
+        chunks, chunk: pieces of the first folded axis.
+        vectors: work-items for a row of `columns` (or, without reductions, of the last axis).
+            Where tiles are turned, `rows` and `vectors` count tiles.
+        elements: of the whole kernel.
+        cores, largest: those of the device.
+    """
+
+    variant: Variant
+    rows: int
+    columns: int
+    chunks: int
+    chunk: int
+    vectors: int
+    elements: int = 0
+    cores: int = 0
+    largest: int = 256
+
+    def groups(self, items: int, elements: int) -> tuple[int, int]:
+        """(work-groups, items in each) where the size of work-groups is free.
+
+        Args:
+            items: of the entry.
+            elements: that they go over.
+        """
+        each = min(max(elements // (PER_CORE * self.cores), LEAST), MOST)
+        size = max(1, min(-(-items * each // max(1, elements)), items, self.largest))
+        # few large items: cores should end at about the same time
+        sizes = range(size, size // 2, -1) if size < min(items, 64) else (size,)
+        size = min(sizes, key=lambda n: -(-items // (n * self.cores)) * n)
+        return -(-items // size), size
+
+    @property
+    def scratch(self) -> int:
+        """Positions of partial results."""
+        return self.rows * self.columns * self.chunks
+
+
+def cut(spec: BoundKernel, starts: Sequence[int], traits: Traits) -> Cut:
+    """Lay a bound kernel over a device.
+
+    Args:
+        spec: the kernel with sizes and strides.
+        starts: per access, first element within its buffer.
+        traits: the device.
+
+    Raises:
+        DtypeError: float64 tensors on a device without float64.
+    """
+    kernel, sizes = spec.kernel, spec.sizes
+    if not traits.float64 and any(a.dtype == "float64" for a in kernel.accesses):
+        raise DtypeError("the device has no float64; use float32 tensors")
+    turn = side_of(spec, traits.tiles)
+    width = _width(kernel, traits, turn > 0)
+    if kernel.reductions and not kernel.column:  # lanes are worth joining after a few rounds
+        while width > 1 and sizes[-1] < ROUNDS * width:
+            width //= 2
+    while width > 1 and not _fits(spec, starts, width, traits):
+        width //= 2
+    if width == 1 and traits.tiles.group == 1:
+        turn = 0  # a driver that puts items into the lanes of vectors has no use for single ones
+    reach = [
+        abs(first) + sum(abs(s) * max(n - 1, 0) for s, n in zip(steps, sizes, strict=True))
+        for first, steps in zip(starts, spec.strides, strict=True)
+    ]
+    rows, columns, chunks, chunk = _pieces(kernel, sizes, width, traits)
+    total = max([*reach, prod(sizes), rows * columns * chunks * 4, rows * traits.group * chunks])
+    wide = total >= (1 << 31) - (1 << 20)
+    last = sizes[-1]
+    group = 1
+    by_row = bool(kernel.reductions) and not kernel.column
+    if turn:
+        group = 1 << (min(traits.tiles.group, traits.map_group).bit_length() - 1)
+    elif by_row:
+        length = prod(n for n, f in zip(sizes, kernel.axes, strict=True) if f)
+        need = max(1, -(-length // (width * chunks)))
+        group = min(traits.group, max(min(32, traits.group), 1 << (need - 1).bit_length()))
+    split = bool(kernel.reductions) and chunks > 1
+    keep = 0 if split or group > 1 else _keep(kernel, sizes, width, traits)
+    stored = _streamed(spec, keep > 0, traits) if width > 1 else frozenset()
+    even = not any(s % width for i in stored for s in (starts[i], *spec.strides[i][:-1]))
+    ragged = not even and _may_shift(spec, starts, width, stored)
+    variant = Variant(
+        width,
+        width > 1 and (ragged or last % width != 0),
+        wide,
+        split,
+        group,
+        traits.column_group if kernel.reductions else traits.map_group,
+        traits.float64,
+        keep=keep,
+        stream=bool(stored) and (even or ragged),
+        ragged=ragged,
+        turn=turn,
+        # else drivers make vectors of single elements, for which they should know the size
+        free=traits.cores > 0 and group == 1 and (by_row or width > 1) and not turn,
+    )
+    if turn:
+        tiles = prod(
+            -(-n // turn) if axis == turned_axis(kernel) else n for axis, n in enumerate(sizes[:-1])
+        )
+        return Cut(variant, tiles, columns, chunks, chunk, -(-last // turn))
+    vectors = last // width + last % width
+    return Cut(
+        variant, rows, columns, chunks, chunk, vectors, prod(sizes), traits.cores, traits.largest
+    )
+
+
+def _keep(kernel: Kernel, sizes: tuple[int, ...], width: int, traits: Traits) -> int:
+    """Length of the arrays for kept values; 0 where nothing is kept or rows are too long."""
+    length = prod(n for n, f in zip(sizes, kernel.axes, strict=True) if f)
+    length *= width if kernel.column else 1
+    return traits.keep if length <= traits.keep and kept(kernel, 1) else 0
+
+
+def _streamed(spec: BoundKernel, keep: bool, traits: Traits) -> frozenset[int]:
+    """Accesses whose results are larger than the cache."""
+    kernel, stored = spec.kernel, streamable(spec.kernel, keep)
+    nbytes = prod(spec.sizes) * sum(np.dtype(kernel.accesses[i].dtype).itemsize for i in stored)
+    return stored if traits.cache and nbytes >= traits.cache else frozenset()
+
+
+def _may_shift(
+    spec: BoundKernel, starts: Sequence[int], width: int, stored: frozenset[int]
+) -> bool:
+    """Whether vectors may begin where those of the results do, instead of at the start of a row.
+
+    Not where something is folded on the way: the order of a sum must not depend on addresses.
+    """
+    kernel = spec.kernel
+    if not kernel.reductions or kernel.column or sum(kernel.axes) != 1:
+        return False
+    folding = {r.phase for r in kernel.reductions}
+    if any(s.access in stored and s.phase in folding for s in kernel.stores):
+        return False
+    places = {tuple(s % width for s in (starts[i], *spec.strides[i][:-1])) for i in stored}
+    return len(places) == 1
+
+
+def _width(kernel: Kernel, traits: Traits, turn: bool) -> int:
+    """Elements of a vector: 1 where lanes would need addresses of their own."""
+    if any(r.op.startswith("arg") for r in kernel.reductions):
+        return 1
+    through = set(in_tiles(kernel, traits.tiles.group) if turn else ())
+    through -= {s.access for s in kernel.stores}
+    through -= {n.attr[0] for n in kernel.nodes if n.op == "gather"}
+    if any(a.strides[-1] == ANY for i, a in enumerate(kernel.accesses) if i not in through):
+        return 1
+    if turn and traits.tiles.group > 1:  # neighbouring work-items read neighbouring elements
+        return 1
+    if traits.aligned and kernel.column:  # neighbouring work-items read neighbouring columns
+        return 1
+    for node in kernel.nodes:
+        if node.op == "gather" and any(_varies(kernel, a) for a in node.args):
+            return 1
+    size = max((np.dtype(n.dtype).itemsize for n in kernel.nodes if n.dtype[0] == "f"), default=4)
+    return max(1, min(16, traits.vector_bytes // size))
+
+
+def _varies(kernel: Kernel, index: int) -> bool:
+    """Whether a node has another value at the next position of the last axis."""
+    node = kernel.nodes[index]
+    if node.op in ("load", "iota"):
+        return kernel.accesses[node.attr].strides[-1] == UNIT
+    return node.op == "rand" or any(_varies(kernel, a) for a in node.args)
+
+
+def _fits(spec: BoundKernel, starts: Sequence[int], width: int, traits: Traits) -> bool:
+    if spec.sizes[-1] < width:
+        return False
+    if not traits.aligned:
+        return True
+    for access, first, strides in zip(spec.kernel.accesses, starts, spec.strides, strict=True):
+        if access.buffer < 0 or access.strides[-1] != UNIT:
+            continue
+        step = min(width, max(1, ALIGNED // np.dtype(access.dtype).itemsize))
+        if any(s % step for s in (first, *strides[:-1])):
+            return False
+    return True
+
+
+@lru_cache(maxsize=4096)
+def _pieces(
+    kernel: Kernel, sizes: tuple[int, ...], width: int, traits: Traits
+) -> tuple[int, int, int, int]:
+    """(rows, columns, chunks, chunk) of a kernel; depends on nothing but sizes and the device."""
+    columns = sizes[-1] if kernel.column else 1
+    kept = prod(n for n, f in zip(sizes, kernel.axes, strict=True) if not f)
+    folded = [n for n, f in zip(sizes, kernel.axes, strict=True) if f]
+    rows = kept // max(1, columns)
+    if not kernel.reductions:
+        return rows, 1, 1, folded[0]
+    length = prod(folded)
+    at_once = rows * -(-columns // width)
+    per_item = 8 if kernel.column else 1  # a column is folded by one work-item
+    chunks = 1
+    enough = traits.units * (traits.column_group if kernel.column else 1)
+    if at_once * 2 <= enough and length * columns >= 4 * traits.chunk // per_item:
+        by_size = length * (min(columns, 64) if kernel.column else 1) // (traits.chunk // per_item)
+        chunks = max(1, min(MAX_CHUNKS, by_size, enough // at_once))
+    chunk = -(-folded[0] // chunks)
+    if len(folded) == 1 and not kernel.column:
+        chunk = -(-chunk // 64) * 64
+    chunk = max(1, chunk)
+    return rows, columns, max(1, -(-folded[0] // chunk)), chunk

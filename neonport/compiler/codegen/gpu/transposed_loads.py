@@ -1,0 +1,177 @@
+"""Loads whose neighbours in memory lie along another axis than the innermost one, by tiles.
+
+A work-group has a tile. It reads the tile's part of such a load along its own axis, turned into a
+buffer; then each row of the tile reads the buffer. Where a work-item is a loop on a processor core
+it is the whole group, and blocks are turned in registers; elsewhere the buffer is local memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from neonport.compiler.codegen.gpu.dialects import DeviceDialect
+from neonport.compiler.codegen.gpu.launch_shape import Variant
+from neonport.compiler.codegen.gpu.reductions import FoldWriter
+from neonport.compiler.codegen.gpu.tiles import in_tiles
+from neonport.compiler.codegen.reuse import turned_axis
+from neonport.compiler.kernel import UNIT, Kernel
+
+
+class TurnedWriter(FoldWriter):
+    """Writes the tiles."""
+
+    def __init__(self, kernel: Kernel, dialect: DeviceDialect, variant: Variant) -> None:
+        super().__init__(kernel, dialect, variant)
+        self.across = turned_axis(kernel) or 0
+        self.turns = in_tiles(kernel, variant.group) if variant.turn else []
+        # longer than a row, so that the elements of a column lie in different banks
+        self.line = variant.turn + (variant.group > 1)
+
+    @property
+    def in_blocks(self) -> bool:
+        """Whether a work-item turns blocks in registers."""
+        return bool(self.turns) and self.variant.group == 1 and self.d.vectors
+
+    def turning(self) -> list[str]:
+        """Definitions of the functions that turn blocks, one a type."""
+        kinds = {self._type(i) for i in self.turns if self._along(i)} if self.in_blocks else ()
+        return [f"NEO_TURN({kind})" for kind in sorted(kinds)]
+
+    def tile(
+        self, start: Callable[[], None], row: Callable[[], None], body: Callable[[], None]
+    ) -> None:
+        """Turn the loads of a tile, then compute its elements.
+
+        Args:
+            start: writes the positions of the accesses at the start of row `row`.
+            row: writes what is computed once a row.
+            body: writes the elements of the row at hand from position `r` of the last axis on.
+        """
+        side, group, width = self.variant.turn, self.variant.group, self.variant.width
+        across, last = f"n{self.across}", f"n{self.last}"
+        # rows of a tile are as many rows apart as the axes between hold
+        between = " * ".join(f"n{axis}" for axis in self.outer if axis > self.across) or "1"
+        if group > 1:
+            self.put("const int lid = LOCAL_ID;")
+        # tiles that come one after the other lie along the loads: they share lines and pages
+        self.put(f"const neo_int down = ({across} + {side - 1}) / {side}, between = {between};")
+        self.put("const neo_int at = (neo_int)GROUP_ID / down, others = at / items;")
+        self.put(f"const neo_int top = (neo_int)GROUP_ID % down * {side};")
+        self.put(f"const neo_int left = at % items * {side};")
+        self.put(f"const int height = {across} - top < {side} ? {across} - top : {side};")
+        self.put(f"const int breadth = {last} - left < {side} ? {last} - left : {side};")
+        first = f"(others / between * {across} + top) * between + others % between"
+        self.put(f"const neo_int row0 = {first};")
+        for access in self.turns:
+            array = f"{self._type(access)} turned{access}[{side * self.line}]"
+            self.put(f"{self._place}{array}{' NEO_ON_LINE' if self.in_blocks else ''};")
+        self.put("{")
+        self.put("const neo_int row = row0;")
+        start()
+        self._fill()
+        self.put("}")
+        if group > 1:
+            self.put("BARRIER();")
+        items = min(group, side // width)  # that share a row
+        self._open_loop("r", "height", items, True)
+        self.put("const neo_int row = row0 + r * between;")
+        start()
+        row()
+        self._part("0", items, width, body)
+        if self.variant.tail:
+            self._part(f"breadth / {width} * {width}", items, 1, body)
+        self._close_loop()
+
+    def _part(self, first: str, items: int, width: int, body: Callable[[], None]) -> None:
+        """The vectors, or the single elements, that an item has of the row at hand."""
+        self.width = width
+        self._open_loop("c", "breadth", items, False, width, first)
+        self.put(f"const neo_int r{self.last} = left + c;")
+        body()
+        self._close_loop()
+
+    def _open_loop(
+        self, name: str, end: str, items: int, lines: bool, width: int = 1, first: str = "0"
+    ) -> None:
+        """Items share the lines of a tile, or the vectors of each line.
+
+        Args:
+            name, end: the coordinate within the tile, and how far it goes.
+            items: how many items have a line together.
+            lines: share lines, else what is in one.
+            width: elements of a vector.
+            first: where the vectors begin.
+        """
+        group, side = self.variant.group, self.variant.turn
+        if group == 1:
+            end = f"{end} - {width - 1}" if width > 1 else end
+            self.put(f"for (int {name} = {first}; {name} < {end}; {name} += {width}) {{")
+            return
+        # the number of turns is fixed, so that compilers unroll them and start all loads at once
+        place, step = (f"lid / {items}", group // items) if lines else (f"lid % {items}", items)
+        self.put(f"for (int turn_{name} = 0; turn_{name} < {side}; turn_{name} += {step}) {{")
+        self.put(f"const int {name} = {place} + turn_{name};")
+        self.put(f"if ({name} < {end}) {{")
+
+    def _close_loop(self) -> None:
+        for _ in range(1 if self.variant.group == 1 else 2):
+            self.put("}")
+
+    @property
+    def _place(self) -> str:
+        """Kind of the memory of a tile."""
+        return "LOCAL " if self.variant.group > 1 else ""
+
+    def _type(self, access: int) -> str:
+        """What a tile holds: elements as they are stored, halves as bits."""
+        dtype = self.k.accesses[access].dtype
+        return self.d.types["uint16" if dtype == "float16" else dtype]
+
+    def _along(self, access: int) -> bool:
+        """Whether the neighbours of a load lie along the other axis of the tile."""
+        return self.k.accesses[access].strides[self.across] == UNIT
+
+    def _fill(self) -> None:
+        """Read in the order of memory, write down a column of the tile."""
+        for access in self.turns:
+            kind, step = self._type(access), f"s{access}_{self.last}"
+            source = f"(GLOBAL const {kind} *)b{self.k.accesses[access].buffer}"
+            first = f"p{access} + left * {step}"
+            if self.in_blocks and self._along(access):
+                words = f"{self.line}, {source} + ({first}), {step}, height, breadth"
+                self.put(f"neo_turn_{kind}(turned{access}, {words});")
+                continue
+            items = min(self.variant.group, self.variant.turn)
+            loops = [("r", "height"), ("c", "breadth")]
+            (line, lines), (place, places) = loops[::-1] if self._along(access) else loops
+            self._open_loop(line, lines, items, True)
+            self._open_loop(place, places, items, False)
+            terms = [first, self.term(access, self.across, "r"), f"c * {step}"]
+            text = f"({source})[{' + '.join(t for t in terms if t)}]"
+            self.put(f"turned{access}[r * {self.line} + c] = {text};")
+            self._close_loop()
+            self._close_loop()
+
+    def value(self, index: int, row: bool) -> str:
+        """Text of a node; turned loads read the tile."""
+        node, dtype = self.k.nodes[index], self.dtype(index)
+        if node.op != "load" or node.attr not in self.turns:
+            return super().value(index, row)
+        stored, width = self.k.accesses[node.attr].dtype, self.vector
+        words = {
+            "p": f"turned{node.attr}",
+            "i": f"r * {self.line} + c" + (" + l" if self.lanes else ""),
+            "w": str(width) if width > 1 else "",
+            "m": self._place,
+        }
+        if stored == "float16":
+            text, stored = self.d.load_own_half.format(**words), "float32"
+        else:
+            text = (self.d.load if width > 1 else "{p}[{i}]").format(**words)
+        return self.cast(text, stored, dtype, width)
+
+    def open_lanes(self, indices: list[int], stores: list[int]) -> None:
+        """Load packs of what is not in the tile."""
+        nodes = self.k.nodes
+        there = [i for i in indices if nodes[i].op != "load" or nodes[i].attr not in self.turns]
+        super().open_lanes(there, stores)

@@ -1,0 +1,139 @@
+"""The steps of a statement with their costs: one `Part` for each kernel or call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import prod
+
+from neonport.compiler.execution_plan import Call, copy_kernel, step_parts
+from neonport.compiler.explain.formulas import Formulas, Names
+from neonport.compiler.loop_nest import BoundKernel
+from neonport.compiler.lowering import Graph, Leaf
+from neonport.compiler.schedule import Schedule, Scheduler
+from neonport.ops.table import OPS, Kind
+from neonport.shape import Shape
+
+Render = Callable[[BoundKernel], str]
+
+# of operands and result: which are the filters, which the results of the convolution
+CONVOLUTIONS = {"conv": (1, 2), "conv_data": (0, 1), "conv_filter": (2, 1)}
+_FOLD_COST = {"var": 4}  # a mean, then (x - mean) squared and summed; other folds cost one
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """A kernel or a call.
+
+    Attributes:
+        spec: the kernel with its sizes, or the call.
+        step: index of the step of the schedule it belongs to.
+        space: index space of a kernel, shape of the result of a call.
+        axes: axes that are folded.
+        lines: what it computes.
+        bytes_moved: each input read once, each output written once.
+        operations: floating-point operations: every op of the table is one (exp as much as add),
+            each value counted once an element (or once a row), a product of m x k and k x n as
+            2 m k n, a convolution as 2 C T R S K M P Q N, a pooling as one for each window cell.
+        source: the text that is compiled, without its prelude; empty unless asked for.
+    """
+
+    spec: BoundKernel | Call
+    step: int
+    space: Shape
+    axes: tuple[int, ...]
+    lines: tuple[str, ...]
+    bytes_moved: int
+    operations: int
+    source: str = ""
+
+    @property
+    def is_kernel(self) -> bool:
+        """Whether this is a kernel and not a call."""
+        return isinstance(self.spec, BoundKernel)
+
+    def title(self) -> str:
+        """Kind, index space and cost in one line."""
+        words = [f"{'kernel' if self.is_kernel else 'call'} over {self.space}"]
+        if isinstance(self.spec, BoundKernel):
+            if self.axes:
+                words.append(f"folds axis {', '.join(map(str, self.axes))}")
+            passes = self.spec.kernel.phases
+            words.append(f"{passes} pass{'es' * (passes > 1)}")
+        return f"{', '.join(words)}: {self.bytes_moved:,} bytes, {self.operations:,} operations"
+
+
+def make_parts(
+    graph: Graph,
+    scheduler: Scheduler,
+    plan: Schedule,
+    names: Names,
+    render: Render,
+) -> list[Part]:
+    """Parts in the order in which they run."""
+    formulas = Formulas(graph, scheduler, plan, names)
+    found = []
+    for number, step in enumerate(plan.steps):
+        specs = step_parts(graph, plan, step)
+        for spec in specs:
+            if isinstance(spec, Call):
+                line = formulas.call(spec.value, spec.operands, spec.target)
+                found.append(_call(spec, number, line))
+                continue
+            if spec is specs[-1]:
+                lines = formulas.lines(step.roots)
+            else:  # zeros around a region that the next kernel fills
+                lines = [f"{names.leaf(plan.places[step.roots[0]])} <- 0"]
+            found.append(_kernel(spec, number, step.space, step.axes, lines, render))
+    for number, (source, target) in enumerate(plan.copies, len(plan.steps)):
+        line = f"{names.leaf(target)} <- {names.leaf(source)}"
+        spec = copy_kernel(source, target)
+        found.append(_kernel(spec, number, target.layout[0], (), [line], render))
+    return found
+
+
+def _kernel(
+    spec: BoundKernel,
+    step: int,
+    space: Shape,
+    axes: tuple[int, ...],
+    lines: Sequence[str],
+    render: Render,
+) -> Part:
+    text = render(spec)
+    return Part(spec, step, space, axes, tuple(lines), spec.bytes_moved, _operations(spec), text)
+
+
+def _operations(spec: BoundKernel) -> int:
+    kernel = spec.kernel
+    every = prod(spec.sizes)
+    rows = prod(n for n, folded in zip(spec.sizes, kernel.axes, strict=True) if not folded)
+    total = 0
+    for node in kernel.nodes:
+        op = OPS.get(node.op)
+        if op is not None and op.kind is Kind.ELEMENTWISE and node.dtype.startswith("float"):
+            total += rows if node.row else every
+    return total + sum(_FOLD_COST.get(r.op, 1) * every for r in kernel.reductions)
+
+
+def _call(spec: Call, step: int, line: str) -> Part:
+    leaves: list[Leaf] = [*spec.operands, spec.target]
+    moved = sum(prod(leaf.layout[0]) * leaf.dtype.itemsize for leaf in leaves)
+    return Part(spec, step, spec.target.layout[0], (), (line,), moved, _work(spec))
+
+
+def _work(spec: Call) -> int:
+    """Floating-point operations of a call."""
+    first, *_ = shapes = [leaf.layout[0] for leaf in (*spec.operands, spec.target)]
+    name, params = spec.value.op, dict(spec.value.attr or ())
+    if OPS[name].kind is Kind.CONTRACTION:
+        batch = max(prod(shape[:-2]) for shape in shapes)
+        return 2 * batch * prod(shapes[-1][-2:]) * first[-1]
+    if name in CONVOLUTIONS:
+        filters, results = (shapes[i] for i in CONVOLUTIONS[name])
+        return 2 * prod(filters) * prod(results[1:])
+    if OPS[name].kind is Kind.WINDOW and "window" in params:
+        # the positions are those of the pooled side; its windows are counted in full
+        pooled = shapes[-1] if name.startswith("pool") else first
+        return prod(pooled) * prod(params["window"])
+    return prod(first)

@@ -1,0 +1,315 @@
+"""Lowering: assignments become one graph of distinct values over memory views.
+
+Equal expressions become one value, movements of tensors become views, movements of element-wise
+values are pushed down to the leaves, onehot becomes a comparison with a coordinate. What remains
+is element-wise work, reductions, and ops that need their operands in memory.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from neonport.dtypes import is_float
+from neonport.ops.inference import operand_dtypes
+from neonport.ops.table import OPS, Kind
+from neonport.optree.node import Expression, OpTreeNode, resolve_wild, walk
+from neonport.optree.replay_number import Traced
+from neonport.shape import Shape, broadcast_strides, contiguous_strides, reshape_strides
+from neonport.tensor.storage import Layout
+
+INT64 = np.dtype("int64")
+CALLS = frozenset({Kind.CONTRACTION, Kind.WINDOW})  # kinds of ops that are no part of a loop nest
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """A view of memory: which storage (a slot of the graph), dtype and layout."""
+
+    slot: int
+    dtype: np.dtype
+    layout: Layout
+
+
+@dataclass(frozen=True)
+class Value:
+    """A distinct value of the graph.
+
+    Attributes:
+        op: name in the op table, or "leaf", "scalar", "iota".
+        args: indices of operand values.
+        shape: shape of the value.
+        dtype: compute dtype.
+        attr: hashable extras: Leaf of a leaf, slot of a scalar, axes of a reduction, ...
+    """
+
+    op: str
+    args: tuple[int, ...]
+    shape: Shape
+    dtype: np.dtype
+    attr: Any = None
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Values in dependency order, what is stored where, and what fills the slots.
+
+    Attributes:
+        values: distinct values, operands first.
+        outputs: (value, target) pairs.
+        storages: number of storage slots.
+        rands: number of random sources.
+    """
+
+    values: tuple[Value, ...]
+    outputs: tuple[tuple[int, Leaf], ...]
+    storages: int
+    rands: int
+
+
+def scalar_key(value: float) -> tuple[Any, float]:
+    """Numbers with equal keys are one argument of a kernel (0.0 and -0.0 are two)."""
+    if type(value) is Traced:
+        return (value, 0.0)  # it is one argument with nothing but itself
+    number = float(value)
+    return (number, math.copysign(1.0, number))
+
+
+def scalar_slots(scalars: Sequence[float]) -> tuple[int, ...]:
+    """For each number the index of the first one equal to it; nan equals nothing."""
+    first: dict[tuple[Any, float], int] = {}
+    return tuple(
+        i if value != value else first.setdefault(scalar_key(value), i)
+        for i, value in enumerate(scalars)
+    )
+
+
+def _slot_value(number: float) -> float:
+    return number if type(number) is Traced else float(number)
+
+
+class Lowering:
+    """Builds the graph of some assignments.
+
+    Args:
+        scalars: numbers that later runs may replace; equal ones share a slot, in order.
+
+    After `build`, `storages` ((storage, first byte) pairs), `scalars` and `rand_sizes` hold what
+    the slots of the graph stand for.
+    """
+
+    def __init__(self, scalars: Sequence[float] = ()) -> None:
+        self.values: list[Value] = []
+        self.storages: list[tuple[Any, int]] = []
+        self.scalars: list[float] = [
+            _slot_value(scalars[i]) for i in sorted(set(scalar_slots(scalars)))
+        ]
+        self.rand_sizes: list[int] = []
+        self._index: dict[Value, int] = {}
+        self._slots: dict[Any, int] = {}
+        self._scalar_slots = {scalar_key(v): i for i, v in enumerate(self.scalars)}
+        self._nodes: dict[int, int] = {}
+        self._moved: dict[tuple[int, Any], int] = {}
+
+    def build(self, pairs: Sequence[tuple[Any, Any]]) -> Graph:
+        """Lower (target, operand) pairs."""
+        for target, _ in pairs:
+            self._slot(id(target.storage), target)
+        outputs = []
+        for target, operand in pairs:
+            self._nodes.clear()  # open sizes are resolved per target
+            value = self._root(operand, target.shape)
+            if self.values[value].shape != target.shape:
+                dtype = self.values[value].dtype
+                value = self._add(Value("broadcast", (value,), target.shape, dtype))
+            outputs.append((value, self.leaf_of(target)))
+        return Graph(tuple(self.values), tuple(outputs), len(self.storages), len(self.rand_sizes))
+
+    # ---- values ------------------------------------------------------------------------------
+
+    def _add(self, value: Value) -> int:
+        found = self._index.get(value)
+        if found is None:
+            found = self._index[value] = len(self.values)
+            self.values.append(value)
+        return found
+
+    def _slot(self, key: Any, tensor: Any) -> int:
+        """Slot of a tensor's memory, counted from the tensor's first element if it is new."""
+        slot = self._slots.get(key)
+        if slot is None:
+            slot = self._slots[key] = len(self.storages)
+            self.storages.append((tensor.storage, tensor.offset * tensor.dtype.itemsize))
+        return slot
+
+    def leaf_of(self, tensor: Any) -> Leaf:
+        """The leaf of a tensor.
+
+        Offsets are relative, so that the next slice of the same arrays is the same graph. Memory
+        that is only read gets a slot for each offset; memory that is also written has one slot,
+        because there it matters which views overlap.
+        """
+        storage, first = tensor.storage, tensor.offset * tensor.dtype.itemsize
+        key: Any = id(storage)
+        if key not in self._slots:
+            key = (key, first, tensor.dtype)
+        slot = self._slot(key, tensor)
+        distance = first - self.storages[slot][1]
+        if distance % tensor.dtype.itemsize:  # views of different item sizes, out of step
+            slot = self._slot((key, first, tensor.dtype, "apart"), tensor)
+            distance = 0
+        shape, strides, _ = tensor.layout
+        return Leaf(slot, tensor.dtype, (shape, strides, distance // tensor.dtype.itemsize))
+
+    def _operand(self, arg: Any, dtype: np.dtype | None) -> int:
+        """Value of an operand, read in `dtype` (None: as it is stored)."""
+        if isinstance(arg, OpTreeNode):
+            return self._nodes[id(arg)]
+        if isinstance(arg, Expression):
+            leaf = self.leaf_of(arg)
+            return self._add(
+                Value("leaf", (), leaf.layout[0], dtype or read_dtype(leaf.dtype), leaf)
+            )
+        key = scalar_key(arg)
+        slot = self._scalar_slots.get(key)
+        if slot is None:
+            slot = self._scalar_slots[key] = len(self.scalars)
+            self.scalars.append(_slot_value(arg))
+        return self._add(Value("scalar", (), (1, 1), dtype or np.dtype("float64"), slot))
+
+    def _root(self, operand: Any, shape: Shape) -> int:
+        sizes = resolve_wild(operand, shape)
+        for node in walk(operand):
+            self._nodes[id(node)] = self._node(node, sizes.get(id(node), node.shape))
+        return self._operand(operand, None)
+
+    def _node(self, node: OpTreeNode, shape: Shape) -> int:
+        op, params, name = OPS[node.op], node.params, node.op
+        if op.kind is Kind.SOURCE:
+            self.rand_sizes.append(math.prod(shape))
+            return self._add(Value("rand", (), shape, node.dtype, len(self.rand_sizes) - 1))
+        if name == "onehot":
+            return self._onehot(node, shape)
+        dtypes = operand_dtypes(op, [a.dtype for a in node.sig.args])
+        args = tuple(self._operand(a, d) for a, d in zip(node.args, dtypes, strict=True))
+        if op.kind in CALLS or name == "untake":
+            args = tuple(self._in_dtype(a, d) for a, d in zip(args, dtypes, strict=True))
+        if op.kind is Kind.MOVEMENT and name != "unslice":
+            return self._move(args[0], name, params)
+        if op.kind is Kind.REDUCTION:
+            axes = tuple(a for a in params["axes"])
+            return self._add(Value(name, args, shape, node.dtype, axes))
+        attr = tuple(params.items()) or None
+        return self._add(Value(name, args, shape, node.dtype, attr))
+
+    def _in_dtype(self, index: int, dtype: np.dtype | None) -> int:
+        """The value as it must lie in memory for a call: converted, if it is stored otherwise."""
+        value = self.values[index]
+        wanted = value.dtype if dtype is None else dtype
+        if value.op == "leaf":
+            # indices keep the integer type that they are stored in
+            right = dtype is None or value.attr.dtype == wanted
+        else:
+            right = value.op != "scalar" and value.dtype == wanted
+        if right:
+            return index
+        return self._add(Value("broadcast", (index,), value.shape, wanted))
+
+    def _onehot(self, node: OpTreeNode, shape: Shape) -> int:
+        axis = node.params["axis"]
+        index = self._operand(node.args[0], INT64)
+        column = (1, shape[1]) if axis == 0 else (shape[0], 1)
+        index = self._move(index, "reshape", {"shape": column})
+        classes = tuple(n if a == axis else 1 for a, n in enumerate(shape))
+        iota = self._add(Value("iota", (), classes, INT64, axis))
+        return self._add(Value("onehot", (iota, index), shape, node.dtype))
+
+    # ---- movements ---------------------------------------------------------------------------
+
+    def _move(self, index: int, name: str, params: dict[str, Any]) -> int:
+        key = (index, (name, *params.items()))
+        found = self._moved.get(key)
+        if found is None:
+            found = self._moved[key] = self._moved_value(index, name, params)
+        return found
+
+    def _moved_value(self, index: int, name: str, params: dict[str, Any]) -> int:
+        value = self.values[index]
+        shape = _moved_shape(value.shape, name, params)
+        if shape == value.shape and name in ("reshape", "broadcast"):
+            return index
+        if value.op == "leaf":
+            layout = move_layout(value.attr.layout, name, params)
+            if layout is not None:
+                leaf = Leaf(value.attr.slot, value.attr.dtype, layout)
+                return self._add(Value("leaf", (), shape, value.dtype, leaf))
+        elementwise = value.op in OPS and OPS[value.op].kind is Kind.ELEMENTWISE
+        if elementwise and name in ("transpose", "slice"):
+            args = tuple(self._move_operand(a, value.shape, name, params) for a in value.args)
+            return self._add(Value(value.op, args, shape, value.dtype, value.attr))
+        if value.op == "dot" and name == "transpose":
+            left, right = (self._move(a, name, params) for a in value.args)
+            return self._add(Value("dot", (right, left), shape, value.dtype))
+        if name == "broadcast":
+            return self._add(Value("broadcast", (index,), shape, value.dtype))
+        return self._add(Value(name, (index,), shape, value.dtype, tuple(params.items())))
+
+    def _move_operand(self, index: int, shape: Shape, name: str, params: dict[str, Any]) -> int:
+        """Move an operand of an element-wise value of `shape`; unit axes stay unit axes."""
+        value = self.values[index]
+        if value.op == "scalar":
+            return index
+        own = (1,) * (len(shape) - len(value.shape)) + value.shape
+        if own != value.shape:
+            index = self._move(index, "reshape", {"shape": own})
+        if name == "slice":
+            unit = [n == 1 and m != 1 for n, m in zip(own, shape, strict=True)]
+            params = {
+                "starts": tuple(0 if u else s for u, s in zip(unit, params["starts"], strict=True)),
+                "steps": tuple(1 if u else s for u, s in zip(unit, params["steps"], strict=True)),
+                "shape": tuple(1 if u else s for u, s in zip(unit, params["shape"], strict=True)),
+            }
+        return self._move(index, name, params)
+
+
+def _compute(dtype: np.dtype | None) -> np.dtype:
+    return np.dtype(np.float64 if dtype == np.float64 else np.float32)
+
+
+def read_dtype(dtype: np.dtype) -> np.dtype:
+    """Type in which a stored value is read when nothing asks for another one."""
+    return _compute(dtype) if is_float(dtype) else INT64
+
+
+def _moved_shape(shape: Shape, name: str, params: dict[str, Any]) -> Shape:
+    if name == "transpose":
+        return tuple(shape[p] for p in params["perm"])
+    result: Shape = params["shape"]
+    return result
+
+
+def move_layout(layout: Layout, name: str, params: dict[str, Any]) -> Layout | None:
+    """Layout of a movement of a view, or None when the elements would have to be copied."""
+    shape, strides, offset = layout
+    if name == "transpose":
+        perm = params["perm"]
+        return tuple(shape[p] for p in perm), tuple(strides[p] for p in perm), offset
+    if name == "slice":
+        start = offset + sum(a * s for a, s in zip(params["starts"], strides, strict=True))
+        steps = tuple(s * k for s, k in zip(strides, params["steps"], strict=True))
+        return params["shape"], steps, start
+    if name == "broadcast":
+        return params["shape"], broadcast_strides(shape, strides, params["shape"]), offset
+    if name == "reshape":
+        steps_or_none = reshape_strides(shape, strides, params["shape"])
+        return None if steps_or_none is None else (params["shape"], steps_or_none, offset)
+    return None
+
+
+def contiguous_leaf(slot: int, dtype: np.dtype, shape: Shape) -> Leaf:
+    """A leaf over the beginning of a storage of its own."""
+    return Leaf(slot, dtype, (shape, contiguous_strides(shape), 0))

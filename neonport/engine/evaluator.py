@@ -1,0 +1,59 @@
+"""The NumPy evaluator: slow and obvious, the definition of every op."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from neonport.ops.inference import operand_dtypes
+from neonport.ops.table import OPS
+from neonport.optree.node import Expression, OpTreeNode, resolve_wild, walk
+from neonport.shape import Shape
+from neonport.tensor.tensor import Tensor
+
+Array = npt.NDArray[Any]
+Uniform = Callable[[int], Array]
+
+
+def evaluate(root: Any, shape: Shape, uniform: Uniform) -> Array:
+    """Value of a tree, tensor or number that is assigned to a target of `shape`.
+
+    Args:
+        root: the expression; its tensors must be in host memory.
+        shape: shape of the target; decides sizes that the tree leaves open.
+        uniform: draws n uniform float32 numbers.
+
+    Returns:
+        Array in the root's dtype; it may share memory with a tensor if the root is one.
+    """
+    sizes = resolve_wild(root, shape)
+    values: dict[int, Array] = {}
+
+    def operand(arg: Any, dtype: np.dtype | None) -> Array:
+        if isinstance(arg, OpTreeNode):
+            value = values[id(arg)]
+        elif isinstance(arg, Tensor):
+            value = arg.native
+        else:
+            # the shape that the rules give it: a product needs two axes
+            return np.full((1, 1), arg, np.float64 if dtype is None else dtype)
+        return value if dtype is None else value.astype(dtype, copy=False)
+
+    with np.errstate(all="ignore"):
+        for node in walk(root):
+            op, params = OPS[node.op], dict(node.params)
+            if node.op in ("rand", "onehot"):
+                params["shape"] = sizes.get(id(node), node.shape)
+                params.pop("classes", None)
+            dtypes = operand_dtypes(op, [a.dtype for a in node.sig.args])
+            args: list[Any] = [operand(a, d) for a, d in zip(node.args, dtypes, strict=True)]
+            if node.op == "rand":
+                args = [uniform]
+            result = np.asarray(op.numpy(*args, **params))
+            values[id(node)] = result.astype(node.dtype, copy=False)
+        if isinstance(root, Expression):
+            return operand(root, root.sig.dtype)
+    return np.asarray(root, np.float64)

@@ -1,0 +1,196 @@
+"""Recording a step once and replaying its launches: no Python of the step runs at a replay.
+
+    step = be.record(train_step)       # or: with be.record() as step: ...
+    for ...:
+        inputs.set(batch)
+        step()
+
+What was written into tensors outside of the step, and numbers that come from `be.number(function)`
+(learning rates and step counters of the optimizers do), are new at each replay; so are the random
+numbers. All else is as it was when the step was recorded.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Hashable, Iterable
+from typing import TYPE_CHECKING, Any, cast
+
+from neonport.errors import RecordingError
+from neonport.optree.replay_number import Origin, Traced
+
+if TYPE_CHECKING:
+    from neonport.engine.executor import CompiledBackend, Statement
+    from neonport.tensor.storage import Storage
+
+ATTEMPTS = 2  # the first run of a step may allocate what later runs find
+
+
+class Unbound(dict[Any, Any]):
+    """Finds nothing and keeps nothing, so that every statement passes through the recorder."""
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        """Nothing is bound."""
+        return None
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        pass
+
+
+class Recorder:
+    """What one run of a step gives to the device.
+
+    Attributes:
+        parts: statements and calls, in order.
+        origins: functions of numbers that are computed anew.
+        reason: why the run cannot be replayed; empty if it can.
+        traced: whether the statement that is being bound has such numbers.
+        extra: what a backend keeps with it.
+    """
+
+    def __init__(self) -> None:
+        self.parts: list[Statement | Callable[[], None]] = []
+        self.origins: list[Origin] = []
+        self.reason = ""
+        self.traced = False
+        self.extra: Any = None
+        self._keep: list[Any] = []
+        self._thread = threading.get_ident()
+
+    @property
+    def here(self) -> bool:
+        """Whether this thread is the one that is recorded."""
+        return threading.get_ident() == self._thread
+
+    def number(self, function: Callable[[], float]) -> Traced:
+        """A number that is computed anew at each replay."""
+        origin = Origin(function)
+        self.origins.append(origin)
+        return Traced(lambda: origin.value)
+
+    def add(self, part: Statement | Callable[[], None]) -> None:
+        """Something was launched."""
+        self.parts.append(part)
+
+    def keep(self, storages: Iterable[Storage]) -> None:
+        """Memory that a replay needs."""
+        self._keep.extend(storages)
+
+    def refuse(self, reason: str) -> None:
+        """Something happened that a replay would not do; the first reason is kept."""
+        self.reason = self.reason or reason
+
+    def prepare(self) -> None:
+        """Compute numbers anew and draw random numbers, in the order of the step."""
+        for origin in self.origins:
+            origin.refresh()
+        for part in self.parts:
+            if not callable(part):
+                part.prepare()
+
+    @property
+    def changes(self) -> bool:
+        """Whether anything has to be prepared before a replay."""
+        return bool(self.origins) or any(not callable(part) and part.changes for part in self.parts)
+
+    def launches(self) -> list[Callable[[], None]]:
+        """All launches in order."""
+        return [
+            call for part in self.parts for call in ([part] if callable(part) else part.launches)
+        ]
+
+
+class Step:
+    """A step that is recorded when it runs first and replayed from then on.
+
+    Called with arguments, it is recorded once for each of them.
+
+    Attributes:
+        reason: why it is not replayed; empty if it is, or if it has not run.
+        how: "graph" or "bound calls", with the reason where a graph could not be made.
+        replays: how often it was replayed.
+    """
+
+    def __init__(self, backend: CompiledBackend, function: Callable[..., Any] | None) -> None:
+        self.backend = backend
+        self.function = function
+        self.reason = self.how = ""
+        self.replays = 0
+        self._ready: dict[Hashable, tuple[Callable[[], None], Any]] = {}
+        self._failures = 0
+        self._recorder: Recorder | None = None
+        self._outer: Any = None
+
+    @property
+    def recorded(self) -> bool:
+        """Whether there is something to replay."""
+        return bool(self._ready)
+
+    def __call__(self, *args: Hashable) -> Any:
+        """Run the step, by replaying it if that is possible.
+
+        Returns:
+            What the function returned when it was recorded; tensors among it hold new values.
+
+        Raises:
+            RecordingError: a `with be.record()` block that cannot be replayed.
+        """
+        self.backend.check_open()
+        found = self._ready.get(args)
+        if found is not None:
+            replay, result = found
+            replay()
+            self.replays += 1
+            return result
+        if self.function is None:
+            raise RecordingError(
+                f"record: the block cannot be replayed: {self.reason or 'it was left early'}"
+            )
+        if self._failures >= ATTEMPTS:
+            return self.function(*args)
+        with self:
+            result = self.function(*args)
+        self._finish(args, result)
+        return result
+
+    # ---- recording ---------------------------------------------------------------------------
+
+    def __enter__(self) -> Step:
+        backend = self.backend
+        backend.check_open()
+        if backend.recorder is not None:
+            raise RecordingError("record: a step is being recorded already; record one at a time")
+        self._recorder = backend.recorder = Recorder()
+        backend.start_recording(self._recorder)
+        self._outer, backend.bound = backend.bound, Unbound()
+        return self
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        self.backend.recorder = None
+        self.backend.bound = self._outer
+        if kind is None and self.function is None:
+            self._finish((), None)
+
+    def _finish(self, args: Hashable, result: Any) -> None:
+        recorder = cast(Recorder, self._recorder)
+        self._recorder = None
+        self.reason = recorder.reason
+        if self.reason:
+            self._failures += 1
+            return
+        replay, self.how = self.backend.make_replay(recorder)
+        self._ready[args] = (replay, result)
+
+
+def bound_calls(recorder: Recorder) -> Callable[[], None]:
+    """A replay that makes the recorded calls one after the other."""
+    launches = recorder.launches()
+    changing = recorder.changes
+
+    def replay(recorder: Recorder = recorder) -> None:
+        if changing:
+            recorder.prepare()
+        for launch in launches:
+            launch()
+
+    return replay

@@ -1,0 +1,90 @@
+"""Seeing what runs: launches counted and printed (NEONPORT_TRACE=1), statements observed."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from neonport.compiler.loop_nest import BoundKernel
+
+if TYPE_CHECKING:
+    from neonport.compiler.execution_plan import Call
+    from neonport.engine.device import Contract
+
+ENVIRONMENT = "NEONPORT_TRACE"
+
+observers: list[Callable[[Any, list[tuple[Any, Any]]], None]] = []
+"""Called with the backend and the (target, value) pairs of each statement before its first run."""
+
+
+@contextmanager
+def observing(observer: Callable[[Any, list[tuple[Any, Any]]], None]) -> Iterator[None]:
+    """Let `observer` see every statement that is new while the block runs, on every backend."""
+    observers.append(observer)
+    try:
+        yield
+    finally:
+        observers.remove(observer)
+
+
+class Tracer:
+    """Watches launches when it is on; costs nothing when it is off.
+
+    Attributes:
+        on: whether launches bound from now on are watched.
+        count: launches since `count` was last set.
+    """
+
+    def __init__(self) -> None:
+        self.printing = os.environ.get(ENVIRONMENT, "") not in ("", "0")
+        self.on = self.printing
+        self.count = 0
+
+    def watch(
+        self, launch: Callable[[], None], line: Callable[[float], str], backend: Contract
+    ) -> Callable[[], None]:
+        """The launch itself, or a call that also counts and prints it.
+
+        Args:
+            launch: what runs.
+            line: what is printed, from the seconds that it took; `of_step`, `of_call`.
+            backend: where it runs.
+        """
+        if not self.on:
+            return launch
+
+        def watched() -> None:
+            self.count += 1
+            if not self.printing:
+                launch()
+                return
+            backend.synchronize()
+            start = time.perf_counter()
+            launch()
+            backend.synchronize()
+            seconds = time.perf_counter() - start
+            print(f"neonport {backend} {line(seconds)}", file=sys.stderr)
+
+        return watched
+
+
+def of_step(step: BoundKernel | Call) -> Callable[[float], str]:
+    """What ran, over which sizes, how long."""
+    if not isinstance(step, BoundKernel):
+        return of_call(step.value.op, step.target.layout[0])
+
+    def line(seconds: float) -> str:
+        rate = step.bytes_moved / seconds / 1e9 if seconds else 0.0
+        name = f"kernel {step.kernel.key[:8]} {step.sizes}"
+        return f"{name} {seconds * 1e6:.1f} us {rate:.1f} GB/s"
+
+    return line
+
+
+def of_call(op: str, shape: tuple[int, ...]) -> Callable[[float], str]:
+    """The same of a call that makes a result of some shape."""
+    return lambda seconds: f"call {op} {shape} {seconds * 1e6:.1f} us"

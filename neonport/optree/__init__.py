@@ -1,0 +1,7 @@
+"""optree."""
+
+from neonport.optree.node import Expression as Expression
+from neonport.optree.node import OpTreeNode as OpTreeNode
+from neonport.optree.node import apply as apply
+from neonport.optree.node import tensors as tensors
+from neonport.optree.node import walk as walk

@@ -1,0 +1,421 @@
+"""Op-trees: immutable expressions that compute nothing until they are assigned.
+
+Building a node is the hot path of user code, so a node holds its operands and nothing else.
+Everything that follows from the *structure* alone (shape, dtype, checks, where the tensors and
+numbers are) lives in a `Signature` that is derived once and found again through the cache of its
+first operand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from neonport.dtypes import is_real
+from neonport.errors import ConfigurationError, DtypeError, ShapeError, UnknownOpError
+from neonport.ops.inference import LEADING
+from neonport.ops.table import OPS
+from neonport.optree.replay_number import Traced
+from neonport.optree.signature import SCALAR, Leaves, Signature
+from neonport.shape import Shape
+
+if TYPE_CHECKING:
+    from neonport.backends.backend import Backend
+    from neonport.compiler.explain.explanation import Explanation
+    from neonport.tensor.tensor import Tensor
+
+
+class Expression:
+    """What tensors and op-tree nodes share: operators that build nodes and compute nothing.
+
+    The operators are those of `builders.py`.
+    """
+
+    __slots__ = ()
+    # ndarray + tensor must not build an object array element by element
+    __array_ufunc__ = None
+    sig: Signature
+    tokens: tuple[int, ...]
+    scalars: tuple[float, ...]
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __bool__(self) -> bool:
+        return len(self) > 0
+
+    if TYPE_CHECKING:
+        # made below or by the subclasses; declared for readers and type checkers
+        def __len__(self) -> int: ...
+        def __pow__(self, other: Any) -> OpTreeNode: ...
+        def __neg__(self) -> OpTreeNode: ...
+        def __abs__(self) -> OpTreeNode: ...
+        def __add__(self, other: Any) -> OpTreeNode: ...
+        def __radd__(self, other: Any) -> OpTreeNode: ...
+        def __sub__(self, other: Any) -> OpTreeNode: ...
+        def __rsub__(self, other: Any) -> OpTreeNode: ...
+        def __mul__(self, other: Any) -> OpTreeNode: ...
+        def __rmul__(self, other: Any) -> OpTreeNode: ...
+        def __truediv__(self, other: Any) -> OpTreeNode: ...
+        def __rtruediv__(self, other: Any) -> OpTreeNode: ...
+        def __rpow__(self, other: Any) -> OpTreeNode: ...
+        def __eq__(self, other: Any) -> OpTreeNode: ...  # type: ignore[override]
+        def __ne__(self, other: Any) -> OpTreeNode: ...  # type: ignore[override]
+        def __lt__(self, other: Any) -> OpTreeNode: ...
+        def __le__(self, other: Any) -> OpTreeNode: ...
+        def __gt__(self, other: Any) -> OpTreeNode: ...
+        def __ge__(self, other: Any) -> OpTreeNode: ...
+
+
+class OpTreeNode(Expression):
+    """An application of an op to tensors, nodes and numbers.
+
+    Made by operators, by functions of a backend and by `apply`; immutable. To neon's users it looks
+    like neon's tuple `(op_dict, left, right)`.
+
+    Attributes:
+        sig: structure, shape and dtype.
+    """
+
+    # the builders fill the slots: `_found` with None, `_third` where there are three operands
+    __slots__ = ("_first", "_found", "_second", "_third", "sig")
+
+    if TYPE_CHECKING:
+        _first: Any
+        _second: Any
+        _third: Any
+        _found: Leaves | None
+
+    @property
+    def args(self) -> tuple[Any, ...]:
+        """Operands: Tensor, OpTreeNode or number."""
+        arity = self.sig.op.arity
+        if arity == 2:
+            return self._first, self._second
+        if arity == 1:
+            return (self._first,)
+        return (self._first, self._second, self._third) if arity else ()
+
+    @property
+    def leaves(self) -> Leaves:
+        """Identities of the tensors below, in order, and the numbers below, in order.
+
+        A large node has an identity of its own instead of them.
+        """
+        return self._found or self.sig.read(self)
+
+    @property
+    def tokens(self) -> tuple[int, ...]:  # type: ignore[override]
+        """Identities of the tensors below, in order (the node's own when it is large)."""
+        return self.leaves[0]
+
+    @property
+    def scalars(self) -> tuple[float, ...]:  # type: ignore[override]
+        """Numbers below, in order (empty when the node is large)."""
+        return self.leaves[1]
+
+    @property
+    def op(self) -> str:
+        """Name of the op."""
+        name: str = self.sig.op.name
+        return name
+
+    @property
+    def shape(self) -> Shape:
+        """Shape of the value."""
+        return self.sig.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Dtype in which the op computes."""
+        dtype: np.dtype = self.sig.dtype
+        return dtype
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """Parameters of the op, such as `axes` of a reduction."""
+        return self.sig.params
+
+    @property
+    def backend(self) -> Backend | None:
+        """Backend of the tensors below."""
+        return self.sig.backend
+
+    @property
+    def left(self) -> Any:
+        """First operand or None."""
+        return self._first
+
+    @property
+    def right(self) -> Any:
+        """Second operand or None."""
+        return self._second
+
+    @property
+    def T(self) -> OpTreeNode:
+        """Transpose: both axes swapped; above rank 2 axis 0 stays and the others are reversed."""
+        return transpose(self)
+
+    def transpose(self, out: Tensor | None = None) -> Any:
+        """The transpose, or `out` after it was assigned there."""
+        if out is None:
+            return self.T
+        out[:] = self.T
+        return out
+
+    def __len__(self) -> int:
+        return 3
+
+    def __iter__(self) -> Iterator[Any]:
+        from neonport.optree.printing import op_dict
+
+        return iter((op_dict(self), self.left, self.right))
+
+    def __getitem__(self, index: Any) -> Any:
+        return tuple(self)[index]
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        """Write through a gather: `t[indices, :][:] = value` stores into `t`."""
+        from neonport.tensor.tensor import scatter
+
+        scatter(self, key, value)
+
+    def schedule(self, source: bool = False) -> Explanation:
+        """Kernels and calls that the assignment to a new tensor becomes; see `Backend.explain`."""
+        return self._home().explain(self, source)
+
+    def _home(self) -> Backend:
+        """The backend of the tensors below; ConfigurationError if there are none."""
+        if self.backend is None:
+            raise ConfigurationError(
+                f"{self}: no tensor in the tree says on which backend it runs; assign it: "
+                "t[:] = tree"
+            )
+        return self.backend
+
+    def astensor(self) -> Tensor:
+        """Evaluate into a new tensor of the backend's default dtype.
+
+        Raises:
+            ConfigurationError: no tensor below says on which backend.
+            ShapeError: a size is only known on assignment.
+        """
+        backend = self._home()
+        if self.sig.wild:
+            raise ShapeError(
+                f"{self}: the size of axis {sorted(self.sig.wild - {LEADING})} is only known on "
+                "assignment; give the size (onehot: classes=, rand: shape=)"
+            )
+        out = backend.empty(self.shape)
+        out[:] = self
+        return out
+
+    def get(self) -> np.ndarray:
+        """Evaluate and return a new NumPy array."""
+        return self.astensor().get()
+
+    def asnumpyarray(self) -> np.ndarray:
+        """Evaluate and return a new NumPy array (neon's name of `get`)."""
+        return self.get()
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.asarray(self.get(), dtype=dtype)
+
+    def pp(self) -> str:
+        """The formula in infix form."""
+        from neonport.optree.printing import formula
+
+        return formula(self)
+
+    def __str__(self) -> str:
+        return self.pp()
+
+    def __repr__(self) -> str:
+        return f"<OpTreeNode {self.shape} {self.dtype}: {self.pp()}>"
+
+    def traverse(self, result: list[Any]) -> list[Any]:
+        """Append leaves and op dictionaries in postfix order to `result` and return it."""
+        from neonport.optree.printing import traverse
+
+        return traverse(self, result)
+
+    def key(self) -> tuple[Any, ...]:
+        """Postfix items with op dictionaries reduced to names and parameters."""
+        from neonport.optree.printing import key
+
+        return key(self)
+
+    def intrinsic_key_maps(self) -> tuple[tuple[Any, ...], dict[Any, int], dict[int, Any]]:
+        """The key with numbered tensors, tensor -> number, number -> tensor."""
+        from neonport.optree.printing import intrinsic_key_maps
+
+        return intrinsic_key_maps(self)
+
+    @staticmethod
+    def optree_to_list(tree: Any) -> Any:
+        """A tree as mutable lists `[op dictionary, operand, ...]`."""
+        from neonport.optree.printing import optree_to_list
+
+        return optree_to_list(tree)
+
+    @staticmethod
+    def list_to_optree(nested: Any) -> Any:
+        """The tree of lists made by `optree_to_list`."""
+        from neonport.optree.printing import list_to_optree
+
+        return list_to_optree(nested)
+
+    @staticmethod
+    def build(op: str, a: Any, b: Any = None, out: Tensor | None = None, **kwargs: Any) -> Any:
+        """Neon's builder: a node, or `out` after the node was assigned to it."""
+        from neonport.optree.functions import build
+
+        return build(op, a, b, out, **kwargs)
+
+
+def make_node(sig: Signature, args: Sequence[Any]) -> OpTreeNode:
+    """Make a node from checked parts."""
+    node = OpTreeNode()
+    node.sig = sig
+    node._first, node._second, node._third = (*args, None, None, None)[:3]
+    node._found = None
+    return node
+
+
+def as_operand(value: Any, op_name: str) -> Any:
+    """Return `value` as something a node can hold: Tensor, OpTreeNode, int or float.
+
+    Raises:
+        DtypeError: anything else; ndarrays get a hint.
+    """
+    if isinstance(value, Expression):
+        return constant_value(value) if value.sig.constant else value
+    if type(value) is float or type(value) is int or type(value) is Traced:
+        return value
+    if isinstance(value, (bool, int, float)):
+        return float(value)
+    if isinstance(value, (np.generic, np.ndarray)) and not value.ndim and is_real(value.dtype):
+        return float(value)
+    hint = "; make it a tensor first: be.array(x)" if hasattr(value, "__array__") else ""
+    raise DtypeError(
+        f"{op_name}: cannot use an operand of type {type(value).__name__}{hint}; operands are "
+        "tensors, op-trees and real numbers"
+    )
+
+
+def constant_value(node: Any) -> float:
+    """The number that an op on numbers stands for, such as `be.log(2.0)`.
+
+    As a number it adapts to the dtype of whatever it meets; as a node it would bring its own.
+    """
+
+    def compute(*values: float) -> float:
+        with np.errstate(all="ignore"):
+            numbers = [np.full((1, 1), x, np.float64) for x in values]
+            return float(node.sig.op.numpy(*numbers)[0, 0])
+
+    if any(type(x) is Traced for x in node.args):
+        return Traced.of(compute, *node.args)
+    return compute(*node.args)
+
+
+def apply(op_name: str, *operands: Any, **params: Any) -> OpTreeNode:
+    """Build a node: `op_name` on operands; `params` must already be normalised and hashable.
+
+    Raises:
+        ShapeError, DtypeError, BackendMismatchError, UnknownOpError: it makes no sense.
+    """
+    op = OPS.get(op_name)
+    if op is None:
+        raise UnknownOpError(f"unknown op {op_name!r}; known are {', '.join(sorted(OPS))}")
+    args = tuple([as_operand(x, op_name) for x in operands])
+    if len(args) != op.arity:
+        raise DtypeError(f"{op_name} takes {op.arity} operand(s), {len(args)} given")
+    sigs = tuple([x.sig if isinstance(x, Expression) else SCALAR for x in args])
+    # what is remembered with a tensor's signature dies with its backend
+    home = next((s for s in sigs if s.backend is not None), sigs[0] if sigs else SCALAR)
+    return make_node(home.derive(op, sigs, params), args)
+
+
+def transpose(x: Any, perm: tuple[int, ...] | None = None) -> OpTreeNode:
+    """Node with the axes of `x` in another order; None as `.T` (axis 0 stays above rank 2)."""
+    if not isinstance(x, Expression):
+        raise DtypeError(f"transpose: needs a tensor or an op-tree, not {type(x).__name__}")
+    rank = len(x.sig.shape)
+    if perm is None:
+        perm = (1, 0) if rank == 2 else (0, *range(rank - 1, 0, -1))
+    return apply("transpose", x, perm=tuple(perm))
+
+
+def walk(*roots: Any) -> list[OpTreeNode]:
+    """Every distinct node below `roots`, operands before users; no recursion, trees may be deep."""
+    order: list[OpTreeNode] = []
+    done: set[int] = set()
+    stack: list[tuple[Any, bool]] = [(r, False) for r in reversed(roots)]
+    while stack:
+        node, ready = stack.pop()
+        if not isinstance(node, OpTreeNode) or id(node) in done:
+            continue
+        if ready:
+            done.add(id(node))
+            order.append(node)
+        else:
+            stack.append((node, True))
+            stack.extend((arg, False) for arg in reversed(node.args))
+    return order
+
+
+def tensors(*roots: Any) -> list[Tensor]:
+    """Every distinct tensor below `roots`, in order of first use."""
+    found: dict[int, Any] = {}
+    for root in roots:
+        if isinstance(root, Expression) and not isinstance(root, OpTreeNode):
+            found.setdefault(id(root), root)
+    for node in walk(*roots):
+        for arg in node.args:
+            if isinstance(arg, Expression) and not isinstance(arg, OpTreeNode):
+                found.setdefault(id(arg), arg)
+    return list(found.values())
+
+
+def resolve_wild(root: Any, shape: Shape) -> dict[int, Shape]:
+    """Shapes of the nodes whose size the target decides, when `root` is assigned to `shape`.
+
+    Raises:
+        ShapeError: one node would have to take two sizes.
+    """
+    resolved: dict[int, Shape] = {}
+    if not isinstance(root, OpTreeNode) or not root.sig.open:
+        return resolved
+    lead = len(shape) - len(root.shape)
+    if lead < 0:
+        raise ShapeError(
+            f"assign: a value of shape {root.shape} does not fit a target of shape {shape}"
+        )
+    resolved[id(root)] = _filled(root, shape)
+    for node in reversed(walk(root)):
+        own = resolved.get(id(node), node.shape)
+        for arg in node.args:
+            if not isinstance(arg, OpTreeNode) or not arg.sig.wild:
+                continue
+            if node.op == "transpose":
+                perm = node.params["perm"]
+                sizes = tuple(own[perm.index(a)] for a in range(len(perm)))
+            else:
+                sizes = own
+            wanted = _filled(arg, sizes)
+            if resolved.setdefault(id(arg), wanted) != wanted:
+                raise ShapeError(
+                    f"{arg.op}: used at sizes {resolved[id(arg)]} and {wanted} in one tree; give "
+                    "the size (onehot: classes=, rand: shape=)"
+                )
+    return resolved
+
+
+def _filled(node: OpTreeNode, shape: Shape) -> Shape:
+    """Shape of a node whose open sizes are those of the last axes of `shape`."""
+    wild, lead = node.sig.wild, len(shape) - len(node.shape)
+    own = tuple([shape[lead + a] if a in wild else n for a, n in enumerate(node.shape)])
+    return shape[:lead] + own if LEADING in wild else own

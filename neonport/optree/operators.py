@@ -1,0 +1,289 @@
+"""Builders of nodes for the ops that user code applies most: `apply`, unrolled.
+
+Everything here gives the node that `apply` gives, and in any unusual case calls it. What a builder
+derived from the structure of its operands it finds again by small integers: a structure's `uid` is
+followed by numbers that are nobody else's, one for each builder.
+
+A node is filled slot by slot: a constructor with arguments takes twice as long. For the same reason
+the functions of a backend are builders themselves, with `out` behind the operands.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from neonport.errors import DtypeError, ShapeError
+from neonport.ops.table import OPS
+from neonport.optree.node import Expression, OpTreeNode, apply, as_operand
+from neonport.optree.replay_number import Traced
+from neonport.optree.signature import MAX_DERIVED, UID_STEP, Signature
+from neonport.shape import normalize_axes
+
+_codes = itertools.count(1)
+
+
+def _next_code() -> int:
+    code = next(_codes)
+    assert code < UID_STEP, "more builders than numbers after a structure's own"
+    return code
+
+
+@cache
+def unary(name: str) -> Callable[..., Any]:
+    """The function of an element-wise op on one operand: its node, or `out` after it ran."""
+    new = OpTreeNode
+    code = _next_code()
+
+    def build(a: Any, out: Any = None) -> Any:
+        try:
+            sig = a.sig.derived[code]
+        except (AttributeError, KeyError):  # not an expression, or the first of its structure
+            node = None
+        else:
+            node = new()
+            node.sig = sig
+            node._first = a
+            node._second = node._found = None
+        if node is None:
+            node = first(a)
+        return node if out is None else emit(node, out)
+
+    def first(a: Any) -> OpTreeNode:
+        made = apply(name, a)
+        if isinstance(a, Expression) and not a.sig.constant:
+            _keep(a.sig, code, made.sig)
+        return made
+
+    return _described(build, name, "element by element; an op-tree, or `out`.")
+
+
+@cache
+def binary(name: str) -> Callable[..., Any]:
+    """The function of an op on two operands, of which either may be a number."""
+    direct = operator(name)
+
+    def build(a: Any, b: Any, out: Any = None) -> Any:
+        node = direct(a, b)
+        if node is NotImplemented:
+            node = apply(name, a, b)  # which says what is wrong
+        return node if out is None else emit(node, out)
+
+    return _described(build, name, "element by element; an op-tree, or `out`.")
+
+
+def _described(build: Callable[..., Any], name: str, about: str) -> Callable[..., Any]:
+    build.__name__ = name
+    build.__doc__ = f"{OPS[name].summary}, {about}"
+    return build
+
+
+@cache
+def reduction(name: str, default: int | None = None) -> Callable[..., Any]:
+    """The function of a reduction over an axis, several, or all: its node, or `out` after it ran.
+
+    Args:
+        name: of the op.
+        default: axis where none is given.
+    """
+    new = OpTreeNode
+
+    def build(a: Any, axis: Any = default, out: Any = None, keepdims: bool = True) -> Any:
+        node = None
+        if axis is None or type(axis) is int:  # True and 1.0 equal 1 and are no axes
+            try:
+                sig = a.sig.derived[name, axis]
+            except (AttributeError, KeyError):
+                pass
+            else:
+                node = new()
+                node.sig = sig
+                node._first = a
+                node._second = node._found = None
+        if node is None:
+            node = first(a, axis)
+        return node if out is None else emit(node, out)
+
+    def first(a: Any, axis: Any) -> OpTreeNode:
+        shape = expression(a, name).sig.shape
+        axes = normalize_axes(axis, len(shape), name)
+        if name in ("argmax", "argmin") and len(axes) not in (1, len(shape)):
+            raise ShapeError(f"{name}: one axis, or None for all of shape {shape}; not {axis}")
+        made = apply(name, a, axes=axes)
+        if axis is None or type(axis) is int:
+            _keep(a.sig, (name, axis), made.sig)
+        return made
+
+    about = "the axis stays with length 1 (`keepdims` is accepted and ignored)."
+    return _described(build, name, about)
+
+
+_sum = reduction("sum")
+
+
+def mean(a: Any, axis: Any) -> OpTreeNode:
+    """Node of sum(a, axis) * (1 / elements)."""
+    total: OpTreeNode = _sum(a, axis)
+    sig = total.sig
+    scaled = sig.derived.get("mean")
+    if scaled is None:
+        made: OpTreeNode = total * sig.part
+        _keep(sig, "mean", made.sig)
+        return made
+    node = OpTreeNode()
+    node.sig = scaled
+    node._first = total
+    node._second = sig.part
+    node._found = None
+    return node
+
+
+def expression(a: Any, op: str) -> Any:
+    """Return `a` if it is a tensor or a tree.
+
+    Raises:
+        DtypeError: a number, an ndarray, anything else.
+    """
+    if not isinstance(as_operand(a, op), Expression):
+        raise DtypeError(f"{op}: needs a tensor or an op-tree, not the number {a}")
+    return a
+
+
+def emit(node: Any, out: Any) -> Any:
+    """The node, or `out` after the node was assigned to it."""
+    if out is None:
+        return node
+    out[:] = node
+    return out
+
+
+def where(condition: Any, a: Any, b: Any) -> OpTreeNode:
+    """Node of `a` where the condition is not 0, else `b`."""
+    try:
+        key = (
+            0 if type(a) is float or type(a) is int else a.sig.uid,
+            0 if type(b) is float or type(b) is int else b.sig.uid,
+        )
+        sig = condition.sig.derived.get(key)
+    except AttributeError:  # an operand of another kind
+        sig = key = None
+    if sig is None:
+        made = apply("where", condition, a, b)
+        if key and not any(isinstance(x, Expression) and x.sig.constant for x in (condition, a, b)):
+            _keep(condition.sig, key, made.sig)
+        return made
+    node = OpTreeNode()
+    node.sig = sig
+    node._first = condition
+    node._second = a
+    node._third = b
+    node._found = None
+    return node
+
+
+def _keep(sig: Signature, key: Any, out: Signature) -> None:
+    """Remember what follows from a structure, unless that would keep a backend alive."""
+    if sig.backend is out.backend:
+        if len(sig.derived) > MAX_DERIVED:
+            sig.derived.clear()
+        sig.derived[key] = out
+
+
+@cache
+def operator(name: str, reflected: bool = False) -> Callable[[Any, Any], Any]:
+    """The method of a binary operator; it returns NotImplemented for what is no operand."""
+    new = OpTreeNode
+    code = _next_code()  # found again as derived[operand's uid + code]: no key has to be built
+
+    def method(self: Any, other: Any) -> Any:
+        kind = type(other)
+        try:
+            if kind is float or kind is int:
+                sig = self.sig.derived[code]
+            else:
+                sig = self.sig.derived[other.sig.uid + code]
+        except (AttributeError, KeyError):  # no operand, or the first of its structure
+            pass
+        else:
+            node = new()
+            node.sig = sig
+            node._first = self
+            node._second = other
+            node._found = None
+            return node
+        return first(self, other)  # not above: errors would speak of the key as well
+
+    def turned(self: Any, other: Any) -> Any:
+        kind = type(other)
+        if kind is float or kind is int:
+            sig = self.sig.derived.get(code)
+            if sig is not None:
+                node = new()
+                node.sig = sig
+                node._first = other
+                node._second = self
+                node._found = None
+                return node
+        return first(self, other)
+
+    def first(self: Any, other: Any) -> Any:
+        if not isinstance(self, Expression):
+            return apply(name, self, other)
+        number = not isinstance(other, Expression)
+        if number and type(other) not in (float, int, Traced):
+            try:
+                other = as_operand(other, name)
+            except DtypeError:
+                if hasattr(other, "__array__"):
+                    raise
+                return NotImplemented
+        made = apply(name, other, self) if reflected else apply(name, self, other)
+        if not (self.sig.constant or (not number and (reflected or other.sig.constant))):
+            _keep(self.sig, code if number else other.sig.uid + code, made.sig)
+        return made
+
+    found = turned if reflected else method
+    found.__name__ = name
+    found.__doc__ = OPS[name].summary
+    return found
+
+
+_OPERATORS = {
+    "add": ("__add__", "__radd__"),
+    "sub": ("__sub__", "__rsub__"),
+    "mul": ("__mul__", "__rmul__"),
+    "div": ("__truediv__", "__rtruediv__"),
+    "eq": ("__eq__", None),
+    "ne": ("__ne__", None),
+    "lt": ("__lt__", None),
+    "le": ("__le__", None),
+    "gt": ("__gt__", None),
+    "ge": ("__ge__", None),
+    "pow": (None, "__rpow__"),
+}
+for _name, (_direct, _reflected) in _OPERATORS.items():
+    if _direct:
+        setattr(Expression, _direct, operator(_name))
+    if _reflected:
+        setattr(Expression, _reflected, operator(_name, reflected=True))
+
+
+setattr(Expression, "__neg__", unary("neg"))  # noqa: B010
+setattr(Expression, "__abs__", unary("abs"))  # noqa: B010
+
+
+_POWERS = {2: unary("sqr"), 0.5: unary("sqrt")}
+_power = operator("pow")
+
+
+def power(a: Any, b: Any) -> OpTreeNode:
+    """A ** b; the exponents 2 and 0.5 become `sqr` and `sqrt`, as in NumPy's operator."""
+    exponent = as_operand(b, "pow")
+    special = None if isinstance(exponent, Expression) else _POWERS.get(exponent)
+    node: OpTreeNode = _power(a, exponent) if special is None else special(a)
+    return node
+
+
+setattr(Expression, "__pow__", power)  # noqa: B010

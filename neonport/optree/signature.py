@@ -1,0 +1,202 @@
+"""Signatures: what follows from the structure of an expression, derived once and found again."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from neonport.errors import BackendMismatchError
+from neonport.ops.inference import NO_WILD, Wild, check_sizes, infer_dtype, infer_shape, infer_wild
+from neonport.ops.table import Kind, Op
+from neonport.shape import Shape
+
+if TYPE_CHECKING:
+    from neonport.backends.backend import Backend
+
+MAX_DERIVED = 4096
+
+
+# Past this many leaves or ops a node is looked up by its identity instead of by structure: a shared
+# sub-tree counts as often as it occurs, and gradients share a lot.
+MAX_LEAVES = 64
+MAX_OPS = 256
+UID_STEP = 64  # more than there are operators: uid + operator is a key that needs no tuple
+
+_next_uid = itertools.count(1).__next__
+fresh_token: Callable[[], int] = itertools.count(1).__next__
+
+Leaves = tuple[tuple[int, ...], tuple[float, ...]]
+"""Identities of the tensors below a node, in order, and the numbers below it, in order."""
+
+
+class Signature:
+    """Structure of an expression: op, operands' signatures, shape, dtype; not its tensors.
+
+    Attributes:
+        op: row of the op table, None for a tensor or a number.
+        params: keyword parameters of the op.
+        shape: result shape; axes in `wild` get their size from the assignment target.
+        dtype: compute dtype of a node, storage dtype of a tensor, None of a number.
+        backend: the backend of the tensors below, None if there is none.
+        leaves, ops: number of leaves and of ops, counted with multiplicity.
+        large: whether nodes of this structure are looked up by identity.
+        read: collects the leaves of a node of this structure, and keeps them with the node.
+        uid: number of this structure; the numbers up to the next one are its owner's to give out.
+        constant: whether it is an element-wise op on numbers only, so a number itself.
+        part: 1 / (elements that a reduction folds into one), nan of none; nan of other ops.
+        open: whether a size in or below the expression is decided by the assignment target.
+    """
+
+    op: Any  # Op, or None
+    dtype: Any  # np.dtype, or None
+    backend: Backend | None
+    leaves: int
+    ops: int
+    open: bool
+    read: Callable[[Any], Leaves]
+
+    __slots__ = (
+        "args",
+        "backend",
+        "constant",
+        "derived",
+        "dtype",
+        "large",
+        "leaves",
+        "op",
+        "open",
+        "ops",
+        "params",
+        "part",
+        "read",
+        "shape",
+        "uid",
+        "wild",
+    )
+
+    def __init__(
+        self,
+        op: Op | None,
+        args: tuple[Signature, ...],
+        params: dict[str, Any],
+        shape: Shape,
+        dtype: np.dtype | None,
+        backend: Any,
+        wild: Wild = NO_WILD,
+    ) -> None:
+        self.op = op
+        self.args = args
+        self.params = params
+        self.shape = shape
+        self.dtype = dtype
+        self.backend = backend
+        self.wild = wild
+        self.leaves = sum(a.leaves for a in args) if op else 1
+        self.ops = 1 + sum(a.ops for a in args) if op else 0
+        self.large = self.leaves > MAX_LEAVES or self.ops > MAX_OPS
+        self.read = _identity if self.large or not args else _first_read
+        self.uid = UID_STEP * _next_uid()
+        self.constant = (
+            op is not None and op.kind is Kind.ELEMENTWISE and all(a is SCALAR for a in args)
+        )
+        count = 0
+        if op is not None and op.kind is Kind.REDUCTION:
+            count = prod(args[0].shape[a] for a in params["axes"])
+        self.part = 1.0 / count if count else math.nan
+        self.open = bool(wild) or any(a.open for a in args)
+        self.derived: dict[Any, Signature] = {}
+
+    def derive(self, op: Op, args: tuple[Signature, ...], params: dict[str, Any]) -> Signature:
+        """Signature of `op` on operands of which this is the first; checked and remembered."""
+        key = (op, args, tuple(params.items()))
+        found = self.derived.get(key)
+        if found is None:
+            found = infer(op, args, params)
+            if len(self.derived) > MAX_DERIVED:
+                self.derived.clear()
+            self.derived[key] = found
+        return found
+
+
+def _identity(node: Any) -> Leaves:
+    """What a large node, or one without operands, is looked up by: itself."""
+    found: Leaves = node._found or ((fresh_token(),), ())
+    node._found = found
+    return found
+
+
+def _first_read(node: Any) -> Leaves:
+    sig: Signature = node.sig
+    sig.read = _reader(sig)
+    return sig.read(node)
+
+
+_OPERANDS = ("_first", "_second", "_third")
+
+
+def _reader(sig: Signature) -> Callable[[Any], Leaves]:
+    """Compile the walk over a structure: it is the same for all nodes that have it.
+
+    The text names a node once and each leaf where it hangs, such as
+
+        n1 = n0._first
+        n0._found = found = ((n1._first.token, n1._second.token,), (n0._second,))
+        return found
+    """
+    lines: list[str] = []
+    tokens: list[str] = []
+    scalars: list[str] = []
+    stack = [(sig, "n0")]
+    names = itertools.count(1)
+    while stack:
+        part, place = stack.pop()
+        if part is SCALAR:
+            scalars.append(place)
+        elif part.op is None:
+            tokens.append(f"{place}.token")
+        elif not part.args:
+            tokens.append(f"{place}.tokens[0]")
+        else:
+            name = place if place == "n0" else f"n{next(names)}"
+            if name != place:
+                lines.append(f"{name} = {place}")
+            below = [(a, f"{name}.{at}") for a, at in zip(part.args, _OPERANDS, strict=False)]
+            stack.extend(reversed(below))
+    first, second = ("".join(f"{at}, " for at in places) for places in (tokens, scalars))
+    lines += [f"n0._found = found = (({first}), ({second}))", "return found"]
+    scope: dict[str, Any] = {}
+    exec("def read(n0):\n " + "\n ".join(lines), scope)  # names above are all that is in it
+    read: Callable[[Any], Leaves] = scope["read"]
+    return read
+
+
+SCALAR = Signature(None, (), {}, (1, 1), None, None)
+
+
+def infer(op: Op, args: tuple[Signature, ...], params: dict[str, Any]) -> Signature:
+    """Check an application and derive its signature.
+
+    Raises:
+        BackendMismatchError, ShapeError, DtypeError: naming the op and what does not fit.
+    """
+    backend = None
+    for arg in args:
+        if arg.backend is None or arg.backend is backend:
+            continue
+        if backend is not None:
+            raise BackendMismatchError(
+                f"{op.name}: operands live on {backend} and on {arg.backend}; move one of them "
+                "first, for example be.array(t)"
+            )
+        backend = arg.backend
+    sizes = [(a.shape, a.wild) for a in args]
+    check_sizes(op, sizes, params)
+    shape = infer_shape(op, [a.shape for a in args], params)
+    dtype = infer_dtype(op, [a.dtype for a in args], params)
+    wild = infer_wild(op, sizes, shape, params)
+    return Signature(op, args, params, shape, dtype, backend, wild)

@@ -1,0 +1,3 @@
+"""tensor."""
+
+from neonport.tensor.tensor import Tensor as Tensor

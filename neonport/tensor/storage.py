@@ -1,0 +1,94 @@
+"""A block of memory of one backend, shared by all tensors that view it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from neonport.optree.signature import fresh_token
+from neonport.shape import Shape, layouts_overlap, span
+
+Layout = tuple[Shape, Shape, int]
+
+
+class Storage:
+    """Memory that tensors view.
+
+    Args:
+        native: what the backend needs to find the memory (an ndarray, a buffer object, ...).
+        nbytes: size in bytes.
+        space: hashable name of the address space; addresses compare only within one.
+        address: position of the first byte in that space.
+        readonly: whether writes are refused.
+        owner: whatever must stay alive as long as the memory is used.
+
+    Attributes:
+        bound: statements bound to this memory, by key, and where they are kept.
+        attached: objects that live as long as this memory, by key.
+        serial: grows from one block to the next.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_tokens",
+        "address",
+        "attached",
+        "bound",
+        "native",
+        "nbytes",
+        "owner",
+        "readonly",
+        "serial",
+        "space",
+    )
+
+    def __init__(
+        self,
+        native: Any,
+        nbytes: int,
+        space: Any,
+        address: int,
+        readonly: bool = False,
+        owner: Any = None,
+    ) -> None:
+        self.native = native
+        self.nbytes = nbytes
+        self.space = space
+        self.address = address
+        self.readonly = readonly
+        self.owner = owner
+        self._tokens: dict[Any, int] = {}
+        self.attached: dict[Any, Any] = {}
+        self.bound: dict[Any, dict[Any, Any]] = {}
+        self.serial = fresh_token()
+
+    def __del__(self) -> None:
+        # a bound statement may hold views of the memory: without tensors nobody can run it again
+        for key, kept in self.bound.items():
+            kept.pop(key, None)
+
+    def token(self, dtype: np.dtype, layout: Layout) -> int:
+        """Identity of a view: equal views of this storage have equal tokens, no others ever do."""
+        key = (dtype, layout)
+        found = self._tokens.get(key)
+        if found is None:
+            found = self._tokens[key] = fresh_token()
+        return found
+
+
+def byte_range(storage: Storage, dtype: np.dtype, layout: Layout) -> tuple[int, int]:
+    """Half-open range of addresses that a view touches."""
+    low, high = span(*layout)
+    return storage.address + low * dtype.itemsize, storage.address + high * dtype.itemsize
+
+
+def views_overlap(a: Any, b: Any) -> bool:
+    """Whether two tensors share memory; exact for slices of one array, else by bounds."""
+    if a.storage.space != b.storage.space:
+        return False
+    if a.storage is b.storage and a.dtype.itemsize == b.dtype.itemsize:
+        return layouts_overlap(a.layout, b.layout)
+    (low_a, high_a) = byte_range(a.storage, a.dtype, a.layout)
+    (low_b, high_b) = byte_range(b.storage, b.dtype, b.layout)
+    return low_a < high_b and low_b < high_a and low_a < high_a and low_b < high_b

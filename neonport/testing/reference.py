@@ -1,0 +1,137 @@
+"""A tiny interpreter of op-trees on host arrays, independent of every backend.
+
+It knows the op table and nothing else: no views, no storage, no code of a backend. Values are wide
+(float64 for float32, long double for float64), so that its own rounding does not count.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from neonport.ops.inference import POSITIONS
+from neonport.ops.table import OPS
+from neonport.optree.node import OpTreeNode
+from neonport.testing.tolerances import TINY, Allowance, allowance
+
+Array = npt.NDArray[Any]
+
+WIDE: dict[np.dtype, np.dtype] = {
+    np.dtype("float32"): np.dtype("float64"),
+    np.dtype("float64"): np.dtype("longdouble"),
+}
+FLOAT32, FLOAT64 = np.dtype("float32"), np.dtype("float64")
+
+
+def compute_of(dtypes: list[np.dtype]) -> np.dtype:
+    """The rule of the documentation: float64 if any operand is, else float32."""
+    return FLOAT64 if FLOAT64 in dtypes else FLOAT32
+
+
+class Interpreter:
+    """Evaluates trees.
+
+    Args:
+        values: id of each tensor -> its contents, in the tensor's dtype.
+        shape: of the assignment target, for sizes that a tree leaves open.
+        noise: None, or a generator: every op's result is then moved by up to its allowance, which
+            shows how errors of the ops below add up in the result.
+        flush: whether subnormal operands count as zero.
+    """
+
+    def __init__(
+        self,
+        values: dict[int, Array],
+        shape: tuple[int, ...],
+        noise: np.random.RandomState | None = None,
+        flush: bool = False,
+    ) -> None:
+        self.values = values
+        self.shape = shape
+        self.noise = noise
+        self.flush = flush
+        self.done: dict[int, tuple[Array, np.dtype]] = {}
+        self.allowed: dict[int, Allowance] = {}
+
+    def run(self, root: Any) -> tuple[Array, np.dtype]:
+        """Value of a tree, tensor or number in its wide dtype, and the dtype it is computed in."""
+        with np.errstate(all="ignore"):
+            return self._value(root, self.shape)
+
+    def _value(self, x: Any, shape: tuple[int, ...]) -> tuple[Array, np.dtype]:
+        if not hasattr(x, "sig"):
+            return np.full((1, 1), x, np.float64), FLOAT32
+        if isinstance(x, OpTreeNode):
+            if id(x) not in self.done:
+                self.done[id(x)] = self._node(x, shape)
+            return self.done[id(x)]
+        stored = self.values[id(x)]
+        return stored, stored.dtype
+
+    def _node(self, node: OpTreeNode, shape: tuple[int, ...]) -> tuple[Array, np.dtype]:
+        op, params = OPS[node.op], dict(node.params)
+        below = _shape_below(node, shape)
+        found = [self._value(a, below) for a in node.args]
+        letters = op.reads[: len(found)]
+        compute = compute_of(
+            [
+                dtype
+                for (_, dtype), a, letter in zip(found, node.args, letters, strict=True)
+                if letter == "v" and hasattr(a, "sig")
+            ]
+        )
+        args = [
+            self._read(v, letter, compute, isinstance(a, OpTreeNode))
+            for (v, _), a, letter in zip(found, node.args, letters, strict=True)
+        ]
+        if node.op == "onehot":
+            params["shape"] = _onehot_shape(args[0], params.pop("classes"), params["axis"], shape)
+        want = np.asarray(op.numpy(*args, **params))
+        limit = self.allowed[id(node)] = allowance(node.op, args, node.params, want, compute)
+        if node.op in POSITIONS:
+            return want, np.dtype("int32")
+        want = want.astype(WIDE[compute])
+        if self.noise is not None:
+            moved = want + limit.absolute * self.noise.uniform(-1.0, 1.0, want.shape)
+            want = np.where(np.isfinite(moved), moved, want)
+        return _overflow(want, compute), compute
+
+    def _read(self, value: Array, letter: str, compute: np.dtype, computed: bool) -> Array:
+        """An operand as the op table says: a value, an index or a coordinate."""
+        if letter == "v":
+            return self._operand(value, compute, computed)
+        return value if letter == "i" else value.astype(np.float32)
+
+    def _operand(self, value: Array, compute: np.dtype, computed: bool) -> Array:
+        """A value as an op of dtype `compute` reads it, in the wide dtype."""
+        # what is read from memory, and a number, is rounded to the compute dtype first
+        wide = (value if computed else value.astype(compute)).astype(WIDE[compute])
+        if self.flush:
+            wide = np.where(np.abs(wide) < TINY[compute], np.copysign(0.0, wide), wide)
+        return wide
+
+
+def _overflow(want: Array, compute: np.dtype) -> Array:
+    """What is too large for the compute dtype is infinite."""
+    return np.where(np.abs(want) > np.finfo(compute).max, np.copysign(np.inf, want), want)
+
+
+def _shape_below(node: OpTreeNode, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The size that an open operand has, given the size of the node."""
+    if not node.sig.open:
+        return ()  # nobody below will ask
+    if node.op == "transpose":
+        perm = node.params["perm"]
+        return tuple(shape[perm.index(a)] for a in range(len(perm)))
+    return tuple(np.broadcast_shapes(node.shape, shape))
+
+
+def _onehot_shape(
+    indices: Array, classes: int | None, axis: int, shape: tuple[int, ...]
+) -> tuple[int, int]:
+    n = prod(indices.shape)
+    size = shape[len(shape) - 2 + axis] if classes is None else classes
+    return (size, n) if axis == 0 else (n, size)

@@ -1,0 +1,42 @@
+"""Fixtures of the matrix product: each engine by itself, a cache of its own."""
+
+from __future__ import annotations
+
+import pytest
+
+from neonport.backends.host.blas import choice as blas_choice
+from neonport.backends.host.blas import gemm as blas
+from neonport.backends.host.blas import state as blas_state
+from neonport.backends.host.blas.engines import NumpyEngine, OpenBlasEngine
+from neonport.backends.host.blas.openblas import find_library, load_openblas
+
+
+@pytest.fixture(scope="session")
+def openblas():
+    """The private OpenBLAS, loaded once for all tests."""
+    path = find_library()
+    if path is None:
+        pytest.skip("the wheel scipy-openblas32 is not installed")
+    return load_openblas(path, None)
+
+
+@pytest.fixture
+def fresh(monkeypatch, tmp_path):
+    """A process that has computed no product, on a machine that was never measured."""
+    monkeypatch.setenv("NEONPORT_CACHE_DIR", str(tmp_path))
+    monkeypatch.delenv("NEONPORT_BLAS", raising=False)
+    monkeypatch.setattr(blas_state, "_state", blas_state._State())
+    monkeypatch.setattr(blas, "_plans", {})
+    return blas_state._state
+
+
+@pytest.fixture(params=["openblas", "numpy"])
+def engine(request, fresh):
+    """Every product of the test goes through this engine."""
+    if request.param == "openblas":
+        fresh.engine = OpenBlasEngine(request.getfixturevalue("openblas"))
+    else:
+        fresh.engine = NumpyEngine()
+    fresh.choice = blas_choice.Choice(request.param, reason="forced")
+    fresh.settled = True
+    return fresh.engine

@@ -1,0 +1,116 @@
+"""Every CUDA C++ text compiles to machine code with NVIDIA's compiler, which needs no GPU.
+
+The texts: every kernel that the conformance suite and the tests of the layers run, rendered as the
+cuda backend renders them; statements that reach every form of a kernel; hand-written kernels.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from neonport.backends import gen_backend
+from neonport.backends.gpu.all_variants import hand_written
+from neonport.compiler.codegen.gpu.dialects import cuda_dialect
+from tests.compiler.codegen import nvrtc
+from tests.compiler.codegen.render_trees import TREES, WIDE
+
+pytestmark = pytest.mark.nvrtc
+ROOT = Path(__file__).parents[3]
+RUN = ["tests/testing/test_suite.py", "tests/layers", "tests/optimizers"]
+OPTIONS = cuda_dialect().options
+
+
+def run_by_tests(folder: Path) -> dict[str, str]:
+    """Texts of the kernels that tests run on the cpu backend, by name."""
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--cuda-texts", str(folder)]
+    done = subprocess.run([*command, *RUN], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-3000:]
+    return {f"of a test, {path.stem}": path.read_text() for path in folder.glob("*.cu")}
+
+
+def rendered() -> dict[str, str]:
+    """Texts of statements that reach every form of a kernel, by name."""
+    null = gen_backend("null", batch_size=4)
+    try:
+        return {
+            f"{name}, kernel {i}": text
+            for name, make in {**TREES, **WIDE}.items()
+            for i, text in enumerate(null.render(make(null), "cuda"))
+        }
+    finally:
+        null.cleanup_backend()
+
+
+@pytest.fixture(scope="module")
+def texts(tmp_path_factory):
+    by_hand = dict(hand_written(cuda_dialect()))
+    named = {**run_by_tests(tmp_path_factory.mktemp("texts")), **rendered(), **by_hand}
+    found = {text: name for name, text in named.items()}
+    assert len(found) > 2000
+    return {name: text for text, name in found.items()}
+
+
+@pytest.mark.parametrize("arch", nvrtc.TARGETS)
+def test_every_text_compiles(texts, arch, capsys):
+    found = nvrtc.complaints(texts, arch, OPTIONS)
+    assert not found, f"{len(found)} of {len(texts)} texts for sm_{arch}: {found[0]}"
+    with capsys.disabled():
+        print(f" {len(texts)} kernels ", end="", flush=True)
+
+
+@pytest.mark.parametrize("arch", nvrtc.TARGETS)
+def test_the_text_at_fault_is_named(arch):
+    some = dict(list(rendered().items())[:20])
+    name = list(some)[3]
+    some[name] = some[name].replace("neo_int p0", "neo_nonsense p0")
+    (found,) = nvrtc.complaints(some, arch, OPTIONS)
+    assert found.startswith(f"{name}: ")
+    assert "undefined" in found
+
+
+def text_of(before: str, value: str) -> str:
+    """A text with one kernel."""
+    kernel = f"KERNEL void neo_main(int *x) {{ x[0] = {value}; }}"
+    return "\n".join([cuda_dialect().prelude, before, kernel])
+
+
+def test_a_text_does_not_see_its_neighbours():
+    first = text_of("#define THREE 3\nNEO_FN int three() { return THREE; }", "three()")
+    for word in ("three()", "THREE"):
+        found = nvrtc.complaints({"a": first, "b": text_of("", word)}, 80, OPTIONS)
+        assert [words.partition(":")[0] for words in found] == ["b"]
+    assert not nvrtc.complaints({"a": first, "b": first}, 80, OPTIONS)
+
+
+def test_every_kernel_is_in_the_machine_code():
+    nothing = text_of("", "1").replace("KERNEL void", "NEO_FN void")
+    (found,) = nvrtc.complaints({"nothing": nothing}, 80, OPTIONS)
+    assert "not in the machine code" in found
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "died with status -11"),
+        ("import time; time.sleep(60)", "no answer in 0.5 s"),
+    ],
+)
+def test_a_compiler_that_dies_costs_one_text(tmp_path, monkeypatch, fault, words):
+    """A compiler that cannot bear one text, and takes all others."""
+    worker = tmp_path / "worker.py"
+    worker.write_text(
+        "import sys\nfor line in sys.stdin:\n"
+        f"    if 'deadly' in line: {fault}\n"
+        "    print('\"\"', flush=True)\n"
+    )
+    monkeypatch.setattr(nvrtc, "WORKER", worker)
+    monkeypatch.setattr(nvrtc, "LIMIT", 0.5)
+    texts = {f"text {i:03}": f"{cuda_dialect().prelude}// {i}" for i in range(100)}
+    texts["text 050"] += " deadly"
+    (found,) = nvrtc.complaints(texts, 80, OPTIONS)
+    assert found.startswith("text 050: ")
+    assert words in found

@@ -1,0 +1,232 @@
+"""Files that are not what they should be give a CheckpointError that says what was found."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import pickle
+import re
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from neonport.errors import CheckpointError
+from neonport.io import checkpoint
+
+VALUE = {
+    "epoch_index": 3,
+    "rng_state": ("MT19937", np.arange(7, dtype=np.uint32), 5),
+    "model": {"layers": [{"W": np.arange(12.0).reshape(3, 4), "n": None}]},
+}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "c.prm"
+    checkpoint.save(VALUE, path)
+    return path
+
+
+def header_end(data: bytes) -> int:
+    return 8 + int.from_bytes(data[:8], "little")
+
+
+def test_truncation_anywhere_is_noticed(path: Path) -> None:
+    data = path.read_bytes()
+    for length in range(len(data)):
+        path.write_bytes(data[:length])
+        with pytest.raises(CheckpointError, match=re.escape(repr(str(path)))):
+            checkpoint.load(path)
+
+
+def test_appended_bytes_are_noticed(path: Path) -> None:
+    data = path.read_bytes()
+    for extra in (b"\0", b"x" * 100, data):
+        path.write_bytes(data + extra)
+        with pytest.raises(CheckpointError):
+            checkpoint.load(path)
+
+
+def test_no_flipped_bit_gives_other_contents(path: Path) -> None:
+    data = path.read_bytes()
+    silent = 0
+    for place in range(len(data)):
+        for bit in range(8):
+            damaged = bytearray(data)
+            damaged[place] ^= 1 << bit
+            path.write_bytes(damaged)
+            try:
+                loaded = checkpoint.load(path)
+            except CheckpointError:
+                continue
+            silent += 1
+            assert repr(loaded) == repr(VALUE), (place, bit)
+    assert silent < 64  # spaces of the header's padding may become other white space
+
+
+def test_zeroed_blocks_are_noticed(path: Path) -> None:
+    data = path.read_bytes()
+    for start in range(0, len(data), 32):
+        block = data[start : start + 32]
+        if block.strip(b"\0 "):
+            path.write_bytes(data[:start] + bytes(len(block)) + data[start + 32 :])
+            with pytest.raises(CheckpointError):
+                checkpoint.load(path)
+
+
+def foreign_pickle(path: Path) -> None:
+    path.write_bytes(pickle.dumps({"model": 1}, protocol=2))
+
+
+def foreign_gzip(path: Path) -> None:
+    path.write_bytes(gzip.compress(b"abc"))
+
+
+def foreign_zip(path: Path) -> None:
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("a", "b")
+
+
+def foreign_npy(path: Path) -> None:
+    with open(path, "wb") as file:
+        np.save(file, np.ones(3))
+
+
+def foreign_hdf5(path: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    h5py.File(path, "w").close()
+
+
+def foreign_safetensors(path: Path) -> None:
+    save_file({"w": np.ones(3)}, path, metadata={"format": "pt"})
+
+
+def foreign_text(path: Path) -> None:
+    path.write_text("epochs: 3\nlayers: [] # a good deal longer than a header\n")
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (foreign_pickle, r"Python pickle \(protocol 2\).*neon"),
+        (foreign_gzip, "gzip"),
+        (foreign_zip, "zip archive"),
+        (foreign_npy, ".npy"),
+        (foreign_hdf5, "HDF5"),
+        (foreign_safetensors, "safetensors file, but not a neonport checkpoint"),
+        (foreign_text, "no checkpoint"),
+        (empty, "empty file"),
+    ],
+)
+def test_foreign_files_are_called_by_name(make: Any, words: str, tmp_path: Path) -> None:
+    path = tmp_path / "model.pkl"
+    make(path)
+    with pytest.raises(CheckpointError, match=words) as caught:
+        checkpoint.load(path)
+    assert "model.pkl" in str(caught.value)
+    assert not checkpoint.is_checkpoint(path)
+
+
+def test_missing_file_and_folder(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"no\.prm' does not exist; give"):
+        checkpoint.load(tmp_path / "no.prm")
+    with pytest.raises(CheckpointError, match="is a folder"):
+        checkpoint.load(tmp_path)
+    assert not checkpoint.is_checkpoint(tmp_path / "no.prm")
+
+
+def test_unreadable_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: Any, **kwargs: Any) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(checkpoint, "safe_open", refuse)
+    with pytest.raises(CheckpointError, match="Permission denied"):
+        checkpoint.load(path)
+
+
+def rewrite(path: Path, **metadata: Any) -> None:
+    """Replace metadata and repair the header's length."""
+    data = path.read_bytes()
+    header = json.loads(data[8 : header_end(data)])
+    header["__metadata__"].update(metadata)
+    text = json.dumps({k: v for k, v in header.items() if v is not None}).encode()
+    text += b" " * (-len(text) % 8)
+    path.write_bytes(len(text).to_bytes(8, "little") + text + data[header_end(data) :])
+
+
+@pytest.mark.parametrize("change", [{"dtype": "I64"}, {"shape": [4, 3]}])
+def test_a_header_that_reads_the_bytes_differently_is_noticed(path: Path, change: Any) -> None:
+    data = path.read_bytes()
+    header = json.loads(data[8 : header_end(data)])
+    header["model/layers/0/W"].update(change)
+    text = json.dumps(header).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text + data[header_end(data) :])
+    with pytest.raises(CheckpointError, match="checksum"):
+        checkpoint.load(path)
+
+
+@pytest.mark.parametrize("version", ["2", "0", "", "1.5", "x"])
+def test_other_versions_are_refused(path: Path, version: str) -> None:
+    assert checkpoint.is_checkpoint(path)
+    rewrite(path, version=version)
+    with pytest.raises(CheckpointError, match=f"version '{version}', this release reads 1"):
+        checkpoint.load(path)
+
+
+def resign(path: Path, structure: str) -> None:
+    """Write a structure with a checksum that fits, as an attacker can."""
+    _, arrays = checkpoint.encode(VALUE)
+    rewrite(path, structure=structure, sha256=checkpoint._digest(structure, arrays))
+
+
+@pytest.mark.parametrize(
+    "structure",
+    [
+        "not json",
+        "[" * 100_000,
+        '{"$": "exec", "value": "1"}',
+        '{"$": ["array"]}',
+        '{"$": "array"}',
+        '{"$": "array", "name": "nowhere"}',
+        '{"$": "array", "name": "rng_state/1", "dtype": "|O8", "shape": [1]}',
+        '{"$": "array", "name": "rng_state/1", "dtype": "u1,u1", "shape": [14]}',
+        '{"$": "array", "name": "rng_state/1", "dtype": "<f8", "shape": [9999999]}',
+        '{"$": "dict", "items": [[[], 1]]}',
+        '{"$": "float", "value": "1.0"}',
+        '{"$": "bytes", "value": "\\u20ac"}',
+    ],
+)
+def test_hostile_structures_are_refused(path: Path, structure: str) -> None:
+    resign(path, structure)
+    with pytest.raises(CheckpointError, match="cannot be rebuilt"):
+        checkpoint.load(path)
+
+
+def test_header_that_claims_gigabytes_is_refused(path: Path) -> None:
+    data = path.read_bytes()
+    path.write_bytes((1 << 62).to_bytes(8, "little") + data[8:])
+    with pytest.raises(CheckpointError):
+        checkpoint.load(path)
+
+
+def test_tensors_are_readable_by_other_tools(path: Path) -> None:
+    from safetensors.numpy import load_file
+
+    tensors = load_file(path)
+    np.testing.assert_array_equal(tensors["model/layers/0/W"], VALUE["model"]["layers"][0]["W"])
+
+
+def test_bytes_paths_and_relative_paths(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(path.parent)
+    assert checkpoint.load(b"c.prm")["epoch_index"] == 3
+    checkpoint.save(1, os.fsencode("d.prm"))
+    assert checkpoint.load("d.prm") == 1

@@ -1,0 +1,160 @@
+"""Backends with one fault each: the suite must see it, and say where."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from neonport.backends.cpu.device import CPUBackend
+from neonport.conversion import cast
+from neonport.engine.evaluator import evaluate
+from neonport.optree.node import OpTreeNode
+from neonport.testing import conformance
+
+
+class Evaluator(CPUBackend):
+    """The cpu backend without compiled code."""
+
+    def run(self, pairs):
+        self.interpret(pairs)
+
+
+def after(op: str, change: Any) -> type:
+    """A backend that changes the stored result of an op: `change(result, operands)`."""
+
+    class Faulty(Evaluator):
+        def interpret(self, pairs):
+            operands = [
+                [a.get() if hasattr(a, "get") else a for a in tree.args]
+                if isinstance(tree, OpTreeNode)
+                else []
+                for _, tree in pairs
+            ]
+            super().interpret(pairs)
+            for (target, tree), values in zip(pairs, operands, strict=True):
+                if isinstance(tree, OpTreeNode) and tree.op == op and target.size:
+                    with np.errstate(all="ignore"):
+                        target.native[...] = change(target.native, tree, *values)
+
+    return Faulty
+
+
+def last_tie(result, tree, x):
+    axes = tree.params["axes"]
+    if len(axes) != 1:
+        return result
+    flipped = np.flip(x, axes[0])
+    return x.shape[axes[0]] - 1 - np.expand_dims(flipped.argmax(axes[0]), axes[0])
+
+
+def one_pass(result, tree, x):
+    axes, x = tree.params["axes"], x.astype(np.float32)
+    mean = x.mean(axis=axes, keepdims=True)
+    return (x * x).mean(axis=axes, keepdims=True) - mean * mean
+
+
+class InOrder(Evaluator):
+    """Stores the first result before the second operand is read."""
+
+    def interpret(self, pairs):
+        for pair in pairs:
+            super().interpret([pair])
+
+
+class Truncating(Evaluator):
+    def interpret(self, pairs):
+        values = [evaluate(v, t.shape, self.draw_uniform) for t, v in pairs]
+        for (target, _), value in zip(pairs, values, strict=True):
+            whole = np.trunc(value) if target.dtype.kind in "iu" else value
+            target.native[...] = cast(whole, target.dtype)
+
+
+class Wrapping(Evaluator):
+    def interpret(self, pairs):
+        values = [evaluate(v, t.shape, self.draw_uniform) for t, v in pairs]
+        for (target, _), value in zip(pairs, values, strict=True):
+            with np.errstate(all="ignore"):
+                target.native[...] = np.rint(value.astype(np.float64)).astype(target.dtype)
+
+
+class Spilling(Evaluator):
+    """Writes the whole buffer that the target is a view of."""
+
+    def interpret(self, pairs):
+        super().interpret(pairs)
+        for target, _ in pairs:
+            if target.base is not None and target.size:
+                kept = target.get()
+                target._original_base.native[...] = 1
+                target.native[...] = kept
+
+
+class OtherNumbers(Evaluator):
+    def draw_uniform(self, count):
+        self.philox.reserve(4)
+        return super().draw_uniform(count)
+
+
+class ReadsTheOutput(Evaluator):
+    def bind_matmul(self, a, b, c, alpha, beta):
+        def call():
+            c.native[...] = alpha * (a.native @ b.native) + beta * c.native
+
+        return call
+
+
+class NoAlpha(Evaluator):
+    def bind_matmul(self, a, b, c, alpha, beta):
+        return super().bind_matmul(a, b, c, 1.0, beta)
+
+
+class Raises(Evaluator):
+    def interpret(self, pairs):
+        if any(isinstance(v, OpTreeNode) and v.op == "tanh" for _, v in pairs):
+            raise NotImplementedError("tanh is not supported on this device")
+        super().interpret(pairs)
+
+
+FAULTS = {
+    "a little off": ("exp", after("exp", lambda r, t, x: r * (1 + 1e-5)), "elements"),
+    "float16 arithmetic": ("add", after("add", lambda r, t, a, b: np.float16(r)), "float32"),
+    "fast reciprocal": ("div", after("div", lambda r, t, a, b: r * (1 + 2e-6)), "elements"),
+    "nan is lost": ("max", after("max", lambda r, t, x: np.nan_to_num(r)), "nan"),
+    "nan compares": ("lt", after("lt", lambda r, t, a, b: r + np.isnan(a + b)), "elements"),
+    "last tie": ("argmax", after("argmax", last_tie), "elements"),
+    "variance in one pass": ("var", after("var", one_pass), "elements"),
+    "ties away from zero": ("rint", after("rint", lambda r, t, x: np.floor(x + 0.5)), "elements"),
+    "wrong sign of 0 ** odd": ("pow", after("pow", lambda r, t, a, b: np.abs(r)), "elements"),
+    "one store before the next read": ("assign", InOrder, "elements"),
+    "truncating stores": ("store", Truncating, "elements"),
+    "wrapping stores": ("store", Wrapping, "elements"),
+    "writes outside of views": ("add", Spilling, "outside of the target"),
+    "other random numbers": ("rand", OtherNumbers, "elements"),
+    "reads an output that beta = 0 hides": ("compound_dot", ReadsTheOutput, "elements"),
+    "forgets alpha": ("compound_dot", NoAlpha, "elements"),
+    "raises": ("tanh", Raises, "raised NotImplementedError: tanh is not supported"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_fault_is_found(fault):
+    op, backend, words = FAULTS[fault]
+    failed = [r for r in conformance.run(backend(rng_seed=0), only=[op]) if not r.passed]
+    assert failed
+    assert all(r.op == op for r in failed)
+    assert any(words in r.message for r in failed), failed[0].message
+
+
+@pytest.mark.parametrize("op", sorted({op for op, _, _ in FAULTS.values()}))
+def test_without_a_fault_nothing_is_found(op):
+    results = list(conformance.run(Evaluator(rng_seed=0), only=[op]))
+    assert results
+    assert not [r for r in results if not r.passed]
+
+
+def test_one_fault_does_not_fail_other_ops():
+    results = list(conformance.run(Raises(rng_seed=0), only=["sig", "tanh"]))
+    assert {r.op for r in results if not r.passed} == {"tanh"}
+    assert all(r.max_error is None for r in results if r.message.startswith("raised"))
