@@ -10,8 +10,8 @@ import pytest
 
 # these need CuPy, real or emulated; `tox -e cuda-emulated` brings the latter
 collect_ignore = [] if find_spec("cupy") else [
-    "test_exchange.py", "test_gpu_check.py", "test_graphs.py", "test_memory.py",
-    "test_products.py", "test_programs.py", "test_streams.py",
+    "test_dlpack.py", "test_gpu_check.py", "test_graphs.py", "test_memory.py",
+    "test_cublas.py", "test_programs.py", "test_streams.py",
 ]  # fmt: skip
 
 
