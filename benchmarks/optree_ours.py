@@ -59,7 +59,7 @@ class Ours:
 
     def overhead(self) -> dict[str, float]:
         """Microseconds at this size: building the tree and running; bound; only building."""
-        statement = self.be.bind(self.pairs())
+        statement = self.be.executor.bind(self.pairs())
         return {
             "warm": _microseconds(self.job().run, self.be.synchronize),
             "bound": _microseconds(statement.run, self.be.synchronize),

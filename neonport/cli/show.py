@@ -128,7 +128,7 @@ class Recorder:
         """See a statement."""
         from neonport.compiler.explain.explanation import explain
 
-        render = (self.renderer or backend).render_kernel if self.source else None
+        render = (self.renderer or backend).device.render_kernel if self.source else None
         explanation = explain(pairs, backend, render)
         text = str(explanation)
         self.found.setdefault(text, explanation)

@@ -1,110 +1,105 @@
-"""The backend contract: what a backend must give, and assignment, which all else goes through."""
+"""`Device`: what the author of a backend writes.
+
+A device has memory, copies, kernels, a matrix product and DLPack. What users call stands in
+`neonport.backends.backend.Backend`, which *has* a device; a new backend is a subclass of `Device`
+and three lines:
+
+    class NpuBackend(Backend):
+        backend_name = "npu"
+        device_class = NpuDevice
+"""
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 
-from neonport.conversion import cast, host_numbers
-from neonport.dtypes import FLOAT32, as_dtype
-from neonport.engine.tracing import Tracer, observers
-from neonport.errors import (
-    AliasError,
-    BackendMismatchError,
-    ClosedBackendError,
-    ConfigurationError,
-    DtypeError,
-    ShapeError,
-)
-from neonport.optree.node import Expression, OpTreeNode, as_operand, resolve_wild
-from neonport.optree.signature import SCALAR, Signature
-from neonport.plugins.info import ProbeResult
-from neonport.shape import Shape, broadcast_shapes
-from neonport.tensor.storage import Layout, Storage, views_overlap
+from neonport.compiler.loop_nest import BoundKernel
+from neonport.engine.owner import Runner
+from neonport.engine.recording import Recorder, bound_calls
+from neonport.errors import CompileError, ConfigurationError
+from neonport.plugins.info import ProbeResult as ProbeResult
+from neonport.shape import Shape
+from neonport.tensor.storage import Layout, Storage
 from neonport.tensor.tensor import Tensor
 
-if TYPE_CHECKING:
-    from neonport.engine.recording import Recorder
-
-MAX_BOUND = 16384  # bound statements kept; a miss costs microseconds, so clearing is harmless
+Bound = Callable[[], None]
+Place = tuple[Storage, int]
 
 
-class Contract(ABC):
-    """What a backend must give (abstract), and assignment on top of it.
+class Launch(Protocol):
+    """A kernel bound to memory."""
 
-    Args:
-        rng_seed: seed of the host and the device generator; None seeds from the system.
-        default_dtype: float dtype of new tensors.
-        stochastic_round: default `rounding` of new tensors on devices that have it.
-        device_id: which device.
-        num_devices: accepted for neon.
-        compat_mode: None or "caffe" (pooling sizes, dropout scaling).
-        deterministic: accepted for neon; every backend is deterministic.
+    def __call__(self) -> None:
+        """Run it."""
+
+    def set_numbers(self, numbers: Sequence[float]) -> None:
+        """Replace the number arguments."""
+
+    def set_rands(self, sources: Sequence[tuple[int, int]]) -> None:
+        """Replace key and offset of each random source."""
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a device can do.
 
     Attributes:
-        bsz: batch size, read at call time.
-        bound: statements that are ready to run, by target, structure and operands.
-        closed: whether `cleanup_backend` was called.
+        dtypes: names of the float types that it stores.
+        device_type: neon's number: 0 for the host, 1 for a device with memory of its own.
+        host_memory: whether `view` gives NumPy arrays over the live memory at any time.
+        pinned_memory: whether copies to the device want page-locked host memory.
+        runs: whether kernels are executed; the `null` backend only renders them.
     """
 
-    backend_name: ClassVar[str] = ""
-    # protocol version this contract speaks: (major, minor)
-    protocol: ClassVar[tuple[int, int]] = (1, 0)
-    # float types that the device stores; one that has bfloat16 too says so (dtypes.FLOAT_NAMES)
-    default_dtypes: ClassVar[tuple[str, ...]] = ("float16", "float32", "float64")
-    device_type: ClassVar[int] = 1
-    use_pinned_mem: ClassVar[bool] = False
-    # what `data` of a DLPack capsule is: "pointer", or the kind of handle
+    dtypes: tuple[str, ...] = ("float16", "float32", "float64")
+    device_type: int = 1
+    host_memory: bool = False
+    pinned_memory: bool = False
+    runs: bool = True
+
+
+class Device(ABC):
+    """Memory, copies, kernels, matrix products and DLPack of one device.
+
+    Args:
+        device_id: which device of its kind.
+
+    Attributes:
+        capabilities: what it can do; a class attribute, or set by `__init__`.
+        executor: runs statements on this device; set when the backend is made.
+        dlpack_data: what `data` of a DLPack capsule is: "pointer", or the kind of handle.
+    """
+
+    capabilities: Capabilities = Capabilities()
+    executor: Runner
     dlpack_data: str = "pointer"
-    _min_dims: ClassVar[int] = 2
 
-    def __init__(
-        self,
-        rng_seed: int | None = None,
-        default_dtype: Any = FLOAT32,
-        stochastic_round: bool | int = False,
-        device_id: int = 0,
-        num_devices: int | None = None,
-        compat_mode: str | None = None,
-        deterministic: bool | None = None,
-    ) -> None:
-        self.default_dtype = as_dtype(default_dtype)
-        if self.default_dtype.name not in self.default_dtypes:
-            raise ConfigurationError(
-                f"{self.backend_name}: datatype {self.default_dtype} cannot be the default; use "
-                f"one of {', '.join(self.default_dtypes)}"
-            )
-        if compat_mode not in (None, "neon", "caffe"):
-            raise ConfigurationError(f"compat_mode {compat_mode!r} is unknown; use None or 'caffe'")
-        self.compat_mode = compat_mode
-        self.stochastic_round = stochastic_round
+    def __init__(self, device_id: int = 0) -> None:
         self.device_id = device_id
-        self.num_devices = num_devices
-        self.bsz: int = None  # type: ignore[assignment]
-        self.batch_size: int | None = None
-        self.closed = False
-        self.recorder: Recorder | None = None
-        self.tracer = Tracer()
-        self.bound: dict[Any, Callable[..., Any]] = {}
-        self._leaf_signatures: dict[tuple[np.dtype, Shape], Signature] = {}
 
-    # ---- the contract ------------------------------------------------------------------------
+    def __str__(self) -> str:
+        return str(self.executor.owner)
+
+    # ---- what every device gives -------------------------------------------------------------
 
     @classmethod
+    @abstractmethod
     def probe(cls) -> ProbeResult:
-        """Say whether this backend can be used here, without raising."""
-        return ProbeResult("ready")
+        """Say whether this kind of device can be used here, without raising."""
 
     @abstractmethod
     def allocate(self, nbytes: int) -> Storage:
-        """Zero-filled memory; OutOfDeviceMemory when there is no room."""
+        """Zero-filled memory; `OutOfDeviceMemory` when there is no room."""
 
     @abstractmethod
     def view(self, storage: Storage, dtype: np.dtype, layout: Layout) -> Any:
-        """The backend's own array object for a layout (strides and offset in elements)."""
+        """The device's own array object for a layout (strides and offset in elements)."""
 
     @abstractmethod
     def copy_in(self, target: Tensor, values: np.ndarray) -> None:
@@ -115,213 +110,110 @@ class Contract(ABC):
         """Wait for pending work and return a new host array."""
 
     @abstractmethod
-    def run(self, pairs: list[tuple[Tensor, Any]]) -> None:
-        """Evaluate checked (target, operand) pairs: all operands first, then all stores."""
-
-    @abstractmethod
-    def bind_matmul(
-        self, a: Tensor, b: Tensor, c: Tensor, alpha: float, beta: float
-    ) -> Callable[[], None]:
-        """A call that does c = alpha * a @ b + beta * c; with beta == 0 c is not read."""
-
-    @abstractmethod
     def synchronize(self) -> None:
         """Wait until all work given to the device is done."""
 
     @abstractmethod
-    def dlpack_device(self) -> tuple[int, int]:
-        """DLPack device type and ordinal of this backend's memory."""
+    def bind_kernel(self, kernel: BoundKernel, places: Sequence[Place | None]) -> Launch:
+        """Compile a kernel (or find it compiled) and bind it to memory.
 
-    def dlpack_shares(self, device: tuple[int, int]) -> bool:
-        """Whether `dlpack_adopt` can use memory on a DLPack device in place."""
-        return device == self.dlpack_device()
+        Args:
+            kernel: what to compute.
+            places: (storage, byte offset) of each access; None where it has no memory. A launch
+                must not keep a `Storage` alive, unless its `space` is "arena".
+
+        Raises:
+            CompileError: with the compiler's words.
+        """
 
     @abstractmethod
-    def dlpack_capsule(
+    def matmul(self, a: Tensor, b: Tensor, c: Tensor, alpha: float, beta: float) -> Bound:
+        """A call that does `c = alpha * a @ b + beta * c`; with `beta == 0` `c` is not read."""
+
+    @abstractmethod
+    def dlpack_device(self) -> tuple[int, int]:
+        """DLPack device type and ordinal of this device's memory."""
+
+    @abstractmethod
+    def dlpack_export(
         self, tensor: Tensor, *, stream: Any, max_version: Any, copy: bool | None
     ) -> Any:
         """A capsule of the tensor on its own device, after pending work was ordered before it."""
 
     @abstractmethod
-    def dlpack_adopt(self, x: Any) -> Tensor:
+    def dlpack_adopt(self, x: Any, **options: Any) -> Tensor:
         """A tensor over the memory of a DLPack producer on the same device."""
 
-    def memory_stats(self) -> dict[str, int]:
-        """Bytes in use and at peak, as far as the backend knows."""
-        return {}
+    # ---- what a device may do better ---------------------------------------------------------
 
-    # ---- life cycle --------------------------------------------------------------------------
+    @property
+    def compiles(self) -> bool:
+        """Whether kernels can be compiled at all; NumPy evaluates statements where they cannot."""
+        return True
 
-    def __str__(self) -> str:
-        return f"{self.backend_name}:{self.device_id}"
+    def give_up_kernels(self, error: CompileError) -> bool:
+        """Whether NumPy takes over after this error; it is raised if not."""
+        return False
 
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self} {self.default_dtype} bsz={self.bsz}>"
+    def prefetch(self, kernels: Sequence[BoundKernel]) -> None:  # noqa: B027
+        """Compile several kernels at the same time, before each of them is bound: a hint."""
 
-    def check_open(self) -> None:
-        """Raise ClosedBackendError after `cleanup_backend`."""
-        if self.closed:
-            raise ClosedBackendError(
-                f"backend {self} has been cleaned up and its tensors with it; make new ones on the "
-                "backend that gen_backend returned last"
-            )
+    def render_kernel(self, kernel: BoundKernel) -> str:
+        """The text of a kernel for `be.explain(source=True)`; "" if there is none."""
+        return ""
 
-    def cleanup_backend(self) -> None:
-        """Release what the backend holds; its tensors raise ClosedBackendError from now on."""
-        self.closed = True
-        self.bound.clear()
-
-    def unrecordable(self, what: str) -> None:
-        """Note that a replay of the step that is being recorded would not do this."""
-        if self.recorder is not None and self.recorder.here:
-            self.recorder.refuse(what)
-
-    def launch(self, call: Callable[[], None]) -> None:
-        """Make a bound call; everything that is no statement is launched here."""
-        call()
-        if self.recorder is not None and self.recorder.here:
-            self.recorder.add(call)
-
-    def number(self, function: Callable[[], float]) -> float:
-        """`function()` as a number of op-trees; a recorded step calls it again at each replay.
-
-        Example:
-            w[:] = w - be.number(lambda: self.learning_rate) * dw
-        """
-        if self.recorder is not None and self.recorder.here:
-            return self.recorder.number(function)
-        return float(function())
-
-    def check_same_backend(self, op: str, tensor: Tensor) -> None:
-        """Raise BackendMismatchError unless the tensor lives here."""
-        if tensor.backend is not self:
-            raise BackendMismatchError(
-                f"{op}: an operand lives on {tensor.backend}, not on {self}; use be.array(t)"
-            )
-
-    def leaf_signature(self, dtype: np.dtype, shape: Shape) -> Signature:
-        """The signature that all tensors of this dtype and shape share."""
-        found = self._leaf_signatures.get((dtype, shape))
-        if found is None:
-            found = Signature(None, (), {}, shape, dtype, self)
-            self._leaf_signatures[dtype, shape] = found
-        return found
-
-    # ---- assignment --------------------------------------------------------------------------
-
-    def assign(self, target: Tensor, value: Any) -> Tensor:
-        """`target[:] = value`: tensor, op-tree and number broadcast, an ndarray must have the size.
-
-        Raises:
-            ShapeError, TypeError, BackendMismatchError, ReadOnlyError: before anything is written.
-        """
-        if not isinstance(value, Expression) and _is_array(value):
-            self.set_host(target, value)
-        else:
-            self.assign_many([(target, value)])
-        return target
-
-    def assign_many(self, pairs: Iterable[tuple[Tensor, Any]]) -> None:
-        """Several assignments at once: every right-hand side is read before any store.
+    def batched_matmul(self, a: Tensor, b: Tensor, c: Tensor) -> Bound:
+        """A call that multiplies the matrices of `a` and `b`, at least one of which has a batch.
 
         Args:
-            pairs: (target, value) with value a tensor, an op-tree or a number.
-
-        Raises:
-            AliasError: two targets share memory.
-            ShapeError, TypeError, BackendMismatchError, ReadOnlyError: before anything is written.
+            a, b: 3-D with the batch in front, or one matrix for all of the batch.
+            c: 3-D for all products, 2-D for their sum.
         """
-        if type(pairs) is not list:
-            pairs = list(pairs)
-        try:
-            key, scalars = statement_key(pairs)
-        except AttributeError:  # not tensors: the checks below say what is wrong
-            bound = None
-        else:
-            # tokens are never given out twice, so a key that is known was checked when it was bound
-            bound = self.bound.get(key)
-        if bound is not None and bound(scalars):
-            return
-        checked = [(target, self._check_pair(target, value)) for target, value in pairs]
-        for i, (target, _) in enumerate(checked):
-            for other, _ in checked[:i]:
-                if views_overlap(target, other):
-                    raise AliasError(
-                        f"assign_many: targets of shapes {other.shape} and {target.shape} share "
-                        "memory; assign one after the other"
-                    )
-        for observe in observers:
-            observe(self, checked)
-        self.run(checked)
+        batch = next(t.shape[0] for t in (a, b) if t.ndim == 3)
+        calls = []
+        for i in range(batch):
+            x, y, z = (t[i] if t.ndim == 3 else t for t in (a, b, c))
+            beta = 0.0 if c.ndim == 3 or i == 0 else 1.0
+            calls.append(self.matmul(x, y, z, 1.0, beta))
 
-    def remember(self, key: Any, call: Callable[..., Any], storages: Iterable[Storage]) -> None:
-        """Keep a bound statement until one of the storages it uses is released."""
-        if self.recorder is not None and self.recorder.here:
-            self.recorder.keep(storages)
-            return
-        if len(self.bound) >= MAX_BOUND:
-            self.bound.clear()
-        self.bound[key] = call
-        for storage in storages:
-            if len(storage.bound) >= MAX_BOUND:
-                storage.bound = {k: kept for k, kept in storage.bound.items() if k in kept}
-            storage.bound[key] = self.bound
+        def run() -> None:
+            for call in calls:
+                call()
 
-    def _check_pair(self, target: Any, value: Any) -> Any:
-        if not isinstance(target, Tensor):
-            raise DtypeError(f"assign: the target must be a Tensor, not {type(target).__name__}")
-        if target.backend is not self:
-            raise BackendMismatchError(
-                f"assign: the target lives on {target.backend}, not on {self}; use "
-                "target.copy_from(t)"
-            )
-        target.check_writable("assign")
-        value = as_operand(value, "assign")
-        if not isinstance(value, Expression):
-            return value
-        where = value.sig.backend
-        if where is not None and where is not self:
-            raise BackendMismatchError(
-                f"assign: the value lives on {where}, the target on {self}; use target.copy_from(t)"
-            )
-        shape: Shape = value.sig.shape
-        if value.sig.open and isinstance(value, OpTreeNode):
-            shape = resolve_wild(value, target.shape).get(id(value), shape)
-        if shape != target.shape and broadcast_shapes(shape, target.shape) != target.shape:
-            raise ShapeError(
-                f"assign: a value of shape {shape} does not fit a target of shape {target.shape}; "
-                "along each axis the value's size must be equal or 1"
-            )
-        return value
+        return run
 
-    def set_host(self, target: Tensor, ary: Any) -> None:
-        """Copy host data into `target`, cast to its dtype; a number fills it.
+    def library_call(
+        self, op: str, operands: list[Tensor], target: Tensor, params: dict[str, Any]
+    ) -> Bound | None:
+        """A call that stores `op(operands)` in `target`; None: NumPy's definition runs.
 
-        Raises:
-            ShapeError: another number of elements, or (both at least 2-D) another shape.
-            DtypeError: not numbers.
+        It must not keep the memory of tensors alive: hold native arrays or weak references.
+
+        Args:
+            op: name in the op table: a window op or a scatter-add.
+            operands: tensors of any layout, in the dtypes that the row says (`Op.reads`).
+            target: tensor of the result's shape and dtype; shares no memory with the operands.
+            params: parameters of the op.
         """
-        target.check_writable("set")
-        self.unrecordable("it copies host data into a tensor; do that between the replays")
-        values = host_numbers(ary, "set")
-        if values.ndim == 0:
-            values = np.broadcast_to(values, target.shape)
-        if values.size != target.size:
-            raise ShapeError(
-                f"set: an array of shape {values.shape} ({values.size} elements) does not fill a "
-                f"tensor of shape {target.shape} ({target.size} elements); arrays do not broadcast "
-                "here, tensors do: be.array(x)"
-            )
-        if values.ndim >= 2 and values.shape != target.shape:
-            raise ShapeError(
-                f"set: an array of shape {values.shape} for a tensor of shape {target.shape}; "
-                "reshape it"
-            )
-        self.copy_in(target, cast(values.reshape(target.shape), target.dtype))
+        return None
 
-    def execute(self, node: OpTreeNode) -> Tensor:
-        """Evaluate a tree into a new tensor (neon's name)."""
-        return node.astensor()
+    def lrn(
+        self, name: str, tensors: Sequence[Tensor], maps: int, width: int, numbers: Sequence[float]
+    ) -> Bound | None:
+        """A local response normalisation in one pass; None: it is computed by fused kernels.
+
+        Args:
+            name: "lrn" with tensors `I, O, denom`, or "lrn_back" with `I, O, E, delta, denom`.
+            tensors: of one float dtype, all with `maps` times the same number of elements.
+            maps: rows of the matrices that the tensors are seen as.
+            width: maps of a window, odd.
+            numbers: ascale, power, alpha, beta.
+        """
+        return None
+
+    def scatter(self, target: Tensor, indices: np.ndarray, axis: int, values: Tensor) -> bool:
+        """Store entries at their indices along an axis; False: one assignment an entry does it."""
+        return False
 
     def host_array(self, tensor: Tensor, dtype: Any, copy: bool | None) -> np.ndarray:
         """What `np.asarray(tensor)` gives: a host copy, unless the memory is the host's."""
@@ -333,27 +225,55 @@ class Contract(ABC):
         values = tensor.get()
         return values if dtype is None else values.astype(dtype)
 
+    def dlpack_shares(self, device: tuple[int, int]) -> bool:
+        """Whether `dlpack_adopt` can use memory on a DLPack device in place."""
+        return device == self.dlpack_device()
 
-def statement_key(pairs: Iterable[tuple[Tensor, Any]]) -> tuple[Any, tuple[float, ...]]:
-    """What a statement is found by, and the numbers in it.
+    def start_recording(self, recorder: Recorder) -> None:  # noqa: B027
+        """Prepare what the device keeps with a recording."""
 
-    The key has three parts an assignment; `Tensor.__setitem__` makes that of one without a call.
-    """
-    parts: list[Any] = []
-    scalars: tuple[float, ...] = ()
-    for target, value in pairs:
-        if type(value) is OpTreeNode:
-            tokens, numbers = value._found or value.sig.read(value)
-            parts += (target.token, value.sig, tokens)
-            scalars += numbers
-        elif isinstance(value, (float, int)):
-            parts += (target.token, SCALAR, ())
-            scalars += (value,)
-        else:
-            parts += (target.token, value.sig, value.tokens)
-    return tuple(parts), scalars
+    def make_replay(self, recorder: Recorder) -> tuple[Bound, str]:
+        """A replay of what was recorded, and how it is done."""
+        return bound_calls(recorder), "bound calls"
 
+    def init_mark(self) -> Any:
+        """A mark in time for `record_mark`."""
+        return {"time": 0.0}
 
-def _is_array(value: Any) -> bool:
-    """Whether a value to assign is host data and not one number."""
-    return isinstance(value, (list, tuple)) or getattr(value, "ndim", 0) > 0
+    def record_mark(self, marker: Any) -> None:
+        """Store the time at which the work given so far is done."""
+        self.synchronize()
+        marker["time"] = time.perf_counter()
+
+    def synchronize_mark(self, marker: Any) -> None:  # noqa: B027
+        """Wait for a mark."""
+
+    def get_time(self, start: Any, end: Any) -> float:
+        """Milliseconds between two recorded marks."""
+        return float((end["time"] - start["time"]) * 1000.0)
+
+    def memory_stats(self) -> dict[str, int]:
+        """Bytes in use and at peak, as far as the device knows."""
+        return {}
+
+    def check_alive(self) -> None:  # noqa: B027
+        """Raise if the device cannot be used any more, for example after a fork."""
+
+    def close(self) -> None:  # noqa: B027
+        """Release what the device holds."""
+
+    # ---- for devices -------------------------------------------------------------------------
+
+    def tensor(self, storage: Storage, dtype: np.dtype, layout: Layout) -> Tensor:
+        """A tensor of this device's backend over some memory."""
+        return Tensor(self.executor.owner, storage, dtype, layout)
+
+    def adopted(
+        self, storage: Storage, dtype: np.dtype, shape: Shape, strides: Shape, offset: int
+    ) -> Tensor:
+        """A tensor over foreign memory; see `Backend.wrap`."""
+        return self.executor.owner.wrap(storage, dtype, shape, strides, offset)
+
+    def forget_statements(self) -> None:
+        """Unbind all statements, so that each is checked again before it runs."""
+        self.executor.owner.bound.clear()

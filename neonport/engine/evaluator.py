@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from neonport.ops.inference import operand_dtypes
 from neonport.ops.table import OPS
-from neonport.optree.node import Expression, OpTreeNode, resolve_wild, walk
+from neonport.optree.node import Expression, OpTreeNode, make_node, resolve_wild, walk
 from neonport.shape import Shape
 from neonport.tensor.tensor import Tensor
 
@@ -57,3 +57,20 @@ def evaluate(root: Any, shape: Shape, uniform: Uniform) -> Array:
         if isinstance(root, Expression):
             return operand(root, root.sig.dtype)
     return np.asarray(root, np.float64)
+
+
+def on_host(operand: Any) -> Any:
+    """The same expression, its tensors replaced by ones whose `native` is a host copy."""
+    done: dict[int, Any] = {}
+
+    def moved(arg: Any) -> Any:
+        if isinstance(arg, Tensor):
+            copy = Tensor(arg.backend, arg.storage, arg.dtype, arg.layout)
+            copy._native = arg.get()
+            return copy
+        return done[id(arg)] if isinstance(arg, OpTreeNode) else arg
+
+    for node in walk(operand):
+        args = tuple(moved(a) for a in node.args)
+        done[id(node)] = make_node(node.sig, args)
+    return moved(operand)

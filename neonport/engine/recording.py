@@ -14,16 +14,26 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Hashable, Iterable
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, Protocol, cast
 
 from neonport.errors import RecordingError
 from neonport.optree.replay_number import Origin, Traced
-
-if TYPE_CHECKING:
-    from neonport.engine.executor import CompiledBackend, Statement
-    from neonport.tensor.storage import Storage
+from neonport.tensor.storage import Storage
 
 ATTEMPTS = 2  # the first run of a step may allocate what later runs find
+
+
+class Prepared(Protocol):
+    """A bound statement, as a recording sees it."""
+
+    launches: list[Callable[[], None]]
+
+    @property
+    def changes(self) -> bool:
+        """Whether its launches take other arguments at each replay."""
+
+    def prepare(self) -> None:
+        """Compute these arguments anew."""
 
 
 class Unbound(dict[Any, Any]):
@@ -49,7 +59,7 @@ class Recorder:
     """
 
     def __init__(self) -> None:
-        self.parts: list[Statement | Callable[[], None]] = []
+        self.parts: list[Prepared | Callable[[], None]] = []
         self.origins: list[Origin] = []
         self.reason = ""
         self.traced = False
@@ -68,7 +78,7 @@ class Recorder:
         self.origins.append(origin)
         return Traced(lambda: origin.value)
 
-    def add(self, part: Statement | Callable[[], None]) -> None:
+    def add(self, part: Prepared | Callable[[], None]) -> None:
         """Something was launched."""
         self.parts.append(part)
 
@@ -111,7 +121,7 @@ class Step:
         replays: how often it was replayed.
     """
 
-    def __init__(self, backend: CompiledBackend, function: Callable[..., Any] | None) -> None:
+    def __init__(self, backend: Any, function: Callable[..., Any] | None) -> None:
         self.backend = backend
         self.function = function
         self.reason = self.how = ""
@@ -161,7 +171,7 @@ class Step:
         if backend.recorder is not None:
             raise RecordingError("record: a step is being recorded already; record one at a time")
         self._recorder = backend.recorder = Recorder()
-        backend.start_recording(self._recorder)
+        backend.device.start_recording(self._recorder)
         self._outer, backend.bound = backend.bound, Unbound()
         return self
 
@@ -178,7 +188,7 @@ class Step:
         if self.reason:
             self._failures += 1
             return
-        replay, self.how = self.backend.make_replay(recorder)
+        replay, self.how = self.backend.device.make_replay(recorder)
         self._ready[args] = (replay, result)
 
 

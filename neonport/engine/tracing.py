@@ -13,7 +13,6 @@ from neonport.compiler.loop_nest import BoundKernel
 
 if TYPE_CHECKING:
     from neonport.compiler.execution_plan import Call
-    from neonport.engine.device import Contract
 
 ENVIRONMENT = "NEONPORT_TRACE"
 
@@ -45,7 +44,7 @@ class Tracer:
         self.count = 0
 
     def watch(
-        self, launch: Callable[[], None], line: Callable[[float], str], backend: Contract
+        self, launch: Callable[[], None], line: Callable[[float], str], backend: Any
     ) -> Callable[[], None]:
         """The launch itself, or a call that also counts and prints it.
 

@@ -82,13 +82,13 @@ def test_regions_are_read_as_float32(be, dtype):
 
 
 def test_an_outgrown_workspace_is_let_go(be):
-    if not hasattr(be, "workspace"):
+    if not hasattr(be.device, "workspace"):
         pytest.skip(f"{be} has no workspace")
     steps = {"padding": (0, 1, 1), "stride": (1, 1, 1), "dilation": (1, 1, 1)}
     tree = apply("conv", be.ones((2, 1, 4, 4, 2)), be.ones((2, 1, 3, 3, 3)), **steps)
     out = be.empty(tree.shape)
     out[:] = tree
-    old = weakref.ref(be.workspace._block)
+    old = weakref.ref(be.device.workspace._block)
     large = be.ones((64, 3, 20, 20, 8)), be.ones((64, 1, 3, 3, 32))
     apply("conv", *large, **steps).get()
     out[:] = tree

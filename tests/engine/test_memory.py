@@ -73,7 +73,7 @@ def test_a_tensor_at_an_old_address_is_not_mistaken(cpu):
 def test_a_statement_is_bound_before_anything_ran():
     be = CPUBackend()
     x, y = be.array(np.ones((2, 3))), be.empty((2, 3))
-    statement = be.bind([(y, x * 2 + 1)])
+    statement = be.executor.bind([(y, x * 2 + 1)])
     assert not y.get().any()
     statement.run()
     np.testing.assert_array_equal(y.get(), np.full((2, 3), 3.0))
@@ -87,6 +87,6 @@ def test_without_a_compiler_binding_says_what_to_do(monkeypatch):
     be = CPUBackend()
     x, y = be.array(np.ones((2, 3))), be.empty((2, 3))
     with pytest.raises(CompileError, match="assign it instead"), pytest.warns(match="no compiler"):
-        be.bind([(y, x * 2)])
+        be.executor.bind([(y, x * 2)])
     y[:] = x * 2
     np.testing.assert_array_equal(y.get(), np.full((2, 3), 2.0))

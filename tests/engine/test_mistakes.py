@@ -37,7 +37,7 @@ class World:
         self.out16 = be.empty((3, 5), dtype=np.float16)
         frozen = np.ones((3, 4), np.float32)
         frozen.flags.writeable = False
-        self.frozen = CPUBackend.adopt_array(be, frozen) if isinstance(be, CPUBackend) else None
+        self.frozen = be.device.adopt_array(frozen) if isinstance(be, CPUBackend) else None
 
     def tensors(self) -> list[Any]:
         return [self.a, self.b, self.c, self.i, self.out, self.out16]

@@ -7,22 +7,35 @@ from typing import Any
 import numpy as np
 import pytest
 
-from neonport.backends.cpu.device import CPUBackend
+from neonport.backends.cpu.device import CPUBackend, CPUDevice
 from neonport.conversion import cast
+from neonport.engine.device import Device
 from neonport.engine.evaluator import evaluate
+from neonport.engine.executor import Executor
 from neonport.optree.node import OpTreeNode
 from neonport.testing import conformance
 
 
-class Evaluator(CPUBackend):
-    """The cpu backend without compiled code."""
+class Evaluator(Executor):
+    """Runs every statement in NumPy."""
 
     def run(self, pairs):
         self.interpret(pairs)
 
 
+def make(part: type) -> CPUBackend:
+    """The cpu backend without compiled code, with one part replaced."""
+    made = CPUBackend(rng_seed=0)
+    if issubclass(part, Device):
+        made.device = part()
+    elif issubclass(part, CPUBackend):
+        made = part(rng_seed=0)
+    made.executor = (part if issubclass(part, Executor) else Evaluator)(made, made.device)
+    return made
+
+
 def after(op: str, change: Any) -> type:
-    """A backend that changes the stored result of an op: `change(result, operands)`."""
+    """An executor that changes the stored result of an op: `change(result, operands)`."""
 
     class Faulty(Evaluator):
         def interpret(self, pairs):
@@ -65,7 +78,7 @@ class InOrder(Evaluator):
 
 class Truncating(Evaluator):
     def interpret(self, pairs):
-        values = [evaluate(v, t.shape, self.draw_uniform) for t, v in pairs]
+        values = [evaluate(v, t.shape, self.owner.draw_uniform) for t, v in pairs]
         for (target, _), value in zip(pairs, values, strict=True):
             whole = np.trunc(value) if target.dtype.kind in "iu" else value
             target.native[...] = cast(whole, target.dtype)
@@ -73,7 +86,7 @@ class Truncating(Evaluator):
 
 class Wrapping(Evaluator):
     def interpret(self, pairs):
-        values = [evaluate(v, t.shape, self.draw_uniform) for t, v in pairs]
+        values = [evaluate(v, t.shape, self.owner.draw_uniform) for t, v in pairs]
         for (target, _), value in zip(pairs, values, strict=True):
             with np.errstate(all="ignore"):
                 target.native[...] = np.rint(value.astype(np.float64)).astype(target.dtype)
@@ -91,23 +104,23 @@ class Spilling(Evaluator):
                 target.native[...] = kept
 
 
-class OtherNumbers(Evaluator):
+class OtherNumbers(CPUBackend):
     def draw_uniform(self, count):
         self.philox.reserve(4)
         return super().draw_uniform(count)
 
 
-class ReadsTheOutput(Evaluator):
-    def bind_matmul(self, a, b, c, alpha, beta):
+class ReadsTheOutput(CPUDevice):
+    def matmul(self, a, b, c, alpha, beta):
         def call():
             c.native[...] = alpha * (a.native @ b.native) + beta * c.native
 
         return call
 
 
-class NoAlpha(Evaluator):
-    def bind_matmul(self, a, b, c, alpha, beta):
-        return super().bind_matmul(a, b, c, 1.0, beta)
+class NoAlpha(CPUDevice):
+    def matmul(self, a, b, c, alpha, beta):
+        return super().matmul(a, b, c, 1.0, beta)
 
 
 class Raises(Evaluator):
@@ -140,8 +153,8 @@ FAULTS = {
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_fault_is_found(fault):
-    op, backend, words = FAULTS[fault]
-    failed = [r for r in conformance.run(backend(rng_seed=0), only=[op]) if not r.passed]
+    op, part, words = FAULTS[fault]
+    failed = [r for r in conformance.run(make(part), only=[op]) if not r.passed]
     assert failed
     assert all(r.op == op for r in failed)
     assert any(words in r.message for r in failed), failed[0].message
@@ -149,12 +162,12 @@ def test_fault_is_found(fault):
 
 @pytest.mark.parametrize("op", sorted({op for op, _, _ in FAULTS.values()}))
 def test_without_a_fault_nothing_is_found(op):
-    results = list(conformance.run(Evaluator(rng_seed=0), only=[op]))
+    results = list(conformance.run(make(Evaluator), only=[op]))
     assert results
     assert not [r for r in results if not r.passed]
 
 
 def test_one_fault_does_not_fail_other_ops():
-    results = list(conformance.run(Raises(rng_seed=0), only=["sig", "tanh"]))
+    results = list(conformance.run(make(Raises), only=["sig", "tanh"]))
     assert {r.op for r in results if not r.passed} == {"tanh"}
     assert all(r.max_error is None for r in results if r.message.startswith("raised"))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from math import prod
 from typing import Any, cast
 
-from neonport.backends.api.neon_helpers import NeonHelpers
 from neonport.backends.layer_cpu import ConvLayer, DeconvLayer
 from neonport.errors import DtypeError, ShapeError
 from neonport.optree.functions import expression
@@ -82,8 +81,14 @@ def scaled(tree: Any, alpha: float, beta: float, old: Any) -> Any:
     return result if beta == 0 else result + old * beta
 
 
-class Convolutions(NeonHelpers):
+class Convolution:
     """`conv`, `deconv` as op-trees; `fprop_conv`, `bprop_conv`, `update_conv` on layer objects."""
+
+    # what the other parts of a backend give
+    assign_many: Any
+    bprop_relu: Any
+    fprop_relu: Any
+    sum: Any
 
     # ---- op-trees ----------------------------------------------------------------------------
 

@@ -9,15 +9,24 @@ import numpy as np
 
 from neonport.conversion import cast, host_numbers
 from neonport.dtypes import as_dtype, is_float
-from neonport.engine.device import Contract
 from neonport.errors import ConfigurationError, DtypeError, ShapeError
 from neonport.shape import Shape, as_shape, at_least_2d, contiguous_strides, integers
 from neonport.tensor.storage import Storage
 from neonport.tensor.tensor import Tensor
 
 
-class ArrayCreation(Contract):
+class Creation:
     """`empty`, `zeros`, `ones`, `array`, `*_like`, `iobuf`, `from_dlpack`."""
+
+    # what the other parts of a backend give
+    allocate: Any
+    bsz: Any
+    check_open: Any
+    copy_in: Any
+    default_dtype: Any
+    default_dtypes: Any
+    stochastic_round: Any
+    unrecordable: Any
 
     def empty(
         self,

@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from neonport.backends.api.roi_pooling import Regions
 from neonport.errors import ConfigurationError
 from neonport.tensor.tensor import Tensor
 
 if TYPE_CHECKING:
     from neonport.compiler.explain.explanation import Explanation
-    from neonport.compiler.loop_nest import BoundKernel
 
 HIST_ROWS = 4096
 
 
-class Diagnostics(Regions):
-    """`explain`, `hist` of tensors and marks that measure time in milliseconds."""
+class Diagnostics:
+    """`explain`, `hist` of tensors ."""
 
-    def __init__(
-        self, *args: Any, hist_bins: int = 64, hist_offset: int = -48, **kwargs: Any
-    ) -> None:
-        super().__init__(*args, **kwargs)
-        self._start_histograms(hist_bins, hist_offset)
+    # what the other parts of a backend give
+    array: Any
+    device: Any
 
     def explain(self, statement: Any, source: bool = False) -> Explanation:
         """Tell what kernels and calls a statement becomes; nothing is allocated, compiled or run.
@@ -43,11 +38,7 @@ class Diagnostics(Regions):
         """
         from neonport.compiler.explain.explanation import explain
 
-        return explain(statement, self, self.render_kernel if source else None)  # type: ignore[arg-type]
-
-    def render_kernel(self, spec: BoundKernel) -> str:
-        """The text of a kernel in the backend's language, without its prelude; "" if none."""
-        return ""
+        return explain(statement, cast(Any, self), self.device.render_kernel if source else None)
 
     def set_hist_buffers(self, hist_bins: int, hist_offset: int) -> None:
         """Use other bins: bin i counts rint(log2|x|) == offset + i.
@@ -97,19 +88,3 @@ class Diagnostics(Regions):
         result = self.array(rows, dtype=np.int32), self.hist_map
         self._start_histograms(self.hist_bins, self.hist_offset)
         return result
-
-    def init_mark(self) -> dict[str, float]:
-        """A mark for `record_mark`."""
-        return {"time": 0.0}
-
-    def record_mark(self, marker: dict[str, float]) -> None:
-        """Store the time at which the work given so far is done."""
-        self.synchronize()
-        marker["time"] = time.perf_counter()
-
-    def synchronize_mark(self, marker: dict[str, float]) -> None:
-        """Wait for a mark; `record_mark` has already waited."""
-
-    def get_time(self, start: dict[str, float], end: dict[str, float]) -> float:
-        """Milliseconds between two recorded marks."""
-        return (end["time"] - start["time"]) * 1000.0

@@ -6,13 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from neonport.backends.api.layer_operations import CompoundOps
 from neonport.errors import ConfigurationError
 from neonport.tensor.tensor import Tensor
 
 
-class NeonHelpers(CompoundOps):
+class NeonHelpers:
     """Names that neon's layers, models and scripts call on `be`."""
+
+    # what the other parts of a backend give
+    compat_mode: str | None
+    empty: Any
 
     def output_dim(
         self, X: int, S: int, padding: int, strides: int, pooling: bool = False, dilation: int = 1

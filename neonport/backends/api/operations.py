@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from neonport.backends.api.randomness import Randomness
 from neonport.optree import functions as build
 from neonport.optree import operators as builders
 from neonport.optree.functions import emit
@@ -32,8 +31,14 @@ def _reduction(name: str, default: int | None) -> Any:
 _var = builders.reduction("var")
 
 
-class OpCatalogue(Randomness):
+class Operations:
     """Every op as a method; operands are tensors, op-trees and numbers, and broadcast."""
+
+    # what the other parts of a backend give
+    array: Any
+    assign: Any
+    device: Any
+    empty: Any
 
     add = _binary("add")
     subtract = _binary("sub")
@@ -166,6 +171,8 @@ class OpCatalogue(Randomness):
             axis: axis of `target`.
             values: tensor of the target's shape, except for the number of indices along the axis.
         """
+        if self.device.scatter(target, indices, axis, values):
+            return
         lead = (slice(None),) * axis
         for j, index in enumerate(indices.tolist()):
             at, part = (*lead, slice(index, index + 1)), (*lead, slice(j, j + 1))

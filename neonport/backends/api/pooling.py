@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from neonport.backends.api.convolution import Convolutions, scaled, shaped, spatial, target
+from neonport.backends.api.convolution import scaled, shaped, spatial, target
 from neonport.backends.layer_cpu import PoolLayer
 from neonport.errors import ConfigurationError, DtypeError, NotDifferentiableError, ShapeError
 from neonport.optree.functions import expression
@@ -16,8 +16,15 @@ from neonport.shape import integers
 from neonport.tensor.tensor import Tensor
 
 
-class Pooling(Convolutions):
+class Pooling:
     """`pool` as an op-tree; pooling and normalisation on layer objects."""
+
+    # what the other parts of a backend give
+    assign: Any
+    assign_many: Any
+    output_dim: Any
+    sqrt: Any
+    square: Any
 
     # ---- op-trees ----------------------------------------------------------------------------
 
@@ -151,98 +158,6 @@ class Pooling(Convolutions):
         self.assign(out, scaled(tree, alpha, beta, out))
 
     # ---- local response normalisation (Krizhevsky, Sutskever, Hinton, 2012) ------------------
-
-    def lrn_layer(
-        self, dtype: Any, N: int, C: int, D: int = 1, H: int = 1, W: int = 1, J: int = 1
-    ) -> PoolLayer:
-        """Sizes of a normalisation over J neighbouring maps.
-
-        Raises:
-            ConfigurationError: J is even.
-        """
-        if J % 2 != 1:
-            raise ConfigurationError(f"lrn_layer: the window J={J} over maps must be odd")
-        return PoolLayer(
-            cast(Any, self), dtype, "lrn", N, C, D, H, W, J, pad_c=J // 2, str_c=1
-        )  # fmt: skip
-
-    def fprop_lrn(
-        self,
-        layer: PoolLayer,
-        I: Any,
-        O: Tensor,
-        denom: Tensor,
-        alpha: float | None = None,
-        beta: float | None = None,
-        ascale: float = 1,
-        bpower: float = 1,
-        repeat: int = 1,
-    ) -> None:
-        """Denom = 1 + ascale / J * (sum of I^2 over the window); O = I * denom^-bpower.
-
-        Args:
-            layer: from `lrn_layer`.
-            I, O: input and output, in any shape of the right size.
-            denom: receives the denominators, for `bprop_lrn`.
-            alpha, beta: O = alpha * result + beta * O; None is 1 and 0.
-            ascale, bpower: the constants of the normalisation.
-            repeat: accepted for neon.
-
-        Raises:
-            ShapeError, DtypeError: before anything is written.
-        """
-        x = shaped(I, layer.dimI, "fprop_lrn: I")
-        out = target(O, layer.dimO, "fprop_lrn: O")
-        below = self._neighbours(layer, self.square(x)) * (ascale / layer.JTRS[0]) + 1
-        result = scaled(x * below**-bpower, *_factors(alpha, beta), out)
-        self.assign_many([(target(denom, layer.dimI, "fprop_lrn: denom"), below), (out, result)])
-
-    def bprop_lrn(
-        self,
-        layer: PoolLayer,
-        I: Any,
-        O: Any,
-        E: Any,
-        delta: Tensor,
-        denom: Any,
-        alpha: float | None = None,
-        beta: float | None = None,
-        ascale: float = 1,
-        bpower: float = 1,
-        repeat: int = 1,
-    ) -> None:
-        """Delta = E * denom^-bpower - 2 bpower ascale / J * I * (sum of O E / denom over windows).
-
-        Args:
-            layer: from `lrn_layer`.
-            I, O, denom: what `fprop_lrn` read and wrote.
-            E: gradient of O.
-            delta: receives the gradient of I.
-            alpha, beta: delta = alpha * result + beta * delta; None is 1 and 0.
-            ascale, bpower: the constants of the normalisation.
-            repeat: accepted for neon.
-
-        Raises:
-            ShapeError, DtypeError: before anything is written.
-        """
-        x, y, e, below = (
-            shaped(t, layer.dimI, f"bprop_lrn: {name}")
-            for name, t in (("I", I), ("O", O), ("E", E), ("denom", denom))
-        )
-        out = target(delta, layer.dimI, "bprop_lrn: delta")
-        factor = 2 * bpower * ascale / layer.JTRS[0]
-        # the window is symmetric, so summing over it is its own adjoint
-        tree = e * below**-bpower - x * self._neighbours(layer, y * e / below) * factor
-        self.assign(out, scaled(tree, *_factors(alpha, beta), out))
-
-    @staticmethod
-    def _neighbours(layer: PoolLayer, tree: Any) -> Any:
-        """The sum over the window of each map."""
-        return apply("pool", tree, how="sum", **layer.params, size=layer.dimI[:4])
-
-
-def _factors(alpha: float | None, beta: float | None) -> tuple[float, float]:
-    return 1.0 if alpha is None else alpha, 0.0 if beta is None else beta
 
 
 def _positions(op: str, layer: PoolLayer, argmax: Any) -> Tensor:

@@ -6,25 +6,21 @@ from typing import Any
 
 import numpy as np
 
-from neonport.backends.api.creation import ArrayCreation
 from neonport.errors import ConfigurationError
 from neonport.ops.philox import PhiloxState, normal, uniform
 
 
-class Randomness(ArrayCreation):
+class Randomness:
     """Host draws (initializers) come from `be.rng`, tensor draws (masks, noise) from Philox.
 
     Both are seeded by `rng_seed`; the Philox numbers of a seed are the same on every backend.
     """
 
+    # what the other parts of a backend give
+    unrecordable: Any
+
     rng: np.random.RandomState
     philox: PhiloxState
-
-    def __init__(self, rng_seed: int | None = None, *args: Any, **kwargs: Any) -> None:
-        super().__init__(rng_seed, *args, **kwargs)
-        self.rng_seed = rng_seed
-        self.deterministic = rng_seed is not None
-        self.rng = self.gen_rng(rng_seed)
 
     def gen_rng(self, seed: int | None = None) -> np.random.RandomState:
         """A host generator; remembers its first state and restarts the device generator.

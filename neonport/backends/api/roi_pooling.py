@@ -7,14 +7,17 @@ from typing import Any
 import numpy as np
 
 from neonport.backends.api.convolution import shaped, target
-from neonport.backends.api.pooling import Pooling
 from neonport.errors import DtypeError, ShapeError
 from neonport.optree.node import apply
 from neonport.tensor.tensor import Tensor
 
 
-class Regions(Pooling):
+class RoiPooling:
     """`roipooling_fprop`, `roipooling_bprop`, `nms`, `compound_bprop_lut`."""
+
+    # what the other parts of a backend give
+    assign: Any
+    assign_many: Any
 
     def roipooling_fprop(
         self,

@@ -1,40 +1,36 @@
-"""The cpu backend: NumPy arrays, a BLAS chosen by measurement, the NumPy evaluator."""
+"""The cpu backend: NumPy arrays, kernels compiled for this machine, a BLAS, NumPy for the rest."""
 
 from __future__ import annotations
 
+import platform
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
+from neonport.backends.backend import Backend
 from neonport.backends.host import memory
 from neonport.backends.host.blas import gemm as blas
 from neonport.backends.host.jit import launcher as jit
-from neonport.backends.host.kernels import dispatch as calls
+from neonport.backends.host.kernels import dispatch
 from neonport.backends.host.workspace import Workspace
 from neonport.compiler.loop_nest import BoundKernel
-from neonport.conversion import cast
 from neonport.dtypes import FLOAT_NAMES
-from neonport.engine.device import ProbeResult
-from neonport.engine.evaluator import evaluate
-from neonport.engine.executor import CompiledBackend, Launch, must_interpret
+from neonport.engine.device import Bound, Capabilities, Device, Launch, Place, ProbeResult
 from neonport.errors import CompileError, DLPackError
 from neonport.tensor.dlpack import CPU, HOST_READABLE, host_array, host_capsule
 from neonport.tensor.storage import Layout, Storage
 from neonport.tensor.tensor import Tensor
 
 
-class CPUBackend(CompiledBackend):
-    """Tensors in host memory; always available, and the reference for every other backend."""
+class CPUDevice(Device):
+    """The host: its memory, its C compiler, its BLAS."""
 
-    backend_name: ClassVar[str] = "cpu"
-    default_dtypes: ClassVar[tuple[str, ...]] = FLOAT_NAMES
-    device_type: ClassVar[int] = 0
-    tensor_cls = Tensor
+    capabilities = Capabilities(dtypes=FLOAT_NAMES, device_type=0, host_memory=True)
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, device_id: int = 0) -> None:
+        super().__init__(device_id)
         self._jit: jit.HostJit | None = None
         self._jit_known = False
         self.workspace = Workspace()
@@ -42,9 +38,9 @@ class CPUBackend(CompiledBackend):
     @classmethod
     def probe(cls) -> ProbeResult:
         """The host is always there."""
-        import platform
-
         return ProbeResult("ready", platform.processor() or platform.machine(), count=1)
+
+    # ---- memory ------------------------------------------------------------------------------
 
     def allocate(self, nbytes: int) -> Storage:
         """Zero-filled host memory on a 64-byte boundary."""
@@ -68,102 +64,82 @@ class CPUBackend(CompiledBackend):
             return super().host_array(tensor, dtype, copy)
         return tensor.get() if copy else tensor.native
 
-    def run(self, pairs: list[tuple[Tensor, Any]]) -> None:
-        """Run compiled code, or the evaluator where there is none."""
-        if self._find_jit() is None or must_interpret(pairs):
-            self.interpret(pairs)
-            return
-        try:
-            super().run(pairs)
-        except CompileError as error:
-            self._without_jit(error)
-            self.interpret(pairs)
+    def scatter(self, target: Tensor, indices: np.ndarray, axis: int, values: Tensor) -> bool:
+        """Store entries at their indices along an axis."""
+        at = (*(slice(None),) * axis, indices)
+        target.native[at] = values.native
+        return True
 
-    def interpret(self, pairs: list[tuple[Tensor, Any]]) -> None:
-        """Evaluate every operand with NumPy, then store."""
-        self.unrecordable("NumPy evaluates a statement (no compiler, or one without elements)")
-        values = []
-        for target, operand in pairs:
-            value = evaluate(operand, target.shape, self.draw_uniform)
-            # a tensor, or a movement of one, is a view: later stores must not change it
-            if any(np.may_share_memory(value, t.native) for t, _ in pairs):
-                value = value.copy()
-            values.append(value)
-        for (target, _), value in zip(pairs, values, strict=True):
-            target.native[...] = cast(value, target.dtype)
+    def synchronize(self) -> None:
+        """Nothing is pending: calls return when they are done."""
 
-    def _find_jit(self) -> jit.HostJit | None:
+    # ---- kernels -----------------------------------------------------------------------------
+
+    @property
+    def compiles(self) -> bool:
+        """Whether there is a C compiler that works; looked for once, warned of once."""
         if not self._jit_known:
             self._jit_known = True
             try:
                 self._jit = jit.shared_jit()
             except CompileError as error:
-                self._without_jit(error)
-        return self._jit
+                self.give_up_kernels(error)
+        return self._jit is not None
 
-    def _without_jit(self, error: CompileError) -> None:
+    def give_up_kernels(self, error: CompileError) -> bool:
+        """NumPy runs from now on."""
         self._jit = None
         warnings.warn(
             f"{self}: kernels are not compiled, NumPy runs instead (slower, same results): {error}",
             RuntimeWarning,
             stacklevel=4,
         )
+        return True
 
-    def load_kernels(self, kernels: Sequence[BoundKernel]) -> list[Any]:
-        """Compiled code of some kernels.
-
-        Raises:
-            CompileError: there is no compiler; an assignment runs without one, a bound statement
-                does not.
-        """
-        compiled = self._find_jit()
-        if compiled is None:
+    def _compiler(self) -> jit.HostJit:
+        if not self.compiles or self._jit is None:
             raise CompileError(
                 f"{self}: kernels are not compiled here, so a statement cannot be bound; "
                 "assign it instead: y[:] = tree"
             )
-        return compiled.load(kernels)
+        return self._jit
 
-    def render_kernel(self, spec: BoundKernel) -> str:
+    def prefetch(self, kernels: Sequence[BoundKernel]) -> None:
+        """Compile several kernels at the same time."""
+        self._compiler().load(kernels)
+
+    def render_kernel(self, kernel: BoundKernel) -> str:
         """The kernel in C."""
-        return jit.render_c(spec)
+        return jit.render_c(kernel)
 
-    def bind_kernel(
-        self, code: Any, spec: BoundKernel, places: Sequence[tuple[Storage, int] | None]
-    ) -> Launch:
+    def bind_kernel(self, kernel: BoundKernel, places: Sequence[Place | None]) -> Launch:
         """A call of compiled code."""
-        assert self._jit is not None
-        return self._jit.bind(code, spec, places)
+        compiler = self._compiler()
+        (code,) = compiler.load([kernel])
+        return compiler.bind(code, kernel, places)
 
-    def scatter(self, target: Tensor, indices: np.ndarray, axis: int, values: Tensor) -> None:
-        """Store entries at their indices along an axis."""
-        at = (*(slice(None),) * axis, indices)
-        target.native[at] = values.native
-
-    def bind_matmul(
-        self, a: Tensor, b: Tensor, c: Tensor, alpha: float, beta: float
-    ) -> Callable[[], None]:
+    def matmul(self, a: Tensor, b: Tensor, c: Tensor, alpha: float, beta: float) -> Bound:
         """A BLAS call on the tensors' memory."""
         return blas.bind_gemm(a.native, b.native, c.native, alpha, beta)
 
-    def bind_call(
+    def library_call(
         self, op: str, operands: list[Tensor], target: Tensor, params: dict[str, Any]
-    ) -> Callable[[], None]:
-        """Compiled C for convolutions and pooling, else the NumPy meaning."""
-        return calls.bind(op, [t.native for t in operands], target.native, params, self.workspace)
+    ) -> Bound | None:
+        """Compiled C for convolutions and pooling."""
+        arrays = [t.native for t in operands]
+        return dispatch.bind(op, arrays, target.native, params, self.workspace)
 
-    def synchronize(self) -> None:
-        """Nothing is pending: calls return when they are done."""
+    # ---- exchange ----------------------------------------------------------------------------
 
     def dlpack_device(self) -> tuple[int, int]:
-        """kDLCPU, ordinal 0."""
+        """`kDLCPU`, ordinal 0."""
         return CPU
 
     def dlpack_shares(self, device: tuple[int, int]) -> bool:
         """Whatever the host can read, pinned memory included."""
         return device[0] in HOST_READABLE
 
-    def dlpack_capsule(
+    def dlpack_export(
         self, tensor: Tensor, *, stream: Any, max_version: Any, copy: bool | None
     ) -> Any:
         """NumPy's own capsule of the memory."""
@@ -172,11 +148,18 @@ class CPUBackend(CompiledBackend):
         array = tensor.get() if copy else tensor.native
         return host_capsule(array, max_version, copied=bool(copy))
 
-    def dlpack_adopt(self, x: Any) -> Tensor:
+    def dlpack_adopt(self, x: Any, **options: Any) -> Tensor:
         """A tensor over the producer's host memory."""
         return self.adopt_array(host_array(x))
 
     def adopt_array(self, array: np.ndarray) -> Tensor:
         """A tensor over the memory of an ndarray; writes go through (unless it is read-only)."""
         storage, strides, offset = memory.adopt(array)
-        return self.wrap(storage, array.dtype, array.shape, strides, offset)
+        return self.adopted(storage, array.dtype, array.shape, strides, offset)
+
+
+class CPUBackend(Backend):
+    """Tensors in host memory; always available, and the reference for every other backend."""
+
+    backend_name: ClassVar[str] = "cpu"
+    device_class = CPUDevice

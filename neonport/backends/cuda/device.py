@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
+from neonport.backends.backend import Backend
 from neonport.backends.cuda import discovery as devices
 from neonport.backends.cuda import graphs, memory
+from neonport.backends.cuda.cublas import TYPES, CuBlas
 from neonport.backends.cuda.launch import KernelLaunch
-from neonport.backends.cuda.products import CudaProducts
 from neonport.backends.cuda.programs import Programs
 from neonport.backends.cuda.stream import Queue
+from neonport.backends.gpu.device import GpuDevice
+from neonport.backends.gpu.gemm import check
 from neonport.backends.gpu.replay_arguments import WORDS, Box
 from neonport.compiler.codegen.gpu.dialects import cuda_dialect
 from neonport.dtypes import FLOAT_NAMES
-from neonport.engine.device import ProbeResult
+from neonport.engine.device import Bound, Capabilities, ProbeResult
 from neonport.engine.recording import Recorder
 from neonport.errors import BackendUnavailable, DLPackError
 from neonport.shape import contiguous_strides
@@ -26,29 +30,29 @@ from neonport.tensor.tensor import Tensor
 CUDA, MANAGED = 2, 13  # kDLCUDA, kDLCUDAManaged
 
 
-class CUDABackend(CudaProducts):
-    """Tensors in the memory of an NVIDIA GPU, through CuPy.
+class CUDADevice(GpuDevice):
+    """The memory, kernels and stream of an NVIDIA GPU, through CuPy.
+
+    Args:
+        device_id: number of the device.
 
     Attributes:
-        device: the device and what it can do.
+        info: the device and what it can do.
         queue: the stream; see `use_stream`.
         programs, blocks: compiled kernels, memory.
+        cublas: whether cuBLAS multiplies matrices; False leaves all products to our kernels.
 
     Raises:
         BackendUnavailable: no such device, no driver, or CuPy is missing.
     """
 
-    backend_name: ClassVar[str] = "cuda"
-    default_dtypes: ClassVar[tuple[str, ...]] = FLOAT_NAMES
-    device_type: ClassVar[int] = 1
-    use_pinned_mem: ClassVar[bool] = True
-    tensor_cls = Tensor
+    capabilities = Capabilities(dtypes=FLOAT_NAMES, pinned_memory=True)
 
-    def __init__(self, *args: Any, device_id: int = 0, **kwargs: Any) -> None:
-        self.device = devices.choose(device_id)
-        super().__init__(*args, device_id=device_id, **kwargs)
+    def __init__(self, device_id: int = 0) -> None:
+        self.info = devices.choose(device_id)
+        super().__init__(device_id)
         try:
-            self.queue = Queue(self.device)
+            self.queue = Queue(self.info)
             self.blocks = memory.Pool(self.queue)
             self.transfers = memory.Transfers(self.queue)
             self.programs = Programs(self.queue)
@@ -56,11 +60,14 @@ class CUDABackend(CudaProducts):
             if isinstance(error, BackendUnavailable):
                 raise
             raise BackendUnavailable(
-                f"cuda: {self.device.words} cannot be opened: {error}"
+                f"cuda: {self.info.words} cannot be opened: {error}"
             ) from error
         self.dialect = cuda_dialect()
-        self.traits = self.device.traits()
-        self.identity = self.device.identity
+        self.traits = self.info.traits()
+        self.identity = self.info.identity
+        self.cublas = True
+        self._blas: CuBlas | None = None
+        self._blas_known = False
 
     @classmethod
     def probe(cls) -> ProbeResult:
@@ -71,7 +78,6 @@ class CUDABackend(CudaProducts):
 
     def allocate(self, nbytes: int) -> Storage:
         """Zero-filled memory of the device."""
-        self.check_open()
         return self.blocks.allocate(nbytes)
 
     def view(self, storage: Storage, dtype: np.dtype, layout: Layout) -> Any:
@@ -87,7 +93,7 @@ class CUDABackend(CudaProducts):
         address = into.storage.address + into.offset * into.dtype.itemsize
         self.transfers.upload(address, np.ascontiguousarray(values).view(into.dtype))
         if into is not whole:
-            self.run([(whole, into)])
+            self.executor.run([(whole, into)])
 
     def copy_out(self, source: Tensor) -> np.ndarray:
         """Wait, and return a new array with the values."""
@@ -96,7 +102,7 @@ class CUDABackend(CudaProducts):
             whole = _bits(source)
             if not whole.is_contiguous:
                 copy = self._apart(whole)
-                self.run([(copy, whole)])
+                self.executor.run([(copy, whole)])
                 whole = copy
             self.transfers.download(
                 whole.storage.address + whole.offset * whole.dtype.itemsize, out
@@ -106,28 +112,24 @@ class CUDABackend(CudaProducts):
     def _apart(self, tensor: Tensor) -> Tensor:
         """A contiguous tensor like another."""
         layout = (tensor.shape, contiguous_strides(tensor.shape), 0)
-        return Tensor(self, self.allocate(tensor.nbytes), tensor.dtype, layout)
+        return self.tensor(self.allocate(tensor.nbytes), tensor.dtype, layout)
 
     def synchronize(self) -> None:
         """Wait until the stream is empty."""
         self.queue.synchronize()
 
-    def use_stream(self, stream: Any) -> Any:
-        """Go on with another stream; see `Queue.use`."""
-        self.check_open()
-        return self.queue.use(stream)
-
     def memory_stats(self) -> dict[str, int]:
         """Bytes in use, at peak, and held for later."""
         return {"in_use": self.blocks.in_use, "peak": self.blocks.peak, "held": self.blocks.held}
 
-    def cleanup_backend(self) -> None:
+    def close(self) -> None:
         """Wait for the stream and give held memory back."""
-        if not self.closed:
-            self.synchronize()
-            super().cleanup_backend()
-            self.close_library()
-            self.blocks.release()
+        self.synchronize()
+        super().close()
+        if self._blas is not None:
+            self._blas.close()
+            self._blas = None
+        self.blocks.release()
 
     # ---- programs ----------------------------------------------------------------------------
 
@@ -149,6 +151,59 @@ class CUDABackend(CudaProducts):
         function = program.get_function(name)
         return KernelLaunch(self.queue, function, groups, group, arguments, (keep, program))
 
+    # ---- matrix products ----------------------------------------------------------------------
+
+    def library(self) -> CuBlas | None:
+        """The library; None where it is switched off or missing, after one warning."""
+        if not self.cublas:
+            return None
+        if not self._blas_known:
+            self._blas_known = True
+            try:
+                self._blas = CuBlas(self.queue, self.blocks)
+            except BackendUnavailable as error:
+                warnings.warn(
+                    f"{error}. Matrix products run on neonport's own kernels, which are slower",
+                    RuntimeWarning,
+                    stacklevel=4,
+                )
+        return self._blas
+
+    @property
+    def tf32(self) -> bool:
+        """Whether products of float32 may use the TF32 units; off unless NEONPORT_TF32=1."""
+        library = self.library()
+        return library is not None and library.tf32
+
+    @tf32.setter
+    def tf32(self, value: bool) -> None:
+        library = self.library()
+        if library is not None:
+            library.tf32 = bool(value)
+            self.forget_statements()  # what is bound keeps the mode it was bound with
+
+    def matmul(self, a: Tensor, b: Tensor, c: Tensor, alpha: float, beta: float) -> Bound:
+        """CuBLAS, or our kernel for layouts that it does not take."""
+        check(a, b, c)
+        library = self.library()
+        own = super().matmul
+        if library is None or 0 in c.shape or c.dtype.name not in TYPES:
+            return own(a, b, c, alpha, beta)
+
+        def bind(x: Tensor, y: Tensor) -> Bound:
+            return library.bind(x, y, c, alpha, beta) or own(x, y, c, alpha, beta)
+
+        return self.copied([a, b], bind, c)
+
+    def batched_matmul(self, a: Tensor, b: Tensor, c: Tensor) -> Bound:
+        """CuBLAS for one result a batch entry, else our kernel."""
+        library = self.library()
+        call = None
+        if library is not None and c.ndim == 3 and 0 not in c.shape and c.dtype.name in TYPES:
+            check(a, b, c)
+            call = library.bind(a, b, c, 1.0, 0.0)
+        return call or super().batched_matmul(a, b, c)
+
     # ---- recording ---------------------------------------------------------------------------
 
     def start_recording(self, recorder: Recorder) -> None:
@@ -157,7 +212,7 @@ class CUDABackend(CudaProducts):
         address = storage.address
         recorder.extra = Box(storage, lambda words: self.transfers.upload(address, words))
 
-    def make_replay(self, recorder: Recorder) -> tuple[Callable[[], None], str]:
+    def make_replay(self, recorder: Recorder) -> tuple[Bound, str]:
         """A CUDA graph of the launches, or the calls where none can be captured."""
         return graphs.make_replay(self.queue, recorder)
 
@@ -190,7 +245,7 @@ class CUDABackend(CudaProducts):
         """Memory of the same device, and managed memory."""
         return device == self.dlpack_device() or device[0] == MANAGED
 
-    def dlpack_capsule(
+    def dlpack_export(
         self, tensor: Tensor, *, stream: Any, max_version: Any, copy: bool | None
     ) -> Any:
         """CuPy's capsule; the consumer's stream waits for the work given so far.
@@ -212,16 +267,46 @@ class CUDABackend(CudaProducts):
             )
         if copy:
             source, tensor = tensor, self._apart(tensor)
-            self.run([(_bits(tensor), _bits(source))])
+            self.executor.run([(_bits(tensor), _bits(source))])
         with self.queue.entered():
             return tensor.native.__dlpack__(stream=stream, max_version=max_version)
 
-    def dlpack_adopt(self, x: Any) -> Tensor:
+    def dlpack_adopt(self, x: Any, **options: Any) -> Tensor:
         """A tensor over the producer's memory, after its pending work."""
         with self.queue.entered():
             array = devices.load_cupy().from_dlpack(x)
         storage, strides, offset = memory.adopt(array, self.blocks.space)
-        return self.wrap(storage, array.dtype, array.shape, strides, offset)
+        return self.adopted(storage, array.dtype, array.shape, strides, offset)
+
+
+class CUDABackend(Backend):
+    """Tensors in the memory of an NVIDIA GPU, through CuPy."""
+
+    backend_name: ClassVar[str] = "cuda"
+    device_class = CUDADevice
+
+    def use_stream(self, stream: Any) -> Any:
+        """Go on with another stream; see `Queue.use`."""
+        self.check_open()
+        return self.device.queue.use(stream)
+
+    @property
+    def tf32(self) -> bool:
+        """Whether products of float32 may use the TF32 units; off unless NEONPORT_TF32=1."""
+        return self.device.tf32
+
+    @tf32.setter
+    def tf32(self, value: bool) -> None:
+        self.device.tf32 = value
+
+    @property
+    def cublas(self) -> bool:
+        """Whether cuBLAS multiplies matrices; False leaves all products to our kernels."""
+        return self.device.cublas
+
+    @cublas.setter
+    def cublas(self, value: bool) -> None:
+        self.device.cublas = bool(value)
 
 
 def _bits(tensor: Tensor) -> Tensor:

@@ -87,8 +87,8 @@ def trial(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Operands and target of a product to measure."""
     rng = np.random.RandomState(0)
-    a, b = (be.array(rng.uniform(-1, 1, shape), dtype=dtype) for shape in shapes[:2])
-    return a, b, be.empty(shapes[2], dtype=dtype)
+    a, b = (be.executor.owner.array(rng.uniform(-1, 1, shape), dtype=dtype) for shape in shapes[:2])
+    return a, b, be.executor.owner.empty(shapes[2], dtype=dtype)
 
 
 def fastest(be: Any, dtype: np.dtype, kind: str) -> int:

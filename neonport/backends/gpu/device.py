@@ -1,6 +1,6 @@
-"""DeviceBackend: rendered and hand-written kernels on whatever runs work-items.
+"""`GpuDevice`: rendered and hand-written kernels on whatever runs work-items.
 
-A device backend gives `dialect` and `traits`, `build` and `bind_launch`, memory, copies,
+A device on this base gives `dialect` and `traits`, `build` and `bind_launch`, memory, copies,
 `synchronize` and DLPack. Everything else is here.
 """
 
@@ -21,17 +21,14 @@ from neonport.backends.gpu.dispatch import BINDERS
 from neonport.backends.gpu.gemm_tiles import WORTH, Tile, kind_of
 from neonport.backends.gpu.kernel_text import in_order, kernel_body
 from neonport.backends.gpu.launch import NativeLaunch, RenderedLaunch
-from neonport.backends.gpu.lrn import Normalization
+from neonport.backends.gpu.lrn import bind_lrn
 from neonport.backends.gpu.replay_arguments import Box, BoxedLaunch
 from neonport.compiler.codegen.gpu.dialects import DeviceDialect
 from neonport.compiler.codegen.gpu.launch_shape import Cut, Traits, cut
 from neonport.compiler.codegen.gpu.reductions import scratch_words
 from neonport.compiler.codegen.gpu.writer import DeviceWriter
 from neonport.compiler.loop_nest import BoundKernel
-from neonport.conversion import cast
-from neonport.engine.evaluator import evaluate
-from neonport.engine.executor import CompiledBackend, Launch, must_interpret
-from neonport.engine.host_copies import on_host
+from neonport.engine.device import Bound, Device, Launch, Place
 from neonport.shape import contiguous_strides
 from neonport.tensor.storage import Storage, views_overlap
 from neonport.tensor.tensor import Tensor
@@ -39,8 +36,8 @@ from neonport.tensor.tensor import Tensor
 MAX_TABLES = 256
 
 
-class DeviceBackend(Normalization, CompiledBackend):
-    """A backend whose kernels are text in a work-item language.
+class GpuDevice(Device):
+    """A device whose kernels are text in a work-item language.
 
     Attributes:
         dialect: the language.
@@ -53,8 +50,8 @@ class DeviceBackend(Normalization, CompiledBackend):
     traits: Traits
     identity: str
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, device_id: int = 0) -> None:
+        super().__init__(device_id)
         self.tiles: dict[Any, Tile] = {}
         self._writers: dict[Any, tuple[DeviceWriter, Any]] = {}
         self._tables: dict[Any, Storage] = {}
@@ -69,7 +66,7 @@ class DeviceBackend(Normalization, CompiledBackend):
 
         Args:
             source: the whole text, prelude included.
-            options: those of the dialect; options of the device are for the backend to add.
+            options: those of the dialect; options of the device are added by `build`.
 
         Raises:
             CompileError: with the lines at fault and the compiler's words.
@@ -100,25 +97,11 @@ class DeviceBackend(Normalization, CompiledBackend):
 
     # ---- statements --------------------------------------------------------------------------
 
-    def cleanup_backend(self) -> None:
-        """Forget programs, then what every backend holds."""
-        super().cleanup_backend()
+    def close(self) -> None:
+        """Forget programs, tables and scratch memory."""
         self._writers.clear()
         self._tables.clear()
         self._scratch = None
-
-    def run(self, pairs: list[tuple[Tensor, Any]]) -> None:
-        """Run kernels; statements without elements go to the evaluator."""
-        if not must_interpret(pairs):
-            super().run(pairs)
-            return
-        self.unrecordable(
-            "a statement without elements, or with memory seen in two ways, runs in NumPy"
-        )
-        self.synchronize()
-        values = [evaluate(on_host(v), t.shape, self.draw_uniform) for t, v in pairs]
-        for (target, _), value in zip(pairs, values, strict=True):
-            self.copy_in(target, cast(np.broadcast_to(value, target.shape), target.dtype))
 
     def compile(self, source: str) -> Any:
         """The program of a text, with the options that suit it."""
@@ -126,13 +109,6 @@ class DeviceBackend(Normalization, CompiledBackend):
         if "double" not in source:
             options = (*options, *self.dialect.single)
         return self.build(source, options)
-
-    def load_kernels(self, kernels: Sequence[BoundKernel]) -> list[Any]:
-        """Text and program of some kernels; copies by tiles find theirs when they are bound."""
-        return [
-            None if self.tiled(spec) else self._code(spec, cut(spec, spec.offsets, self.traits))
-            for spec in kernels
-        ]
 
     def tiled(self, spec: BoundKernel) -> bool:
         """Whether a kernel is a copy between turned views that goes by tiles."""
@@ -150,10 +126,8 @@ class DeviceBackend(Normalization, CompiledBackend):
         """The kernel in the language of the device."""
         return kernel_body(spec, self.dialect, self.traits)
 
-    def bind_kernel(
-        self, code: Any, spec: BoundKernel, places: Sequence[tuple[Storage, int] | None]
-    ) -> Launch:
-        """A launch with all its arguments; `code` fits the first tensors, others may differ."""
+    def bind_kernel(self, spec: BoundKernel, places: Sequence[Place | None]) -> Launch:
+        """A launch with all its arguments, of the variant that fits the addresses."""
         starts = tuple(
             0 if place is None else place[1] // np.dtype(access.dtype).itemsize
             for place, access in zip(places, spec.kernel.accesses, strict=True)
@@ -197,7 +171,7 @@ class DeviceBackend(Normalization, CompiledBackend):
 
     def _box(self, spec: BoundKernel) -> Box | None:
         """Where a launch finds its numbers, if it is recorded and they change from run to run."""
-        recorder = self.recorder
+        recorder = self.executor.owner.recorder
         if recorder is None or not recorder.here or not isinstance(recorder.extra, Box):
             return None
         changes = spec.kernel.rands or (spec.kernel.scalars and recorder.traced)
@@ -205,35 +179,38 @@ class DeviceBackend(Normalization, CompiledBackend):
 
     # ---- products and other calls ------------------------------------------------------------
 
-    def bind_matmul(
-        self, a: Tensor, b: Tensor, c: Tensor, alpha: float, beta: float
-    ) -> Callable[[], None]:
+    def matmul(self, a: Tensor, b: Tensor, c: Tensor, alpha: float, beta: float) -> Bound:
         """Our tiled kernel."""
         return self.own_product(a, b, c, alpha, beta)
 
-    def bind_batched_matmul(self, a: Tensor, b: Tensor, c: Tensor) -> Callable[[], None]:
+    def batched_matmul(self, a: Tensor, b: Tensor, c: Tensor) -> Bound:
         """Our tiled kernel: one launch for all of the batch."""
         return self.own_product(a, b, c, 1.0, 0.0)
 
-    def own_product(
-        self, a: Tensor, b: Tensor, c: Tensor, alpha: float, beta: float
-    ) -> Callable[[], None]:
+    def own_product(self, a: Tensor, b: Tensor, c: Tensor, alpha: float, beta: float) -> Bound:
         """Our tiled kernel for one product or a batch."""
         gemm.check(a, b, c)
         if 0 in c.shape:
             return lambda: None
         tile = self.tile_for(c.dtype, a.shape[-2], b.shape[-1], a.shape[-1])
 
-        def bind(x: Tensor, y: Tensor) -> Callable[[], None]:
+        def bind(x: Tensor, y: Tensor) -> Bound:
             return gemm.bind_product(self, x, y, c, alpha, beta, tile)
 
         return self.copied([a, b], bind, c)
 
-    def bind_call(
+    def library_call(
         self, op: str, operands: list[Tensor], target: Tensor, params: dict[str, Any]
-    ) -> Callable[[], None]:
+    ) -> Bound | None:
         """A hand-written kernel."""
-        return BINDERS[op](self, operands, target, **params)
+        binder = BINDERS.get(op)
+        return None if binder is None else binder(self, operands, target, **params)
+
+    def lrn(
+        self, name: str, tensors: Sequence[Tensor], maps: int, width: int, numbers: Sequence[float]
+    ) -> Bound | None:
+        """A hand-written kernel, where the tensors are matrices."""
+        return bind_lrn(self, f"neo_{name}", tensors, maps, width, numbers)
 
     def tile_for(self, dtype: np.dtype, m: int, n: int, depth: int) -> Tile:
         """The tile for a product of this size; it may be measured now."""
@@ -250,7 +227,7 @@ class DeviceBackend(Normalization, CompiledBackend):
                 self._scratch.space = "arena"  # kept by the launches that use it
             return self._scratch
 
-    def together(self, calls: Sequence[Callable[[], None]]) -> Callable[[], None]:
+    def together(self, calls: Sequence[Bound]) -> Bound:
         """Several calls as one that no other thread's calls come between."""
 
         def run() -> None:
@@ -271,15 +248,15 @@ class DeviceBackend(Normalization, CompiledBackend):
             found = self._tables[key] = self.allocate(max(words.nbytes, 1))
             found.space = "arena"  # kept by the launches that use it
             layout = ((words.size,), (1,), 0)
-            self.copy_in(Tensor(self, found, words.dtype, layout), words.reshape(-1))
+            self.copy_in(self.tensor(found, words.dtype, layout), words.reshape(-1))
         return found
 
     def copied(
         self,
         operands: Sequence[Tensor],
-        bind: Callable[..., Callable[[], None]],
+        bind: Callable[..., Bound],
         target: Tensor | None = None,
-    ) -> Callable[[], None]:
+    ) -> Bound:
         """`bind(*operands)` with contiguous copies.
 
         Args:
@@ -292,24 +269,22 @@ class DeviceBackend(Normalization, CompiledBackend):
         copies = [copy for _, copy in pairs if copy is not None]
         return in_order([*copies, bind(*(t for t, _ in pairs))])
 
-    def through(
-        self, target: Tensor, bind: Callable[[Tensor], Callable[[], None]]
-    ) -> Callable[[], None]:
+    def through(self, target: Tensor, bind: Callable[[Tensor], Bound]) -> Bound:
         """`bind` with a contiguous tensor, which is then copied to the target."""
         between = self._temporary(target)
         call = bind(between)
-        return in_order([call, self.bind([(target, between)]).run])
+        return in_order([call, self.executor.bind([(target, between)]).run])
 
     def _temporary(self, like: Tensor) -> Tensor:
         storage = self.allocate(like.nbytes)
         storage.space = "arena"  # kept by who uses it
         layout = (like.shape, contiguous_strides(like.shape), 0)
-        return Tensor(self, storage, like.dtype, layout)
+        return self.tensor(storage, like.dtype, layout)
 
-    def _copy_of(self, tensor: Tensor) -> tuple[Tensor, Callable[[], None]]:
+    def _copy_of(self, tensor: Tensor) -> tuple[Tensor, Bound]:
         """A contiguous tensor, and the call that fills it from another."""
         out = self._temporary(tensor)
-        return out, self.bind([(out, tensor)]).run
+        return out, self.executor.bind([(out, tensor)]).run
 
 
 def kept(storages: Any) -> list[Storage]:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from neonport.backends.backend import Backend
 from neonport.backends.gpu.kernel_text import kernel_body
 from neonport.backends.host import memory
 from neonport.backends.host.jit.dialect import c_dialect
@@ -22,8 +23,8 @@ from neonport.compiler.codegen.gpu.writer import DeviceWriter
 from neonport.compiler.loop_nest import BoundKernel
 from neonport.compiler.lowering import Lowering
 from neonport.dtypes import FLOAT_NAMES
-from neonport.engine.device import ProbeResult
-from neonport.engine.executor import CompiledBackend, Launch
+from neonport.engine.checks import check_pair
+from neonport.engine.device import Bound, Capabilities, Device, Launch, Place, ProbeResult
 from neonport.errors import ConfigurationError, DLPackError
 from neonport.optree.node import OpTreeNode
 from neonport.tensor.dlpack import CPU
@@ -54,21 +55,18 @@ class NullLaunch:
         """Forget the sources."""
 
 
-class NullBackend(CompiledBackend):
-    """Schedules, renders and binds; runs nothing.
+class NullDevice(Device):
+    """Renders and binds; runs nothing.
 
     Attributes:
         rendered: how many kernels were rendered.
         dialect: language of `explain(..., source=True)`.
     """
 
-    backend_name: ClassVar[str] = "null"
-    default_dtypes: ClassVar[tuple[str, ...]] = FLOAT_NAMES
-    device_type: ClassVar[int] = 0
-    tensor_cls = Tensor
+    capabilities = Capabilities(dtypes=FLOAT_NAMES, device_type=0, host_memory=True, runs=False)
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, device_id: int = 0) -> None:
+        super().__init__(device_id)
         self.rendered = 0
         self.dialect = "opencl"
 
@@ -77,7 +75,82 @@ class NullBackend(CompiledBackend):
         """Nothing is needed to run nothing."""
         return ProbeResult("ready", "none: kernels are rendered, not run", count=1)
 
-    # ---- sources -----------------------------------------------------------------------------
+    def allocate(self, nbytes: int) -> Storage:
+        """Zero-filled host memory."""
+        return memory.allocate(nbytes)
+
+    def view(self, storage: Storage, dtype: np.dtype, layout: Layout) -> np.ndarray:
+        """An ndarray over the layout."""
+        return memory.array_view(storage, dtype, layout)
+
+    def copy_in(self, target: Tensor, values: np.ndarray) -> None:
+        """Copy host values in."""
+        target.native[...] = values
+
+    def copy_out(self, source: Tensor) -> np.ndarray:
+        """A new array with the values."""
+        return np.array(source.native, order="C")
+
+    def render_kernel(self, kernel: BoundKernel) -> str:
+        """The kernel in the language of `dialect`, for a typical device, without the prelude."""
+        check_dialect(self.dialect)
+        if self.dialect == "c":
+            return render_c(kernel)
+        make, traits = DEVICES[self.dialect]
+        return kernel_body(kernel, make(), traits)
+
+    def bind_kernel(self, kernel: BoundKernel, places: Sequence[Place | None]) -> Launch:
+        """A launch that does nothing, after the kernel was rendered as OpenCL C."""
+        make, typical = DEVICES["opencl"]
+        render_device(kernel, make(), typical)
+        self.rendered += 1
+        return NullLaunch()
+
+    def matmul(self, a: Tensor, b: Tensor, c: Tensor, alpha: float, beta: float) -> Bound:
+        """A product that is not computed."""
+        return NullLaunch()
+
+    def synchronize(self) -> None:
+        """Nothing is pending."""
+
+    def dlpack_device(self) -> tuple[int, int]:
+        """Host memory."""
+        return CPU
+
+    def dlpack_shares(self, device: tuple[int, int]) -> bool:
+        """Nothing is taken over: what does not compute must not claim anybody's data."""
+        return False
+
+    def dlpack_export(
+        self, tensor: Tensor, *, stream: Any, max_version: Any, copy: bool | None
+    ) -> Any:
+        """Refuse: the memory holds nothing that was computed."""
+        raise DLPackError(f"dlpack: {self} computes nothing; use another backend")
+
+    def dlpack_adopt(self, x: Any, **options: Any) -> Tensor:
+        """Refuse, see `dlpack_shares`."""
+        raise DLPackError(f"dlpack: {self} computes nothing; use be.array(x)")
+
+
+class NullBackend(Backend):
+    """Schedules, renders and binds; runs nothing."""
+
+    backend_name: ClassVar[str] = "null"
+    device_class = NullDevice
+
+    @property
+    def rendered(self) -> int:
+        """How many kernels were rendered."""
+        return self.device.rendered
+
+    @property
+    def dialect(self) -> str:
+        """Language of `explain(..., source=True)`: "c", "opencl", "opencl-cpu" or "cuda"."""
+        return self.device.dialect
+
+    @dialect.setter
+    def dialect(self, name: str) -> None:
+        self.device.dialect = name
 
     def render(
         self,
@@ -97,7 +170,7 @@ class NullBackend(CompiledBackend):
         """
         check_dialect(dialect)
         pairs = self._pairs(statement)
-        kernels = self.plan(Lowering().build(pairs)).kernels
+        kernels = self.executor.plan(Lowering().build(pairs)).kernels
         if dialect == "c":
             return [
                 HostWriter(spec.kernel, c_dialect()).source(shape_of(spec).variant)
@@ -106,82 +179,11 @@ class NullBackend(CompiledBackend):
         make, typical = DEVICES[dialect]
         return [render_device(spec, make(), traits or typical) for spec in kernels]
 
-    def render_kernel(self, spec: BoundKernel) -> str:
-        """The kernel in the language of `dialect`, for a typical device, without the prelude."""
-        check_dialect(self.dialect)
-        if self.dialect == "c":
-            return render_c(spec)
-        make, traits = DEVICES[self.dialect]
-        return kernel_body(spec, make(), traits)
-
     def _pairs(self, statement: Any) -> list[tuple[Tensor, Any]]:
         if not isinstance(statement, OpTreeNode):
-            return [(target, self._check_pair(target, value)) for target, value in statement]
+            return [(target, check_pair(self, target, value)) for target, value in statement]
         out = self.empty(statement.shape, dtype=statement.dtype)
         return [(out, statement)]
-
-    # ---- the contract ------------------------------------------------------------------------
-
-    def allocate(self, nbytes: int) -> Storage:
-        """Zero-filled host memory."""
-        return memory.allocate(nbytes)
-
-    def view(self, storage: Storage, dtype: np.dtype, layout: Layout) -> np.ndarray:
-        """An ndarray over the layout."""
-        return memory.array_view(storage, dtype, layout)
-
-    def copy_in(self, target: Tensor, values: np.ndarray) -> None:
-        """Copy host values in."""
-        target.native[...] = values
-
-    def copy_out(self, source: Tensor) -> np.ndarray:
-        """A new array with the values."""
-        return np.array(source.native, order="C")
-
-    def load_kernels(self, kernels: Sequence[BoundKernel]) -> list[Any]:
-        """The kernels' OpenCL C."""
-        make, typical = DEVICES["opencl"]
-        self.rendered += len(kernels)
-        return [render_device(spec, make(), typical) for spec in kernels]
-
-    def bind_kernel(
-        self, code: Any, spec: BoundKernel, places: Sequence[tuple[Storage, int] | None]
-    ) -> Launch:
-        """A launch that does nothing."""
-        return NullLaunch()
-
-    def bind_matmul(
-        self, a: Tensor, b: Tensor, c: Tensor, alpha: float, beta: float
-    ) -> Callable[[], None]:
-        """A product that is not computed."""
-        return NullLaunch()
-
-    def bind_call(
-        self, op: str, operands: list[Tensor], target: Tensor, params: dict[str, Any]
-    ) -> Callable[[], None]:
-        """A call that does nothing."""
-        return lambda: None
-
-    def synchronize(self) -> None:
-        """Nothing is pending."""
-
-    def dlpack_device(self) -> tuple[int, int]:
-        """Host memory."""
-        return CPU
-
-    def dlpack_shares(self, device: tuple[int, int]) -> bool:
-        """Nothing is taken over: what does not compute must not claim anybody's data."""
-        return False
-
-    def dlpack_capsule(
-        self, tensor: Tensor, *, stream: Any, max_version: Any, copy: bool | None
-    ) -> Any:
-        """Refuse: the memory holds nothing that was computed."""
-        raise DLPackError(f"dlpack: {self} computes nothing; use another backend")
-
-    def dlpack_adopt(self, x: Any) -> Tensor:
-        """Refuse, see `dlpack_shares`."""
-        raise DLPackError(f"dlpack: {self} computes nothing; use be.array(x)")
 
 
 def check_dialect(name: str) -> None:

@@ -18,7 +18,7 @@ from neonport.backends.opencl.thread_affinity import Workers, tasks
 from neonport.errors import BackendUnavailable, CompileError
 
 if TYPE_CHECKING:
-    from neonport.backends.backend import Backend
+    from neonport.backends.gpu.device import GpuDevice
 
 TRIAL = "__kernel void neo_trial(__global int *x) { x[0] = 1; }\n"
 OLD_COMPILER = "unknown target CPU"
@@ -55,13 +55,13 @@ class Session:
 
 
 _sessions: dict[int, Session] = {}
-_backends: weakref.WeakSet[Backend] = weakref.WeakSet()
+_users: weakref.WeakSet[GpuDevice] = weakref.WeakSet()
 _lock = threading.Lock()
 _inherited = False  # whether a parent of this process has used OpenCL
 
 
-def open_session(device: Device, backend: Backend) -> Session:
-    """The session of a device for a backend, a new one if there is none or it was lost.
+def open_session(device: Device, user: GpuDevice) -> Session:
+    """The session of a device for its user, a new one if there is none or it was lost.
 
     Raises:
         BackendUnavailable: the device or its compiler does not work.
@@ -69,7 +69,7 @@ def open_session(device: Device, backend: Backend) -> Session:
     if _inherited:
         raise after_fork(device)
     with _lock:
-        _backends.add(backend)
+        _users.add(user)
         found = _sessions.get(device.handle.int_ptr)
         if found is None:
             found = _sessions[device.handle.int_ptr] = Session(device)
@@ -100,8 +100,8 @@ def _in_child() -> None:
     global _inherited, _lock
     _lock = threading.Lock()
     _inherited = _inherited or bool(_sessions)
-    for backend in list(_backends):
-        backend.bound.clear()  # so that every statement is checked again, and refused
+    for user in list(_users):
+        user.forget_statements()  # so that every statement is checked again, and refused
 
 
 if hasattr(os, "register_at_fork"):

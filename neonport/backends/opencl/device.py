@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from neonport.backends.gpu.device import DeviceBackend
+from neonport.backends.backend import Backend
+from neonport.backends.gpu.device import GpuDevice
 from neonport.backends.gpu.gemm import check
 from neonport.backends.host.blas import gemm as blas
 from neonport.backends.host.kernels import dispatch as calls
@@ -21,8 +22,7 @@ from neonport.backends.opencl.clblast_choice import Choice
 from neonport.backends.opencl.icd_loader import load_pyopencl
 from neonport.compiler.codegen.gpu.dialects import opencl_dialect
 from neonport.dtypes import FLOAT_NAMES
-from neonport.engine.device import ProbeResult
-from neonport.engine.executor import CompiledBackend
+from neonport.engine.device import Bound, Capabilities, Device, ProbeResult
 from neonport.errors import BackendUnavailable, DLPackError, NeonportError
 from neonport.log import logger
 from neonport.shape import span
@@ -35,8 +35,8 @@ SHARED = "NEONPORT_OPENCL_SHARED"
 HOSTED = frozenset({"conv", "conv_data", "conv_filter", "pool", "unpool"})
 
 
-class OpenCLBackend(DeviceBackend):
-    """Tensors in the memory of an OpenCL device.
+class OpenCLDevice(GpuDevice):
+    """The memory, kernels and queue of an OpenCL device.
 
     Args:
         device_id: number of the device, GPUs first, among those that NEONPORT_OPENCL_DEVICE
@@ -45,7 +45,7 @@ class OpenCLBackend(DeviceBackend):
             False, or NEONPORT_OPENCL_SHARED=0, treats the memory as out of reach.
 
     Attributes:
-        device: the device and what it can do.
+        info: the device and what it can do.
         context, programs: what all backends on the device share.
         queue: PyOpenCL's in-order queue; everything goes through it, but for small launches while
             nothing is pending.
@@ -59,40 +59,33 @@ class OpenCLBackend(DeviceBackend):
         BackendUnavailable: no such device, or PyOpenCL is missing.
     """
 
-    backend_name: ClassVar[str] = "opencl"
-    default_dtypes: ClassVar[tuple[str, ...]] = FLOAT_NAMES
-    device_type: ClassVar[int] = 1
-    tensor_cls = Tensor
-
-    def __init__(
-        self, *args: Any, device_id: int = 0, shared: bool | None = None, **kwargs: Any
-    ) -> None:
+    def __init__(self, device_id: int = 0, shared: bool | None = None) -> None:
         try:
             cl = load_pyopencl()
         except ImportError as error:
             raise BackendUnavailable(f"opencl: {devices.probe().reason}") from error
-        self.device = devices.choose(device_id)
-        if not self.device.float64:
-            self.default_dtypes = FLOAT_NAMES[:3]  # type: ignore[misc]
-        super().__init__(*args, device_id=device_id, **kwargs)
-        session = sessions.open_session(self.device, self)
+        super().__init__(device_id)
+        self.info = devices.choose(device_id)
+        dtypes = FLOAT_NAMES if self.info.float64 else FLOAT_NAMES[:3]
+        self.capabilities = Capabilities(dtypes=dtypes)
+        session = sessions.open_session(self.info, self)
         self.context, self.programs = session.context, session.programs
         try:
-            self.queue = cl.CommandQueue(self.context, self.device.handle)
-            self.here = launch.queue_here(self.context, self.device)
+            self.queue = cl.CommandQueue(self.context, self.info.handle)
+            self.here = launch.queue_here(self.context, self.info)
         except cl.Error as error:
-            raise launch.failed(self.device, error) from error
+            raise launch.failed(self.info, error) from error
         self.progress = launch.Progress(session.workers)
         if shared is None:
             shared = os.environ.get(SHARED, "").strip() != "0"
-        self.shared = shared and memory.is_shared(self.context, self.queue, self.device)
+        self.shared = shared and memory.is_shared(self.context, self.queue, self.info)
         self.dlpack_data = "pointer" if self.shared else exchange.DATA
-        self.blocks = memory.Pool(self.context, self.queue, self.device, self.shared)
+        self.blocks = memory.Pool(self.context, self.queue, self.info, self.shared)
         self.workspace = Workspace()
         self.clblast = Choice()
         self.dialect = opencl_dialect()
-        self.identity = self.device.identity
-        self.traits = self.device.traits()
+        self.identity = self.info.identity
+        self.traits = self.info.traits()
 
     @classmethod
     def probe(cls) -> ProbeResult:
@@ -103,7 +96,7 @@ class OpenCLBackend(DeviceBackend):
 
     def allocate(self, nbytes: int) -> Storage:
         """Zero-filled memory of the device."""
-        self.check_open()
+        self.check_alive()
         return self.blocks.allocate(nbytes)
 
     def view(self, storage: Storage, dtype: np.dtype, layout: Layout) -> Any:
@@ -130,7 +123,7 @@ class OpenCLBackend(DeviceBackend):
                 self.queue, target.storage.native.buffer, part, dst_offset=low, is_blocking=True
             )
         except cl.Error as error:
-            raise launch.failed(self.device, error) from error
+            raise launch.failed(self.info, error) from error
 
     def copy_out(self, source: Tensor) -> np.ndarray:
         """Wait, and return a new array with the values."""
@@ -157,46 +150,43 @@ class OpenCLBackend(DeviceBackend):
                 self.queue, part, tensor.storage.native.buffer, src_offset=low, is_blocking=True
             )
         except cl.Error as error:
-            raise launch.failed(self.device, error) from error
+            raise launch.failed(self.info, error) from error
 
     def synchronize(self) -> None:
         """Wait until the queue is empty."""
         if sessions.is_inherited():
-            raise sessions.after_fork(self.device)
+            raise sessions.after_fork(self.info)
         try:
             self.progress.finish(self.queue)
         except load_pyopencl().Error as error:
-            raise launch.failed(self.device, error) from error
+            raise launch.failed(self.info, error) from error
 
     def memory_stats(self) -> dict[str, int]:
         """Bytes in use, at peak, and held for later."""
         return {"in_use": self.blocks.in_use, "peak": self.blocks.peak, "held": self.blocks.held}
 
-    def cleanup_backend(self) -> None:
+    def check_alive(self) -> None:
+        """Raise in a process that was forked from the one that opened the device."""
+        if sessions.is_inherited():
+            raise sessions.after_fork(self.info)
+
+    def close(self) -> None:
         """Wait for the queue and give held memory back; what fails now is logged."""
-        if self.closed:
-            return
         inherited = sessions.is_inherited()
         try:
             if not inherited:
                 self.synchronize()
         except NeonportError as error:
             logger.warning("%s", error)
-        super().cleanup_backend()
+        super().close()
         if not inherited:
             self.blocks.release()
-
-    def check_open(self) -> None:
-        """Raise unless the backend and the process it was made in are alive."""
-        if sessions.is_inherited():
-            raise sessions.after_fork(self.device)
-        super().check_open()
 
     # ---- programs and products ---------------------------------------------------------------
 
     def build(self, source: str, options: tuple[str, ...]) -> Any:
         """The program of a text, from memory, disk or the driver's compiler."""
-        return self.programs.load(source, (*options, *self.device.options))
+        return self.programs.load(source, (*options, *self.info.options))
 
     def bind_launch(
         self,
@@ -214,44 +204,42 @@ class OpenCLBackend(DeviceBackend):
         # else the queue has copies and fills to do, which `progress` does not know of
         small = self.shared and launch.is_small(groups, elements)
         return launch.KernelLaunch(
-            self.queue, self.here if small else None, self.progress, self.device,
+            self.queue, self.here if small else None, self.progress, self.info,
             kernel, groups, group, words, keep,
         )  # fmt: skip
 
-    def bind_matmul(
-        self, a: Tensor, b: Tensor, c: Tensor, alpha: float, beta: float
-    ) -> Callable[[], None]:
+    def matmul(self, a: Tensor, b: Tensor, c: Tensor, alpha: float, beta: float) -> Bound:
         """The host's BLAS where it shares the memory, else a product on the device."""
         if not self.shared:
-            return super().bind_matmul(a, b, c, alpha, beta)
+            return super().matmul(a, b, c, alpha, beta)
         check(a, b, c)
         return self._hosted(blas.bind_gemm(a.native, b.native, c.native, alpha, beta))
 
-    def own_product(
-        self, a: Tensor, b: Tensor, c: Tensor, alpha: float, beta: float
-    ) -> Callable[[], None]:
+    def own_product(self, a: Tensor, b: Tensor, c: Tensor, alpha: float, beta: float) -> Bound:
         """CLBlast where it is there and measured to be faster, else our kernel."""
         ours = super().own_product(a, b, c, alpha, beta)
         if 0 in c.shape:
             return ours
         return self.clblast.bind(self, (a, b, c), (alpha, beta), ours)
 
-    def bind_batched_matmul(self, a: Tensor, b: Tensor, c: Tensor) -> Callable[[], None]:
+    def batched_matmul(self, a: Tensor, b: Tensor, c: Tensor) -> Bound:
         """The host's BLAS for one after another where it shares the memory, else one launch."""
         if not self.shared:
-            return super().bind_batched_matmul(a, b, c)
-        return CompiledBackend.bind_batched_matmul(self, a, b, c)
+            return super().batched_matmul(a, b, c)
+        return Device.batched_matmul(self, a, b, c)
 
-    def bind_call(
+    def library_call(
         self, op: str, operands: list[Tensor], target: Tensor, params: dict[str, Any]
-    ) -> Callable[[], None]:
+    ) -> Bound | None:
         """The host's way where it shares the memory and is faster, else a hand-written kernel."""
-        if not self.shared or op not in HOSTED:
-            return super().bind_call(op, operands, target, params)
-        arrays = [t.native for t in operands]
-        return self._hosted(calls.bind(op, arrays, target.native, params, self.workspace))
+        if self.shared and op in HOSTED:
+            arrays = [t.native for t in operands]
+            call = calls.bind(op, arrays, target.native, params, self.workspace)
+            if call is not None:
+                return self._hosted(call)
+        return super().library_call(op, operands, target, params)
 
-    def _hosted(self, call: Callable[[], object]) -> Callable[[], None]:
+    def _hosted(self, call: Callable[[], object]) -> Bound:
         """A call of the host on shared memory, after the launches before it."""
         settle, queue = self.progress.settle, self.queue
 
@@ -273,9 +261,9 @@ class OpenCLBackend(DeviceBackend):
 
     def dlpack_device(self) -> tuple[int, int]:
         """The host where it shares the memory, else kDLOpenCL with the number of the device."""
-        return CPU if self.shared else (exchange.OPENCL, self.device.index)
+        return CPU if self.shared else (exchange.OPENCL, self.info.index)
 
-    def dlpack_capsule(
+    def dlpack_export(
         self, tensor: Tensor, *, stream: Any, max_version: Any, copy: bool | None
     ) -> Any:
         """NumPy's capsule of shared memory, or one with the cl_mem, after pending work."""
@@ -286,27 +274,41 @@ class OpenCLBackend(DeviceBackend):
         array = tensor.get() if copy else self.host_array(tensor, None, None)
         return host_capsule(array, max_version, copied=bool(copy))
 
-    def from_dlpack(self, x: Any, copy: bool | None = None, trust_cl_mem: bool = False) -> Tensor:
-        """A tensor over the memory of another library's array; see `Backend.from_dlpack`.
-
-        Args:
-            trust_cl_mem: believe that the data of `x` is a cl_mem handle although it does not say
-                so. A handle that is none ends the process.
-        """
-        return adopt(self, x, copy, trust_cl_mem=trust_cl_mem)
-
-    def dlpack_adopt(self, x: Any, trust_cl_mem: bool = False) -> Tensor:
+    def dlpack_adopt(self, x: Any, trust_cl_mem: bool = False, **options: Any) -> Tensor:
         """A tensor over memory of this context.
 
         Raises:
             DLPackError: the memory is the host's, which a driver may copy unseen, or not of this
                 context.
         """
-        if isinstance(x, Tensor) and x.backend is self:
-            return Tensor(self, x.storage, x.dtype, x.layout)
+        if isinstance(x, Tensor) and x.backend is self.executor.owner:
+            return self.tensor(x.storage, x.dtype, x.layout)
         if not self.shared:
             return exchange.adopt(self, x, trust_cl_mem)
         raise DLPackError(
             f"from_dlpack: {self} does not share foreign memory; copy it: "
             "be.from_dlpack(x, copy=True)"
         )
+
+
+class OpenCLBackend(Backend):
+    """Tensors in the memory of an OpenCL device; arguments of the device as `OpenCLDevice`."""
+
+    backend_name: ClassVar[str] = "opencl"
+    device_class = OpenCLDevice
+
+    @property
+    def shared(self) -> bool:
+        """Whether the host sees the memory."""
+        return self.device.shared
+
+    def from_dlpack(self, x: Any, copy: bool | None = None, trust_cl_mem: bool = False) -> Tensor:
+        """A tensor over the memory of another library's array; see `Backend.from_dlpack`.
+
+        Args:
+            x: object with `__dlpack__` and `__dlpack_device__`.
+            copy: None or False share the memory; True copies, also from another device.
+            trust_cl_mem: believe that the data of `x` is a cl_mem handle although it does not say
+                so. A handle that is none ends the process.
+        """
+        return adopt(self, x, copy, trust_cl_mem=trust_cl_mem)

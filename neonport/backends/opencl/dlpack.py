@@ -17,7 +17,7 @@ from neonport.tensor.storage import Storage
 from neonport.tensor.tensor import Tensor
 
 if TYPE_CHECKING:
-    from neonport.backends.opencl.device import OpenCLBackend
+    from neonport.backends.opencl.device import OpenCLDevice
 
 OPENCL = 4  # kDLOpenCL
 DATA = "cl_mem"  # value of the attribute __dlpack_data__
@@ -36,7 +36,7 @@ class Imported:
 
 
 def capsule(
-    be: OpenCLBackend, tensor: Tensor, *, stream: Any, max_version: Any, copy: bool | None
+    be: OpenCLDevice, tensor: Tensor, *, stream: Any, max_version: Any, copy: bool | None
 ) -> Any:
     """A capsule of device memory, its values ordered before the consumer's work.
 
@@ -44,7 +44,7 @@ def capsule(
         DLPackError: `stream` is no queue that can be waited with.
     """
     if copy:
-        twin = be.empty(tensor.shape, dtype=tensor.dtype)
+        twin = be.executor.owner.empty(tensor.shape, dtype=tensor.dtype)
         twin[:] = tensor
         tensor = twin
     _order(be, stream)
@@ -52,13 +52,13 @@ def capsule(
         tensor,
         tensor.storage.native.buffer.int_ptr,
         0,
-        (OPENCL, be.device.index),
+        (OPENCL, be.info.index),
         max_version=max_version,
         copied=bool(copy),
     )
 
 
-def _order(be: OpenCLBackend, stream: Any) -> None:
+def _order(be: OpenCLDevice, stream: Any) -> None:
     """See to it that the consumer's work comes after ours."""
     if stream is None:
         be.synchronize()
@@ -78,7 +78,7 @@ def _order(be: OpenCLBackend, stream: Any) -> None:
         fits = False
     if not fits:
         raise DLPackError(
-            f"dlpack: the stream must be an in-order queue of the context of {be.device.words}; "
+            f"dlpack: the stream must be an in-order queue of the context of {be.info.words}; "
             "pass None, which waits"
         )
     event = cl.enqueue_marker(be.queue)
@@ -86,7 +86,7 @@ def _order(be: OpenCLBackend, stream: Any) -> None:
     cl.enqueue_barrier(stream, wait_for=[event])
 
 
-def adopt(be: OpenCLBackend, x: Any, trust_cl_mem: bool = False) -> Tensor:
+def adopt(be: OpenCLDevice, x: Any, trust_cl_mem: bool = False) -> Tensor:
     """A tensor over the cl_mem of a producer.
 
     Args:
@@ -105,17 +105,17 @@ def adopt(be: OpenCLBackend, x: Any, trust_cl_mem: bool = False) -> Tensor:
         )
     found = read_handle(x, be.dlpack_device())
     if 0 in found.shape:
-        return be.empty(found.shape, dtype=found.dtype)
+        return be.executor.owner.empty(found.shape, dtype=found.dtype)
     buffer, flags, root, start = _checked(be, found)
     readonly = found.readonly or bool(flags & load_pyopencl().mem_flags.READ_ONLY)
     storage = Storage(
         Imported(buffer), buffer.size, ("opencl", root), start, readonly, found.owner
     )  # fmt: skip
     offset = found.first // found.dtype.itemsize
-    return be.wrap(storage, found.dtype, found.shape, found.strides, offset)
+    return be.adopted(storage, found.dtype, found.shape, found.strides, offset)
 
 
-def _checked(be: OpenCLBackend, found: Foreign) -> tuple[Any, int, int, int]:
+def _checked(be: OpenCLDevice, found: Foreign) -> tuple[Any, int, int, int]:
     """(buffer, its flags, the handle its addresses count in, where it begins there)."""
     cl = load_pyopencl()
     try:
@@ -126,7 +126,7 @@ def _checked(be: OpenCLBackend, found: Foreign) -> tuple[Any, int, int, int]:
         start = int(buffer.get_info(cl.mem_info.OFFSET)) if parent is not None else 0
     except (cl.Error, RuntimeError) as error:
         raise DLPackError(
-            f"from_dlpack: the capsule's handle is no memory of {be.device.words}: {error}"
+            f"from_dlpack: the capsule's handle is no memory of {be.info.words}: {error}"
         ) from error
     way_out = "copy it: from_dlpack(x, copy=True)"
     if kind != cl.mem_object_type.BUFFER:

@@ -171,7 +171,7 @@ def _pairs(statement: Any, backend: Backend) -> list[tuple[Any, Any]]:
             f"explain: needs an op-tree or a list of (target, value) pairs, not "
             f"{type(statement).__name__}; a copy is [(target, tensor)]"
         )
-    return [(t, backend._check_pair(t, v)) for t, v in statement]
+    return [(t, backend.check_pair(t, v)) for t, v in statement]
 
 
 def _empty(pairs: Sequence[tuple[Any, Any]]) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from neonport.backends.cuda import cublas as blas
-from neonport.backends.cuda import products
+from neonport.backends.cuda import device as products
 from neonport.errors import BackendUnavailable
 from neonport.optree.node import apply
 
@@ -68,7 +68,7 @@ def test_batches(cuda, shared, turned):
     b = rng.randn(*(() if shared == "right" else (3,)), 5, 6).astype("f")
     c = cuda.zeros((3, 6, 4) if turned else (3, 4, 6))
     target = c.permute((0, 2, 1)) if turned else c
-    library = cuda.library()
+    library = cuda.device.library()
     calls = []
     bind = library.bind
     library.bind = lambda *args: calls.append(args) or bind(*args)

@@ -24,10 +24,10 @@ def test_a_graph_is_launched_once_a_replay(cuda, monkeypatch):
     run()
     assert (run.how, run.reason) == ("graph", "")
     launches = []
-    launch = cuda.queue.stream.__class__
+    launch = cuda.device.queue.stream.__class__
     assert launch is cupy.cuda.Stream
-    bind = cuda.bind_launch
-    monkeypatch.setattr(cuda, "bind_launch", lambda *a: launches.append(a) or bind(*a))
+    bind = cuda.device.bind_launch
+    monkeypatch.setattr(cuda.device, "bind_launch", lambda *a: launches.append(a) or bind(*a))
     run()
     cuda.use_stream(2)
     run()
@@ -82,10 +82,10 @@ def test_numbers_that_stay_are_not_boxed(cuda):
 
     run = cuda.record(step)
     run()
-    before = cuda.programs.compiled
+    before = cuda.device.programs.compiled
     plain = cuda.zeros((8, 8))
     plain[:] = plain * 2 + 1
-    assert cuda.programs.compiled == before
+    assert cuda.device.programs.compiled == before
 
 
 def test_replays_do_not_disturb_each_other(cuda):

@@ -21,7 +21,7 @@ def run(make):
     t = be.ones((3, 3))
     t[:] = be.exp(t * 0) + 1
     assert (t.get() == 2).all()
-    return be.programs.compiled
+    return be.device.programs.compiled
 
 
 def test_the_second_process_compiles_nothing(folder, make_cuda):
@@ -46,7 +46,7 @@ def test_the_lines_at_fault_are_shown(cuda):
     kernel = "KERNEL void wrong(GLOBAL float *x) {\n  x[0] = nonsense;\n}\n"
     source = f"{cuda_dialect().prelude}\n{kernel}"
     with pytest.raises(CompileError) as raised:
-        cuda.build(source, cuda_dialect().options)
+        cuda.device.build(source, cuda_dialect().options)
     line = len(source.splitlines()) - 1
     assert f"{line} |   x[0] = nonsense;" in str(raised.value)
     assert "error" in str(raised.value)

@@ -30,7 +30,7 @@ def test_a_handle_and_other_libraries(cuda):
         stream = cupy.cuda.Stream()
     t = cuda.zeros((2, 2))
     before = cuda.use_stream(stream.ptr)
-    assert cuda.queue.ptr == stream.ptr
+    assert cuda.device.queue.ptr == stream.ptr
     t.fill(3)
 
     class Torch:

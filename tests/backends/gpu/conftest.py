@@ -41,7 +41,7 @@ def dev(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iter
 
     be = OpenCLBackend(rng_seed=0)
     be.bsz = 4
-    be.shared = be.blocks.shared = False
+    be.device.shared = be.device.blocks.shared = False
     yield be
     be.cleanup_backend()
 
@@ -65,12 +65,12 @@ def check(dev: Any) -> Callable[..., np.ndarray]:
     def compare(
         op: str, *operands: np.ndarray, layout: str = "plain", exact: bool = False, **params: Any
     ) -> np.ndarray:
-        if any(a.dtype.name == "float64" for a in operands) and not dev.traits.float64:
+        if any(a.dtype.name == "float64" for a in operands) and not dev.device.traits.float64:
             pytest.skip("the device has no float64")
         want: np.ndarray = OPS[op].numpy(*operands, **params)
         target = laid(dev, np.full(want.shape, 7, want.dtype), layout)
         tensors = [laid(dev, a, layout) for a in operands]
-        dev.bind_call(op, tensors, target, params)()
+        dev.device.library_call(op, tensors, target, params)()
         got = target.get()
         if exact:
             np.testing.assert_array_equal(got, want)

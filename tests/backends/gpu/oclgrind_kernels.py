@@ -80,9 +80,9 @@ def write_zeros(be: Any) -> None:
     import pyopencl as cl
 
     def clear(block: Any) -> None:
-        cl.enqueue_copy(be.queue, block.buffer, np.zeros(block.nbytes, np.uint8))
+        cl.enqueue_copy(be.device.queue, block.buffer, np.zeros(block.nbytes, np.uint8))
 
-    be.blocks._clear = clear
+    be.device.blocks._clear = clear
 
 
 def run() -> int:
@@ -93,37 +93,37 @@ def run() -> int:
     from neonport.backends.opencl.device import OpenCLBackend
 
     be = OpenCLBackend(rng_seed=0)
-    be.shared = be.blocks.shared = False
+    be.device.shared = be.device.blocks.shared = False
     write_zeros(be)
-    be.traits = replace(be.traits, map_group=16, units=16)
+    be.device.traits = replace(be.device.traits, map_group=16, units=16)
     count = 0
-    bind_launch = be.bind_launch
+    bind_launch = be.device.bind_launch
 
     def counted(*args: Any) -> Any:
         nonlocal count
         count += 1
         return bind_launch(*args)
 
-    be.bind_launch = counted  # type: ignore[method-assign]
+    be.device.bind_launch = counted  # type: ignore[method-assign]
     for op, operands, params in cases():
         want = OPS[op].numpy(*operands, **params)
         out = be.empty(want.shape, dtype=want.dtype)
         tensors = [be.array(a, dtype=a.dtype) for a in operands]
-        be.bind_call(op, tensors, out, params)()
+        be.device.library_call(op, tensors, out, params)()
         np.testing.assert_allclose(out.get(), want, rtol=1e-4, atol=1e-4, err_msg=op)
     rng = np.random.RandomState(0)
     for m, k, n in ((3, 5, 7), (8, 4, 12)):
         x, y = (rng.normal(size=s).astype(np.float32) for s in ((m, k), (k, n)))
         for tile in tiles.TILES:
             c = be.ones((m, n))
-            bind_product(be, be.array(x), be.array(y), c, 1.0, 0.5, tile)()
+            bind_product(be.device, be.array(x), be.array(y), c, 1.0, 0.5, tile)()
             np.testing.assert_allclose(c.get(), x @ y + 0.5, rtol=1e-4, atol=1e-4)
     x, y = (rng.normal(size=s).astype(np.float32) for s in ((2, 70), (70, 3)))
     gemm.CHUNK = 32
     c = be.empty((2, 3))
-    be.bind_matmul(be.array(x), be.array(y), c, 1.0, 0.0)()
+    be.device.matmul(be.array(x), be.array(y), c, 1.0, 0.0)()
     np.testing.assert_allclose(c.get(), x @ y, rtol=1e-3, atol=1e-3)
-    be.tiled = lambda spec: transpose.turned_axes(spec) is not None  # type: ignore[method-assign]
+    be.device.tiled = lambda spec: transpose.turned_axes(spec) is not None  # type: ignore[method-assign]
     forms = [transpose.form(Traits(group=group)) for group in (1, 256)]
     for dtype, form in product((np.uint8, np.float16, np.float32, np.int64), forms):
         transpose.form = lambda traits, form=form: form  # type: ignore[misc]
@@ -131,17 +131,17 @@ def run() -> int:
         y = be.zeros((2, 129, 65), dtype=dtype)
         be.copy_transpose(be.array(values, dtype=dtype), y, (0, 2, 1))
         np.testing.assert_array_equal(y.get(), values.transpose(0, 2, 1))
-    traits = be.traits
+    traits = be.device.traits
     for group, dtype in product((1, 256), (np.uint8, np.float16, np.float32)):
-        be.traits = replace(traits, group=group, vector_bytes=16)
+        be.device.traits = replace(traits, group=group, vector_bytes=16)
         values = rng.randint(0, 99, (2, 65, 129)).astype(dtype)
         straight = rng.randint(0, 99, (2, 129, 65)).astype(dtype)
         y = be.zeros(straight.shape)
         swapped = transposed(be.array(values, dtype=dtype), (0, 2, 1))
         y[:] = be.array(straight, dtype=dtype) * 2 + swapped
         np.testing.assert_array_equal(y.get(), straight * 2.0 + values.transpose(0, 2, 1))
-    assert sum(variant.turn > 0 for _, variant in be._writers) == 6
-    be.traits = traits
+    assert sum(variant.turn > 0 for _, variant in be.device._writers) == 6
+    be.device.traits = traits
     layer = be.lrn_layer(np.dtype(np.float32), 3, 4, 1, 2, 1, 3)
     x, y, denom, e, delta = (be.ones((8, 3)) for _ in range(5))
     be.fprop_lrn(layer, x, y, denom)

@@ -62,7 +62,7 @@ def test_layout(check, op, layout):
 
 @pytest.mark.parametrize("op", OPERATIONS)
 def test_a_device_with_many_units(check, dev, op):
-    dev.traits = replace(dev.traits, units=512)
+    dev.device.traits = replace(dev.device.traits, units=512)
     _run(check, op, "few maps", "float32")
 
 
@@ -73,6 +73,6 @@ def test_the_same_call_gives_the_same_bits(dev):
     params = {"padding": (0, 0, 0), "stride": (1, 1, 1), "dilation": (1, 1, 1), "size": (1, 1, 1)}
     found = set()
     for _ in range(3):
-        dev.bind_call("conv_filter", [x, e], out, params)()
+        dev.device.library_call("conv_filter", [x, e], out, params)()
         found.add(out.get().tobytes())
     assert len(found) == 1

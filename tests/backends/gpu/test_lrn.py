@@ -17,8 +17,8 @@ def _window(x, width):
 
 def _counted(be):
     launches = []
-    bind_launch = be.bind_launch
-    be.bind_launch = lambda program, name, *rest: (
+    bind_launch = be.device.bind_launch
+    be.device.bind_launch = lambda program, name, *rest: (
         launches.append(name) or bind_launch(program, name, *rest)
     )
     return launches
@@ -28,7 +28,7 @@ def _counted(be):
 @pytest.mark.parametrize(("maps", "width"), [(1, 1), (4, 3), (6, 5), (3, 9)])
 @pytest.mark.parametrize("factors", [(None, None), (0.5, 2.0)])
 def test_both_ways(dev, dtype, maps, width, factors):
-    if dtype == "float64" and not dev.traits.float64:
+    if dtype == "float64" and not dev.device.traits.float64:
         pytest.skip("the device has no float64")
     rng, launches = np.random.RandomState(maps), _counted(dev)
     layer = dev.lrn_layer(np.dtype(dtype), 5, maps, 1, 3, 2, width)

@@ -29,14 +29,14 @@ def _close(got, want, depth):
     ],
 )  # fmt: skip
 def test_every_tile(dev, tile, layout, dtype):
-    if dtype == "float64" and not dev.traits.float64:
+    if dtype == "float64" and not dev.device.traits.float64:
         pytest.skip("the device has no float64")
     dtype = bfloat16() if dtype == "bfloat16" else dtype
     for m, k, n in SIZES if tile == tiles.SQUARE else SIZES[3:5]:
         rng = np.random.RandomState(m + n)
         x, y, z = (rng.normal(size=s).astype(dtype) for s in ((m, k), (k, n), (m, n)))
         a, b, c = (laid(dev, v, layout) for v in (x, y, z))
-        bind_product(dev, a, b, c, 0.5, 2.0, tile)()
+        bind_product(dev.device, a, b, c, 0.5, 2.0, tile)()
         wide = 0.5 * x.astype(np.float64) @ y.astype(np.float64) + 2 * z.astype(np.float64)
         _close(c.get(), wide, k)
 
@@ -48,20 +48,20 @@ def test_operands_that_lie_differently(dev, mixed):
     a = laid(dev, x, "turned" if mixed == "left" else "plain")
     b = laid(dev, y, "turned" if mixed == "right" else "plain")
     c = dev.empty((68, 72))
-    dev.bind_matmul(a, b, c, 1.0, 0.0)()
+    dev.device.matmul(a, b, c, 1.0, 0.0)()
     _close(c.get(), x @ y, 36)
 
 
 @pytest.mark.parametrize("depth", [4000, 4096, 5001])
 @pytest.mark.parametrize("dtype", ["float16", "float32"])
 def test_a_long_depth_is_cut_into_chunks(dev, depth, dtype):
-    dev.traits = replace(dev.traits, units=64)
+    dev.device.traits = replace(dev.device.traits, units=64)
     rng = np.random.RandomState(0)
     x, y, z = (
         rng.normal(size=s).astype(dtype) for s in ((20, depth), (depth, 30), (20, 30))
     )  # fmt: skip
     c = dev.array(z, dtype=z.dtype)
-    dev.bind_matmul(dev.array(x, dtype=z.dtype), dev.array(y, dtype=z.dtype), c, 2.0, 0.5)()
+    dev.device.matmul(dev.array(x, dtype=z.dtype), dev.array(y, dtype=z.dtype), c, 2.0, 0.5)()
     want = 2 * x.astype(np.float64) @ y.astype(np.float64) + 0.5 * z
     _close(c.get(), want, depth)
     assert tiles.pieces(20, 30, depth, 1, 64, 512)[0] > 1
@@ -77,9 +77,9 @@ def test_a_batch_is_one_launch(dev, shared, folded, layout):
     want = x @ y
     c = laid(dev, np.full((20, 9) if folded else (3, 20, 9), np.nan, np.float32), layout)
     launches = []
-    bind_launch = dev.bind_launch
-    dev.bind_launch = lambda *args: launches.append(args) or bind_launch(*args)
-    dev.bind_batched_matmul(laid(dev, x, layout), laid(dev, y, layout), c)()
+    bind_launch = dev.device.bind_launch
+    dev.device.bind_launch = lambda *args: launches.append(args) or bind_launch(*args)
+    dev.device.batched_matmul(laid(dev, x, layout), laid(dev, y, layout), c)()
     count = len(launches)  # reading the result may launch a copy
     _close(c.get(), want.sum(0) if folded else want, 33)
     assert count == 1
@@ -91,6 +91,6 @@ def test_the_tile_does_not_change_the_result(dev):
     found = set()
     for tile in tiles.TILES:
         c = dev.empty((70, 65))
-        bind_product(dev, a, b, c, 1.0, 0.0, tile)()
+        bind_product(dev.device, a, b, c, 1.0, 0.0, tile)()
         found.add(c.get().tobytes())
     assert len(found) == 1

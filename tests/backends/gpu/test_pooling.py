@@ -83,7 +83,7 @@ def test_indices_that_name_no_cell(check, dtype):
 def test_a_pooling_layer_runs_as_one_launch(dev):
     x, windows, out = _values("halves", "float32")
     t, y = dev.array(x), dev.empty((*out, x.shape[4]))
-    call = dev.bind_call("pool", [t], y, {"how": "max", **windows, "size": out})
+    call = dev.device.library_call("pool", [t], y, {"how": "max", **windows, "size": out})
     t[:] = t + 1
     call()
     want = OPS["pool"].numpy(x + 1, how="max", **windows, size=out)

@@ -39,5 +39,5 @@ def test_sums_are_in_the_order_of_the_positions(dev):
     g = np.array([[1e8, 1.0, -1e8, 1.0]], np.float32)
     out = dev.empty((1, 2))
     indices = dev.array(np.zeros((4, 1)), dtype=np.int32)
-    dev.bind_call("untake", [dev.array(g), indices], out, {"axis": 1, "size": 2})()
+    dev.device.library_call("untake", [dev.array(g), indices], out, {"axis": 1, "size": 2})()
     assert out.get().tolist() == [[1.0, 0.0]]

@@ -18,14 +18,16 @@ from tests.backends.gpu.conftest import laid
 def tiles(dev, monkeypatch, request):
     """The device with tiles of either form for copies of any size; counts them."""
     made = []
-    traits = replace(dev.traits, group=1 if "blocks" in request.param else 256)
+    traits = replace(dev.device.traits, group=1 if "blocks" in request.param else 256)
     form = transpose.form(traits)
     assert form[0][-1] == request.param
     monkeypatch.setattr(transpose, "form", lambda traits: form)
     bound = transpose.bind_turned
     monkeypatch.setattr(transpose, "EDGE", 2)
     monkeypatch.setattr(transpose, "WORTH", 1)
-    monkeypatch.setattr(type(dev), "tiled", lambda be, s: transpose.turned_axes(s) is not None)
+    monkeypatch.setattr(
+        type(dev.device), "tiled", lambda be, s: transpose.turned_axes(s) is not None
+    )
     monkeypatch.setattr(transpose, "bind_turned", lambda *a: made.append(a) or bound(*a))
     dev.made = made
     return dev
@@ -60,7 +62,7 @@ def test_what_lies_around_the_target_stays(tiles, layout):
     "dtype", ["bool", "int8", "uint16", "float16", "bfloat16", "float32", "int64", "float64"]
 )
 def test_every_item_size(tiles, dtype):
-    if dtype == "float64" and not tiles.traits.float64:
+    if dtype == "float64" and not tiles.device.traits.float64:
         pytest.skip("the device has no float64")
     values = numbers((35, 41), bfloat16() if dtype == "bfloat16" else dtype)
     x = tiles.array(values, dtype=values.dtype)
@@ -116,7 +118,7 @@ def test_tiles_are_used_where_they_gain(dev, monkeypatch):
     x, y = dev.array(numbers((150, 200), np.float32)), dev.zeros((200, 150))
     y[:] = x.T
     np.testing.assert_array_equal(y.get(), x.get().T)
-    assert len(made) == transpose.gains(dev.traits)
+    assert len(made) == transpose.gains(dev.device.traits)
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ SHAPES = [(64, 64), (75, 141), (141, 75), (16, 1030), (1030, 16), (33, 500), (12
 @pytest.fixture(params=FORMS)
 def device(dev, monkeypatch, request):
     """A device with tiles of each form."""
-    dev.traits = replace(dev.traits, **FORMS[request.param])
+    dev.device.traits = replace(dev.device.traits, **FORMS[request.param])
     # the sizes here are small
     monkeypatch.setattr(
         "neonport.compiler.codegen.gpu.launch_shape.GROUPS", replace(GROUPS, work=1)
@@ -38,12 +38,12 @@ def device(dev, monkeypatch, request):
 
 def sides(be):
     """Sides of the tiles of all kernels so far."""
-    return {variant.turn for _, variant in be._writers}
+    return {variant.turn for _, variant in be.device._writers}
 
 
 def assert_turned(be):
     """All kernels had tiles, unless their rows have no vectors on a device that aligns these."""
-    assert 0 not in sides(be) or (be.traits.aligned and be.traits.group == 1)
+    assert 0 not in sides(be) or (be.device.traits.aligned and be.device.traits.group == 1)
 
 
 def numbers(shape, dtype=np.float32, seed=0):
@@ -66,7 +66,7 @@ def test_a_straight_and_two_transposed_operands(device, shape, layout):
     "bool", "int8", "uint8", "int16", "float16", "bfloat16", "int32", "float32", "int64", "float64"
 ])  # fmt: skip
 def test_stored_types(device, stored):
-    if stored == "float64" and not device.traits.float64:
+    if stored == "float64" and not device.device.traits.float64:
         pytest.skip("the device has no float64")
     dtype = bfloat16() if stored == "bfloat16" else np.dtype(stored)
     values = numbers((75, 141), dtype)
@@ -147,7 +147,7 @@ def test_positions_of_64_bits(device, monkeypatch):
     y[:] = x + z.T * 2
     np.testing.assert_array_equal(y.get(), X + Z.T * 2)
     assert_turned(device)
-    assert all(v.wide for _, v in device._writers)
+    assert all(v.wide for _, v in device.device._writers)
 
 
 def test_random_numbers_and_coordinates(device):
@@ -172,7 +172,7 @@ def test_many_operands_share_the_room(device):
     y[:] = tree
     np.testing.assert_array_equal(y.get(), want)
     assert_turned(device)
-    assert max(sides(device)) < device.traits.tiles.side
+    assert max(sides(device)) < device.device.traits.tiles.side
 
 
 def test_same_bits_as_without_tiles(device, monkeypatch):
@@ -213,7 +213,7 @@ def test_what_is_read_backwards(device):
 
 @pytest.mark.parametrize("form", ["loops", "groups"])
 def test_what_is_not_turned(dev, form):
-    dev.traits = replace(dev.traits, **FORMS[form])
+    dev.device.traits = replace(dev.device.traits, **FORMS[form])
     x, y = dev.array(numbers((200, 200))), dev.zeros((200, 200))
     thin, flat = dev.zeros((5000, 4)), dev.zeros((4, 5000))
     small, other = dev.zeros((20, 20)), dev.zeros((20, 20))
@@ -221,11 +221,11 @@ def test_what_is_not_turned(dev, form):
         target[:] = tree
     assert sides(dev) == {0}
     y[:] = x.T + 1
-    assert sides(dev) == {0, dev.traits.tiles.side}
+    assert sides(dev) == {0, dev.device.traits.tiles.side}
 
 
 def test_a_driver_that_fills_lanes_with_items_has_no_use_for_single_ones(dev):
-    dev.traits = replace(dev.traits, group=1, vector_bytes=4)
+    dev.device.traits = replace(dev.device.traits, group=1, vector_bytes=4)
     y = dev.zeros((200, 200))
     y[:] = dev.ones((200, 200)).T + 1
     assert sides(dev) == {0}

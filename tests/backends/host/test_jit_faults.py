@@ -19,7 +19,7 @@ STATEMENTS = """
     y = be.empty((20, 30))
     y[:] = be.tanh(x * 2.0 + 1.0)
     y[:] = be.fprop_softmax(y, 0)
-    jit = be._jit
+    jit = be.device._jit
     print(float(y.get().astype(np.float64).sum()), float(y.get()[3, 7]))
     print(jit.compiler.compiled if jit else "interpreted")
 """

@@ -100,7 +100,7 @@ def test_only_launches_that_store_no_elements_turn(pool, cpu, monkeypatch):
     monkeypatch.setattr(jit, "make_program", noted)
     x, total = cpu.zeros((100, 1000)), cpu.zeros((100, 1))
     for pairs in ([(total, cpu.sum(x, axis=1))], [(x, x + 1)], [(x, x - cpu.sum(x, axis=1))]):
-        cpu.bind(pairs)
+        cpu.executor.bind(pairs)
     assert seen == [True, False, False]
 
 
@@ -116,7 +116,7 @@ def test_chunks_are_as_many_for_each_thread(cpu):
 
     x = cpu.zeros((1, 100_000))
     for pairs in ([(cpu.empty(x.shape), x * 2)], [(cpu.empty((1, 1)), cpu.sum(x))]):
-        (spec,) = cpu.plan(Lowering().build(pairs)).kernels
+        (spec,) = cpu.executor.plan(Lowering().build(pairs)).kernels
         shape = task_shape(spec.kernel, spec.sizes)
         assert shape.tasks % 8 == 0
         assert shape.chunk * shape.chunks - 100_000 < shape.chunk

@@ -128,7 +128,7 @@ def test_what_is_not_finite_reaches_its_own_results_only(be, value, where):
 def test_a_result_that_was_not_finite_is_forgotten(be, monkeypatch):
     x, f = operands(16, (1, 4, 4), 32, 32)
     images, out = be.array(x), be.empty((32, 1, 4, 4, 32))
-    statement = be.bind([(out, apply("conv", images, be.array(f), **PLAIN))])
+    statement = be.executor.bind([(out, apply("conv", images, be.array(f), **PLAIN))])
     statement.run()
     want = out.get()
     images[:] = np.full_like(x, np.inf)

@@ -22,7 +22,7 @@ SHAPES = {
 
 @pytest.fixture(params=SHAPES)
 def device(request, ocl):
-    ocl.traits = replace(SHAPES[request.param], float64=ocl.device.float64)
+    ocl.device.traits = replace(SHAPES[request.param], float64=ocl.device.info.float64)
     return ocl
 
 
@@ -51,7 +51,7 @@ def test_ties_go_to_even(device):
 
 
 def test_products_are_computed_in_float32_and_rounded_once(ocl):
-    ocl.shared = ocl.blocks.shared = False  # the device's own kernel
+    ocl.device.shared = ocl.device.blocks.shared = False  # the device's own kernel
     x, y = (np.random.RandomState(s).normal(size=(33, 33)).astype(BFLOAT16) for s in (0, 1))
     out = ocl.empty((33, 33), dtype=BFLOAT16)
     out[:] = ocl.dot(ocl.array(x, dtype=BFLOAT16), ocl.array(y, dtype=BFLOAT16).T)

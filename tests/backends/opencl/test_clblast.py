@@ -29,12 +29,12 @@ def lib(ocl, monkeypatch, request):
     least = 1 if request.param == "rearranged" else 1 << 16
     override = ctypes.CDLL(library.name).CLBlastOverrideParameters
     names = (ctypes.c_char_p * 1)(b"XGEMM_MIN_INDIRECT_SIZE")
-    values, device = (ctypes.c_size_t * 1)(least), ctypes.c_void_p(ocl.device.handle.int_ptr)
+    values, device = (ctypes.c_size_t * 1)(least), ctypes.c_void_p(ocl.device.info.handle.int_ptr)
     for precision in (32, 64):
         count = ctypes.c_size_t(1)
         assert override(device, b"GemmRoutine", precision, count, names, values) == 0
-    ocl.shared = ocl.blocks.shared = False
-    ocl.clblast.wanted = "1"
+    ocl.device.shared = ocl.device.blocks.shared = False
+    ocl.device.clblast.wanted = "1"
     ocl.taken = []
     bind = clblast.Library.bind
 
@@ -46,7 +46,7 @@ def lib(ocl, monkeypatch, request):
 
     monkeypatch.setattr(clblast.Library, "bind", counted)
     yield ocl
-    assert not ocl.clblast.failed
+    assert not ocl.device.clblast.failed
 
 
 def dtypes(be):
@@ -67,7 +67,7 @@ def test_products(lib, turned, layout):
         for m, k, n in SIZES:
             x, y, z = (rng.normal(size=s).astype(dtype) for s in ((m, k), (k, n), (m, n)))
             a, b, c = (put(v, how) for v, how in zip((x, y, z), turned, strict=True))
-            lib.bind_matmul(a, b, c, 0.5, 2.0)()
+            lib.device.matmul(a, b, c, 0.5, 2.0)()
             np.testing.assert_allclose(
                 c.get(), 0.5 * x @ y + 2 * z, rtol=tolerance, atol=tolerance, err_msg=f"{m},{k},{n}"
             )
@@ -77,7 +77,7 @@ def test_products(lib, turned, layout):
 
 def test_what_lies_around_the_target_stays(lib):
     room = lib.array(np.full((140, 150), 9, np.float32))
-    lib.bind_matmul(lib.ones((130, 70)), lib.ones((70, 120)), room[3:133, 5:125], 1.0, 0.0)()
+    lib.device.matmul(lib.ones((130, 70)), lib.ones((70, 120)), room[3:133, 5:125], 1.0, 0.0)()
     want = np.full((140, 150), 9, np.float32)
     want[3:133, 5:125] = 70
     np.testing.assert_array_equal(room.get(), want)
@@ -86,14 +86,14 @@ def test_what_lies_around_the_target_stays(lib):
 @pytest.mark.parametrize("side", [3, 200])
 def test_without_beta_the_target_is_not_read(lib, side):
     c = lib.array(np.full((side, side), np.nan))
-    lib.bind_matmul(lib.ones((side, 4)), lib.ones((4, side)), c, 1.0, 0.0)()
+    lib.device.matmul(lib.ones((side, 4)), lib.ones((4, side)), c, 1.0, 0.0)()
     np.testing.assert_array_equal(c.get(), np.full((side, side), 4.0))
 
 
 def test_the_target_may_be_an_operand(lib):
     x = np.random.RandomState(0).normal(size=(150, 150)).astype(np.float32)
     a = lib.array(x)
-    lib.bind_matmul(a, a.T, a, 1.0, 0.0)()
+    lib.device.matmul(a, a.T, a, 1.0, 0.0)()
     np.testing.assert_allclose(a.get(), x @ x.T, rtol=1e-4, atol=1e-4)
 
 
@@ -106,7 +106,7 @@ def test_a_batch_is_one_call(lib, common, layout, shape):
     x = rng.normal(size=(m, k) if common == "left" else (batch, m, k)).astype(np.float32)
     y = rng.normal(size=(k, n) if common == "right" else (batch, k, n)).astype(np.float32)
     c = laid(lib, np.full((batch, m, n), np.nan, np.float32), layout)
-    lib.bind_batched_matmul(laid(lib, x, layout), laid(lib, y, layout), c)()
+    lib.device.batched_matmul(laid(lib, x, layout), laid(lib, y, layout), c)()
     np.testing.assert_allclose(c.get(), x @ y, rtol=1e-4, atol=1e-4)
     assert len(lib.taken) == (common == "none" or layout == "offset")
 
@@ -117,11 +117,11 @@ def test_batches_that_it_would_not_find(lib):
     a, b = lib.array(x), lib.array(y)
     for i, j in ((slice(0, 6, 2), slice(0, 3)), (slice(1, 4), slice(1, 6, 2))):
         c = lib.empty((3, 64, 64))
-        lib.bind_batched_matmul(a[i], b[j], c)()
+        lib.device.batched_matmul(a[i], b[j], c)()
         np.testing.assert_allclose(c.get(), x[i] @ y[j], rtol=1e-4, atol=1e-4)
-    lib.bind_batched_matmul(a[:3], b[0], c)()
+    lib.device.batched_matmul(a[:3], b[0], c)()
     np.testing.assert_allclose(c.get(), x[:3] @ y[0], rtol=1e-4, atol=1e-4)
-    lib.bind_batched_matmul(a[:3], b[:3], a[1::2])()
+    lib.device.batched_matmul(a[:3], b[:3], a[1::2])()
     np.testing.assert_allclose(a.get()[1::2], x[:3] @ y[:3], rtol=1e-4, atol=1e-4)
     assert not lib.taken
 
@@ -130,23 +130,23 @@ def test_what_clblast_has_no_product_for_is_ours(lib):
     rng = np.random.RandomState(2)
     x, y = (rng.normal(size=(40, 40)).astype(np.float32) for _ in range(2))
     a, b, c = lib.array(x), lib.array(y), lib.empty((20, 40))
-    lib.bind_matmul(a[::2], b, c, 1.0, 0.0)()  # rows far apart are a leading dimension
+    lib.device.matmul(a[::2], b, c, 1.0, 0.0)()  # rows far apart are a leading dimension
     assert len(lib.taken) == 1
-    lib.bind_matmul(a[:20, ::2], b[:20], c, 1.0, 0.0)()
+    lib.device.matmul(a[:20, ::2], b[:20], c, 1.0, 0.0)()
     np.testing.assert_allclose(c.get(), x[:20, ::2] @ y[:20], rtol=1e-4, atol=1e-4)
     sliding = Tensor(lib, b.storage, b.dtype, ((40, 40), (2, 1), 0))  # rows that overlap
-    lib.bind_matmul(a[:20], sliding, c, 1.0, 0.0)()
+    lib.device.matmul(a[:20], sliding, c, 1.0, 0.0)()
     want = x[:20] @ y.reshape(-1)[np.add.outer(2 * np.arange(40), np.arange(40))]
     np.testing.assert_allclose(c.get(), want, rtol=1e-4, atol=1e-4)
     stack = lib.array(np.stack([x, y]))
     total = lib.empty((40, 40))
-    lib.bind_batched_matmul(stack, b, total)()
+    lib.device.batched_matmul(stack, b, total)()
     np.testing.assert_allclose(total.get(), x @ y + y @ y, rtol=1e-4, atol=1e-4)
-    lib.bind_matmul(lib.empty((3, 0)), lib.empty((0, 4)), lib.ones((3, 4)), 1.0, 0.0)()
+    lib.device.matmul(lib.empty((3, 0)), lib.empty((0, 4)), lib.ones((3, 4)), 1.0, 0.0)()
     for dtype in (np.dtype(np.float16), bfloat16()):
         half = lib.array(x, dtype=dtype)
         out = lib.empty((40, 40), dtype=dtype)
-        lib.bind_matmul(half, half, out, 1.0, 0.0)()
+        lib.device.matmul(half, half, out, 1.0, 0.0)()
         exact = half.get().astype(np.float64)
         np.testing.assert_allclose(out.get().astype(np.float64), exact @ exact, rtol=0.02, atol=0.1)
     assert len(lib.taken) == 1
@@ -171,7 +171,7 @@ def test_two_threads_share_the_memory_between_kernels(lib):
 
     def work(x, y):
         a, b, c = lib.array(x), lib.array(y), lib.empty((180, 180))
-        call = lib.bind_matmul(a, b, c, 1.0, 0.0)
+        call = lib.device.matmul(a, b, c, 1.0, 0.0)
         for _ in range(20):
             call()
         if not np.allclose(c.get(), x @ y, rtol=1e-4, atol=1e-4):
@@ -189,7 +189,7 @@ def test_no_other_thread_comes_between_kernels(lib, monkeypatch):
     call, free = clblast.Call.__call__, []
 
     def look():
-        free.append(lib._scratch_lock.acquire(blocking=False))
+        free.append(lib.device._scratch_lock.acquire(blocking=False))
 
     def watched(self):
         other = threading.Thread(target=look)
@@ -198,18 +198,18 @@ def test_no_other_thread_comes_between_kernels(lib, monkeypatch):
         return call(self)
 
     monkeypatch.setattr(clblast.Call, "__call__", watched)
-    lib.bind_matmul(lib.ones((70, 70)), lib.ones((70, 70)), lib.empty((70, 70)), 1.0, 0.0)()
+    lib.device.matmul(lib.ones((70, 70)), lib.ones((70, 70)), lib.empty((70, 70)), 1.0, 0.0)()
     assert free == [False]
 
 
 def test_memory_of_forgotten_tensors_is_used_again(lib):
     a, b, c = (lib.ones((64, 64)) for _ in range(3))
-    call = lib.bind_matmul(a, b, c, 1.0, 0.0)
+    call = lib.device.matmul(a, b, c, 1.0, 0.0)
     call()
     before = lib.memory_stats()["in_use"]
     del a, b, c
     assert lib.memory_stats()["in_use"] < before
-    lib.blocks.release()
+    lib.device.blocks.release()
     call()  # into memory that nobody reads; it must be there
     lib.synchronize()
 
@@ -218,10 +218,10 @@ def test_measuring_runs_both(lib, monkeypatch, tmp_path):
     monkeypatch.setenv("NEONPORT_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setattr(clblast_choice.tuning, "shapes_of", lambda kind: ((64, 64),) * 3)
     monkeypatch.setattr(clblast_choice, "WORTH", 1)
-    lib.clblast.wanted = ""
+    lib.device.clblast.wanted = ""
     x = np.random.RandomState(5).normal(size=(100, 100)).astype(np.float32)
     c = lib.empty((100, 100))
-    lib.bind_matmul(lib.array(x), lib.array(x), c, 1.0, 0.0)()
+    lib.device.matmul(lib.array(x), lib.array(x), c, 1.0, 0.0)()
     np.testing.assert_allclose(c.get(), x @ x, rtol=1e-4, atol=1e-4)
-    assert list(lib.clblast.known) == [(np.dtype(np.float32), "small")]
+    assert list(lib.device.clblast.known) == [(np.dtype(np.float32), "small")]
     assert lib.taken

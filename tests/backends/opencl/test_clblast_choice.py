@@ -65,7 +65,7 @@ def fresh(ocl):
 
     def make():
         be = OpenCLBackend(rng_seed=0)
-        be.shared = be.blocks.shared = False
+        be.device.shared = be.device.blocks.shared = False
         made.append(be)
         return be
 
@@ -77,7 +77,7 @@ def fresh(ocl):
 def product(be, shape=(20, 20), dtype=np.float32):
     """Sum of a product of twos, divided by its size: 1 by the stand-in, 4 times the depth else."""
     a, c = be.array(np.full(shape, 2), dtype=np.dtype(dtype)), be.empty(shape, dtype=dtype)
-    bind = be.bind_matmul if len(shape) == 2 else be.bind_batched_matmul
+    bind = be.device.matmul if len(shape) == 2 else be.device.batched_matmul
     bind(a, a, c, *((1.0, 0.0) if len(shape) == 2 else ()))()
     return float(c.get().astype(np.float64).mean())
 
@@ -102,7 +102,7 @@ def test_classes_are_measured_apart(stand_in, fresh):
     be = fresh()
     assert product(be) == product(be, (3, 20, 20)) == 1
     assert stand_in.measured == 2
-    assert {kind for _, kind in be.clblast.known} == {"rows", "batch"}
+    assert {kind for _, kind in be.device.clblast.known} == {"rows", "batch"}
 
 
 def test_small_products_and_halves_are_ours(stand_in, fresh):
@@ -151,7 +151,7 @@ def test_an_error_is_logged_once_and_ours_takes_over(stand_in, fresh, caplog):
 def test_what_was_bound_before_an_error_still_runs(stand_in, fresh):
     be = fresh()
     a, c, d = be.ones((20, 20)), be.empty((20, 20)), be.empty((20, 20))
-    first, second = (be.bind_matmul(a, a, t, 3.0, 0.0) for t in (c, d))
+    first, second = (be.device.matmul(a, a, t, 3.0, 0.0) for t in (c, d))
     stand_in.status = -11
     first()
     second()

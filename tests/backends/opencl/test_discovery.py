@@ -16,9 +16,9 @@ from neonport.errors import BackendUnavailable
 
 
 def test_the_environment_narrows_the_choice(ocl, monkeypatch):
-    name = ocl.device.platform
-    monkeypatch.setenv(devices.ENVIRONMENT, f"{name}:{ocl.device.ordinal}")
-    assert devices.choose().words == ocl.device.words
+    name = ocl.device.info.platform
+    monkeypatch.setenv(devices.ENVIRONMENT, f"{name}:{ocl.device.info.ordinal}")
+    assert devices.choose().words == ocl.device.info.words
     monkeypatch.setenv(devices.ENVIRONMENT, "no-such-vendor")
     with pytest.raises(BackendUnavailable, match=r"no-such-vendor does not exist.*" + name):
         devices.choose()
@@ -50,16 +50,16 @@ def test_gpus_come_before_processors(ocl, monkeypatch):
 def test_multiply_adds_round_once_on_processors_that_have_them(ocl, monkeypatch):
     """x * x - (x * x as a float32) is 0 if the product is rounded, else what rounding lost."""
     kernel = "KERNEL void k(GLOBAL float *x) { x[1] = NEO_FMA(x[0], x[0], x[1]); }\n"
-    text = kernel_text(ocl.dialect, (), np.dtype(np.float32)) + kernel
+    text = kernel_text(ocl.device.dialect, (), np.dtype(np.float32)) + kernel
     x = np.float32(1 + 2.0**-12)
     lost = float(x) ** 2 - float(x * x)
     results = []
     for flags in ({"fma"}, {"sse2"}):
         monkeypatch.setattr(devices, "cpu_flags", lambda flags=flags: frozenset(flags))
         t = ocl.array([[x, -x * x]])
-        bind(ocl, text, "k", (1, 1), [t])()
+        bind(ocl.device, text, "k", (1, 1), [t])()
         results.append(t.get()[0, 1])
-    if ocl.device.platform in devices.FUSED:
+    if ocl.device.info.platform in devices.FUSED:
         assert results == [lost, 0]
     else:
         assert results[0] == results[1]
@@ -95,6 +95,6 @@ def test_no_device(ocl, monkeypatch):
 
 
 def test_transposed_copies_on_processors_go_by_tiles(ocl):
-    if not ocl.device.cpu:
+    if not ocl.device.info.cpu:
         pytest.skip("a GPU")
-    assert transpose.gains(ocl.traits) == (ocl.device.platform not in devices.SCALAR)
+    assert transpose.gains(ocl.device.traits) == (ocl.device.info.platform not in devices.SCALAR)

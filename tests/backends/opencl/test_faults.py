@@ -43,7 +43,7 @@ if pid == 0:
             use()
             wrong.append("no error")
         except BackendUnavailable as error:
-            if "spawn" not in str(error) or be.device.words not in str(error):
+            if "spawn" not in str(error) or be.device.info.words not in str(error):
                 wrong.append(str(error))
     del x, y, be
     cpu = gen_backend("cpu")
@@ -85,7 +85,7 @@ def test_a_kernel_that_the_driver_refuses(ocl, monkeypatch):
         patch.setattr(DeviceWriter, "source", lambda self: "__kernel void neo_main( {\n")
         with pytest.raises(CompileError) as caught:
             y[:] = x * 5
-    assert ocl.device.words in str(caught.value)
+    assert ocl.device.info.words in str(caught.value)
     gc.collect()
     assert ocl.memory_stats()["in_use"] == before
     assert not y.get().any()
@@ -93,7 +93,7 @@ def test_a_kernel_that_the_driver_refuses(ocl, monkeypatch):
 
 
 def test_a_compiler_that_does_not_work(ocl, monkeypatch):
-    sessions.forget_session(ocl.device)
+    sessions.forget_session(ocl.device.info)
 
     def fail(self, source, options):
         raise CompileError(f"opencl: {self.device.words}: error: unknown target CPU 'generic'")
@@ -102,7 +102,7 @@ def test_a_compiler_that_does_not_work(ocl, monkeypatch):
     with pytest.raises(BackendUnavailable) as caught:
         OpenCLBackend()
     assert "pocl-binary-distribution" in str(caught.value)
-    assert ocl.device.words in str(caught.value)
+    assert ocl.device.info.words in str(caught.value)
     monkeypatch.undo()
     assert works(OpenCLBackend())
 
@@ -130,7 +130,7 @@ def test_out_of_memory(ocl, monkeypatch, shared):
         patch.setattr(memory, "load_pyopencl", lambda: fake)
         with pytest.raises(OutOfDeviceMemory, match="has no room for") as caught:
             be.empty((3000, 1000))
-    assert be.device.words in str(caught.value)
+    assert be.device.info.words in str(caught.value)
     assert be.memory_stats()["in_use"] == before["in_use"]
     assert kept.get().all()
     assert works(be)
@@ -156,11 +156,11 @@ def test_a_launch_that_fails(ocl, monkeypatch, words, error):
         patch.setattr(cl, "enqueue_nd_range_kernel", fail)
         with pytest.raises(error) as caught:
             y[:] = x * 7
-    assert be.device.words in str(caught.value)
+    assert be.device.info.words in str(caught.value)
     assert words in str(caught.value)
     be.cleanup_backend()
     again = OpenCLBackend()
-    assert (again.context != be.context) is (error is BackendUnavailable)
+    assert (again.device.context != be.device.context) is (error is BackendUnavailable)
     assert works(again)
 
 
@@ -174,11 +174,11 @@ def test_a_queue_that_died(ocl, shared):
         def __getattr__(self, name):
             raise cl.RuntimeError("clFinish failed: INVALID_COMMAND_QUEUE")
 
-    be.queue = Dead()
+    be.device.queue = Dead()
     for use in (be.synchronize, x.get, lambda: be.array(np.ones((2, 2)))):
         with pytest.raises(BackendUnavailable, match=r"failed .*INVALID_COMMAND_QUEUE"):
             use()
-    be.blocks.queue = be.queue
+    be.device.blocks.queue = be.device.queue
     be.cleanup_backend()
     assert be.closed
     assert works(OpenCLBackend())

@@ -13,7 +13,7 @@ SIZES = [(1, 1, 1), (3, 5, 2), (64, 16, 64), (65, 17, 130), (100, 300, 40), (5, 
 @pytest.fixture(params=["shared", "device"])
 def any_ocl(request, ocl):
     if request.param == "device":
-        ocl.shared = ocl.blocks.shared = False
+        ocl.device.shared = ocl.device.blocks.shared = False
     elif not ocl.shared:
         pytest.skip("the device has memory of its own")
     return ocl
@@ -27,7 +27,7 @@ def test_product(any_ocl, m, k, n, transposed):
     a = be.array(x.T.copy()).T if transposed[0] == "t" else be.array(x)
     b = be.array(y.T.copy()).T if transposed[1] == "t" else be.array(y)
     c = be.array(z)
-    be.bind_matmul(a, b, c, 0.5, 2.0)()
+    be.device.matmul(a, b, c, 0.5, 2.0)()
     assert np.allclose(c.get(), 0.5 * x @ y + 2 * z, rtol=1e-4, atol=1e-4)
 
 
@@ -45,18 +45,18 @@ def test_other_dtypes(any_ocl, dtype):
 
 def test_without_beta_the_target_is_not_read(any_ocl):
     c = any_ocl.array(np.full((3, 3), np.nan))
-    any_ocl.bind_matmul(any_ocl.ones((3, 4)), any_ocl.ones((4, 3)), c, 1.0, 0.0)()
+    any_ocl.device.matmul(any_ocl.ones((3, 4)), any_ocl.ones((4, 3)), c, 1.0, 0.0)()
     assert np.array_equal(c.get(), np.full((3, 3), 4.0))
 
 
 def test_the_target_may_be_an_operand(any_ocl):
     x = np.random.RandomState(0).normal(size=(70, 70)).astype(np.float32)
     a = any_ocl.array(x)
-    any_ocl.bind_matmul(a, a.T, a, 1.0, 0.0)()
+    any_ocl.device.matmul(a, a.T, a, 1.0, 0.0)()
     assert np.allclose(a.get(), x @ x.T, rtol=1e-4, atol=1e-4)
 
 
 def test_integers_are_refused(any_ocl):
     ints = any_ocl.zeros((2, 2), dtype=np.int32)
     with pytest.raises(DtypeError, match="one float dtype"):
-        any_ocl.bind_matmul(ints, ints, ints, 1.0, 0.0)
+        any_ocl.device.matmul(ints, ints, ints, 1.0, 0.0)

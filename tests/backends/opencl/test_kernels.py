@@ -23,7 +23,7 @@ SIZES = [(1, 1), (3, 5), (17, 33), (1, 5000), (5000, 3), (130, 64), (2, 40000)]
 
 @pytest.fixture(params=SHAPES)
 def device(request, ocl):
-    ocl.traits = replace(SHAPES[request.param], float64=ocl.device.float64)
+    ocl.device.traits = replace(SHAPES[request.param], float64=ocl.device.info.float64)
     return ocl
 
 
@@ -114,9 +114,9 @@ def test_statements_without_elements(device):
 def test_a_changed_number_compiles_nothing(device):
     x = device.ones((4, 4))
     x[:] = x * 0.5
-    before = device.programs.compiled
+    before = device.device.programs.compiled
     x[:] = x * 0.25
-    assert device.programs.compiled == before
+    assert device.device.programs.compiled == before
     assert x.get()[0, 0] == 0.125
 
 
@@ -128,13 +128,13 @@ def test_kept_and_streamed_values_have_the_same_bits(ocl, name, size, axis):
     x = np.random.RandomState(5).normal(size=size).astype(np.float32) * 3
     x[0, 0], x[-1, -1] = np.nan, 100
     for keep, cache in ((0, 0), (4096, 0), (0, 1), (4096, 1)):
-        whole = replace(SHAPES[name], float64=ocl.device.float64, units=1)  # nothing is split
-        ocl.traits = replace(whole, keep=keep, cache=cache)
+        whole = replace(SHAPES[name], float64=ocl.device.info.float64, units=1)  # nothing is split
+        ocl.device.traits = replace(whole, keep=keep, cache=cache)
         t, y = ocl.array(x), ocl.empty(size)
         e = ocl.exp(t - ocl.max(t, axis=axis))
         y[:] = e / ocl.sum(e, axis=axis)
         results.append(y.get().tobytes())
-        writers = [w for (_, v), (w, _) in ocl._writers.items() if v.keep == keep]
+        writers = [w for (_, v), (w, _) in ocl.device._writers.items() if v.keep == keep]
         texts.append("".join(w.source() for w in writers))
     assert len(set(results)) == 1
     assert "kept" not in texts[0]
@@ -147,7 +147,9 @@ def test_large_results_pass_by_the_cache(ocl):
     for part in (slice(None), slice(1, None)):  # the second one does not lie on whole vectors
         results = []
         for cache in (0, 1):
-            ocl.traits = replace(SHAPES["vectors"], float64=ocl.device.float64, cache=cache)
+            ocl.device.traits = replace(
+                SHAPES["vectors"], float64=ocl.device.info.float64, cache=cache
+            )
             t, y = ocl.array(x), ocl.zeros((64, 130))
             y[:, part.start or 0 : 128] = t[:, part] * 2 + 1
             results.append(y.get())
@@ -155,7 +157,7 @@ def test_large_results_pass_by_the_cache(ocl):
     t, y = ocl.array(x), ocl.empty(x.shape)
     y[:] = t * 3 + 1
     assert np.array_equal(y.get(), x * 3 + 1)
-    mains = [w.source().partition("neo_main")[2] for w, _ in ocl._writers.values()]
+    mains = [w.source().partition("neo_main")[2] for w, _ in ocl.device._writers.values()]
     assert any("NEO_STORE_PAST(" in text for text in mains)
 
 
@@ -165,7 +167,9 @@ def test_rows_pass_by_the_cache_from_any_border_on(ocl, length, start):
     x = np.random.RandomState(8).normal(size=(9, length)).astype(np.float32)
     results = []
     for cache in (0, 1):
-        ocl.traits = replace(SHAPES["vectors"], float64=ocl.device.float64, cache=cache, units=1)
+        ocl.device.traits = replace(
+            SHAPES["vectors"], float64=ocl.device.info.float64, cache=cache, units=1
+        )
         t, y = ocl.array(x), ocl.zeros((9, length + 22))
         y[:, start : start + length] = t - ocl.mean(t, axis=1)
         results.append(y.get())
@@ -173,7 +177,7 @@ def test_rows_pass_by_the_cache_from_any_border_on(ocl, length, start):
     want = x.astype(np.float64) - x.mean(1, keepdims=True, dtype=np.float64)
     _close(results[1][:, start : start + length], want)
     assert not np.delete(results[1], np.s_[start : start + length], axis=1).any()
-    texts = [w.source().partition("neo_main")[2] for w, _ in ocl._writers.values()]
+    texts = [w.source().partition("neo_main")[2] for w, _ in ocl.device._writers.values()]
     assert any("NEO_STORE_PAST(" in text and "peel" in text for text in texts)
 
 
@@ -181,20 +185,20 @@ def test_host_products_wait_for_launches_only(ocl):
     if not ocl.shared:
         pytest.skip("the host does not share the memory of this device")
     a, c = ocl.ones((64, 64)), ocl.empty((64, 64))
-    product = ocl.bind_matmul(a, a, c, 1.0, 0.0)
+    product = ocl.device.matmul(a, a, c, 1.0, 0.0)
     for factor in (2, 3):
         a[:] = a * factor
-        assert ocl.progress.last is not ocl.progress.done
+        assert ocl.device.progress.last is not ocl.device.progress.done
         product()
-        assert ocl.progress.last is ocl.progress.done
+        assert ocl.device.progress.last is ocl.device.progress.done
     product()
     assert (c.get() == 64 * 36).all()
 
 
 def test_small_launches_run_at_once_unless_something_is_pending(ocl):
-    if ocl.here is None:
+    if ocl.device.here is None:
         pytest.skip("no queue of this device runs kernels on the thread that calls")
-    progress = ocl.progress
+    progress = ocl.device.progress
     small, large = ocl.ones((1, 8)), ocl.ones((64, 4096))
     ocl.synchronize()
     small[:] = small * 2
@@ -211,8 +215,8 @@ def test_small_launches_run_at_once_unless_something_is_pending(ocl):
 
 def test_short_rows_have_the_sums_of_long_vectors(ocl):
     x = np.random.RandomState(7).normal(size=(40, 20)).astype(np.float32)
-    ocl.traits = replace(SHAPES["vectors"], float64=ocl.device.float64)
+    ocl.device.traits = replace(SHAPES["vectors"], float64=ocl.device.info.float64)
     t, wide = ocl.array(x), x.astype(np.float64)
     _close(ocl.var(t, axis=1).get(), wide.var(1, keepdims=True))
     _close(ocl.sum(t, axis=1).get(), wide.sum(1, keepdims=True))
-    assert {v.width for _, v in ocl._writers} == {4}
+    assert {v.width for _, v in ocl.device._writers} == {4}

@@ -30,7 +30,7 @@ def test_statistics(ocl):
     gc.collect()
     assert ocl.memory_stats()["in_use"] == before
     assert ocl.memory_stats()["held"] >= 1 << 20
-    ocl.blocks.release()
+    ocl.device.blocks.release()
     assert ocl.memory_stats()["held"] == 0
 
 
@@ -55,7 +55,7 @@ def test_after_cleanup_nothing_is_handed_out(ocl):
 def test_strided_views_in_and_out(ocl, shared):
     if shared and not ocl.shared:
         pytest.skip("the device has memory of its own")
-    ocl.shared = ocl.blocks.shared = shared
+    ocl.device.shared = ocl.device.blocks.shared = shared
     whole = np.arange(48.0, dtype=np.float32).reshape(6, 8)
     t = ocl.array(whole)
     assert np.array_equal(t[::-2, 1:7:3].get(), whole[::-2, 1:7:3])

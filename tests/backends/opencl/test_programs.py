@@ -16,8 +16,8 @@ TEXT = "__kernel void twice(__global float *x) { x[get_global_id(0)] *= 2.0f; }\
 PROCESS = f"""
 from neonport.plugins.registry import create_backend
 be = create_backend("opencl")
-be.programs.load({TEXT!r}, ())
-print(be.programs.compiled)
+be.device.programs.load({TEXT!r}, ())
+print(be.device.programs.compiled)
 """
 
 
@@ -30,11 +30,11 @@ def folder(monkeypatch, tmp_path):
 @pytest.fixture
 def load(ocl, folder):
     """Load the text as a process would that has just begun; how often it was compiled."""
-    if ocl.device.keeps_programs:
-        pytest.skip(f"{ocl.device.words} keeps programs in a cache of its own")
+    if ocl.device.info.keeps_programs:
+        pytest.skip(f"{ocl.device.info.words} keeps programs in a cache of its own")
 
     def run(device=ocl.device):
-        programs = Programs(ocl.context, device)
+        programs = Programs(ocl.device.context, device)
         programs.load(TEXT, ())
         programs.load(TEXT, ())
         return programs.compiled
@@ -58,7 +58,7 @@ def test_a_damaged_entry_is_built_again(load, folder, damage):
 def test_a_right_entry_that_the_driver_refuses_is_built_again(load, folder, ocl):
     from neonport.io.cache_dir import write_checked
 
-    if ocl.device.platform == "rusticl":
+    if ocl.device.info.platform == "rusticl":
         pytest.skip("Mesa 22.3 ends the process on a binary that is none; entries have checksums")
     load()
     (entry,) = folder.glob("*.bin")
@@ -99,7 +99,7 @@ def test_two_processes_fill_the_cache_at_once(load, folder, tmp_path):
 
 def test_an_error_shows_the_line_and_the_log(ocl, folder):
     with pytest.raises(CompileError) as caught:
-        ocl.programs.load("__kernel void f(void) {\n  int x = nonsense;\n}\n", ())
+        ocl.device.programs.load("__kernel void f(void) {\n  int x = nonsense;\n}\n", ())
     text = str(caught.value)
     assert "2 |   int x = nonsense;" in text
-    assert ocl.device.words in text
+    assert ocl.device.info.words in text

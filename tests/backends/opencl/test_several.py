@@ -18,7 +18,7 @@ def three(request, ocl, monkeypatch):
     """A cpu backend and two of OpenCL."""
     monkeypatch.delenv(devices.ENVIRONMENT, raising=False)
     found, _ = devices.list_devices()
-    first = next(d for d in found if d.handle == ocl.device.handle)
+    first = next(d for d in found if d.handle == ocl.device.info.handle)
     second = first
     if request.param == "two platforms":
         others = [d for d in found if d.platform != first.platform]

@@ -132,10 +132,10 @@ def test_launches_and_waits_look_where_the_caller_is(ocl, monkeypatch):
             super().look()
             looks.append(self.left)
 
-    monkeypatch.setattr(ocl.progress, "workers", Stand())
+    monkeypatch.setattr(ocl.device.progress, "workers", Stand())
     x = ocl.ones((100, 1000))
     y = ocl.empty((100, 1000))
-    statement = ocl.bind([(y, x * 2)])
+    statement = ocl.executor.bind([(y, x * 2)])
     for _ in range(3 * workers.LAUNCHES):
         statement.run()
     assert 2 <= len(looks) <= 4
@@ -153,7 +153,7 @@ def test_intel_s_threads_are_found_and_moved():
         "from neonport.plugins.registry import create_backend\n"
         "be = create_backend('opencl')\n"
         "x = be.ones((100, 1000)); x[:] = x * 2; be.synchronize()\n"
-        "found = be.progress.workers.threads\n"
+        "found = be.device.progress.workers.threads\n"
         "assert found, 'none found'\n"
         "rest = [os.sched_getaffinity(t) for t in found]\n"
         "assert all(len(r) == len(os.sched_getaffinity(0)) - 1 for r in rest), rest\n"

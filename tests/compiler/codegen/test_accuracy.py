@@ -69,7 +69,7 @@ def test_special_values_as_the_definition(cpu, op):
     compiled, defined = cpu.empty(x.shape), cpu.empty(x.shape)
     tree = getattr(cpu, op)(x)
     compiled[:] = tree
-    cpu.interpret([(defined, tree)])
+    cpu.executor.interpret([(defined, tree)])
     np.testing.assert_allclose(compiled.get(), defined.get(), rtol=4e-7, atol=1e-44)
     number = ~np.isnan(defined.get())  # the sign of a nan means nothing
     assert np.array_equal(np.signbit(compiled.get())[number], np.signbit(defined.get())[number])

@@ -14,7 +14,7 @@ NUMBER = (BITS & 0x7FFF) <= 0x7F80  # the others are nan
 @pytest.fixture(params=["compiled", "evaluator"])
 def be(request, cpu):
     if request.param == "evaluator":
-        cpu.run = cpu.interpret
+        cpu.executor.run = cpu.executor.interpret
     return cpu
 
 

@@ -120,7 +120,7 @@ def test_streamed_results_of_reductions(run, make):
 
 
 def _kernel(be, pairs):
-    (spec,) = be.plan(Lowering().build(pairs)).kernels
+    (spec,) = be.executor.plan(Lowering().build(pairs)).kernels
     return spec
 
 

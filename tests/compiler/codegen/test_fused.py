@@ -78,11 +78,11 @@ def test_compiled_equals_evaluated(cpu, data):
         pairs.append((target, tree))
     roots = [t._original_base for t in tensors] + [t._original_base for t, _ in pairs]
     before = [r.get() for r in roots]
-    cpu.interpret(pairs)
+    cpu.executor.interpret(pairs)
     expected = [r.get() for r in roots]
     for root, values in zip(roots, before, strict=True):
         root.set(values)
-    cpu.run(pairs)
+    cpu.executor.run(pairs)
     for root, want in zip(roots, expected, strict=True):
         compare(root.get(), want)
 
@@ -153,10 +153,10 @@ def test_a_zero_that_changes_its_sign_is_another_number(cpu):
 def test_a_new_learning_rate_compiles_nothing(cpu):
     p, g = cpu.array(np.ones((4, 4))), cpu.array(np.ones((4, 4)))
     p[:] = p - 0.1 * g
-    before = cpu._jit.compiler.compiled
+    before = cpu.device._jit.compiler.compiled
     for rate in (0.2, 0.05, 1e-8):
         p[:] = p - rate * g
-    assert cpu._jit.compiler.compiled == before
+    assert cpu.device._jit.compiler.compiled == before
 
 
 @pytest.mark.parametrize("shape", [(3, 5), (5, 3), (70, 300), (2, 200_000)])

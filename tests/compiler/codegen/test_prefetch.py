@@ -16,7 +16,7 @@ def be():
 
 def _text(be, target, tree):
     (part,) = be.explain([(target, tree)]).kernels
-    return be.render_kernel(part.spec)
+    return be.device.render_kernel(part.spec)
 
 
 def test_each_operand_is_fetched_in_the_first_pass_that_reads_it(be):

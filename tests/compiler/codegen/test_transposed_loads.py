@@ -18,7 +18,7 @@ SHAPES = [ODD, (ODD[1], ODD[0]), (8, 520), (520, 8), (64, 64), (1024, 33), (8, 5
 @pytest.fixture
 def variant_of(cpu):
     def find(*pairs):
-        (spec,) = cpu.plan(Lowering().build(pairs)).kernels
+        (spec,) = cpu.executor.plan(Lowering().build(pairs)).kernels
         return jit.shape_of(spec).variant
 
     return find

@@ -49,7 +49,7 @@ def elements(be, capsule, found):
 
     buffer = cl.MemoryObject.from_int_ptr(found.data)
     whole = np.empty(buffer.size, np.uint8)
-    cl.enqueue_copy(be.queue, whole, buffer, is_blocking=True)
+    cl.enqueue_copy(be.device.queue, whole, buffer, is_blocking=True)
     steps = tuple(s * dtype.itemsize for s in found.strides)
     return np.ndarray(found.shape, dtype, whole, found.byte_offset, steps).copy()
 

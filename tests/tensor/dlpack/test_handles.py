@@ -86,12 +86,12 @@ def test_context_and_size_are_checked(be):
     import pyopencl as cl
 
     flags = cl.mem_flags.READ_WRITE
-    small = cl.Buffer(be.context, flags, 64)
+    small = cl.Buffer(be.device.context, flags, 64)
     assert be.from_dlpack(_raw(be, small, (4, 4), 0)).shape == (4, 4)
     for shape, first in (((4, 5), 0), ((4, 4), 1)):
         with pytest.raises(DLPackError, match=r"does not lie within the 64 bytes"):
             be.from_dlpack(_raw(be, small, shape, first))
-    other = cl.Context([be.device.handle])
+    other = cl.Context([be.device.info.handle])
     elsewhere = cl.Buffer(other, flags, 64)
     with pytest.raises(DLPackError, match=r"another OpenCL context.*copy=True"):
         be.from_dlpack(_raw(be, elsewhere, (4, 4), 0))
@@ -100,7 +100,7 @@ def test_context_and_size_are_checked(be):
 def test_memory_that_kernels_may_only_read(be):
     import pyopencl as cl
 
-    buffer = cl.Buffer(be.context, cl.mem_flags.READ_ONLY, 64)
+    buffer = cl.Buffer(be.device.context, cl.mem_flags.READ_ONLY, 64)
     t = be.from_dlpack(_raw(be, buffer, (4, 4), 0))
     with pytest.raises(ReadOnlyError):
         t[:] = 1
@@ -109,8 +109,8 @@ def test_memory_that_kernels_may_only_read(be):
 def test_a_part_of_a_buffer_overlaps_with_the_whole(be):
     import pyopencl as cl
 
-    align = be.device.handle.mem_base_addr_align // 8
-    whole = cl.Buffer(be.context, cl.mem_flags.READ_WRITE, 4 * align)
+    align = be.device.info.handle.mem_base_addr_align // 8
+    whole = cl.Buffer(be.device.context, cl.mem_flags.READ_WRITE, 4 * align)
     part = whole.get_sub_region(align, align)
     n = align // 4
     t = be.from_dlpack(_raw(be, whole, (4, n), 0))
@@ -134,7 +134,7 @@ def test_a_queue_waits_for_pending_work(be, values):
     t = be.array(values)
     for _ in range(50):
         t[:] = t + 1
-    queue = cl.CommandQueue(be.context)
+    queue = cl.CommandQueue(be.device.context)
     capsule = t.__dlpack__(stream=queue, max_version=(1, 0))
     out = np.empty(values.shape, np.float32)
     cl.enqueue_copy(queue, out, t.storage.native.buffer, is_blocking=True)
@@ -152,7 +152,7 @@ def test_other_streams_are_refused(be, values):
     import pyopencl as cl
 
     t = be.array(values)
-    other = cl.Context([be.device.handle])
+    other = cl.Context([be.device.info.handle])
     elsewhere = cl.CommandQueue(other)
     for stream in (0, 1, "queue"):
         with pytest.raises(DLPackError, match="is no OpenCL queue"):

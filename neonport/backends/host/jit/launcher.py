@@ -131,7 +131,7 @@ class HostJit:
     def bind(
         self, code: Code, spec: BoundKernel, places: Sequence[tuple[Storage, int] | None]
     ) -> HostLaunch:
-        """A launch; see `CompiledBackend.bind_kernel`."""
+        """A launch; see `Device.bind_kernel`."""
         arguments = Arguments(spec.kernel)
         shape = shape_of(spec)
         words = np.zeros(arguments.count, np.uint64)

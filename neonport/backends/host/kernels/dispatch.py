@@ -1,4 +1,4 @@
-"""Calls that are no product: which file binds which op, the NumPy meaning for the rest."""
+"""Dispatch of library calls other than matrix products: op name to C kernel."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ import numpy as np
 from neonport.backends.host.kernels import convolution as conv
 from neonport.backends.host.kernels import pooling as pool
 from neonport.backends.host.workspace import Workspace
-from neonport.conversion import cast
-from neonport.ops.table import OPS
 
 Bound = Callable[[], None]
 
@@ -21,27 +19,21 @@ ROOMS: dict[str, Callable[..., Bound]] = {
 }
 
 
-def bind(op: str, operands: list[np.ndarray], target: np.ndarray, params: dict[str, Any],
-         workspace: Workspace) -> Bound:  # fmt: skip
-    """A call without arguments that does target = op(operands)."""
+def bind(
+    op: str,
+    operands: list[np.ndarray],
+    target: np.ndarray,
+    params: dict[str, Any],
+    workspace: Workspace,
+) -> Bound | None:
+    """A call without arguments that does `target = op(operands)`; None without a kernel for it."""
     room = ROOMS.get(op)
-    call = _meaning(op, operands, target, params) if room is None else room(
-        op, operands, target, params, workspace
-    )  # fmt: skip
+    if room is None:
+        return None
+    call = room(op, operands, target, params, workspace)
 
     def run() -> None:
         with np.errstate(all="ignore"):  # infinities and nan are results
             call()
-
-    return run
-
-
-def _meaning(
-    op: str, operands: list[np.ndarray], target: np.ndarray, params: dict[str, Any]
-) -> Bound:
-    meaning = OPS[op].numpy
-
-    def run() -> None:
-        target[...] = cast(meaning(*operands, **params), target.dtype)
 
     return run

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from neonport.backends.api.operations import OpCatalogue
 from neonport.dtypes import is_float
+from neonport.engine.checks import check_pair
 from neonport.engine.tracing import of_call
 from neonport.errors import AliasError, DtypeError, ShapeError
 from neonport.optree.node import apply
@@ -13,8 +13,20 @@ from neonport.tensor.storage import views_overlap
 from neonport.tensor.tensor import Tensor
 
 
-class LinearAlgebra(OpCatalogue):
+class Matmul:
     """`compound_dot`, `batched_dot`, `xnor_compound_dot`, `copy_transpose`, bias helpers."""
+
+    # what the other parts of a backend give
+    assign: Any
+    bound: Any
+    check_same_backend: Any
+    device: Any
+    empty: Any
+    launch: Any
+    maximum: Any
+    remember: Any
+    sum: Any
+    tracer: Any
 
     def gemm(self, a: Tensor, b: Tensor, c: Tensor, alpha: float = 1.0, beta: float = 0.0) -> None:
         """C = alpha * a @ b + beta * c, checked and bound once for these tensors."""
@@ -31,7 +43,7 @@ class LinearAlgebra(OpCatalogue):
                     f"compound_dot: shapes {a.shape}, {b.shape} -> {c.shape} do not fit; needed "
                     "are (m, k), (k, n) -> (m, n)"
                 )
-            call = self.bind_matmul(a, b, c, float(alpha), float(beta))
+            call = self.device.matmul(a, b, c, float(alpha), float(beta))
             call = self.tracer.watch(call, of_call("compound_dot", c.shape), self)
             self.remember(key, call, (a.storage, b.storage, c.storage))
         self.launch(call)
@@ -78,7 +90,7 @@ class LinearAlgebra(OpCatalogue):
         """
         row_sums = None if bsum is None else self.sum(C, axis=1)
         if row_sums is not None:
-            self._check_pair(bsum, row_sums)
+            check_pair(self, bsum, row_sums)
         if relu and beta:
             self._check_product("compound_dot", A, B, C)
             product = self.empty(C.shape, C.dtype)

@@ -1,0 +1,100 @@
+"""Library calls of a plan: matrix products, and ops that are no loop nest.
+
+An op without a kernel of its own runs its NumPy definition, on every device.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from neonport.compiler.execution_plan import Call
+from neonport.compiler.lowering import Leaf
+from neonport.conversion import cast
+from neonport.engine.device import Bound, Device
+from neonport.ops.table import OPS
+from neonport.tensor.storage import Storage
+from neonport.tensor.tensor import Tensor
+
+
+def bind_library_call(
+    device: Device, call: Call, place: Callable[[Leaf], tuple[Storage, int]]
+) -> Bound:
+    """A call of a plan, bound to memory.
+
+    Args:
+        device: where it runs.
+        call: the step of the plan.
+        place: storage and first byte of a leaf of the plan.
+    """
+
+    def tensor(leaf: Leaf) -> Tensor:
+        storage, start = place(leaf)
+        shape, strides, offset = leaf.layout
+        first = offset + start // leaf.dtype.itemsize
+        return device.tensor(storage, leaf.dtype, (shape, strides, first))
+
+    op, operands, target = call.value.op, list(map(tensor, call.operands)), tensor(call.target)
+    if op in ("dot", "batched_dot"):
+        a, b = operands
+        if op == "dot":
+            return device.matmul(a, b, target, 1.0, 0.0)
+        return device.batched_matmul(a, b, target)
+    return bind_op(device, op, operands, target, dict(call.value.attr or ()))
+
+
+def bind_op(
+    device: Device, op: str, operands: list[Tensor], target: Tensor, params: dict[str, Any]
+) -> Bound:
+    """A call that stores `op(operands)` in `target`: the device's kernel, or NumPy's definition."""
+    own = device.library_call(op, operands, target, params)
+    if own is not None or not device.capabilities.runs:
+        return own or (lambda: None)
+    if device.capabilities.host_memory:
+        return _on_arrays(op, [t.native for t in operands], target.native, params)
+    return _on_copies(device, op, operands, target, params)
+
+
+def _on_arrays(
+    op: str, operands: list[np.ndarray], target: np.ndarray, params: dict[str, Any]
+) -> Bound:
+    definition = OPS[op].numpy
+
+    def run() -> None:
+        with np.errstate(all="ignore"):  # infinities and nan are results
+            target[...] = cast(definition(*operands, **params), target.dtype)
+
+    return run
+
+
+def _on_copies(
+    device: Device, op: str, operands: list[Tensor], target: Tensor, params: dict[str, Any]
+) -> Bound:
+    definition = OPS[op].numpy
+    # weak: a bound statement must not keep the memory of forgotten tensors
+    views = [_weak(t) for t in (*operands, target)]
+
+    def run() -> None:
+        device.executor.owner.unrecordable(f"{op} runs in NumPy, on copies of its operands")
+        *inputs, out = (view() for view in views)
+        with np.errstate(all="ignore"):
+            values = definition(*(device.copy_out(t) for t in inputs), **params)
+        device.copy_in(out, cast(np.asarray(values).reshape(out.shape), out.dtype))
+
+    return run
+
+
+def _weak(tensor: Tensor) -> Callable[[], Tensor]:
+    """The tensor again, without keeping its memory alive; temporaries are kept by their plan."""
+    find = weakref.ref(tensor.storage)
+    backend, dtype, layout = tensor.backend, tensor.dtype, tensor.layout
+
+    def again() -> Tensor:
+        storage = find()
+        assert storage is not None  # a released one has unbound the call
+        return Tensor(backend, storage, dtype, layout)
+
+    return again
