@@ -16,7 +16,7 @@ from neonport.optree.node import Expression
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from neonport.backends.backend import Backend
+    from neonport.tensor.backend_protocol import TensorBackend
 
 
 def get_args(func: Callable[..., Any]) -> dict[str, Any]:
@@ -94,7 +94,7 @@ class NervanaObject:
     carry its own, set by `set_backend`, so that models on two backends live in one process.
     """
 
-    be: Backend = None  # type: ignore[assignment]
+    be: TensorBackend = None  # type: ignore[assignment]
     neon_module: ClassVar[str | None] = None
     _counter: ClassVar[int] = 0
 
@@ -116,7 +116,7 @@ class NervanaObject:
         ours = cls.__module__.partition(".")[0] == "neonport"  # a user's subclass is not neon's
         return f"{(ours and cls.neon_module) or cls.__module__}.{self.classnm}"
 
-    def set_backend(self, be: Backend) -> None:
+    def set_backend(self, be: TensorBackend) -> None:
         """Give this object, and every NervanaObject it holds, its own backend."""
         seen: set[int] = set()
         queue: list[Any] = [self]

@@ -9,6 +9,7 @@ from neonport.base import NervanaObject
 from neonport.errors import ConfigurationError, ShapeError
 
 if TYPE_CHECKING:
+    from neonport.backends.backend import Backend
     from neonport.tensor.tensor import Tensor
 
 
@@ -19,6 +20,7 @@ class Initializer(NervanaObject):
     the same seed and the same order of fills give the same bits on every backend.
     """
 
+    be: Backend
     neon_module = "neon.initializers.initializer"
 
     def fill(self, param: Tensor) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from neonport.layers.base import Layer, interpret_in_shape
 from neonport.layers.checks import label, need_backend, need_configured
 from neonport.layers.parameter import stats_dtype
 from neonport.tensor.tensor import Tensor
+
+if TYPE_CHECKING:
+    from neonport.backends.backend import Backend
 
 
 class GeneralizedCost(NervanaObject):
@@ -27,6 +30,7 @@ class GeneralizedCost(NervanaObject):
         cost: mean over all columns, a host array (1, 1), after `get_cost`.
     """
 
+    be: Backend
     neon_module = "neon.layers.layer"
 
     def __init__(self, costfunc: Any, name: str | None = None) -> None:

@@ -40,6 +40,7 @@ class Model(NervanaObject):
         total_cost: mean training cost of the last epoch, array (1, 1).
     """
 
+    be: Backend
     neon_module = "neon.models.model"
 
     def __init__(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from neonport.backends.home import home
 from neonport.optimizers.base import Optimizer
 from neonport.optimizers.checks import bound, fraction, not_negative
 
@@ -45,7 +46,7 @@ class Adadelta(Optimizer):
         """Update the parameters of all layers once; see `Optimizer.optimize`."""
         d, eps = float(self.decay), float(self.epsilon)
         for (param, grad), states in self.prepare(layer_list, 3, self.stochastic_round):
-            be = param.backend
+            be = home(param)
             mean_g, mean_dx, dx = states
             g = self.mean_gradient(grad)
             new_mean_g = d * mean_g + (1.0 - d) * be.square(g)

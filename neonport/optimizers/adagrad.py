@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from neonport.backends.home import home
 from neonport.optimizers.base import Optimizer, scaled
 from neonport.optimizers.checks import bound, not_negative
 
@@ -53,7 +54,7 @@ class Adagrad(Optimizer):
         lr, eps = self.number(params, lambda: self.learning_rate), float(self.epsilon)
         scale = self.norm_scale(params, self.gradient_clip_norm)
         for (param, grad), states in params:
-            be = param.backend
+            be = home(param)
             g = self.mean_gradient(grad, self.gradient_clip_value)
             total = states[0] + be.square(g)
             step = scaled(scale, lr * g) / be.sqrt(total + eps)

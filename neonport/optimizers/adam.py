@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from math import sqrt
 from typing import Any
 
+from neonport.backends.home import home
 from neonport.errors import CheckpointError
 from neonport.optimizers.base import Optimizer, scaled
 from neonport.optimizers.checks import bound, fraction, not_negative
@@ -88,7 +89,7 @@ class Adam(Optimizer):
         b1, b2, eps = float(self.beta_1), float(self.beta_2), float(self.epsilon)
         lr = self.number(params, self._next_rate)
         for (param, grad), states in params:
-            be = param.backend
+            be = home(param)
             g = self.mean_gradient(grad, self.gradient_clip_value)
             m = b1 * states[0] + (1.0 - b1) * g
             v = b2 * states[1] + (1.0 - b2) * be.square(g)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from neonport.backends.home import home
 from neonport.base import NervanaObject
 from neonport.errors import CheckpointError, ConfigurationError, ShapeError
 from neonport.optree.node import apply
@@ -41,6 +42,7 @@ class Optimizer(NervanaObject):
         name: given name.
     """
 
+    be: Backend
     neon_module = "neon.optimizers.optimizer"
 
     def __init__(self, name: str | None = None) -> None:
@@ -94,12 +96,12 @@ class Optimizer(NervanaObject):
             self._check(param, grad, len(kept), states)
         for (param, grad), kept in params:
             if not kept:
-                kept.extend(grad.backend.zeros_like(grad) for _ in range(states))
+                kept.extend(home(grad).zeros_like(grad) for _ in range(states))
             param.rounding = stochastic_round
         return params
 
     def _check(self, param: Tensor, grad: Tensor, kept: int, states: int) -> None:
-        if not param.backend.bsz:
+        if not home(param).bsz:
             raise ConfigurationError(
                 f"{self.classnm}: the backend has no batch size, by which gradients are divided; "
                 "give one: gen_backend(batch_size=...) or be.bsz = ..."
@@ -119,18 +121,18 @@ class Optimizer(NervanaObject):
 
     def number(self, params: Sequence[Param], function: Callable[[], float]) -> float:
         """Return a number of the update that a recorded step computes anew at each replay."""
-        return params[0][0][0].backend.number(function) if params else float(function())
+        return home(params[0][0][0]).number(function) if params else float(function())
 
     def mean_gradient(self, grad: Tensor, clip: float | None = None) -> OpTreeNode:
         """Return the gradient per sample, each element clipped to +-clip."""
-        return self.clip_value(grad / float(grad.backend.bsz), clip)
+        return self.clip_value(grad / float(home(grad).bsz), clip)
 
     def clip_value(self, v: Operand, abs_bound: float | None = None) -> Any:
         """Return `v` clipped to +-abs(abs_bound), or `v` itself if there is no bound."""
         if not abs_bound:
             return v
         bound = abs(float(abs_bound))
-        be: Backend = v.backend  # type: ignore[assignment]
+        be = home(v)
         return be.clip(v, -bound, bound)
 
     def clip_gradient_norm(self, param_list: Sequence[Param], clip_norm: float | None) -> float:
@@ -151,7 +153,7 @@ class Optimizer(NervanaObject):
             return 1.0
         clip = abs(float(clip_norm))
         grads = [grad for (_, grad), _ in param_list]
-        be = grads[0].backend
+        be = home(grads[0])
         squares, slots, scale = self._norm_buffers(be, len(grads))
         totals = [apply("reshape", be.sum(be.square(g)), shape=(1, 1)) for g in grads]
         be.assign_many(zip(slots, totals, strict=True))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from neonport.backends.home import home
 from neonport.optimizers.base import Optimizer, scaled
 from neonport.optimizers.checks import bound, fraction, not_negative
 from neonport.optimizers.schedules import as_schedule
@@ -63,7 +64,7 @@ class RMSProp(Optimizer):
         lr = self.number(params, lambda: self.schedule.get_learning_rate(self.learning_rate, epoch))
         scale = self.norm_scale(params, self.gradient_clip_norm)
         for (param, grad), states in params:
-            be = param.backend
+            be = home(param)
             g = self.mean_gradient(grad, self.gradient_clip_value)
             square = d * states[0] + (1.0 - d) * be.square(g)
             step = scaled(scale, lr * g) / (be.sqrt(square + eps) + eps)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from neonport.backends.home import home
 from neonport.optimizers.base import Optimizer
 from neonport.optimizers.checks import fraction, not_negative
 from neonport.optimizers.schedules import as_schedule
@@ -61,7 +62,7 @@ class ShiftAdaMax(Optimizer):
         )
         lr = rate / (1.0 - b1 ** (epoch + 1))
         for (param, grad), states in params:
-            be = param.backend
+            be = home(param)
             g = self.mean_gradient(grad)
             m = b1 * states[0] + (1.0 - b1) * g
             v = be.maximum(b2 * states[1], abs(g))

@@ -43,7 +43,7 @@ class Diagnostics(Regions):
         """
         from neonport.compiler.explain.explanation import explain
 
-        return explain(statement, self, self.render_kernel if source else None)  # type: ignore[arg-type]
+        return explain(statement, self, self.render_kernel if source else None)
 
     def render_kernel(self, spec: BoundKernel) -> str:
         """The text of a kernel in the backend's language, without its prelude; "" if none."""

@@ -7,21 +7,47 @@ attribute `__dlpack_data__` that reads "cl_mem". A stream is the consumer's in-o
 from __future__ import annotations
 
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
+
+import numpy as np
 
 from neonport.backends.opencl.icd_loader import load_pyopencl
 from neonport.errors import DLPackError
-from neonport.shape import span
+from neonport.shape import Shape, span
 from neonport.tensor.dlpack import Foreign, handle_capsule, read_handle
 from neonport.tensor.storage import Storage
 from neonport.tensor.tensor import Tensor
 
-if TYPE_CHECKING:
-    from neonport.backends.opencl.device import OpenCLBackend
-
 OPENCL = 4  # kDLOpenCL
 DATA = "cl_mem"  # value of the attribute __dlpack_data__
 NO_SYNCHRONISATION = -1
+
+
+class Home(Protocol):
+    """Where exported memory comes from and imported memory goes to.
+
+    Attributes:
+        context, queue: of OpenCL.
+        device: its number, `index`, and its name in messages, `words`.
+    """
+
+    context: Any
+    queue: Any
+    device: Any
+
+    def synchronize(self) -> None:
+        """Wait until all work given to the queue is done."""
+
+    def empty(self, shape: Any, dtype: Any = None) -> Tensor:
+        """Make a tensor."""
+
+    def wrap(
+        self, storage: Storage, dtype: np.dtype, shape: Shape, strides: Shape, offset: int
+    ) -> Tensor:
+        """Make a tensor over existing memory."""
+
+    def dlpack_device(self) -> tuple[int, int]:
+        """DLPack device type and ordinal of the memory."""
 
 
 class Imported:
@@ -35,9 +61,7 @@ class Imported:
         self.nbytes = int(buffer.size)
 
 
-def capsule(
-    be: OpenCLBackend, tensor: Tensor, *, stream: Any, max_version: Any, copy: bool | None
-) -> Any:
+def capsule(be: Home, tensor: Tensor, *, stream: Any, max_version: Any, copy: bool | None) -> Any:
     """A capsule of device memory, its values ordered before the consumer's work.
 
     Raises:
@@ -58,7 +82,7 @@ def capsule(
     )
 
 
-def _order(be: OpenCLBackend, stream: Any) -> None:
+def _order(be: Home, stream: Any) -> None:
     """See to it that the consumer's work comes after ours."""
     if stream is None:
         be.synchronize()
@@ -86,7 +110,7 @@ def _order(be: OpenCLBackend, stream: Any) -> None:
     cl.enqueue_barrier(stream, wait_for=[event])
 
 
-def adopt(be: OpenCLBackend, x: Any, trust_cl_mem: bool = False) -> Tensor:
+def adopt(be: Home, x: Any, trust_cl_mem: bool = False) -> Tensor:
     """A tensor over the cl_mem of a producer.
 
     Args:
@@ -115,7 +139,7 @@ def adopt(be: OpenCLBackend, x: Any, trust_cl_mem: bool = False) -> Tensor:
     return be.wrap(storage, found.dtype, found.shape, found.strides, offset)
 
 
-def _checked(be: OpenCLBackend, found: Foreign) -> tuple[Any, int, int, int]:
+def _checked(be: Home, found: Foreign) -> tuple[Any, int, int, int]:
     """(buffer, its flags, the handle its addresses count in, where it begins there)."""
     cl = load_pyopencl()
     try:
