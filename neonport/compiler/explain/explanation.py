@@ -18,7 +18,7 @@ import numpy as np
 from neonport.compiler.explain.drawing import Outline, draw
 from neonport.compiler.explain.formulas import Names
 from neonport.compiler.explain.steps import Part, Render, make_parts
-from neonport.compiler.loop_nest import BoundKernel
+from neonport.compiler.kernel import BoundKernel
 from neonport.compiler.lowering import Lowering
 from neonport.compiler.schedule import Scheduler
 from neonport.errors import BackendMismatchError, ConfigurationError, ShapeError
