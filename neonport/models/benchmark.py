@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from neonport.errors import ConfigurationError
 from neonport.log import logger
-
-if TYPE_CHECKING:
-    from neonport.models.model import Model
+from neonport.models.state import Network
 
 STATISTICS: dict[str, Callable[..., Any]] = {
     "mean": np.mean,
@@ -36,7 +34,7 @@ def _endless(dataset: Any) -> Iterator[Any]:
 
 
 def benchmark(
-    model: Model,
+    model: Network,
     dataset: Any,
     inference: bool,
     cost: Any,
