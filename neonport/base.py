@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import math
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -26,6 +27,26 @@ def get_args(func: Callable[..., Any]) -> dict[str, Any]:
         for name, p in inspect.signature(func).parameters.items()
         if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
     }
+
+
+def finite_number(owner: str, argument: str, value: Any) -> float:
+    """Return an argument of a constructor as a float.
+
+    Args:
+        owner: class name, for the message.
+        argument: name, for the message.
+        value: what was given.
+
+    Raises:
+        ConfigurationError: it is not a finite number.
+    """
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise ConfigurationError(f"{owner}: {argument}={value!r} must be a finite number")
+    return number
 
 
 def load_class(path: str) -> type[NervanaObject]:

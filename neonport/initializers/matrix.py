@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from neonport.backends.home import home
+from neonport.base import finite_number
 from neonport.errors import ShapeError
-from neonport.initializers.base import Initializer, finite_number, require_matrix
+from neonport.initializers.base import Initializer, require_matrix
 
 if TYPE_CHECKING:
     from neonport.tensor.tensor import Tensor

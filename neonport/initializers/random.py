@@ -6,8 +6,9 @@ from math import sqrt
 from typing import TYPE_CHECKING
 
 from neonport.backends.home import home
+from neonport.base import finite_number
 from neonport.errors import ConfigurationError
-from neonport.initializers.base import Initializer, finite_number, require_matrix
+from neonport.initializers.base import Initializer, require_matrix
 
 if TYPE_CHECKING:
     from neonport.tensor.tensor import Tensor

@@ -7,7 +7,7 @@ from typing import Any
 
 from neonport.backends.home import home
 from neonport.optimizers.base import Optimizer
-from neonport.optimizers.checks import bound, fraction, not_negative
+from neonport.optimizers.checks import fraction
 
 
 class Adadelta(Optimizer):
@@ -36,11 +36,13 @@ class Adadelta(Optimizer):
         param_clip_value: float | None = None,
         name: str | None = None,
     ) -> None:
-        super().__init__(name=name)
-        self.stochastic_round = stochastic_round
+        super().__init__(
+            name,
+            stochastic_round=stochastic_round,
+            epsilon=epsilon,
+            param_clip_value=param_clip_value,
+        )
         self.decay = fraction(self, "decay", decay)
-        self.epsilon = not_negative(self, "epsilon", epsilon)
-        self.param_clip_value = bound(self, "param_clip_value", param_clip_value)
 
     def optimize(self, layer_list: Sequence[Any], epoch: int) -> None:
         """Update the parameters of all layers once; see `Optimizer.optimize`."""

@@ -7,7 +7,6 @@ from typing import Any
 
 from neonport.backends.home import home
 from neonport.optimizers.base import Optimizer, scaled
-from neonport.optimizers.checks import bound, not_negative
 
 
 class Adagrad(Optimizer):
@@ -40,13 +39,15 @@ class Adagrad(Optimizer):
         param_clip_value: float | None = None,
         name: str | None = None,
     ) -> None:
-        super().__init__(name=name)
-        self.stochastic_round = stochastic_round
-        self.learning_rate = not_negative(self, "learning_rate", learning_rate)
-        self.epsilon = not_negative(self, "epsilon", epsilon)
-        self.gradient_clip_norm = bound(self, "gradient_clip_norm", gradient_clip_norm)
-        self.gradient_clip_value = bound(self, "gradient_clip_value", gradient_clip_value)
-        self.param_clip_value = bound(self, "param_clip_value", param_clip_value)
+        super().__init__(
+            name,
+            stochastic_round=stochastic_round,
+            learning_rate=learning_rate,
+            epsilon=epsilon,
+            gradient_clip_norm=gradient_clip_norm,
+            gradient_clip_value=gradient_clip_value,
+            param_clip_value=param_clip_value,
+        )
 
     def optimize(self, layer_list: Sequence[Any], epoch: int) -> None:
         """Update the parameters of all layers once; see `Optimizer.optimize`."""

@@ -9,7 +9,7 @@ from typing import Any
 from neonport.backends.home import home
 from neonport.errors import CheckpointError
 from neonport.optimizers.base import Optimizer, scaled
-from neonport.optimizers.checks import bound, fraction, not_negative
+from neonport.optimizers.checks import fraction
 
 
 class Adam(Optimizer):
@@ -49,15 +49,17 @@ class Adam(Optimizer):
         param_clip_value: float | None = None,
         name: str = "adam",
     ) -> None:
-        super().__init__(name=name)
-        self.stochastic_round = stochastic_round
-        self.learning_rate = not_negative(self, "learning_rate", learning_rate)
+        super().__init__(
+            name,
+            stochastic_round=stochastic_round,
+            learning_rate=learning_rate,
+            epsilon=epsilon,
+            gradient_clip_norm=gradient_clip_norm,
+            gradient_clip_value=gradient_clip_value,
+            param_clip_value=param_clip_value,
+        )
         self.beta_1 = fraction(self, "beta_1", beta_1)
         self.beta_2 = fraction(self, "beta_2", beta_2)
-        self.epsilon = not_negative(self, "epsilon", epsilon)
-        self.gradient_clip_norm = bound(self, "gradient_clip_norm", gradient_clip_norm)
-        self.gradient_clip_value = bound(self, "gradient_clip_value", gradient_clip_value)
-        self.param_clip_value = bound(self, "param_clip_value", param_clip_value)
         self.t = 0
 
     def get_state(self) -> dict[str, Any]:

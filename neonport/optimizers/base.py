@@ -10,6 +10,8 @@ import numpy as np
 from neonport.backends.home import home
 from neonport.base import NervanaObject
 from neonport.errors import CheckpointError, ConfigurationError, ShapeError
+from neonport.optimizers.checks import bound, not_negative
+from neonport.optimizers.schedules import as_schedule
 from neonport.optree.node import apply
 from neonport.tensor.tensor import Tensor
 
@@ -31,6 +33,18 @@ def get_param_list(layer_list: Iterable[Any]) -> list[Param]:
     return params
 
 
+COMMON: dict[str, Callable[[NervanaObject, str, Any], Any]] = {
+    "stochastic_round": lambda owner, argument, value: value,
+    "learning_rate": not_negative,
+    "epsilon": not_negative,
+    "gradient_clip_norm": bound,
+    "gradient_clip_value": bound,
+    "param_clip_value": bound,
+    "schedule": lambda owner, argument, value: as_schedule(owner, value),
+}
+"""Hyper-parameters that several optimizers have, each with the check that gives its value."""
+
+
 class Optimizer(NervanaObject):
     """Base of optimizers.
 
@@ -40,13 +54,27 @@ class Optimizer(NervanaObject):
 
     Args:
         name: given name.
+        common: hyper-parameters that several optimizers have, by the names of `COMMON`; what is
+            given becomes an attribute, after the check that stands there.
+
+    Raises:
+        ConfigurationError: one of them is out of range.
     """
 
     be: Backend
     neon_module = "neon.optimizers.optimizer"
+    stochastic_round: bool | int
+    learning_rate: float
+    epsilon: float
+    gradient_clip_norm: float | None
+    gradient_clip_value: float | None
+    param_clip_value: float | None
+    schedule: Any
 
-    def __init__(self, name: str | None = None) -> None:
+    def __init__(self, name: str | None = None, **common: Any) -> None:
         super().__init__(name=name)
+        for argument, value in common.items():
+            setattr(self, argument, COMMON[argument](self, argument, value))
         self._norms: dict[tuple[Backend, int], tuple[Tensor, list[Tensor], Tensor]] = {}
 
     def optimize(self, layer_list: Sequence[Any], epoch: int) -> None:

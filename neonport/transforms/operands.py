@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from math import isfinite
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from neonport.base import finite_number
 from neonport.errors import ConfigurationError, ShapeError
 
 if TYPE_CHECKING:
@@ -70,12 +70,7 @@ def number(owner: NervanaObject, argument: str, value: Any) -> float:
     Raises:
         ConfigurationError: it is not a finite number.
     """
-    try:
-        result = float(value)
-    except (TypeError, ValueError):
-        result = float("nan")
-    if not isfinite(result):
-        raise ConfigurationError(f"{owner.classnm}: {argument}={value!r} must be a finite number")
+    result = finite_number(owner.classnm, argument, value)
     return value if type(value) is int else result
 
 
