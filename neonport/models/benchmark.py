@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from neonport.errors import ConfigurationError
+from neonport.layers.cost import minibatch_cost
 from neonport.log import logger
 from neonport.models.state import Network
 
@@ -63,7 +64,7 @@ def benchmark(
         bprop = 0.0
         if not inference:
             clock.start()
-            model.cost.get_cost(y, t)
+            minibatch_cost(model.cost, y, t)
             model.bprop(model.cost.get_errors(y, t))
             optimizer.optimize(model.layers_to_optimize, epoch=0)
             bprop = clock.stop()

@@ -8,6 +8,7 @@ import numpy as np
 
 from neonport.backends.backend import Block
 from neonport.engine.recording import ATTEMPTS
+from neonport.layers.cost import minibatch_cost
 from neonport.log import logger
 from neonport.models import restoring, saving
 from neonport.models.state import Network
@@ -83,8 +84,8 @@ class Trainer:
         self.update(y, t, epoch)
 
     def add_cost(self, y: Any, t: Any) -> None:
-        """Count the cost of a minibatch."""
-        self.state.total_cost = self.state.total_cost + np.asarray(self.model.cost.get_cost(y, t))
+        """Count the cost of a minibatch; this does not wait for the device."""
+        self.state.add_cost(minibatch_cost(self.model.cost, y, t))
 
     def update(self, y: Any, t: Any, epoch: int) -> None:
         """Backward pass and update of the parameters."""
@@ -97,8 +98,8 @@ class RecordedStep:
     """Trains on a minibatch as the model does, by replays where that is possible.
 
     The forward pass is one recording, the backward pass with the update another: between them the
-    cost is read on the host, which a replay could not do. Both are made in the same run, for the
-    backward pass finds what the Python code of the forward pass left in the layers.
+    cost is kept, each time in another place, which a replay could not do. Both are made in the same
+    run, for the backward pass finds what the Python code of the forward pass left in the layers.
 
     Where nothing can be recorded the trainer's own step runs, and the log says why, once.
 
