@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import math
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -16,7 +17,7 @@ from neonport.optree.node import Expression
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from neonport.backends.backend import Backend
+    from neonport.tensor.backend_protocol import TensorBackend
 
 
 def get_args(func: Callable[..., Any]) -> dict[str, Any]:
@@ -26,6 +27,26 @@ def get_args(func: Callable[..., Any]) -> dict[str, Any]:
         for name, p in inspect.signature(func).parameters.items()
         if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
     }
+
+
+def finite_number(owner: str, argument: str, value: Any) -> float:
+    """Return an argument of a constructor as a float.
+
+    Args:
+        owner: class name, for the message.
+        argument: name, for the message.
+        value: what was given.
+
+    Raises:
+        ConfigurationError: it is not a finite number.
+    """
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise ConfigurationError(f"{owner}: {argument}={value!r} must be a finite number")
+    return number
 
 
 def load_class(path: str) -> type[NervanaObject]:
@@ -94,7 +115,7 @@ class NervanaObject:
     carry its own, set by `set_backend`, so that models on two backends live in one process.
     """
 
-    be: Backend = None  # type: ignore[assignment]
+    be: TensorBackend = None  # type: ignore[assignment]
     neon_module: ClassVar[str | None] = None
     _counter: ClassVar[int] = 0
 
@@ -116,7 +137,7 @@ class NervanaObject:
         ours = cls.__module__.partition(".")[0] == "neonport"  # a user's subclass is not neon's
         return f"{(ours and cls.neon_module) or cls.__module__}.{self.classnm}"
 
-    def set_backend(self, be: Backend) -> None:
+    def set_backend(self, be: TensorBackend) -> None:
         """Give this object, and every NervanaObject it holds, its own backend."""
         seen: set[int] = set()
         queue: list[Any] = [self]

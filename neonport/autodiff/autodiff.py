@@ -7,7 +7,7 @@ stand in `derivatives.py`, the walk in `gradients.py`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -24,11 +24,9 @@ from neonport.errors import (
 )
 from neonport.ops.inference import LEADING
 from neonport.optree.node import Expression, OpTreeNode, tensors
+from neonport.tensor.backend_protocol import TensorBackend
 from neonport.tensor.storage import views_overlap
 from neonport.tensor.tensor import Tensor
-
-if TYPE_CHECKING:
-    from neonport.backends.backend import Backend
 
 MAX_TREES = 1024  # gradients of views that one instance remembers
 MAX_PLANS = 16  # sets of buffers
@@ -65,14 +63,14 @@ class Autodiff:
     )
 
     op_tree: Any
-    be: Backend
+    be: TensorBackend
     next_error: Any
     _key: Any
     _leaves: Leaves | None
     _plans: dict[Any, list[OpTreeNode]]
     _trees: dict[int, OpTreeNode]
 
-    def __new__(cls, op_tree: Any, be: Backend, next_error: Any = None) -> Autodiff:
+    def __new__(cls, op_tree: Any, be: TensorBackend, next_error: Any = None) -> Autodiff:
         """Look up the instance or make it."""
         key = (cls, be, identity(op_tree), identity(next_error))
         found = _instances.find(key)

@@ -97,7 +97,7 @@ def gen_backend(
 
 def cleanup_backend() -> None:
     """Clean up the process-wide default backend, if there is one, and forget it."""
-    be = NervanaObject.be
+    be: Any = NervanaObject.be
     if be is not None:
         NervanaObject.be = None  # type: ignore[assignment]
         be.cleanup_backend()

@@ -6,12 +6,9 @@ The names are neon's; there is one such object for all backends, the module's na
 from __future__ import annotations
 
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from neonport.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from neonport.backends.backend import Backend
 
 Ints = tuple[int, ...]
 
@@ -19,6 +16,15 @@ Ints = tuple[int, ...]
 def ceil_div(x: int, y: int) -> int:
     """X / y, rounded up."""
     return -(-x // y)
+
+
+class SizeRules(Protocol):
+    """A backend, as far as sizes depend on it."""
+
+    def output_dim(
+        self, X: int, S: int, padding: int, strides: int, pooling: bool = False, dilation: int = 1
+    ) -> int:
+        """Size along an axis after windows of size `S` slid over it."""
 
 
 class _Sizes:
@@ -36,7 +42,7 @@ class _Sizes:
     params: dict[str, Any]
 
     def __init__(
-        self, lib: Backend, dtype: Any, maps: tuple[int, int], inputs: Ints, outputs: Ints, n: int
+        self, lib: SizeRules, dtype: Any, maps: tuple[int, int], inputs: Ints, outputs: Ints, n: int
     ) -> None:
         self.lib = lib
         self.dtype = dtype
@@ -71,7 +77,7 @@ class ConvLayer(_Sizes):
 
     def __init__(
         self,
-        lib: Backend,
+        lib: SizeRules,
         dtype: Any,
         N: int,
         C: int,
@@ -137,7 +143,7 @@ class DeconvLayer(ConvLayer):
 
     def __init__(
         self,
-        lib: Backend,
+        lib: SizeRules,
         dtype: Any,
         N: int,
         C: int,
@@ -196,7 +202,7 @@ class PoolLayer(_Sizes):
 
     def __init__(
         self,
-        lib: Backend,
+        lib: SizeRules,
         dtype: Any,
         op: str,
         N: int,

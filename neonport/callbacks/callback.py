@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -49,6 +49,8 @@ class Callback(NervanaObject):
     """
 
     neon_module = "neon.callbacks.callbacks"
+    # whether its calls at minibatches look at what others record there, which waits for the device
+    reads_minibatches: ClassVar[bool] = True
 
     def __init__(self, epoch_freq: Frequency = 1, minibatch_freq: Frequency = 1) -> None:
         for label, freq in (("epoch_freq", epoch_freq), ("minibatch_freq", minibatch_freq)):
@@ -89,6 +91,9 @@ class Callback(NervanaObject):
 
     def on_train_abort(self) -> None:
         """Called instead of `on_train_end` when training ends by an exception."""
+
+    def settle(self) -> None:
+        """Record what is still on the device; called before anybody may look at the records."""
 
     def should_fire(self, callback_data: Any, model: Any, time: int, freq: Frequency) -> bool:
         """Whether this callback is to be called at `time`."""

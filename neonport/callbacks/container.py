@@ -26,7 +26,8 @@ from neonport.callbacks.saving import (
     SerializeModelCallback,
 )
 from neonport.callbacks.store import open_store
-from neonport.errors import ConfigurationError
+from neonport.errors import ConfigurationError, NeonportError
+from neonport.log import logger
 
 
 class Callbacks(NervanaObject):
@@ -175,6 +176,7 @@ class Callbacks(NervanaObject):
         """Give Ctrl-C back, call each callback, close the data."""
         self._interrupt.restore()
         model = self._live_model()
+        self._settle()
         for callback in self.callbacks:
             callback.on_train_end(self.callback_data, model)
         self._close()
@@ -184,6 +186,10 @@ class Callbacks(NervanaObject):
     def on_train_abort(self) -> None:
         """Release everything when training ends by an exception."""
         self._interrupt.restore()
+        try:
+            self._settle()
+        except (NeonportError, RuntimeError) as error:  # the device may be why training ended
+            logger.warning("the last costs are not recorded: %s", error)
         for callback in self.callbacks:
             callback.on_train_abort()
         self._close()
@@ -203,6 +209,7 @@ class Callbacks(NervanaObject):
     def on_epoch_end(self, epoch: int) -> None:
         """Call each callback that wants this epoch; then move the markers on."""
         model = self._live_model()
+        self._settle()
         for callback in self.callbacks:
             if callback.should_fire(self.callback_data, model, epoch, callback.epoch_freq):
                 callback.on_epoch_end(self.callback_data, model, epoch)
@@ -220,6 +227,7 @@ class Callbacks(NervanaObject):
         model = self._live_model()
         for callback in self.callbacks:
             if callback.should_fire(self.callback_data, model, minibatch, callback.minibatch_freq):
+                self._settle_for(callback, "on_minibatch_begin")
                 callback.on_minibatch_begin(self.callback_data, model, epoch, minibatch)
 
     def on_minibatch_end(self, epoch: int, minibatch: int) -> None:
@@ -227,9 +235,20 @@ class Callbacks(NervanaObject):
         model = self._live_model()
         for callback in self.callbacks:
             if callback.should_fire(self.callback_data, model, minibatch, callback.minibatch_freq):
+                self._settle_for(callback, "on_minibatch_end")
                 callback.on_minibatch_end(self.callback_data, model, epoch, minibatch)
         self.epoch_minibatches = minibatch + 1
         self._stop_if_asked(model)
+
+    def _settle(self) -> None:
+        for callback in self.callbacks:
+            callback.settle()
+
+    def _settle_for(self, callback: Callback, hook: str) -> None:
+        """Complete the records for a callback that may look at them in this hook."""
+        own = getattr(getattr(callback, hook), "__func__", None)
+        if callback.reads_minibatches and own is not getattr(Callback, hook):
+            self._settle()
 
     def _stop_if_asked(self, model: Any) -> None:
         """After Ctrl-C: save, if a path was given, and stop."""

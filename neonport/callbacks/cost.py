@@ -18,7 +18,10 @@ from neonport.callbacks.callback import (
 )
 from neonport.data.extent import batch_extent
 from neonport.errors import ConfigurationError
+from neonport.layers.cost import minibatch_cost
 from neonport.log import logger
+
+UNREAD = 64  # costs that are not read; a device keeps fewer, so most of them need no waiting
 
 
 def _record(dataset: Any, index: int, value: Any) -> None:
@@ -32,14 +35,19 @@ def _record(dataset: Any, index: int, value: Any) -> None:
 class TrainCostCallback(Callback):
     """Record the training cost of each minibatch in `cost/train`.
 
+    Costs stay on the device until somebody looks at the records, or there are many.
+
     Args:
         wsz: minibatches in the moving average.
     """
+
+    reads_minibatches = False
 
     def __init__(self, wsz: int = 10) -> None:
         super().__init__(epoch_freq=1, minibatch_freq=1)
         self.wsz = wsz
         self.cost_history: deque[Any] = deque(maxlen=wsz)
+        self._unread: list[tuple[Any, int, Any]] = []
 
     def on_train_begin(self, callback_data: Any, model: Any, epochs: int) -> None:
         """Make the array, one entry a minibatch."""
@@ -47,13 +55,23 @@ class TrainCostCallback(Callback):
         dataset = callback_data.create_dataset("cost/train", (points,), dtype="float32")
         dataset.attrs["time_markers"] = "minibatch"
         self.cost_history = deque(maxlen=max(1, min(self.wsz, points)))
+        self._unread.clear()
 
     def on_minibatch_end(self, callback_data: Any, model: Any, epoch: int, minibatch: int) -> None:
-        """Store the mean of the window."""
-        self.cost_history.append(scalar(model.cost.cost))
+        """Note the cost of the minibatch."""
+        cost = getattr(model.cost, "last_cost", None)
         index = minibatch_position(callback_data, epoch, minibatch)
-        mean = sum(self.cost_history) / len(self.cost_history)
-        _record(callback_data["cost/train"], index, mean)
+        dataset = callback_data["cost/train"]
+        self._unread.append((dataset, index, model.cost.cost if cost is None else cost))
+        if len(self._unread) >= UNREAD:
+            self.settle()
+
+    def settle(self) -> None:
+        """Store the mean of the window for each minibatch since the last time."""
+        unread, self._unread = self._unread, []
+        for dataset, index, cost in unread:
+            self.cost_history.append(scalar(cost))
+            _record(dataset, index, sum(self.cost_history) / len(self.cost_history))
 
 
 class TrainMulticostCallback(Callback):
@@ -141,7 +159,7 @@ class LossCallback(Callback):
         for x, t in self.eval_set:
             y = model.fprop(x, inference=True)
             samples, steps = batch_extent(y, model.be.bsz, self.eval_set.ndata - seen)
-            model.cost.get_cost(y, t)
+            minibatch_cost(model.cost, y, t)
             columns = model.cost.outputs.get()[:, : samples * steps]
             total += float(np.sum(columns, dtype=np.float64)) / steps
             seen += samples

@@ -52,6 +52,8 @@ class ProgressBarCallback(Callback):
         update_thresh_s: least seconds between two redraws.
     """
 
+    reads_minibatches = False
+
     def __init__(
         self, epoch_freq: int = 1, minibatch_freq: int = 1, update_thresh_s: float = 0.1
     ) -> None:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from neonport.shape import Shape
+
 # stride classes of an access along a loop axis
 ZERO, UNIT, ANY = "0", "1", "n"
 
@@ -113,3 +115,28 @@ class Kernel:
     def buffers(self) -> int:
         """Number of buffer arguments."""
         return 1 + max((a.buffer for a in self.accesses), default=-1)
+
+
+@dataclass(frozen=True)
+class BoundKernel:
+    """A kernel with everything but addresses and numbers.
+
+    Attributes:
+        kernel: the description.
+        sizes: per loop axis.
+        buffers: storage slot and dtype of each buffer argument.
+        strides: per access, per loop axis, in elements.
+        offsets: per access, first element within its buffer's storage.
+        scalars: graph slot of each number argument.
+        rands: graph slot of each random source.
+        bytes_moved: each input read once, each output written once.
+    """
+
+    kernel: Kernel
+    sizes: Shape
+    buffers: tuple[Any, ...]
+    strides: tuple[Shape, ...]
+    offsets: tuple[int, ...]
+    scalars: tuple[int, ...]
+    rands: tuple[int, ...]
+    bytes_moved: int

@@ -2,42 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import prod
 from typing import Any
 
 import numpy as np
 
-from neonport.compiler.kernel import ANY, UNIT, ZERO, Access, Kernel, Node, Reduction, Store
+from neonport.compiler.kernel import (
+    ANY,
+    UNIT,
+    ZERO,
+    Access,
+    BoundKernel,
+    Kernel,
+    Node,
+    Reduction,
+    Store,
+)
 from neonport.compiler.lowering import Graph, Leaf, Value
 from neonport.compiler.reduction_phases import postponed
 from neonport.compiler.schedule import Schedule, Step, is_reduction
 from neonport.shape import Shape, broadcast_strides, contiguous_strides
-
-
-@dataclass(frozen=True)
-class BoundKernel:
-    """A kernel with everything but addresses and numbers.
-
-    Attributes:
-        kernel: the description.
-        sizes: per loop axis.
-        buffers: storage slot and dtype of each buffer argument (the layout is left empty).
-        strides: per access, per loop axis, in elements.
-        offsets: per access, first element within its buffer's storage.
-        scalars: graph slot of each number argument.
-        rands: graph slot of each random source.
-        bytes_moved: each input read once, each output written once.
-    """
-
-    kernel: Kernel
-    sizes: Shape
-    buffers: tuple[Leaf, ...]
-    strides: tuple[Shape, ...]
-    offsets: tuple[int, ...]
-    scalars: tuple[int, ...]
-    rands: tuple[int, ...]
-    bytes_moved: int
 
 
 class NestBuilder:

@@ -29,6 +29,7 @@ class NervanaDataIterator(NervanaObject):
         name: name, under which callbacks find it again.
     """
 
+    be: Backend
     neon_module = "neon.data.dataiterator"
 
     def __init__(self, name: str | None = None) -> None:

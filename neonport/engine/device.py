@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from neonport.compiler.loop_nest import BoundKernel
+from neonport.compiler.kernel import BoundKernel
 from neonport.engine.owner import Runner
 from neonport.engine.recording import Recorder, bound_calls
 from neonport.errors import CompileError, ConfigurationError

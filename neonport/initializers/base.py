@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from neonport.base import NervanaObject
-from neonport.errors import ConfigurationError, ShapeError
+from neonport.errors import ShapeError
 
 if TYPE_CHECKING:
+    from neonport.backends.backend import Backend
     from neonport.tensor.tensor import Tensor
 
 
@@ -19,6 +19,7 @@ class Initializer(NervanaObject):
     the same seed and the same order of fills give the same bits on every backend.
     """
 
+    be: Backend
     neon_module = "neon.initializers.initializer"
 
     def fill(self, param: Tensor) -> None:
@@ -28,21 +29,6 @@ class Initializer(NervanaObject):
             param: the tensor to fill, any float dtype; values are cast to it.
         """
         raise NotImplementedError(f"{self.classnm} does not define fill(param)")
-
-
-def finite_number(owner: str, argument: str, value: Any) -> float:
-    """Return `value` as a float.
-
-    Raises:
-        ConfigurationError: it is not a finite number.
-    """
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = float("nan")
-    if not isfinite(number):
-        raise ConfigurationError(f"{owner}: {argument}={value!r} must be a finite number")
-    return number
 
 
 def require_matrix(owner: str, param: Tensor) -> tuple[int, int]:

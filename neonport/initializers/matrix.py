@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from neonport.backends.home import home
+from neonport.base import finite_number
 from neonport.errors import ShapeError
-from neonport.initializers.base import Initializer, finite_number, require_matrix
+from neonport.initializers.base import Initializer, require_matrix
 
 if TYPE_CHECKING:
     from neonport.tensor.tensor import Tensor
@@ -65,6 +67,6 @@ class Orthonormal(Initializer):
             ShapeError: `param` is not a matrix.
         """
         require_matrix(self.classnm, param)
-        normal = param.backend.rng.normal(0.0, 1.0, param.shape)
+        normal = home(param).rng.normal(0.0, 1.0, param.shape)
         u, _, vt = np.linalg.svd(normal, full_matrices=False)
         param.set(self.scale * (u if u.shape == param.shape else vt))

@@ -5,8 +5,10 @@ from __future__ import annotations
 from math import sqrt
 from typing import TYPE_CHECKING
 
+from neonport.backends.home import home
+from neonport.base import finite_number
 from neonport.errors import ConfigurationError
-from neonport.initializers.base import Initializer, finite_number, require_matrix
+from neonport.initializers.base import Initializer, require_matrix
 
 if TYPE_CHECKING:
     from neonport.tensor.tensor import Tensor
@@ -34,7 +36,7 @@ class Uniform(Initializer):
 
     def fill(self, param: Tensor) -> None:
         """Write uniform numbers into `param`."""
-        param.set(param.backend.rng.uniform(self.low, self.high, param.shape))
+        param.set(home(param).rng.uniform(self.low, self.high, param.shape))
 
 
 class Gaussian(Initializer):
@@ -60,7 +62,7 @@ class Gaussian(Initializer):
 
     def fill(self, param: Tensor) -> None:
         """Write normally distributed numbers into `param`."""
-        param.set(param.backend.rng.normal(self.loc, self.scale, param.shape))
+        param.set(home(param).rng.normal(self.loc, self.scale, param.shape))
 
 
 class GlorotUniform(Initializer):
@@ -82,7 +84,7 @@ class GlorotUniform(Initializer):
             ShapeError: `param` is not a matrix.
         """
         bound = sqrt(6.0 / sum(require_matrix(self.classnm, param)))
-        param.set(param.backend.rng.uniform(-bound, bound, param.shape))
+        param.set(home(param).rng.uniform(-bound, bound, param.shape))
 
 
 class _FanIn(Initializer):
@@ -124,7 +126,7 @@ class Xavier(_FanIn):
             ShapeError: `param` is not a matrix.
         """
         bound = sqrt(3.0 / self.fan_in(param))
-        param.set(param.backend.rng.uniform(-bound, bound, param.shape))
+        param.set(home(param).rng.uniform(-bound, bound, param.shape))
 
 
 class Kaiming(_FanIn):
@@ -147,4 +149,4 @@ class Kaiming(_FanIn):
             ShapeError: `param` is not a matrix.
         """
         scale = sqrt(2.0 / self.fan_in(param))
-        param.set(param.backend.rng.normal(0.0, scale, param.shape))
+        param.set(home(param).rng.normal(0.0, scale, param.shape))

@@ -13,6 +13,7 @@ from neonport.layers.shapes import interpret_in_shape as interpret_in_shape
 from neonport.tensor.tensor import Tensor
 
 if TYPE_CHECKING:
+    from neonport.backends.backend import Backend
     from neonport.layers.deltas import DeltasTree
 
 
@@ -33,6 +34,7 @@ class Layer(NervanaObject):
         has_params: whether the optimizer has work here.
     """
 
+    be: Backend
     neon_module = "neon.layers.layer"
     nest_deltas: ClassVar[bool] = False  # a first layer is measured too: containers with paths
     is_branch: ClassVar[bool] = False

@@ -1,8 +1,14 @@
-"""Mistakes in the use of layers, found before anything is written, and what to do about them."""
+"""Mistakes in the use of layers, found before anything is written, and what to do about them.
+
+Also which optional arguments a layer's methods take: user layers may leave them out.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import inspect
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -16,8 +22,23 @@ from neonport.errors import (
 from neonport.layers.shapes import is_int
 from neonport.tensor.tensor import Tensor
 
-if TYPE_CHECKING:
-    from neonport.layers.base import Layer
+
+class Checked(Protocol):
+    """A layer, as far as its calls are checked.
+
+    Attributes:
+        in_shape, out_shape: logical shapes; None before `configure`.
+        inputs, outputs: tensors of the last `fprop`.
+    """
+
+    be: Any
+    in_shape: Any
+    out_shape: Any
+    inputs: Any
+    outputs: Any
+    _in_buffer: tuple[int, int] | None
+    _seen_inputs: Any
+    _seen_error: Any
 
 
 class AccumulationError(ConfigurationError, BufferError):
@@ -49,7 +70,7 @@ def need_backend(layer: Any) -> None:
         )
 
 
-def need_configured(layer: Layer, call: str) -> None:
+def need_configured(layer: Checked, call: str) -> None:
     """Raise unless `configure` ran and said the output shape.
 
     Raises:
@@ -67,7 +88,7 @@ def need_configured(layer: Layer, call: str) -> None:
 
 
 def check_inputs(
-    layer: Layer, inputs: Any, dtype: np.dtype | None = None, *, floats: bool = True
+    layer: Checked, inputs: Any, dtype: np.dtype | None = None, *, floats: bool = True
 ) -> None:
     """Check the argument of `fprop` against what was configured; free for a buffer seen before.
 
@@ -110,7 +131,7 @@ def check_inputs(
     layer._seen_inputs = inputs
 
 
-def check_error(layer: Layer, error: Any) -> None:
+def check_error(layer: Checked, error: Any) -> None:
     """Check the argument of `bprop` against the outputs; free for a buffer seen before.
 
     Raises:
@@ -137,7 +158,7 @@ def check_error(layer: Layer, error: Any) -> None:
     layer._seen_error = error
 
 
-def _check_tensor(layer: Layer, value: Any, role: str) -> None:
+def _check_tensor(layer: Checked, value: Any, role: str) -> None:
     if not isinstance(value, Tensor):
         raise DtypeError(
             f"{label(layer)}: the {role} is a {type(value).__name__}, not a Tensor; "
@@ -199,3 +220,15 @@ def check_transform(layer: Any, transform: Any, *, needs_bprop: bool) -> None:
             f"{label(layer)}: {transform!r} is no transform; it needs __call__(x)"
             + (" and bprop(outputs)" if needs_bprop else "")
         )
+
+
+@lru_cache(maxsize=1024)
+def _parameters(function: Callable[..., Any]) -> tuple[frozenset[str], bool]:
+    found = inspect.signature(function).parameters
+    return frozenset(found), any(p.kind is p.VAR_KEYWORD for p in found.values())
+
+
+def accepts(method: Callable[..., Any], argument: str) -> bool:
+    """Whether `method` can be called with the keyword `argument`."""
+    names, anything = _parameters(getattr(method, "__func__", method))
+    return anything or argument in names

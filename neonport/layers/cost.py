@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,8 +10,12 @@ from neonport.base import NervanaObject
 from neonport.errors import ConfigurationError, ShapeError
 from neonport.layers.base import Layer, interpret_in_shape
 from neonport.layers.checks import label, need_backend, need_configured
+from neonport.layers.deferred_cost import DeferredCost, DeferredCosts
 from neonport.layers.parameter import stats_dtype
 from neonport.tensor.tensor import Tensor
+
+if TYPE_CHECKING:
+    from neonport.backends.backend import Backend
 
 
 class GeneralizedCost(NervanaObject):
@@ -24,9 +28,11 @@ class GeneralizedCost(NervanaObject):
     Attributes:
         outputs: cost of every column, (1, steps * batch).
         deltas: gradient of the *sum* over the columns; the optimizer divides by the batch size.
-        cost: mean over all columns, a host array (1, 1), after `get_cost`.
+        last_cost: mean over all columns in the last call of `measure` or `get_cost`; a
+            `DeferredCost`, or a host array (1, 1).
     """
 
+    be: Backend
     neon_module = "neon.layers.layer"
 
     def __init__(self, costfunc: Any, name: str | None = None) -> None:
@@ -41,8 +47,8 @@ class GeneralizedCost(NervanaObject):
         self.nstep = 1
         self.outputs: Any = None
         self.deltas: Any = None
-        self.cost: Any = None
-        self._mean: Any = None
+        self.last_cost: Any = None
+        self._costs: DeferredCosts | None = None
 
     def initialize(self, in_obj: Layer) -> None:
         """Make the buffers.
@@ -63,8 +69,29 @@ class GeneralizedCost(NervanaObject):
         _, self.nstep = interpret_in_shape(in_obj.out_shape)
         self.outputs = self.be.iobuf((1, self.nstep))
         self.deltas = self.be.iobuf(in_obj.out_shape)
-        self._mean = self.be.empty((1, 1), dtype=stats_dtype(self.be))
-        self.cost = np.zeros((1, 1), self._mean.dtype)
+        dtype = stats_dtype(self.be)
+        self._costs = DeferredCosts(self.be, dtype)
+        self.last_cost = np.zeros((1, 1), dtype)
+
+    @property
+    def cost(self) -> Any:
+        """The last cost as a host array (1, 1), None before `initialize`; waits for the device."""
+        last = self.last_cost
+        return last.get() if isinstance(last, DeferredCost) else last
+
+    @cost.setter
+    def cost(self, value: Any) -> None:
+        self.last_cost = value
+
+    def measure(self, inputs: Any, targets: Any) -> DeferredCost:
+        """Mean cost over all columns, which waits on the device until somebody reads it.
+
+        Args:
+            inputs: what the model computed.
+            targets: what it should have.
+        """
+        self._check(inputs)
+        return self._keep_mean(self.costfunc(inputs, targets))
 
     def get_cost(self, inputs: Any, targets: Any) -> np.ndarray:
         """Mean cost over all columns, as a host array (1, 1); waits for the device.
@@ -73,9 +100,7 @@ class GeneralizedCost(NervanaObject):
             inputs: what the model computed.
             targets: what it should have.
         """
-        self._check(inputs)
-        self._assign_mean(self.costfunc(inputs, targets))
-        return self.cost
+        return self.measure(inputs, targets).get()
 
     def get_errors(self, inputs: Any, targets: Any) -> Tensor:
         """Fill and return `deltas`, the gradient with respect to `inputs`."""
@@ -83,11 +108,12 @@ class GeneralizedCost(NervanaObject):
         self.deltas[:] = self.costfunc.bprop(inputs, targets)
         return self.deltas
 
-    def _assign_mean(self, tree: Any, weight: float = 1.0) -> None:
+    def _keep_mean(self, tree: Any, weight: float = 1.0) -> DeferredCost:
+        assert self._costs is not None  # `_check` was before this
         self.outputs[:] = tree
         mean = self.be.mean(self.outputs, axis=1)
-        self._mean[:] = mean if weight == 1 else mean * weight
-        self.cost = self._mean.get()
+        cost = self.last_cost = self._costs.assign(mean if weight == 1 else mean * weight)
+        return cost
 
     def _check(self, inputs: Any) -> None:
         if self.deltas is None:
@@ -120,12 +146,11 @@ class GeneralizedCostMask(GeneralizedCost):
         super().__init__(costfunc, name)
         self.weights = weights
 
-    def get_cost(self, inputs: Any, targets_mask: Any) -> np.ndarray:
+    def measure(self, inputs: Any, targets_mask: Any) -> DeferredCost:
         """Mean of costfunc(y * mask, t * mask) over all columns, times the weight."""
         self._check(inputs)
         targets, mask = self._pair(targets_mask)
-        self._assign_mean(self.costfunc(inputs * mask, targets * mask), self.weights)
-        return self.cost
+        return self._keep_mean(self.costfunc(inputs * mask, targets * mask), self.weights)
 
     def get_errors(self, inputs: Any, targets_mask: Any) -> Tensor:
         """Fill and return `deltas`: costfunc.bprop(y, t) * mask * weight."""
@@ -141,3 +166,13 @@ class GeneralizedCostMask(GeneralizedCost):
                 f"{type(targets).__name__}; for targets without a mask use GeneralizedCost"
             )
         return targets[0], targets[1]
+
+
+def minibatch_cost(cost: Any, outputs: Any, targets: Any) -> Any:
+    """The cost of a minibatch: on the device if the cost layer leaves it there, else on the host.
+
+    A class of its own may define `get_cost` alone, as neon's do.
+    """
+    if isinstance(cost, GeneralizedCost) and type(cost).get_cost is GeneralizedCost.get_cost:
+        return cost.measure(outputs, targets)
+    return cost.get_cost(outputs, targets)

@@ -7,10 +7,13 @@ a container with parallel paths need two more, which outlive the paths' joint in
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from neonport.base import NervanaObject
 from neonport.layers.shapes import is_flat
+
+if TYPE_CHECKING:
+    from neonport.backends.backend import Backend
 
 
 class DeltasTree(NervanaObject):
@@ -24,6 +27,8 @@ class DeltasTree(NervanaObject):
             first one reverses the list.
         max_shape: the most elements per sample that a registered layer needs.
     """
+
+    be: Backend
 
     def __init__(self, parent: DeltasTree | None = None) -> None:
         super().__init__()

@@ -8,12 +8,11 @@ from typing import Any
 from neonport.errors import ConfigurationError
 from neonport.layers.base import Layer
 from neonport.layers.branch import BranchNode
-from neonport.layers.checks import label
+from neonport.layers.checks import accepts, label
 from neonport.layers.data_transform import DataTransform
 from neonport.layers.deltas import DeltasTree
 from neonport.layers.dropout import Dropout
 from neonport.layers.layer_container import LayerContainer
-from neonport.layers.signatures import accepts
 from neonport.tensor.tensor import Tensor
 
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from neonport.errors import ConfigurationError
+from neonport.layers.cost import minibatch_cost
 from neonport.log import logger
-
-if TYPE_CHECKING:
-    from neonport.models.model import Model
+from neonport.models.state import Network
 
 STATISTICS: dict[str, Callable[..., Any]] = {
     "mean": np.mean,
@@ -36,7 +35,7 @@ def _endless(dataset: Any) -> Iterator[Any]:
 
 
 def benchmark(
-    model: Model,
+    model: Network,
     dataset: Any,
     inference: bool,
     cost: Any,
@@ -65,7 +64,7 @@ def benchmark(
         bprop = 0.0
         if not inference:
             clock.start()
-            model.cost.get_cost(y, t)
+            minibatch_cost(model.cost, y, t)
             model.bprop(model.cost.get_errors(y, t))
             optimizer.optimize(model.layers_to_optimize, epoch=0)
             bprop = clock.stop()

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from neonport.data.extent import batch_extent
 from neonport.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from neonport.models.model import Model
+from neonport.models.state import Network
 
 
 class EvalResult(np.ndarray):
@@ -26,7 +24,7 @@ class EvalResult(np.ndarray):
         return int(self.item())
 
 
-def evaluate(model: Model, dataset: Any, metric: Any, strict: bool) -> EvalResult:
+def evaluate(model: Network, dataset: Any, metric: Any, strict: bool) -> EvalResult:
     """See `Model.eval`."""
     if isinstance(metric, type):
         raise ConfigurationError(f"eval needs an instance: {metric.__name__}(), not the class")
@@ -59,7 +57,7 @@ def _metric_value(
     return np.ravel(metric(y, t, calcrange=slice(0, steps * samples)))
 
 
-def outputs(model: Model, dataset: Any) -> np.ndarray:
+def outputs(model: Network, dataset: Any) -> np.ndarray:
     """See `Model.get_outputs`."""
     model.initialize(dataset)
     dataset.reset()

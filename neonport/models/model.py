@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neonport.backends.backend import Block
 from neonport.base import NervanaObject
 from neonport.callbacks.container import Callbacks
 from neonport.errors import ConfigurationError
@@ -16,7 +15,8 @@ from neonport.io import checkpoint
 from neonport.models import benchmark as timing
 from neonport.models import evaluation, restoring, saving
 from neonport.models import output_checks as shortcut
-from neonport.models.recorded_step import RecordedStep
+from neonport.models.state import TrainingState
+from neonport.models.trainer import Trainer
 
 if TYPE_CHECKING:
     from neonport.backends.backend import Backend
@@ -36,10 +36,10 @@ class Model(NervanaObject):
         be: backend of this model alone; default the process-wide one.
 
     Attributes:
-        epoch_index: epochs trained so far, also those a checkpoint brought.
-        total_cost: mean training cost of the last epoch, array (1, 1).
+        state: how far the training is.
     """
 
+    be: Backend
     neon_module = "neon.models.model"
 
     def __init__(
@@ -62,18 +62,11 @@ class Model(NervanaObject):
             self.be = be
         self.optimizer = optimizer
         self.cost: Any = None
-        self.epoch_index = 0
-        self.minibatch_index = 0  # minibatches of the current epoch that are done
         self.finished = False
         self.initialized = False
         self.nbatches = 0
         self.ndata = 0
-        self.total_cost: np.ndarray = np.zeros((1, 1))
-        self._epoch_done = False  # between the last minibatch and the step of epoch_index
-        self._dataset: Any = None
-        self._data_state: Any = None
-        self._pending: restoring.Pending | None = None
-        self._recorded: RecordedStep | None = None
+        self.state = TrainingState()
         self.layers: Any = None
         self._adopt_layers(layers, load_states=not weights_only)
 
@@ -100,9 +93,32 @@ class Model(NervanaObject):
         return self.layers.layers_to_optimize
 
     @property
+    def epoch_index(self) -> int:
+        """Epochs trained so far, also those a checkpoint brought."""
+        return self.state.epoch
+
+    @epoch_index.setter
+    def epoch_index(self, epoch: int) -> None:
+        self.state.epoch = epoch
+
+    @property
+    def minibatch_index(self) -> int:
+        """Minibatches of the current epoch that are done."""
+        return self.state.minibatch
+
+    @property
+    def total_cost(self) -> np.ndarray:
+        """Mean training cost of the last epoch, array (1, 1); inside an epoch the sum so far."""
+        return self.state.total_cost
+
+    @total_cost.setter
+    def total_cost(self, cost: np.ndarray) -> None:
+        self.state.total_cost = cost
+
+    @property
     def completed_epochs(self) -> int:
         """Epochs trained to their end; what a checkpoint stores, also inside `on_epoch_end`."""
-        return self.epoch_index + self._epoch_done
+        return self.state.completed_epochs
 
     def initialize(self, dataset: Any, cost: Any = None) -> None:
         """Configure the layers and allocate their buffers; a second call only takes a new cost.
@@ -146,70 +162,15 @@ class Model(NervanaObject):
                 a step does from one minibatch to the next (see `be.record`).
         """
         self.nbatches, self.ndata = dataset.nbatches, dataset.ndata
-        if self._pending is None and dataset is not self._dataset:
-            self.minibatch_index = 0  # an interrupted epoch continues only on its own data
-        self.optimizer, self._dataset = optimizer, dataset
+        state = self.state
+        if state.pending is None and dataset is not state.dataset:
+            state.minibatch = 0  # an interrupted epoch continues only on its own data
+        self.optimizer, state.dataset = optimizer, dataset
         if "be" in vars(self):
             optimizer.set_backend(self.be)
         self.initialize(dataset, cost)
         callbacks = Callbacks(self) if callbacks is None else callbacks
-        self._recorded = RecordedStep(self) if record else None
-        try:
-            callbacks.on_train_begin(num_epochs)
-            if self._pending is not None:
-                self._pending.apply(self, dataset, optimizer)
-                self._pending = None
-            while self.epoch_index < num_epochs and not self.finished:
-                self.nbatches = dataset.nbatches
-                callbacks.on_epoch_begin(self.epoch_index)
-                self._epoch_fit(dataset, callbacks)
-                self._epoch_done = True
-                try:
-                    callbacks.on_epoch_end(self.epoch_index)
-                finally:  # the epoch is trained, whatever a callback says
-                    self.epoch_index += 1
-                    self._epoch_done = False
-            callbacks.on_train_end()
-        except BaseException:
-            callbacks.on_train_abort()
-            raise
-        finally:
-            self._recorded = None
-
-    def _epoch_fit(self, dataset: Any, callbacks: Any) -> None:
-        """Train one epoch, or what a checkpoint left of it."""
-        step = self._recorded or self._train_step
-        epoch, skip = self.epoch_index, self.minibatch_index
-        if skip and self._data_state is not None:
-            dataset.set_state(self._data_state)
-        else:
-            self._data_state = saving.data_state(dataset)
-        if not skip:
-            self.total_cost = np.zeros((1, 1))
-        for minibatch, (x, t) in enumerate(dataset):
-            if minibatch < skip:
-                continue
-            callbacks.on_minibatch_begin(epoch, minibatch)
-            self.be.begin(Block.minibatch, minibatch)
-            step(x, t, epoch)
-            self.be.end(Block.minibatch, minibatch)
-            self.minibatch_index = minibatch + 1
-            callbacks.on_minibatch_end(epoch, minibatch)
-        if self.minibatch_index:
-            self.total_cost = self.total_cost / self.minibatch_index
-        self.minibatch_index = 0
-
-    def _train_step(self, x: Any, t: Any, epoch: int) -> None:
-        y = self.fprop(x)
-        self._add_cost(y, t)
-        self._update(y, t, epoch)
-
-    def _add_cost(self, y: Any, t: Any) -> None:
-        self.total_cost = self.total_cost + np.asarray(self.cost.get_cost(y, t))
-
-    def _update(self, y: Any, t: Any, epoch: int) -> None:
-        self.bprop(self.cost.get_errors(y, t))
-        self.optimizer.optimize(self.layers_to_optimize, epoch=epoch)
+        Trainer(self, dataset, callbacks, record).fit(num_epochs)
 
     def fprop(self, x: Any, inference: bool = False) -> Any:
         """Forward pass; returns the output tensor (a list of them for a tree)."""

@@ -3,56 +3,48 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from neonport.base import load_class
 from neonport.errors import CheckpointError, ConfigurationError, NeonportError
 from neonport.log import logger
+from neonport.models.state import Network, Pending
 from neonport.tensor.tensor import Tensor
-
-if TYPE_CHECKING:
-    from neonport.models.model import Model
 
 _WAY_OUT = "Build the model with the layers it was saved with, or let Model(path) build it"
 
 
-@dataclass
-class Pending:
-    """What a checkpoint says about training, kept until `fit` brings iterator and optimizer."""
+def resume(model: Network, dataset: Any, optimizer: Any) -> None:
+    """Continue a training where the checkpoint was written, if one was loaded for it.
 
-    optimizer: dict[str, Any] | None
-    optimizer_state: Any
-    data_state: Any
-    rng_state: Any
-
-    def apply(self, model: Model, dataset: Any, optimizer: Any) -> None:
-        """Continue where the checkpoint was written.
-
-        The generator is set again because work between loading and `fit` may have drawn from it.
-        """
-        if self.optimizer is not None and optimizer_kind(self.optimizer) != optimizer_kind(
-            optimizer.get_description()
-        ):
-            warnings.warn(
-                f"the checkpoint was trained with {self.optimizer.get('type')}, now the optimizer "
-                f"is {optimizer.modulenm}: its states start afresh",
-                UserWarning,
-                stacklevel=3,
-            )
-            forget_states(model)
-        elif self.optimizer_state is not None and hasattr(optimizer, "set_state"):
-            optimizer.set_state(self.optimizer_state)
-        if self.data_state is not None and hasattr(dataset, "set_state"):
-            dataset.set_state(self.data_state)
-            model._data_state = self.data_state
-        if self.rng_state is not None:
-            set_generator(model.be, self.rng_state)
+    The generator is set again because work between loading and `fit` may have drawn from it.
+    """
+    pending = model.state.pending
+    if pending is None:
+        return
+    if pending.optimizer is not None and optimizer_kind(pending.optimizer) != optimizer_kind(
+        optimizer.get_description()
+    ):
+        warnings.warn(
+            f"the checkpoint was trained with {pending.optimizer.get('type')}, now the optimizer "
+            f"is {optimizer.modulenm}: its states start afresh",
+            UserWarning,
+            stacklevel=4,
+        )
+        forget_states(model)
+    elif pending.optimizer_state is not None and hasattr(optimizer, "set_state"):
+        optimizer.set_state(pending.optimizer_state)
+    if pending.data_state is not None and hasattr(dataset, "set_state"):
+        dataset.set_state(pending.data_state)
+        model.state.data_state = pending.data_state
+    if pending.rng_state is not None:
+        set_generator(model.be, pending.rng_state)
+    model.state.pending = None
 
 
-def restore(model: Model, description: dict[str, Any], load_states: bool) -> None:
+def restore(model: Network, description: dict[str, Any], load_states: bool) -> None:
     """See `Model.deserialize`.
 
     Raises:
@@ -87,27 +79,27 @@ def restore(model: Model, description: dict[str, Any], load_states: bool) -> Non
         ) from error
     if "compat_mode" in backend:
         model.be.compat_mode = "caffe" if backend["compat_mode"] == "caffe" else None
-    model.epoch_index = int(description.get("epoch_index", 0))
+    model.state.epoch = int(description.get("epoch_index", 0))
     _restore_position(model, description, backend, load_states)
 
 
 def _restore_position(
-    model: Model, description: dict[str, Any], backend: dict[str, Any], load_states: bool
+    model: Network, description: dict[str, Any], backend: dict[str, Any], load_states: bool
 ) -> None:
-    resume = description.get("resume") or {}
-    model.minibatch_index = int(resume.get("minibatch", 0)) if load_states else 0
-    if "total_cost" in resume:
-        model.total_cost = np.array(resume["total_cost"])
+    state, position = model.state, description.get("resume") or {}
+    state.minibatch = int(position.get("minibatch", 0)) if load_states else 0
+    if "total_cost" in position:
+        state.total_cost = np.array(position["total_cost"])
     if not load_states:
-        model._pending = None
+        state.pending = None
         return
     rng_state = backend.get("rng_state", description.get("rng_state"))
     if rng_state is not None and not set_generator(model.be, rng_state):
         rng_state = None
-    model._pending = Pending(
+    state.pending = Pending(
         optimizer=description.get("optimizer"),
-        optimizer_state=resume.get("optimizer_state"),
-        data_state=resume.get("data_state"),
+        optimizer_state=position.get("optimizer_state"),
+        data_state=position.get("data_state"),
         rng_state=rng_state,
     )
 
@@ -183,7 +175,7 @@ def optimizer_kind(description: Any) -> Any:
     return name, {key: optimizer_kind(value) for key, value in mapping.items()}
 
 
-def forget_states(model: Model) -> None:
+def forget_states(model: Network) -> None:
     """Empty the optimizer's states of all layers; the optimizer makes new ones."""
     for layer in model.layers_to_optimize:
         params = layer.get_params()

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 import neonport
-
-if TYPE_CHECKING:
-    from neonport.models.model import Model
+from neonport.models.state import Network
 
 NEON_FORMAT = "2.6.0"  # the neon release whose description keys we write
 
@@ -19,7 +17,7 @@ def data_state(dataset: Any) -> Any:
     return dataset.get_state() if hasattr(dataset, "get_state") else None
 
 
-def describe(model: Model, get_weights: bool, keep_states: bool) -> dict[str, Any]:
+def describe(model: Network, get_weights: bool, keep_states: bool) -> dict[str, Any]:
     """Return versions, backend, cost, optimizer and layers as plain data."""
     be = model.be
     description: dict[str, Any] = {
@@ -50,25 +48,26 @@ def input_shape(container: Any) -> Any:
     return container.in_shape
 
 
-def snapshot(model: Model, keep_states: bool) -> dict[str, Any]:
+def snapshot(model: Network, keep_states: bool) -> dict[str, Any]:
     """Describe with weights, plus the position in training.
 
     `epoch_index` is the number of completed epochs, wherever the snapshot is taken (neon's own
     files are one too high when saved after fit).
     """
+    state = model.state
     description = describe(model, get_weights=True, keep_states=keep_states)
-    description["epoch_index"] = model.completed_epochs
+    description["epoch_index"] = state.completed_epochs
     resume: dict[str, Any] = {
         "batch_size": model.be.bsz,
         "datatype": np.dtype(model.be.default_dtype).name,
-        "minibatch": model.minibatch_index,
-        "total_cost": np.array(model.total_cost),
+        "minibatch": state.minibatch,
+        "total_cost": np.array(state.total_cost),
     }
     if keep_states and hasattr(model.optimizer, "get_state"):
         resume["optimizer_state"] = model.optimizer.get_state()
-    if model._dataset is not None:
+    if state.dataset is not None:
         # In mid-epoch the iterator may already point at the next epoch: keep where this one began.
-        inside = model.minibatch_index > 0
-        resume["data_state"] = model._data_state if inside else data_state(model._dataset)
+        inside = state.minibatch > 0
+        resume["data_state"] = state.data_state if inside else data_state(state.dataset)
     description["resume"] = resume
     return description

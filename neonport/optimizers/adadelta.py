@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from neonport.backends.home import home
 from neonport.optimizers.base import Optimizer
-from neonport.optimizers.checks import bound, fraction, not_negative
+from neonport.optimizers.checks import fraction
 
 
 class Adadelta(Optimizer):
@@ -35,17 +36,19 @@ class Adadelta(Optimizer):
         param_clip_value: float | None = None,
         name: str | None = None,
     ) -> None:
-        super().__init__(name=name)
-        self.stochastic_round = stochastic_round
+        super().__init__(
+            name,
+            stochastic_round=stochastic_round,
+            epsilon=epsilon,
+            param_clip_value=param_clip_value,
+        )
         self.decay = fraction(self, "decay", decay)
-        self.epsilon = not_negative(self, "epsilon", epsilon)
-        self.param_clip_value = bound(self, "param_clip_value", param_clip_value)
 
     def optimize(self, layer_list: Sequence[Any], epoch: int) -> None:
         """Update the parameters of all layers once; see `Optimizer.optimize`."""
         d, eps = float(self.decay), float(self.epsilon)
         for (param, grad), states in self.prepare(layer_list, 3, self.stochastic_round):
-            be = param.backend
+            be = home(param)
             mean_g, mean_dx, dx = states
             g = self.mean_gradient(grad)
             new_mean_g = d * mean_g + (1.0 - d) * be.square(g)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from neonport.backends.home import home
 from neonport.optimizers.base import Optimizer, scaled
-from neonport.optimizers.checks import bound, not_negative
 
 
 class Adagrad(Optimizer):
@@ -39,13 +39,15 @@ class Adagrad(Optimizer):
         param_clip_value: float | None = None,
         name: str | None = None,
     ) -> None:
-        super().__init__(name=name)
-        self.stochastic_round = stochastic_round
-        self.learning_rate = not_negative(self, "learning_rate", learning_rate)
-        self.epsilon = not_negative(self, "epsilon", epsilon)
-        self.gradient_clip_norm = bound(self, "gradient_clip_norm", gradient_clip_norm)
-        self.gradient_clip_value = bound(self, "gradient_clip_value", gradient_clip_value)
-        self.param_clip_value = bound(self, "param_clip_value", param_clip_value)
+        super().__init__(
+            name,
+            stochastic_round=stochastic_round,
+            learning_rate=learning_rate,
+            epsilon=epsilon,
+            gradient_clip_norm=gradient_clip_norm,
+            gradient_clip_value=gradient_clip_value,
+            param_clip_value=param_clip_value,
+        )
 
     def optimize(self, layer_list: Sequence[Any], epoch: int) -> None:
         """Update the parameters of all layers once; see `Optimizer.optimize`."""
@@ -53,7 +55,7 @@ class Adagrad(Optimizer):
         lr, eps = self.number(params, lambda: self.learning_rate), float(self.epsilon)
         scale = self.norm_scale(params, self.gradient_clip_norm)
         for (param, grad), states in params:
-            be = param.backend
+            be = home(param)
             g = self.mean_gradient(grad, self.gradient_clip_value)
             total = states[0] + be.square(g)
             step = scaled(scale, lr * g) / be.sqrt(total + eps)

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from math import sqrt
 from typing import Any
 
+from neonport.backends.home import home
 from neonport.errors import CheckpointError
 from neonport.optimizers.base import Optimizer, scaled
-from neonport.optimizers.checks import bound, fraction, not_negative
+from neonport.optimizers.checks import fraction
 
 
 class Adam(Optimizer):
@@ -48,15 +49,17 @@ class Adam(Optimizer):
         param_clip_value: float | None = None,
         name: str = "adam",
     ) -> None:
-        super().__init__(name=name)
-        self.stochastic_round = stochastic_round
-        self.learning_rate = not_negative(self, "learning_rate", learning_rate)
+        super().__init__(
+            name,
+            stochastic_round=stochastic_round,
+            learning_rate=learning_rate,
+            epsilon=epsilon,
+            gradient_clip_norm=gradient_clip_norm,
+            gradient_clip_value=gradient_clip_value,
+            param_clip_value=param_clip_value,
+        )
         self.beta_1 = fraction(self, "beta_1", beta_1)
         self.beta_2 = fraction(self, "beta_2", beta_2)
-        self.epsilon = not_negative(self, "epsilon", epsilon)
-        self.gradient_clip_norm = bound(self, "gradient_clip_norm", gradient_clip_norm)
-        self.gradient_clip_value = bound(self, "gradient_clip_value", gradient_clip_value)
-        self.param_clip_value = bound(self, "param_clip_value", param_clip_value)
         self.t = 0
 
     def get_state(self) -> dict[str, Any]:
@@ -88,7 +91,7 @@ class Adam(Optimizer):
         b1, b2, eps = float(self.beta_1), float(self.beta_2), float(self.epsilon)
         lr = self.number(params, self._next_rate)
         for (param, grad), states in params:
-            be = param.backend
+            be = home(param)
             g = self.mean_gradient(grad, self.gradient_clip_value)
             m = b1 * states[0] + (1.0 - b1) * g
             v = b2 * states[1] + (1.0 - b2) * be.square(g)

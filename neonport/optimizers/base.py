@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from neonport.backends.home import home
 from neonport.base import NervanaObject
 from neonport.errors import CheckpointError, ConfigurationError, ShapeError
+from neonport.optimizers.checks import bound, not_negative
+from neonport.optimizers.schedules import as_schedule
 from neonport.optree.node import apply
 from neonport.tensor.tensor import Tensor
 
@@ -30,6 +33,18 @@ def get_param_list(layer_list: Iterable[Any]) -> list[Param]:
     return params
 
 
+COMMON: dict[str, Callable[[NervanaObject, str, Any], Any]] = {
+    "stochastic_round": lambda owner, argument, value: value,
+    "learning_rate": not_negative,
+    "epsilon": not_negative,
+    "gradient_clip_norm": bound,
+    "gradient_clip_value": bound,
+    "param_clip_value": bound,
+    "schedule": lambda owner, argument, value: as_schedule(owner, value),
+}
+"""Hyper-parameters that several optimizers have, each with the check that gives its value."""
+
+
 class Optimizer(NervanaObject):
     """Base of optimizers.
 
@@ -39,12 +54,27 @@ class Optimizer(NervanaObject):
 
     Args:
         name: given name.
+        common: hyper-parameters that several optimizers have, by the names of `COMMON`; what is
+            given becomes an attribute, after the check that stands there.
+
+    Raises:
+        ConfigurationError: one of them is out of range.
     """
 
+    be: Backend
     neon_module = "neon.optimizers.optimizer"
+    stochastic_round: bool | int
+    learning_rate: float
+    epsilon: float
+    gradient_clip_norm: float | None
+    gradient_clip_value: float | None
+    param_clip_value: float | None
+    schedule: Any
 
-    def __init__(self, name: str | None = None) -> None:
+    def __init__(self, name: str | None = None, **common: Any) -> None:
         super().__init__(name=name)
+        for argument, value in common.items():
+            setattr(self, argument, COMMON[argument](self, argument, value))
         self._norms: dict[tuple[Backend, int], tuple[Tensor, list[Tensor], Tensor]] = {}
 
     def optimize(self, layer_list: Sequence[Any], epoch: int) -> None:
@@ -94,12 +124,12 @@ class Optimizer(NervanaObject):
             self._check(param, grad, len(kept), states)
         for (param, grad), kept in params:
             if not kept:
-                kept.extend(grad.backend.zeros_like(grad) for _ in range(states))
+                kept.extend(home(grad).zeros_like(grad) for _ in range(states))
             param.rounding = stochastic_round
         return params
 
     def _check(self, param: Tensor, grad: Tensor, kept: int, states: int) -> None:
-        if not param.backend.bsz:
+        if not home(param).bsz:
             raise ConfigurationError(
                 f"{self.classnm}: the backend has no batch size, by which gradients are divided; "
                 "give one: gen_backend(batch_size=...) or be.bsz = ..."
@@ -119,18 +149,18 @@ class Optimizer(NervanaObject):
 
     def number(self, params: Sequence[Param], function: Callable[[], float]) -> float:
         """Return a number of the update that a recorded step computes anew at each replay."""
-        return params[0][0][0].backend.number(function) if params else float(function())
+        return home(params[0][0][0]).number(function) if params else float(function())
 
     def mean_gradient(self, grad: Tensor, clip: float | None = None) -> OpTreeNode:
         """Return the gradient per sample, each element clipped to +-clip."""
-        return self.clip_value(grad / float(grad.backend.bsz), clip)
+        return self.clip_value(grad / float(home(grad).bsz), clip)
 
     def clip_value(self, v: Operand, abs_bound: float | None = None) -> Any:
         """Return `v` clipped to +-abs(abs_bound), or `v` itself if there is no bound."""
         if not abs_bound:
             return v
         bound = abs(float(abs_bound))
-        be: Backend = v.backend  # type: ignore[assignment]
+        be = home(v)
         return be.clip(v, -bound, bound)
 
     def clip_gradient_norm(self, param_list: Sequence[Param], clip_norm: float | None) -> float:
@@ -151,7 +181,7 @@ class Optimizer(NervanaObject):
             return 1.0
         clip = abs(float(clip_norm))
         grads = [grad for (_, grad), _ in param_list]
-        be = grads[0].backend
+        be = home(grads[0])
         squares, slots, scale = self._norm_buffers(be, len(grads))
         totals = [apply("reshape", be.sum(be.square(g)), shape=(1, 1)) for g in grads]
         be.assign_many(zip(slots, totals, strict=True))

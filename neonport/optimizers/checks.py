@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import isfinite
 from typing import Any
 
-from neonport.base import NervanaObject
+from neonport.base import NervanaObject, finite_number
 from neonport.errors import ConfigurationError
 
 
@@ -39,10 +39,7 @@ def positive(owner: NervanaObject, argument: str, value: Any) -> float:
 
 def finite(owner: NervanaObject, argument: str, value: Any) -> float:
     """Return a finite number."""
-    number = _as_float(value)
-    if not isfinite(number):
-        raise _fail(owner, argument, value, "a finite number")
-    return number
+    return finite_number(owner.classnm, argument, value)
 
 
 def fraction(owner: NervanaObject, argument: str, value: Any) -> float:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from neonport.backends.home import home
 from neonport.optimizers.base import Optimizer, scaled
-from neonport.optimizers.checks import bound, fraction, not_negative
-from neonport.optimizers.schedules import as_schedule
+from neonport.optimizers.checks import fraction
 
 
 class RMSProp(Optimizer):
@@ -46,15 +46,17 @@ class RMSProp(Optimizer):
         name: str | None = None,
         schedule: Any = None,
     ) -> None:
-        super().__init__(name=name)
-        self.stochastic_round = stochastic_round
+        super().__init__(
+            name,
+            stochastic_round=stochastic_round,
+            learning_rate=learning_rate,
+            epsilon=epsilon,
+            gradient_clip_norm=gradient_clip_norm,
+            gradient_clip_value=gradient_clip_value,
+            param_clip_value=param_clip_value,
+            schedule=schedule,
+        )
         self.decay_rate = fraction(self, "decay_rate", decay_rate)
-        self.learning_rate = not_negative(self, "learning_rate", learning_rate)
-        self.epsilon = not_negative(self, "epsilon", epsilon)
-        self.gradient_clip_norm = bound(self, "gradient_clip_norm", gradient_clip_norm)
-        self.gradient_clip_value = bound(self, "gradient_clip_value", gradient_clip_value)
-        self.param_clip_value = bound(self, "param_clip_value", param_clip_value)
-        self.schedule = as_schedule(self, schedule)
 
     def optimize(self, layer_list: Sequence[Any], epoch: int) -> None:
         """Update the parameters of all layers once; see `Optimizer.optimize`."""
@@ -63,7 +65,7 @@ class RMSProp(Optimizer):
         lr = self.number(params, lambda: self.schedule.get_learning_rate(self.learning_rate, epoch))
         scale = self.norm_scale(params, self.gradient_clip_norm)
         for (param, grad), states in params:
-            be = param.backend
+            be = home(param)
             g = self.mean_gradient(grad, self.gradient_clip_value)
             square = d * states[0] + (1.0 - d) * be.square(g)
             step = scaled(scale, lr * g) / (be.sqrt(square + eps) + eps)

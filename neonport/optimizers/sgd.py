@@ -7,8 +7,7 @@ from typing import Any
 
 from neonport.errors import ConfigurationError
 from neonport.optimizers.base import Optimizer, scaled
-from neonport.optimizers.checks import bound, fraction, not_negative
-from neonport.optimizers.schedules import as_schedule
+from neonport.optimizers.checks import fraction, not_negative
 
 
 class GradientDescentMomentum(Optimizer):
@@ -49,15 +48,17 @@ class GradientDescentMomentum(Optimizer):
         schedule: Any = None,
         nesterov: bool = False,
     ) -> None:
-        super().__init__(name=name)
-        self.learning_rate = not_negative(self, "learning_rate", learning_rate)
+        super().__init__(
+            name,
+            stochastic_round=stochastic_round,
+            learning_rate=learning_rate,
+            gradient_clip_norm=gradient_clip_norm,
+            gradient_clip_value=gradient_clip_value,
+            param_clip_value=param_clip_value,
+            schedule=schedule,
+        )
         self.momentum_coef = fraction(self, "momentum_coef", momentum_coef)
-        self.stochastic_round = stochastic_round
         self.wdecay = not_negative(self, "wdecay", wdecay)
-        self.gradient_clip_norm = bound(self, "gradient_clip_norm", gradient_clip_norm)
-        self.gradient_clip_value = bound(self, "gradient_clip_value", gradient_clip_value)
-        self.param_clip_value = bound(self, "param_clip_value", param_clip_value)
-        self.schedule = as_schedule(self, schedule)
         self.nesterov = bool(nesterov)
         if self.nesterov and not self.momentum_coef:
             raise ConfigurationError(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from neonport.backends.home import home
 from neonport.optimizers.base import Optimizer
-from neonport.optimizers.checks import fraction, not_negative
-from neonport.optimizers.schedules import as_schedule
+from neonport.optimizers.checks import fraction
 from neonport.optree.node import apply
 
 
@@ -44,13 +44,15 @@ class ShiftAdaMax(Optimizer):
         schedule: Any = None,
         name: str = "ShiftAdaMax",
     ) -> None:
-        super().__init__(name=name)
-        self.stochastic_round = stochastic_round
-        self.learning_rate = not_negative(self, "learning_rate", learning_rate)
+        super().__init__(
+            name,
+            stochastic_round=stochastic_round,
+            learning_rate=learning_rate,
+            epsilon=epsilon,
+            schedule=schedule,
+        )
         self.beta_1 = fraction(self, "beta_1", beta_1)
         self.beta_2 = fraction(self, "beta_2", beta_2)
-        self.epsilon = not_negative(self, "epsilon", epsilon)
-        self.schedule = as_schedule(self, schedule)
 
     def optimize(self, layer_list: Sequence[Any], epoch: int) -> None:
         """Update the parameters of all layers once; see `Optimizer.optimize`."""
@@ -61,7 +63,7 @@ class ShiftAdaMax(Optimizer):
         )
         lr = rate / (1.0 - b1 ** (epoch + 1))
         for (param, grad), states in params:
-            be = param.backend
+            be = home(param)
             g = self.mean_gradient(grad)
             m = b1 * states[0] + (1.0 - b1) * g
             v = be.maximum(b2 * states[1], abs(g))

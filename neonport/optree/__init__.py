@@ -1,5 +1,6 @@
 """optree."""
 
+from neonport.optree.functions import build as build
 from neonport.optree.node import Expression as Expression
 from neonport.optree.node import OpTreeNode as OpTreeNode
 from neonport.optree.node import apply as apply

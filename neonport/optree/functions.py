@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from neonport.errors import DtypeError, ShapeError, UnknownOpError
 from neonport.ops.table import OPS, Kind
@@ -12,9 +12,6 @@ from neonport.optree.operators import emit as emit
 from neonport.optree.operators import expression as expression
 from neonport.optree.operators import power
 from neonport.shape import as_shape, normalize_axis
-
-if TYPE_CHECKING:
-    from neonport.tensor.tensor import Tensor
 
 
 def reduction(op: str, a: Any, axis: Any) -> OpTreeNode:
@@ -50,7 +47,7 @@ def rand(shape: Any = None) -> OpTreeNode:
     return apply("rand", shape=None if shape is None else as_shape(shape))
 
 
-def build(name: str, a: Any, b: Any = None, out: Tensor | None = None, **kwargs: Any) -> Any:
+def build(name: str, a: Any, b: Any = None, out: Any = None, **kwargs: Any) -> Any:
     """Neon's `OpTreeNode.build`: a node, or `out` after the node was assigned to it.
 
     Args:
@@ -80,6 +77,9 @@ def build(name: str, a: Any, b: Any = None, out: Tensor | None = None, **kwargs:
             f"are {len(operands)} and ({given})"
         ) from error
     return emit(node, out)
+
+
+setattr(OpTreeNode, "build", staticmethod(build))  # noqa: B010
 
 
 def _node(name: str, kind: Kind, operands: list[Any], kwargs: dict[str, Any]) -> OpTreeNode:

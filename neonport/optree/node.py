@@ -17,14 +17,11 @@ from neonport.dtypes import is_real
 from neonport.errors import ConfigurationError, DtypeError, ShapeError, UnknownOpError
 from neonport.ops.inference import LEADING
 from neonport.ops.table import OPS
+from neonport.optree import printing
+from neonport.optree.backend_protocol import ExpressionBackend
 from neonport.optree.replay_number import Traced
 from neonport.optree.signature import SCALAR, Leaves, Signature
 from neonport.shape import Shape
-
-if TYPE_CHECKING:
-    from neonport.backends.backend import Backend
-    from neonport.compiler.explain.explanation import Explanation
-    from neonport.tensor.tensor import Tensor
 
 
 class Expression:
@@ -139,7 +136,7 @@ class OpTreeNode(Expression):
         return self.sig.params
 
     @property
-    def backend(self) -> Backend | None:
+    def backend(self) -> ExpressionBackend | None:
         """Backend of the tensors below."""
         return self.sig.backend
 
@@ -158,7 +155,7 @@ class OpTreeNode(Expression):
         """Transpose: both axes swapped; above rank 2 axis 0 stays and the others are reversed."""
         return transpose(self)
 
-    def transpose(self, out: Tensor | None = None) -> Any:
+    def transpose(self, out: Any = None) -> Any:
         """The transpose, or `out` after it was assigned there."""
         if out is None:
             return self.T
@@ -169,24 +166,36 @@ class OpTreeNode(Expression):
         return 3
 
     def __iter__(self) -> Iterator[Any]:
-        from neonport.optree.printing import op_dict
-
-        return iter((op_dict(self), self.left, self.right))
+        return iter((printing.op_dict(self), self.left, self.right))
 
     def __getitem__(self, index: Any) -> Any:
         return tuple(self)[index]
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        """Write through a gather: `t[indices, :][:] = value` stores into `t`."""
-        from neonport.tensor.tensor import scatter
+        """Write through a gather: `t[indices, :][:] = value` stores into `t`.
 
-        scatter(self, key, value)
+        Raises:
+            DtypeError: the node is no gather of a tensor, or not all of it is assigned.
+            IndexRangeError: an index held by a tensor is out of range.
+        """
+        gather = self._first if self.op == "reshape" and type(self._first) is OpTreeNode else self
+        source = gather._first
+        if gather.op != "take" or type(source) is OpTreeNode:
+            raise DtypeError(
+                f"cannot assign into an op-tree ({self.op}); assign into a tensor or a gather of "
+                "one"
+            )
+        if not (type(key) is slice and key == slice(None)):
+            raise DtypeError(
+                "only the whole of a gathered region can be assigned: t[indices, :] = value"
+            )
+        source.scatter_into(gather._second, gather.params["axis"], value, self.shape)
 
-    def schedule(self, source: bool = False) -> Explanation:
+    def schedule(self, source: bool = False) -> Any:
         """Kernels and calls that the assignment to a new tensor becomes; see `Backend.explain`."""
         return self._home().explain(self, source)
 
-    def _home(self) -> Backend:
+    def _home(self) -> ExpressionBackend:
         """The backend of the tensors below; ConfigurationError if there are none."""
         if self.backend is None:
             raise ConfigurationError(
@@ -195,7 +204,7 @@ class OpTreeNode(Expression):
             )
         return self.backend
 
-    def astensor(self) -> Tensor:
+    def astensor(self) -> Any:
         """Evaluate into a new tensor of the backend's default dtype.
 
         Raises:
@@ -214,7 +223,8 @@ class OpTreeNode(Expression):
 
     def get(self) -> np.ndarray:
         """Evaluate and return a new NumPy array."""
-        return self.astensor().get()
+        values: np.ndarray = self.astensor().get()
+        return values
 
     def asnumpyarray(self) -> np.ndarray:
         """Evaluate and return a new NumPy array (neon's name of `get`)."""
@@ -225,9 +235,7 @@ class OpTreeNode(Expression):
 
     def pp(self) -> str:
         """The formula in infix form."""
-        from neonport.optree.printing import formula
-
-        return formula(self)
+        return printing.formula(self, walk(self))
 
     def __str__(self) -> str:
         return self.pp()
@@ -237,42 +245,32 @@ class OpTreeNode(Expression):
 
     def traverse(self, result: list[Any]) -> list[Any]:
         """Append leaves and op dictionaries in postfix order to `result` and return it."""
-        from neonport.optree.printing import traverse
-
-        return traverse(self, result)
+        return printing.traverse(self, result)
 
     def key(self) -> tuple[Any, ...]:
         """Postfix items with op dictionaries reduced to names and parameters."""
-        from neonport.optree.printing import key
-
-        return key(self)
+        return printing.key(self)
 
     def intrinsic_key_maps(self) -> tuple[tuple[Any, ...], dict[Any, int], dict[int, Any]]:
         """The key with numbered tensors, tensor -> number, number -> tensor."""
-        from neonport.optree.printing import intrinsic_key_maps
-
-        return intrinsic_key_maps(self)
+        return printing.intrinsic_key_maps(self)
 
     @staticmethod
     def optree_to_list(tree: Any) -> Any:
         """A tree as mutable lists `[op dictionary, operand, ...]`."""
-        from neonport.optree.printing import optree_to_list
-
-        return optree_to_list(tree)
+        return printing.optree_to_list(tree, walk(tree))
 
     @staticmethod
     def list_to_optree(nested: Any) -> Any:
         """The tree of lists made by `optree_to_list`."""
-        from neonport.optree.printing import list_to_optree
+        return printing.list_to_optree(nested, apply)
 
-        return list_to_optree(nested)
+    if TYPE_CHECKING:
+        # set by `functions.py`, which builds nodes
 
-    @staticmethod
-    def build(op: str, a: Any, b: Any = None, out: Tensor | None = None, **kwargs: Any) -> Any:
-        """Neon's builder: a node, or `out` after the node was assigned to it."""
-        from neonport.optree.functions import build
-
-        return build(op, a, b, out, **kwargs)
+        @staticmethod
+        def build(op: str, a: Any, b: Any = None, out: Any = None, **kwargs: Any) -> Any:
+            """Neon's builder: a node, or `out` after the node was assigned to it."""
 
 
 def make_node(sig: Signature, args: Sequence[Any]) -> OpTreeNode:
@@ -367,7 +365,7 @@ def walk(*roots: Any) -> list[OpTreeNode]:
     return order
 
 
-def tensors(*roots: Any) -> list[Tensor]:
+def tensors(*roots: Any) -> list[Any]:
     """Every distinct tensor below `roots`, in order of first use."""
     found: dict[int, Any] = {}
     for root in roots:

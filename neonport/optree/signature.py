@@ -6,17 +6,15 @@ import itertools
 import math
 from collections.abc import Callable
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from neonport.errors import BackendMismatchError
 from neonport.ops.inference import NO_WILD, Wild, check_sizes, infer_dtype, infer_shape, infer_wild
 from neonport.ops.table import Kind, Op
+from neonport.optree.backend_protocol import ExpressionBackend
 from neonport.shape import Shape
-
-if TYPE_CHECKING:
-    from neonport.backends.backend import Backend
 
 MAX_DERIVED = 4096
 
@@ -54,7 +52,7 @@ class Signature:
 
     op: Any  # Op, or None
     dtype: Any  # np.dtype, or None
-    backend: Backend | None
+    backend: ExpressionBackend | None
     leaves: int
     ops: int
     open: bool

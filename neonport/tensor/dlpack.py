@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import ctypes
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from neonport.dtypes import BFLOAT16, bfloat16, is_bfloat16, is_storable
 from neonport.errors import DLPackError, DtypeError
+from neonport.optree.node import Expression
 from neonport.shape import Shape, contiguous_strides
-from neonport.tensor.tensor import Tensor
+from neonport.tensor.backend_protocol import TensorBackend
+from neonport.tensor.storage import Storage
 
 CPU = (1, 0)
 HOST_READABLE = (1, 3, 11, 13)  # kDLCPU, kDLCUDAHost, kDLROCMHost, kDLCUDAManaged
@@ -25,6 +27,32 @@ READ_ONLY, IS_COPIED = 1, 2
 LEGACY, VERSIONED = b"dltensor", b"dltensor_versioned"
 CODES = {"i": 0, "u": 1, "f": 2, "b": 6}  # DLDataTypeCode by NumPy's kind
 BFLOAT = 4  # the code of bfloat16
+# of bfloat16 NumPy makes no capsules; these give their values without one
+WITHOUT_CAPSULE: tuple[Any, ...] = (np.ndarray, Expression)
+
+
+class Exportable(Protocol):
+    """A tensor, as far as capsules need it."""
+
+    backend: TensorBackend
+    storage: Storage
+    dtype: np.dtype
+    shape: Shape
+    strides: Shape
+    offset: int
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+
+    @property
+    def readonly(self) -> bool:
+        """Whether writes are refused."""
+
+    def get(self) -> np.ndarray:
+        """A new host array of the values."""
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray: ...
 
 
 class _Tensor(ctypes.Structure):
@@ -81,7 +109,7 @@ def _structs(capsule: Any) -> tuple[_Tensor, _Versioned | None]:
 class _Memory:
     """What NumPy's array interface needs; keeps the memory alive, and is never read through."""
 
-    def __init__(self, tensor: Tensor, owner: Any) -> None:
+    def __init__(self, tensor: Exportable, owner: Any) -> None:
         self.owner = owner
         step = tensor.dtype.itemsize
         self.__array_interface__: dict[str, Any] = {
@@ -94,7 +122,7 @@ class _Memory:
 
 
 def handle_capsule(
-    tensor: Tensor,
+    tensor: Exportable,
     handle: int,
     first: int,
     device: tuple[int, int],
@@ -203,7 +231,7 @@ def read_handle(x: Any, device: tuple[int, int]) -> Foreign:
 
 
 def export(
-    tensor: Tensor,
+    tensor: Exportable,
     *,
     stream: Any = None,
     max_version: tuple[int, int] | None = None,
@@ -255,7 +283,7 @@ class Host:
     Where the host shares the memory, so does the consumer; else each export is a copy.
     """
 
-    def __init__(self, tensor: Tensor) -> None:
+    def __init__(self, tensor: Exportable) -> None:
         self.tensor = tensor
 
     def __dlpack__(
@@ -285,7 +313,7 @@ class Host:
         return f"<host view of {self.tensor!r}>"
 
 
-def adopt(backend: Any, x: Any, copy: bool | None, **options: Any) -> Tensor:
+def adopt(backend: Any, x: Any, copy: bool | None, **options: Any) -> Any:
     """A tensor of `backend` over the memory of `x`, see `Backend.from_dlpack`.
 
     `options` are the backend's own, for its `dlpack_adopt`.
@@ -304,20 +332,19 @@ def adopt(backend: Any, x: Any, copy: bool | None, **options: Any) -> Tensor:
             f"from_dlpack: memory on device {device} cannot be shared with {backend}; copy it: "
             "be.from_dlpack(x, copy=True)"
         )
-    tensor: Tensor = backend.dlpack_adopt(x, **options)
-    return tensor
+    return backend.dlpack_adopt(x, **options)
 
 
-def _copied(backend: Any, x: Any) -> Tensor:
+def _copied(backend: Any, x: Any) -> Any:
     values = host_array(x)
-    out: Tensor = backend.empty(values.shape, dtype=values.dtype)
+    out = backend.empty(values.shape, dtype=values.dtype)
     return out.set(values.reshape(out.shape))
 
 
 def host_array(x: Any) -> np.ndarray:
     """The values of a DLPack producer as a host array, shared where its memory is readable here."""
-    if isinstance(x, (np.ndarray, Tensor)) and is_bfloat16(x.dtype):
-        return np.asarray(x)  # needs no capsule, and NumPy has none
+    if isinstance(x, WITHOUT_CAPSULE) and is_bfloat16(x.dtype):
+        return np.asarray(x)
     try:
         if x.__dlpack_device__()[0] in HOST_READABLE:
             values = np.from_dlpack(x)

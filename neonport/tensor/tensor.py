@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from neonport.dtypes import as_dtype
-from neonport.errors import DtypeError, ReadOnlyError, ShapeError
+from neonport.errors import ReadOnlyError, ShapeError
 from neonport.optree.node import Expression, OpTreeNode, apply
 from neonport.shape import (
+    Shape,
     as_shape,
     contiguous_strides,
     integers,
@@ -19,11 +20,10 @@ from neonport.shape import (
     reshape_strides,
     resolve_reshape,
 )
+from neonport.tensor import dlpack
+from neonport.tensor.backend_protocol import TensorBackend
 from neonport.tensor.indexing import check_indices, parse
 from neonport.tensor.storage import Layout, Storage
-
-if TYPE_CHECKING:
-    from neonport.backends.backend import Backend
 
 # how a view was made from its base: op name and parameters of the op that does the same to a tree
 Derivation = tuple[str, dict[str, Any]]
@@ -77,7 +77,7 @@ class Tensor(Expression):
         base: Tensor | None = None,
         derivation: Derivation | None = None,
     ) -> None:
-        self.backend: Backend = backend
+        self.backend: TensorBackend = backend
         self.storage = storage
         self.dtype = dtype
         self.shape, self.strides, self.offset = layout
@@ -287,7 +287,7 @@ class Tensor(Expression):
         else:
             target = self[key]
             if isinstance(target, OpTreeNode):
-                scatter(target, slice(None), value)
+                target[:] = value
                 return
         if type(value) is OpTreeNode:
             sig = value.sig
@@ -327,6 +327,27 @@ class Tensor(Expression):
         self[:] = a
         return self
 
+    def scatter_into(self, indices: Any, axis: int, value: Any, shape: Shape) -> None:
+        """Store `value` where a gather along an axis reads: `t.take(indices, axis)[:] = value`.
+
+        Later entries win where an index occurs twice.
+
+        Args:
+            indices: integer tensor or tree.
+            axis: axis of this tensor.
+            value: what can be assigned to a tensor of `shape`.
+            shape: of the gather, or one with as many elements that it was reshaped to.
+
+        Raises:
+            IndexRangeError: an index is out of range.
+        """
+        self.check_writable("scatter")
+        entries = check_indices(_host_indices(indices), self.shape[axis], axis, wrap=False)
+        picked = self.backend.empty(shape, dtype=self.dtype)
+        picked[:] = value
+        rows = (*self.shape[:axis], entries.size, *self.shape[axis + 1 :])
+        self.backend.scatter(self, entries, axis, picked.reshape(rows))
+
     def check_writable(self, op: str) -> None:
         """Raise ReadOnlyError or ClosedBackendError unless this tensor may be written."""
         self.backend.check_open()
@@ -349,7 +370,7 @@ class Tensor(Expression):
 
     def astype(self, dtype: Any) -> Tensor:
         """A new tensor of another dtype with the values of this one."""
-        out = self.backend.empty(self.shape, dtype=dtype)
+        out: Tensor = self.backend.empty(self.shape, dtype=dtype)
         out[:] = self
         return out
 
@@ -359,10 +380,8 @@ class Tensor(Expression):
         return self.backend.host_array(self, dtype, copy)
 
     def __dlpack__(self, **kwargs: Any) -> Any:
-        from neonport.tensor.dlpack import export
-
         self.backend.unrecordable("it hands a tensor to another library (DLPack)")
-        return export(self, **kwargs)
+        return dlpack.export(self, **kwargs)
 
     def __dlpack_device__(self) -> tuple[int, int]:
         return self.backend.dlpack_device()
@@ -377,9 +396,7 @@ class Tensor(Expression):
 
         Shared where the host sees the memory, else copied at each export.
         """
-        from neonport.tensor.dlpack import Host
-
-        return Host(self)
+        return dlpack.Host(self)
 
     def __float__(self) -> float:
         return float(self._only())
@@ -398,34 +415,8 @@ class Tensor(Expression):
 
     def hist(self, tag: str) -> Tensor:
         """Histogram of rounded log2 magnitudes, stored under `tag`; see `be.dump_hist_data`."""
-        return self.backend.histogram(self, tag)
-
-
-def scatter(node: OpTreeNode, key: Any, value: Any) -> None:
-    """Store `value` where a gather of a tensor reads: `t[indices, :] = value`.
-
-    Later entries win where an index occurs twice.
-
-    Raises:
-        DtypeError: the node is no gather of a tensor, or not all of it is assigned.
-        IndexRangeError: an index held by a tensor is out of range.
-    """
-    gather = node.left if node.op == "reshape" and isinstance(node.left, OpTreeNode) else node
-    source = gather.left
-    if gather.op != "take" or not isinstance(source, Tensor):
-        raise DtypeError(
-            f"cannot assign into an op-tree ({node.op}); assign into a tensor or a gather of one"
-        )
-    if not (type(key) is slice and key == slice(None)):
-        raise DtypeError(
-            "only the whole of a gathered region can be assigned: t[indices, :] = value"
-        )
-    source.check_writable("scatter")
-    axis = gather.params["axis"]
-    indices = check_indices(_host_indices(gather.right), source.shape[axis], axis, wrap=False)
-    picked = source.backend.empty(node.shape, dtype=source.dtype)
-    picked[:] = value
-    source.backend.scatter(source, indices, axis, picked.reshape(gather.shape))
+        counts: Tensor = self.backend.histogram(self, tag)
+        return counts
 
 
 def _host_indices(indices: Any) -> np.ndarray:
@@ -433,4 +424,5 @@ def _host_indices(indices: Any) -> np.ndarray:
         exact = indices.backend.empty(indices.shape, dtype=np.int32)
         exact[:] = indices
         indices = exact
-    return indices.get()
+    values: np.ndarray = indices.get()
+    return values

@@ -10,6 +10,7 @@ from neonport.errors import ConfigurationError
 from neonport.transforms.operands import backend_of, number, same_shape
 
 if TYPE_CHECKING:
+    from neonport.backends.backend import Backend
     from neonport.optree.node import OpTreeNode
     from neonport.transforms.operands import Operand
 
@@ -22,6 +23,7 @@ class Cost(NervanaObject):
     over columns, and the optimizer divides gradients by the batch size.
     """
 
+    be: Backend
     neon_module = "neon.transforms.cost"
 
     def func(self, y: Operand, t: Operand) -> Any:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from math import isfinite
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from neonport.base import finite_number
 from neonport.errors import ConfigurationError, ShapeError
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     Operand: TypeAlias = Tensor | OpTreeNode
 
 
-def backend_of(owner: NervanaObject, *operands: Any) -> Backend:
+def backend_of(owner: Any, *operands: Any) -> Backend:
     """Return the backend of the first operand that has one, else the owner's.
 
     A transform may be older than the model's backend, or serve models on two of them, so the
@@ -33,7 +33,8 @@ def backend_of(owner: NervanaObject, *operands: Any) -> Backend:
         raise ConfigurationError(
             f"{owner.classnm}: no operand is a tensor and no backend exists; call gen_backend()"
         )
-    return owner.be
+    found: Backend = owner.be
+    return found
 
 
 def same_shape(owner: NervanaObject, y: Any, t: Any) -> None:
@@ -69,12 +70,7 @@ def number(owner: NervanaObject, argument: str, value: Any) -> float:
     Raises:
         ConfigurationError: it is not a finite number.
     """
-    try:
-        result = float(value)
-    except (TypeError, ValueError):
-        result = float("nan")
-    if not isfinite(result):
-        raise ConfigurationError(f"{owner.classnm}: {argument}={value!r} must be a finite number")
+    result = finite_number(owner.classnm, argument, value)
     return value if type(value) is int else result
 
 

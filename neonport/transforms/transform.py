@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from neonport.base import NervanaObject
 
 if TYPE_CHECKING:
+    from neonport.backends.backend import Backend
     from neonport.transforms.operands import Operand
 
 
@@ -20,6 +21,7 @@ class Transform(NervanaObject):
         name: given name.
     """
 
+    be: Backend
     neon_module = "neon.transforms.transform"
     is_mklop = False
 

@@ -8,7 +8,7 @@ from neonport.errors import ConfigurationError
 from neonport.initializers import Constant
 from neonport.layers import Activation, Layer, Linear, SkipNode
 from neonport.layers.base import interpret_in_shape
-from neonport.layers.signatures import accepts
+from neonport.layers.checks import accepts
 from neonport.transforms import Rectlin
 
 

@@ -127,7 +127,7 @@ def test_weights_only_takes_no_states(make_problem: Make, fit: Make, tmp_path: P
     model = Model(tmp_path / "m.prm", weights_only=True)
     np.testing.assert_array_equal(q.be.rng.get_state()[1], before)
     assert all(not layer.states or layer.states == [[], []] for layer in model.layers_to_optimize)
-    assert model._pending is None
+    assert model.state.pending is None
 
 
 def test_load_weights_is_a_deprecated_name(make_problem: Make, fit: Make, tmp_path: Path) -> None:

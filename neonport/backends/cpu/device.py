@@ -15,7 +15,7 @@ from neonport.backends.host.blas import gemm as blas
 from neonport.backends.host.jit import launcher as jit
 from neonport.backends.host.kernels import dispatch
 from neonport.backends.host.workspace import Workspace
-from neonport.compiler.loop_nest import BoundKernel
+from neonport.compiler.kernel import BoundKernel
 from neonport.dtypes import FLOAT_NAMES
 from neonport.engine.device import Bound, Capabilities, Device, Launch, Place, ProbeResult
 from neonport.errors import CompileError, DLPackError

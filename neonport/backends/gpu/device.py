@@ -27,7 +27,7 @@ from neonport.compiler.codegen.gpu.dialects import DeviceDialect
 from neonport.compiler.codegen.gpu.launch_shape import Cut, Traits, cut
 from neonport.compiler.codegen.gpu.reductions import scratch_words
 from neonport.compiler.codegen.gpu.writer import DeviceWriter
-from neonport.compiler.loop_nest import BoundKernel
+from neonport.compiler.kernel import BoundKernel
 from neonport.engine.device import Bound, Device, Launch, Place
 from neonport.shape import contiguous_strides
 from neonport.tensor.storage import Storage, views_overlap

@@ -15,7 +15,7 @@ from neonport.compiler.codegen.dialect import SUFFIX
 from neonport.compiler.codegen.gpu.dialects import DeviceDialect, device_text, functions
 from neonport.compiler.codegen.gpu.launch_shape import Traits, cut
 from neonport.compiler.codegen.gpu.writer import DeviceWriter
-from neonport.compiler.loop_nest import BoundKernel
+from neonport.compiler.kernel import BoundKernel
 from neonport.dtypes import is_bfloat16
 from neonport.shape import span
 from neonport.tensor.storage import Storage

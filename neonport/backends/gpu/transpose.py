@@ -14,7 +14,7 @@ import numpy as np
 from neonport.backends.gpu.kernel_text import NARROW, bind, kernel_text
 from neonport.backends.gpu.launch import NativeLaunch, RenderedLaunch
 from neonport.compiler.codegen.gpu.launch_shape import Traits
-from neonport.compiler.loop_nest import BoundKernel
+from neonport.compiler.kernel import BoundKernel
 
 OUTER = 3  # axes besides the two
 ONE_NUMBER = 4  # bytes that an item computes with, where the driver joins items into vectors

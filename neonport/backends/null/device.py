@@ -20,7 +20,7 @@ from neonport.compiler.codegen.cpu.writer import HostWriter
 from neonport.compiler.codegen.gpu.dialects import DeviceDialect, cuda_dialect, opencl_dialect
 from neonport.compiler.codegen.gpu.launch_shape import Traits, cut
 from neonport.compiler.codegen.gpu.writer import DeviceWriter
-from neonport.compiler.loop_nest import BoundKernel
+from neonport.compiler.kernel import BoundKernel
 from neonport.compiler.lowering import Lowering
 from neonport.dtypes import FLOAT_NAMES
 from neonport.engine.checks import check_pair

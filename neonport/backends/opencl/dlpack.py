@@ -7,21 +7,46 @@ attribute `__dlpack_data__` that reads "cl_mem". A stream is the consumer's in-o
 from __future__ import annotations
 
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
+
+import numpy as np
 
 from neonport.backends.opencl.icd_loader import load_pyopencl
 from neonport.errors import DLPackError
-from neonport.shape import span
+from neonport.shape import Shape, span
 from neonport.tensor.dlpack import Foreign, handle_capsule, read_handle
 from neonport.tensor.storage import Storage
 from neonport.tensor.tensor import Tensor
 
-if TYPE_CHECKING:
-    from neonport.backends.opencl.device import OpenCLDevice
-
 OPENCL = 4  # kDLOpenCL
 DATA = "cl_mem"  # value of the attribute __dlpack_data__
 NO_SYNCHRONISATION = -1
+
+
+class Home(Protocol):
+    """Where exported memory comes from and imported memory goes to.
+
+    Attributes:
+        context, queue: of OpenCL.
+        info: of the device: its number, `index`, and its name in messages, `words`.
+        executor: whose owner makes tensors.
+    """
+
+    context: Any
+    queue: Any
+    info: Any
+    executor: Any
+
+    def synchronize(self) -> None:
+        """Wait until all work given to the queue is done."""
+
+    def adopted(
+        self, storage: Storage, dtype: np.dtype, shape: Shape, strides: Shape, offset: int
+    ) -> Tensor:
+        """Make a tensor over existing memory."""
+
+    def dlpack_device(self) -> tuple[int, int]:
+        """DLPack device type and ordinal of the memory."""
 
 
 class Imported:
@@ -35,9 +60,7 @@ class Imported:
         self.nbytes = int(buffer.size)
 
 
-def capsule(
-    be: OpenCLDevice, tensor: Tensor, *, stream: Any, max_version: Any, copy: bool | None
-) -> Any:
+def capsule(be: Home, tensor: Tensor, *, stream: Any, max_version: Any, copy: bool | None) -> Any:
     """A capsule of device memory, its values ordered before the consumer's work.
 
     Raises:
@@ -58,7 +81,7 @@ def capsule(
     )
 
 
-def _order(be: OpenCLDevice, stream: Any) -> None:
+def _order(be: Home, stream: Any) -> None:
     """See to it that the consumer's work comes after ours."""
     if stream is None:
         be.synchronize()
@@ -86,7 +109,7 @@ def _order(be: OpenCLDevice, stream: Any) -> None:
     cl.enqueue_barrier(stream, wait_for=[event])
 
 
-def adopt(be: OpenCLDevice, x: Any, trust_cl_mem: bool = False) -> Tensor:
+def adopt(be: Home, x: Any, trust_cl_mem: bool = False) -> Tensor:
     """A tensor over the cl_mem of a producer.
 
     Args:
@@ -115,7 +138,7 @@ def adopt(be: OpenCLDevice, x: Any, trust_cl_mem: bool = False) -> Tensor:
     return be.adopted(storage, found.dtype, found.shape, found.strides, offset)
 
 
-def _checked(be: OpenCLDevice, found: Foreign) -> tuple[Any, int, int, int]:
+def _checked(be: Home, found: Foreign) -> tuple[Any, int, int, int]:
     """(buffer, its flags, the handle its addresses count in, where it begins there)."""
     cl = load_pyopencl()
     try:

@@ -7,22 +7,39 @@ memory is a dashed line between their white boxes.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from html import escape
 from itertools import groupby
 
-from neonport.compiler.explain.explanation import Explanation, Outline, Part
-from neonport.compiler.explain.formulas import strip, value_text
+from neonport.compiler.explain.formulas import Names, strip, value_text
 from neonport.compiler.explain.graph_layout import HEIGHT, Box, connect, place
-from neonport.compiler.lowering import Leaf
+from neonport.compiler.explain.steps import Part
+from neonport.compiler.lowering import Graph, Leaf
+from neonport.compiler.schedule import Schedule, Scheduler
 
 COLOURS = ("#cfe3f7", "#fbdcc0", "#d3ecd0", "#f6cfd4", "#e2d6f0", "#f5ecb8", "#cdeae8", "#e7dccf")
 MARGIN, TITLE, BETWEEN = 14.0, 24.0, 18.0
 MAX_LABEL = 40  # characters
 
 
-def draw(explanation: Explanation) -> str:
-    """The picture as the text of an SVG file."""
-    bands = _bands(explanation)
+@dataclass(frozen=True, eq=False)
+class Outline:
+    """What the drawing needs: the graph, its cut and its names."""
+
+    graph: Graph
+    scheduler: Scheduler
+    schedule: Schedule
+    names: Names
+
+
+def draw(steps: Sequence[Part], outline: Outline | None) -> str:
+    """The picture as the text of an SVG file.
+
+    Args:
+        steps: kernels and calls in the order in which they run.
+        outline: graph and cut; None where nothing runs.
+    """
+    bands = _bands(steps, outline)
     sizes = [place(boxes) for _, boxes in bands]
     titles = [8.0 * len(title) for title, _ in bands]
     width = max([w for w, _ in sizes] + titles, default=80.0)
@@ -68,13 +85,12 @@ text { font: 12px ui-monospace, Menlo, Consolas, monospace; fill: #222 }
 # ---- what is drawn -----------------------------------------------------------------------------
 
 
-def _bands(explanation: Explanation) -> list[tuple[str, list[Box]]]:
+def _bands(steps: Sequence[Part], outline: Outline | None) -> list[tuple[str, list[Box]]]:
     """Title and boxes, in dependency order, of each step."""
-    outline = explanation.outline
     if outline is None:
         return [("no elements: nothing runs", [])]
     found = []
-    numbered = enumerate(explanation.steps, 1)
+    numbered = enumerate(steps, 1)
     for step, group in groupby(numbered, key=lambda item: item[1].step):
         parts = list(group)
         number, part = parts[-1]

@@ -11,29 +11,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
+import numpy as np
+
+from neonport.compiler.explain.drawing import Outline, draw
 from neonport.compiler.explain.formulas import Names
 from neonport.compiler.explain.steps import Part, Render, make_parts
-from neonport.compiler.loop_nest import BoundKernel
-from neonport.compiler.lowering import Graph, Lowering
-from neonport.compiler.schedule import Schedule, Scheduler
+from neonport.compiler.kernel import BoundKernel
+from neonport.compiler.lowering import Lowering
+from neonport.compiler.schedule import Scheduler
 from neonport.errors import BackendMismatchError, ConfigurationError, ShapeError
 from neonport.optree.node import Expression, OpTreeNode, walk
 from neonport.shape import Shape, contiguous_strides
 
-if TYPE_CHECKING:
-    from neonport.backends.backend import Backend
 
+class StatementBackend(Protocol):
+    """A backend, as far as statements are explained for it."""
 
-@dataclass(frozen=True, eq=False)
-class Outline:
-    """What the drawing needs: the graph, its cut and its names."""
+    default_dtype: np.dtype
 
-    graph: Graph
-    scheduler: Scheduler
-    schedule: Schedule
-    names: Names
+    def _check_pair(self, target: Any, value: Any) -> Any:
+        """The value as an operand; raises what the assignment to `target` would raise."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,9 +75,7 @@ class Explanation:
 
     def svg(self) -> str:
         """The op-tree as a picture, a coloured band for each kernel or call."""
-        from neonport.compiler.explain.drawing import draw
-
-        return draw(self)
+        return draw(self.steps, self.outline)
 
     def __str__(self) -> str:
         lines = [f"reads   {text}" for text in self.reads]
@@ -119,7 +116,7 @@ class Placeholder:
         self.layout = (shape, contiguous_strides(shape), 0)
 
 
-def explain(statement: Any, backend: Backend, render: Render | None = None) -> Explanation:
+def explain(statement: Any, backend: StatementBackend, render: Render | None = None) -> Explanation:
     """Tell what a statement does; see `Backend.explain`.
 
     Args:
@@ -153,14 +150,15 @@ def explain(statement: Any, backend: Backend, render: Render | None = None) -> E
     return Explanation(reads, writes, tuple(parts), dict(sorted(temporaries.items())), outline)
 
 
-def _pairs(statement: Any, backend: Backend) -> list[tuple[Any, Any]]:
+def _pairs(statement: Any, backend: StatementBackend) -> list[tuple[Any, Any]]:
     if isinstance(statement, OpTreeNode):
         if statement.sig.wild:
             raise ShapeError(
                 f"explain: the size of axis {sorted(statement.sig.wild)} of {statement} is only "
                 "known on assignment; explain the assignment: [(target, tree)]"
             )
-        if statement.backend not in (None, backend):
+        home: Any = statement.backend
+        if home is not None and home is not backend:
             raise BackendMismatchError(
                 f"explain: the tree lives on {statement.backend}, not on {backend}; ask its own "
                 "backend: tree.schedule()"

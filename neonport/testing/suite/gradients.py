@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from neonport.autodiff.autodiff import Autodiff
 from neonport.autodiff.vjps import ROWS
+from neonport.backends.home import home
 from neonport.ops.table import OPS, Kind
 from neonport.optree.node import apply
 from neonport.optree.node import tensors as leaves
@@ -43,11 +44,11 @@ def _pools(x: Tensor) -> Any:
 def _cells(x: Tensor, shape: tuple[int, ...]) -> Tensor:
     """Numbers of cells, the first of them outside."""
     values = np.arange(-1, np.prod(shape) - 1).reshape(shape) % 7 - 1
-    return x.backend.array(values, dtype=np.int32)
+    return home(x).array(values, dtype=np.int32)
 
 
 def _rois(x: Tensor) -> Tensor:
-    return x.backend.array(ROIS, dtype=np.float32)
+    return home(x).array(ROIS, dtype=np.float32)
 
 
 # op: (shapes of the operands, how to apply it), for ops that are not element-wise
@@ -101,7 +102,7 @@ STRUCTURED: dict[str, tuple[tuple[tuple[int, ...], ...], Maker]] = {
 
 
 def _index(x: Tensor) -> Tensor:
-    return x.backend.array(INDEX, dtype=np.int32)
+    return home(x).array(INDEX, dtype=np.int32)
 
 
 def _values(rng: np.random.RandomState, shape: tuple[int, ...]) -> Array:

@@ -24,8 +24,7 @@ from neonport.compiler.codegen.cpu.values import COLUMNS
 from neonport.compiler.codegen.cpu.writer import HostWriter
 from neonport.compiler.codegen.dialect import Arguments
 from neonport.compiler.codegen.reuse import kept, streamable, turned
-from neonport.compiler.kernel import Kernel
-from neonport.compiler.loop_nest import BoundKernel
+from neonport.compiler.kernel import BoundKernel, Kernel
 from neonport.tensor.storage import Storage
 
 SPLIT_ROWS = 16  # fewer rows than this are cut into chunks, if they are long

@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 from neonport.backends.host.kernels import library as native
-from neonport.backends.host.kernels.geometry import Geometry, Ints
+from neonport.backends.host.kernels.geometry import Geometry, Ints, Windows
 from neonport.backends.host.kernels.library import Library
 from neonport.backends.host.kernels.winograd import Winograd
 from neonport.backends.host.workspace import Carver
@@ -33,36 +33,6 @@ SERIAL_WORK = 1 << 18  # multiplications below which waking other threads costs 
 ROW_VECTORS = 4  # of results in a row of positions, at least: BLAS is better at shorter ones
 COPY = 4.0  # cycles of copying a vector into a patch, or of adding one to memory
 FOLD = 10.0  # cycles of adding up the lanes of a vector
-
-
-class Windows(NamedTuple):
-    """Which cells of images the results see.
-
-    Attributes:
-        maps: of the images.
-        images: D, H, W.
-        counts: positions along each axis.
-        stride: from one position to the next, in cells.
-        cells: of a window, line by line: where each is at position 0.
-        samples: N.
-    """
-
-    maps: int
-    images: Ints
-    counts: Ints
-    stride: Ints
-    cells: tuple[Ints, ...]
-    samples: int
-
-    @property
-    def first(self) -> Ints:
-        """The lowest cell of the window at position 0 along each axis."""
-        return tuple(min(axis) for axis in zip(*self.cells, strict=True))
-
-    @property
-    def line(self) -> int:
-        """Cells of the window side by side; all its lines have as many."""
-        return len({column for _, _, column in self.cells})
 
 
 class Patch(NamedTuple):

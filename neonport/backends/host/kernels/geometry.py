@@ -1,4 +1,4 @@
-"""Sizes of a convolution, read from its operands."""
+"""Sizes of a convolution, read from its operands, and which cells its results see."""
 
 from __future__ import annotations
 
@@ -38,6 +38,36 @@ class Geometry(NamedTuple):
     def plain(self) -> bool:
         """Whether the images are their own unfolded matrix."""
         return self.window == (1, 1, 1) and self.stride == (1, 1, 1) and self.padding == (0, 0, 0)
+
+
+class Windows(NamedTuple):
+    """Which cells of images the results see.
+
+    Attributes:
+        maps: of the images.
+        images: D, H, W.
+        counts: positions along each axis.
+        stride: from one position to the next, in cells.
+        cells: of a window, line by line: where each is at position 0.
+        samples: N.
+    """
+
+    maps: int
+    images: Ints
+    counts: Ints
+    stride: Ints
+    cells: tuple[Ints, ...]
+    samples: int
+
+    @property
+    def first(self) -> Ints:
+        """The lowest cell of the window at position 0 along each axis."""
+        return tuple(min(axis) for axis in zip(*self.cells, strict=True))
+
+    @property
+    def line(self) -> int:
+        """Cells of the window side by side; all its lines have as many."""
+        return len({column for _, _, column in self.cells})
 
 
 def geometry_of(

@@ -9,18 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import ceil, prod
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from neonport.backends.host.kernels.geometry import Ints, Windows
 from neonport.backends.host.kernels.library import Library
 from neonport.backends.host.workspace import Carver
 
-if TYPE_CHECKING:
-    from neonport.backends.host.kernels.direct_convolution import Windows
-
 Bound = Callable[[], None]
-Ints = tuple[int, ...]
 
 SIDE = 3  # of windows
 TASKS = 32  # of the gradient for the filters, at least, where sizes allow

@@ -11,8 +11,7 @@ import numpy as np
 
 from neonport.compiler.codegen.gpu.tiles import GROUPS, LOOPS, Tiles, in_tiles, side_of
 from neonport.compiler.codegen.reuse import kept, streamable, turned_axis
-from neonport.compiler.kernel import ANY, UNIT, Kernel
-from neonport.compiler.loop_nest import BoundKernel
+from neonport.compiler.kernel import ANY, UNIT, BoundKernel, Kernel
 from neonport.errors import DtypeError
 
 MAX_CHUNKS = 256

@@ -8,8 +8,7 @@ from math import prod
 import numpy as np
 
 from neonport.compiler.codegen.reuse import strided, turned, turned_axis
-from neonport.compiler.kernel import Kernel
-from neonport.compiler.loop_nest import BoundKernel
+from neonport.compiler.kernel import BoundKernel, Kernel
 
 LEAST = 16  # side of the smallest tile
 

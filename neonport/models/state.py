@@ -1,0 +1,114 @@
+"""What saving, restoring and training of a model share: how far the training is, and the model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+UNREAD = 64  # costs that are not read; a device keeps fewer, so most of them need no waiting
+
+
+class Network(Protocol):
+    """A model, as far as the modules that work for it use it.
+
+    Attributes:
+        be: backend.
+        layers: the outermost container.
+        cost, optimizer: of the last training, or None.
+        initialized: whether the layers have buffers.
+        finished: whether training is to stop after the current epoch.
+        nbatches: minibatches in an epoch.
+        state: how far the training is.
+    """
+
+    name: str
+    be: Any
+    layers: Any
+    cost: Any
+    optimizer: Any
+    initialized: bool
+    finished: bool
+    nbatches: int
+    state: TrainingState
+
+    @property
+    def classnm(self) -> str:
+        """Name of the class."""
+
+    @property
+    def layers_to_optimize(self) -> list[Any]:
+        """All layers with trainable parameters."""
+
+    def initialize(self, dataset: Any, cost: Any = None) -> None:
+        """Configure the layers and allocate their buffers."""
+
+    def fprop(self, x: Any, inference: bool = False) -> Any:
+        """Forward pass."""
+
+    def bprop(self, delta: Any) -> Any:
+        """Backward pass."""
+
+
+@dataclass
+class Pending:
+    """What a checkpoint says about training, kept until `fit` brings iterator and optimizer."""
+
+    optimizer: dict[str, Any] | None
+    optimizer_state: Any
+    data_state: Any
+    rng_state: Any
+
+
+@dataclass
+class TrainingState:
+    """How far the training of a model is.
+
+    Attributes:
+        epoch: epochs trained so far, also those a checkpoint brought.
+        minibatch: minibatches of the current epoch that are done.
+        epoch_done: whether the current epoch is trained and not yet counted.
+        dataset: data iterator of the last training.
+        data_state: where that stood when the current epoch began.
+        pending: what a checkpoint brought for the next training.
+    """
+
+    epoch: int = 0
+    minibatch: int = 0
+    epoch_done: bool = False
+    dataset: Any = None
+    data_state: Any = None
+    pending: Pending | None = None
+    _total: np.ndarray = field(default_factory=lambda: np.zeros((1, 1)))
+    _unread: list[Any] = field(default_factory=list)
+
+    @property
+    def completed_epochs(self) -> int:
+        """Epochs trained to their end."""
+        return self.epoch + self.epoch_done
+
+    def add_cost(self, cost: Any) -> None:
+        """Add the cost of a minibatch, which may be one that is still on the device."""
+        self._unread.append(cost)
+        if len(self._unread) >= UNREAD:
+            self._read()
+
+    @property
+    def total_cost(self) -> np.ndarray:
+        """Sum of the costs of the current epoch's minibatches; after the epoch their mean.
+
+        Costs that are still on the device are read, which waits for it.
+        """
+        self._read()
+        return self._total
+
+    @total_cost.setter
+    def total_cost(self, cost: np.ndarray) -> None:
+        self._unread.clear()
+        self._total = cost
+
+    def _read(self) -> None:
+        for cost in self._unread:
+            self._total = self._total + np.asarray(cost)
+        self._unread.clear()

@@ -1,0 +1,175 @@
+"""Training of a model: epochs and minibatches, and steps that are recorded and replayed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from neonport.backends.backend import Block
+from neonport.engine.recording import ATTEMPTS
+from neonport.layers.cost import minibatch_cost
+from neonport.log import logger
+from neonport.models import restoring, saving
+from neonport.models.state import Network
+
+BUFFERS = 8  # recordings in an epoch: a data iterator may take turns with a few buffers
+
+
+class Trainer:
+    """One call of `Model.fit`.
+
+    Args:
+        model: the model, initialized.
+        dataset: data iterator.
+        callbacks: are told how far the training is.
+        record: record the launches of a step in each epoch and replay them.
+    """
+
+    def __init__(self, model: Network, dataset: Any, callbacks: Any, record: bool) -> None:
+        self.model = model
+        self.state = model.state
+        self.dataset = dataset
+        self.callbacks = callbacks
+        self._step: Any = RecordedStep(self) if record else self.step
+
+    def fit(self, num_epochs: int) -> None:
+        """Train until `num_epochs` epochs are done in total; see `Model.fit`."""
+        model, state, callbacks = self.model, self.state, self.callbacks
+        try:
+            callbacks.on_train_begin(num_epochs)
+            restoring.resume(model, self.dataset, model.optimizer)
+            while state.epoch < num_epochs and not model.finished:
+                model.nbatches = self.dataset.nbatches
+                callbacks.on_epoch_begin(state.epoch)
+                self._epoch()
+                state.epoch_done = True
+                try:
+                    callbacks.on_epoch_end(state.epoch)
+                finally:  # the epoch is trained, whatever a callback says
+                    state.epoch += 1
+                    state.epoch_done = False
+            callbacks.on_train_end()
+        except BaseException:
+            callbacks.on_train_abort()
+            raise
+
+    def _epoch(self) -> None:
+        """Train one epoch, or what a checkpoint left of it."""
+        be, state, dataset, callbacks = self.model.be, self.state, self.dataset, self.callbacks
+        epoch, skip = state.epoch, state.minibatch
+        if skip and state.data_state is not None:
+            dataset.set_state(state.data_state)
+        else:
+            state.data_state = saving.data_state(dataset)
+        if not skip:
+            state.total_cost = np.zeros((1, 1))
+        for minibatch, (x, t) in enumerate(dataset):
+            if minibatch < skip:
+                continue
+            callbacks.on_minibatch_begin(epoch, minibatch)
+            be.begin(Block.minibatch, minibatch)
+            self._step(x, t, epoch)
+            be.end(Block.minibatch, minibatch)
+            state.minibatch = minibatch + 1
+            callbacks.on_minibatch_end(epoch, minibatch)
+        if state.minibatch:
+            state.total_cost = state.total_cost / state.minibatch
+        state.minibatch = 0
+
+    def step(self, x: Any, t: Any, epoch: int) -> None:
+        """Train on a minibatch."""
+        y = self.model.fprop(x)
+        self.add_cost(y, t)
+        self.update(y, t, epoch)
+
+    def add_cost(self, y: Any, t: Any) -> None:
+        """Count the cost of a minibatch; this does not wait for the device."""
+        self.state.add_cost(minibatch_cost(self.model.cost, y, t))
+
+    def update(self, y: Any, t: Any, epoch: int) -> None:
+        """Backward pass and update of the parameters."""
+        model = self.model
+        model.bprop(model.cost.get_errors(y, t))
+        model.optimizer.optimize(model.layers_to_optimize, epoch=epoch)
+
+
+class RecordedStep:
+    """Trains on a minibatch as the model does, by replays where that is possible.
+
+    The forward pass is one recording, the backward pass with the update another: between them the
+    cost is kept, each time in another place, which a replay could not do. Both are made in the same
+    run, for the backward pass finds what the Python code of the forward pass left in the layers.
+
+    Where nothing can be recorded the trainer's own step runs, and the log says why, once.
+
+    Args:
+        trainer: trains the model, which is initialized.
+
+    Attributes:
+        reason: why steps are not recorded; empty if they are.
+    """
+
+    def __init__(self, trainer: Trainer) -> None:
+        self.trainer = trainer
+        self.model = trainer.model
+        self.reason = ""
+        self._record = getattr(self.model.be, "record", None)
+        self._epoch = -1
+        self._ready: dict[Any, tuple[Any, Any, Any, Any]] = {}
+        self._failures = 0
+
+    def __call__(self, x: Any, t: Any, epoch: int) -> None:
+        """Train on a minibatch.
+
+        Args:
+            x, t: inputs and targets: tensors, or lists of them.
+            epoch: index of the epoch. A new one is recorded anew, as schedules and callbacks may
+                have changed what a step does.
+        """
+        if epoch != self._epoch:
+            self._epoch = epoch
+            self._ready.clear()
+        key = _identity((x, t))
+        if key in self._ready:
+            forward, backward, y, _ = self._ready[key]
+            forward()
+            self.trainer.add_cost(y, t)
+            backward()
+        elif self._possible():
+            self._run_and_record(key, x, t, epoch)
+        else:
+            self.trainer.step(x, t, epoch)
+
+    def _possible(self) -> bool:
+        if self._record is None:
+            self._give_up(f"the backend {self.model.be} cannot record")
+        elif len(self._ready) >= BUFFERS:
+            self._give_up("the data come in other tensors each time; yield the same buffers")
+        return not self.reason
+
+    def _run_and_record(self, key: Any, x: Any, t: Any, epoch: int) -> None:
+        assert self._record is not None
+        with self._record() as forward:
+            y = self.model.fprop(x)
+        self.trainer.add_cost(y, t)
+        with self._record() as backward:
+            self.trainer.update(y, t, epoch)
+        reason = forward.reason or backward.reason
+        if not reason:
+            self._failures = 0
+            # x and t are kept, so that no other tensor gets their identity
+            self._ready[key] = forward, backward, y, (x, t)
+            return
+        self._failures += 1
+        if self._failures >= ATTEMPTS:  # the first run may allocate what later runs find
+            self._give_up(reason)
+
+    def _give_up(self, reason: str) -> None:
+        if not self.reason:
+            logger.warning("fit: the training step is not recorded: %s", reason)
+        self.reason = reason
+
+
+def _identity(value: Any) -> Any:
+    return tuple(map(_identity, value)) if isinstance(value, (list, tuple)) else id(value)
