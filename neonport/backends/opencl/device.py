@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
+from neonport import settings
 from neonport.backends.gpu.device import DeviceBackend
 from neonport.backends.gpu.gemm import check
 from neonport.backends.host.blas import gemm as blas
@@ -30,7 +30,6 @@ from neonport.tensor.dlpack import CPU, adopt, host_capsule
 from neonport.tensor.storage import Layout, Storage
 from neonport.tensor.tensor import Tensor
 
-SHARED = "NEONPORT_OPENCL_SHARED"
 # unfolding and the host's BLAS, strided NumPy: on processors 1.4 to 15 times as fast as our kernels
 HOSTED = frozenset({"conv", "conv_data", "conv_filter", "pool", "unpool"})
 
@@ -84,7 +83,7 @@ class OpenCLBackend(DeviceBackend):
             raise launch.failed(self.device, error) from error
         self.progress = launch.Progress(session.workers)
         if shared is None:
-            shared = os.environ.get(SHARED, "").strip() != "0"
+            shared = settings.OPENCL_SHARED.get()
         self.shared = shared and memory.is_shared(self.context, self.queue, self.device)
         self.dlpack_data = "pointer" if self.shared else exchange.DATA
         self.blocks = memory.Pool(self.context, self.queue, self.device, self.shared)

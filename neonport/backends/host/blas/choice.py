@@ -17,21 +17,19 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
-import re
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from neonport import settings
 from neonport.backends.host.blas.openblas import find_library, wheel_version
 from neonport.backends.host.cpu_info import cpu_flags, cpu_identity
 from neonport.errors import ConfigurationError
 from neonport.io.cache_dir import cache_dir, read_checked, write_checked
 from neonport.log import logger
 
-ENVIRONMENT = "NEONPORT_BLAS"
 LARGE = 2**23  # multiply-adds from which on a product is worth a measurement
 
 # What the default must be beaten by; measurements of equal candidates differ by some per cent.
@@ -98,30 +96,24 @@ def forced_choice() -> Choice | None:
     Raises:
         ConfigurationError: it asks for something unknown, not installed or fatal on this CPU.
     """
-    text = os.environ.get(ENVIRONMENT, "").strip()
-    if text.lower() in ("", "auto"):
+    text = settings.BLAS.get()
+    engine, _, core = text.upper().partition(":")
+    if engine == "AUTO":
         return None
-    if text.lower() == "numpy":
+    if engine == "NUMPY":
         return Choice("numpy", reason="forced")
-    match = re.fullmatch(r"openblas(?::(\w+))?", text, re.IGNORECASE)
-    if not match:
-        raise ConfigurationError(
-            f"{ENVIRONMENT}={text!r} is not known; use numpy, openblas, openblas:CORE "
-            f"(here {', '.join(plausible_cores()) or 'no CORE'}) or auto"
-        )
     if find_library() is None:
         raise ConfigurationError(
-            f"{ENVIRONMENT}={text!r} needs the wheel scipy-openblas32, which is not installed; "
+            f"NEONPORT_BLAS={text!r} needs the wheel scipy-openblas32, which is not installed; "
             "install it or unset the variable"
         )
-    core = match[1] and match[1].upper()
-    if core is None:
+    if not core:
         known = remembered_choice()
         best = known if known and known.engine == "openblas" else default_choice()
         return Choice("openblas", best.core, "forced")
     if not _REQUIRES.get(core, frozenset({"?"})) <= cpu_flags():
         raise ConfigurationError(
-            f"{ENVIRONMENT}={text!r}: this CPU cannot run core type {core}, or it is not known; "
+            f"NEONPORT_BLAS={text!r}: this CPU cannot run core type {core}, or it is not known; "
             f"choose one of {', '.join(plausible_cores()) or 'none'}, or plain openblas"
         )
     return Choice("openblas", core, "forced")

@@ -207,7 +207,7 @@ def test_plain_openblas_takes_the_measured_core(machine, monkeypatch):
 @pytest.mark.parametrize("text", ["mkl", "openblas:", "openblas:COOPERLAKE", "openblas:NONSENSE"])
 def test_a_choice_that_cannot_be_is_refused_with_the_way_out(machine, monkeypatch, text):
     monkeypatch.setenv("NEONPORT_BLAS", text)
-    with pytest.raises(ConfigurationError, match="SKYLAKEX"):
+    with pytest.raises(ConfigurationError, match=r"SKYLAKEX|openblas:CORE"):
         product(SMALL)
 
 
