@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from neonport.conversion import cast, host_numbers
-from neonport.dtypes import FLOAT32, as_dtype
+from neonport.dtypes import FLOAT32, as_dtype, cast, host_numbers
 from neonport.engine.tracing import Tracer, observers
 from neonport.errors import (
     AliasError,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from neonport.backends.cpu.device import CPUBackend
-from neonport.conversion import cast
+from neonport.dtypes import cast
 from neonport.engine.evaluator import evaluate
 from neonport.optree.node import OpTreeNode
 from neonport.testing import conformance

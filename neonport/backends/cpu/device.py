@@ -14,8 +14,7 @@ from neonport.backends.host.jit import launcher as jit
 from neonport.backends.host.kernels import dispatch as calls
 from neonport.backends.host.workspace import Workspace
 from neonport.compiler.loop_nest import BoundKernel
-from neonport.conversion import cast
-from neonport.dtypes import FLOAT_NAMES
+from neonport.dtypes import FLOAT_NAMES, cast
 from neonport.engine.device import ProbeResult
 from neonport.engine.evaluator import evaluate
 from neonport.engine.executor import CompiledBackend, Launch, must_interpret

@@ -18,6 +18,7 @@ from neonport.backends.cuda.discovery import load_cupy
 from neonport.backends.cuda.memory import Pool
 from neonport.backends.cuda.stream import Queue
 from neonport.backends.host.blas.layout import blas_layout
+from neonport.dtypes import ROWS
 from neonport.errors import BackendUnavailable
 from neonport.tensor.tensor import Tensor
 
@@ -25,7 +26,12 @@ WORKSPACE = 32 << 20  # bytes; what the library asks for on its largest devices
 INT_MAX = 2**31 - 1
 DEFAULT_ALGORITHM = -1
 # cudaDataType_t and cublasComputeType_t by dtype: what is stored, what products are added up in
-TYPES = {"float16": (2, 68), "float32": (0, 68), "float64": (1, 70), "bfloat16": (14, 68)}
+COMPUTE = {"float32": 68, "float64": 70}
+TYPES = {
+    row.name: (row.cuda_code, COMPUTE[row.compute])
+    for row in ROWS.values()
+    if row.cuda_code is not None
+}
 TF32 = 77
 
 _INT, _POINTER, _LONG = ctypes.c_int, ctypes.c_void_p, ctypes.c_longlong

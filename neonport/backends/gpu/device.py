@@ -28,7 +28,7 @@ from neonport.compiler.codegen.gpu.launch_shape import Cut, Traits, cut
 from neonport.compiler.codegen.gpu.reductions import scratch_words
 from neonport.compiler.codegen.gpu.writer import DeviceWriter
 from neonport.compiler.loop_nest import BoundKernel
-from neonport.conversion import cast
+from neonport.dtypes import cast
 from neonport.engine.evaluator import evaluate
 from neonport.engine.executor import CompiledBackend, Launch, must_interpret
 from neonport.engine.host_copies import on_host

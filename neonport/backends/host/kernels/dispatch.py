@@ -10,7 +10,7 @@ import numpy as np
 from neonport.backends.host.kernels import convolution as conv
 from neonport.backends.host.kernels import pooling as pool
 from neonport.backends.host.workspace import Workspace
-from neonport.conversion import cast
+from neonport.dtypes import cast
 from neonport.ops.table import OPS
 
 Bound = Callable[[], None]
