@@ -133,7 +133,7 @@ CC = Setting(
 BLAS = Setting(
     "NEONPORT_BLAS", _pattern(r"auto|numpy|openblas(:\w+)?"), "auto",
     "`auto`, `numpy`, `openblas` or `openblas:CORE`", "`auto`",
-    "the library of matrix products on the host; `auto` measures once on each machine",
+    "the library of matrix products on the host; `auto` goes by what is installed and by the CPU",
 )  # fmt: skip
 OPENCL_DEVICE = Setting(
     "NEONPORT_OPENCL_DEVICE", _pattern(r"[^:]*(:\d*)?"), "",

@@ -80,11 +80,12 @@ def _numpy() -> str:
 
 
 def _blas() -> str:
-    import numpy
+    from neonport.backends.host.blas.gemm import blas_info
 
-    config = numpy.show_config(mode="dicts")
-    blas = config["Build Dependencies"]["blas"]
-    return f"{blas['name']} {blas.get('version', '')}".strip()
+    info = blas_info()
+    core = f" for {info['core']}" if info["core"] else ""
+    forced = ", by NEONPORT_BLAS" if info["forced"] else ""
+    return f"{info['engine']} {info['version']}{core}, threads: {info['threads']}{forced}"
 
 
 def _threads() -> str:

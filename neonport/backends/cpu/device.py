@@ -1,4 +1,4 @@
-"""The cpu backend: NumPy arrays, a BLAS chosen by measurement, the NumPy evaluator."""
+"""The cpu backend: NumPy arrays, a BLAS, the NumPy evaluator."""
 
 from __future__ import annotations
 
@@ -144,6 +144,10 @@ class CPUBackend(CompiledBackend):
     ) -> Callable[[], None]:
         """A BLAS call on the tensors' memory."""
         return blas.bind_gemm(a.native, b.native, c.native, alpha, beta)
+
+    def bind_batched_matmul(self, a: Tensor, b: Tensor, c: Tensor) -> Callable[[], None]:
+        """A BLAS call on the tensors' memory, for all matrices of the batch."""
+        return blas.bind_batched_gemm(a.native, b.native, c.native)
 
     def bind_call(
         self, op: str, operands: list[Tensor], target: Tensor, params: dict[str, Any]
