@@ -150,7 +150,6 @@ def main() -> None:
     parser.add_argument("--between", action="store_true", help="a kernel after each product")
     parser.add_argument("--largest", type=int, default=1 << 40, help="products up to m k n")
     options = parser.parse_args()
-    blas.measure_blas()
     about = {"machine": machine(), "blas": blas.blas_info(), "dtype": options.dtype}
     about |= {"backend": options.backend, "tf32": options.tf32, "between": options.between}
     for name, value in {**about["machine"], **about["blas"]}.items():

@@ -19,8 +19,7 @@ from neonport.backends.api.operations import Operations
 from neonport.backends.api.pooling import Pooling
 from neonport.backends.api.randomness import Randomness
 from neonport.backends.api.roi_pooling import RoiPooling
-from neonport.conversion import cast, host_numbers
-from neonport.dtypes import FLOAT32, as_dtype
+from neonport.dtypes import FLOAT32, as_dtype, cast, host_numbers
 from neonport.engine.checks import check_pair, is_array
 from neonport.engine.device import Device, ProbeResult
 from neonport.engine.executor import Executor

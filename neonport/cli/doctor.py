@@ -10,10 +10,11 @@ from typing import Any
 
 import click
 
-from neonport import __version__
+from neonport import __version__, settings
 from neonport.cli.output import print_json, show, table
 from neonport.plugins import registry
 
+SETTING_COLUMNS = ("setting", "value", "meaning")
 COLUMNS = ("name", "distribution", "version", "protocol", "state", "device", "reason")
 STYLES = {"ready": "green", "no-device": "yellow", "not-installed": "dim", "broken": "red"}
 STYLES |= {"blocked": "yellow", "incompatible": "red", "refused": "red", "shadowed": "yellow"}
@@ -22,11 +23,12 @@ STYLES |= {"blocked": "yellow", "incompatible": "red", "refused": "red", "shadow
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with the tracebacks.")
 def doctor(as_json: bool) -> None:
-    """Show every backend (state, device, reason) and the software underneath.
+    """Show every backend (state, device, reason), the software underneath and the settings.
 
     Works with any number of broken plugins.
     """
     rows = registry.statuses()
+    chosen = _settings()
     host = {name: _line(ask) for name, ask in HOST.items()}
     if as_json:
         backends = [
@@ -34,13 +36,17 @@ def doctor(as_json: bool) -> None:
             | {"summary": row.summary, "traceback": row.traceback}
             for row in rows
         ]
-        print_json({"host": host, "backends": backends, "plugins": _plugins()})
+        print_json({"host": host, "settings": chosen, "backends": backends, "plugins": _plugins()})
         return
     for name, answer in host.items():
         click.echo(f"{name:<9} {answer}")
     click.echo()
     cells = [[getattr(row, c) for c in COLUMNS] for row in rows]
     show(table(COLUMNS, cells, STYLES, whole=("name", "state")))
+    if chosen:
+        click.echo()
+        lines = [[row["name"], row["value"], row["complaint"] or row["meaning"]] for row in chosen]
+        show(table(SETTING_COLUMNS, lines, whole=SETTING_COLUMNS[:1]))
 
 
 def _plugins() -> list[dict[str, Any]]:
@@ -74,18 +80,18 @@ def _numpy() -> str:
 
 
 def _blas() -> str:
-    import numpy
+    from neonport.backends.host.blas.gemm import blas_info
 
-    config = numpy.show_config(mode="dicts")
-    blas = config["Build Dependencies"]["blas"]
-    return f"{blas['name']} {blas.get('version', '')}".strip()
+    info = blas_info()
+    core = f" for {info['core']}" if info["core"] else ""
+    forced = ", by NEONPORT_BLAS" if info["forced"] else ""
+    return f"{info['engine']} {info['version']}{core}, threads: {info['threads']}{forced}"
 
 
 def _threads() -> str:
     affinity = getattr(os, "sched_getaffinity", None)
     usable = len(affinity(0)) if affinity else os.cpu_count() or 1
-    wanted = os.environ.get("NEONPORT_NUM_THREADS", "").strip() or "not set"
-    return f"{usable} usable, NEONPORT_NUM_THREADS {wanted}"
+    return f"{usable} usable, {settings.NUM_THREADS.get() or usable} used"
 
 
 def _cache() -> str:
@@ -94,9 +100,26 @@ def _cache() -> str:
     return str(cache_dir())
 
 
-def _settings() -> str:
-    found = {k: v for k, v in sorted(os.environ.items()) if k.startswith("NEONPORT_")}
-    return " ".join(f"{k}={v}" for k, v in found.items()) or "none"
+def _settings() -> list[dict[str, str]]:
+    """Return the variables of neonport that are set, with what is wrong about them."""
+    meanings = {setting.name: setting.meaning for setting in settings.SETTINGS}
+    return [
+        {
+            "name": name,
+            "value": os.environ[name],
+            "meaning": meanings.get(name, ""),
+            "complaint": complaint,
+        }
+        for name, complaint in settings.complaints().items()
+    ]
+
+
+def _settings_line() -> str:
+    found = settings.complaints()
+    wrong = [name for name, complaint in found.items() if complaint]
+    if not found:
+        return "none"
+    return f"{len(found)} set" + (f", wrong: {', '.join(wrong)}" if wrong else "")
 
 
 HOST: dict[str, Callable[[], str]] = {
@@ -108,6 +131,6 @@ HOST: dict[str, Callable[[], str]] = {
     "threads": _threads,
     "cache": _cache,
     "default": registry.default_backend,
-    "settings": _settings,
+    "settings": _settings_line,
 }
 """The lines above the table: what is asked of the machine."""

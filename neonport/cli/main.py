@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from importlib import import_module
 
 import click
 
-from neonport import __version__
+from neonport import __version__, settings
 
 COMMANDS = {
     "conformance": ("neonport.cli.conformance:conformance", "Test a backend, op by op."),
@@ -55,7 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: what follows `neonport` on the command line; None reads `sys.argv`.
     """
+    debug = False
     try:
+        debug = settings.DEBUG.get()
         status = cli.main(args=arguments, prog_name="neonport", standalone_mode=False)
     except click.exceptions.Exit as end:
         return end.exit_code
@@ -65,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except click.Abort:
         return _report("stopped", 130)
     except Exception as error:
-        if os.environ.get("NEONPORT_DEBUG", "") not in ("", "0"):
+        if debug:
             raise
         return _report(f"{_words(error)} (NEONPORT_DEBUG=1 shows where)", 1)
     return status if isinstance(status, int) else 0

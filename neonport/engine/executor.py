@@ -11,7 +11,7 @@ import numpy as np
 
 from neonport.compiler.execution_plan import Call, Plan, make_plan
 from neonport.compiler.lowering import Graph, Leaf, Lowering
-from neonport.conversion import cast
+from neonport.dtypes import cast
 from neonport.engine.device import Device, Launch
 from neonport.engine.evaluator import evaluate, on_host
 from neonport.engine.library_calls import bind_library_call

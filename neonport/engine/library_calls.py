@@ -13,7 +13,7 @@ import numpy as np
 
 from neonport.compiler.execution_plan import Call
 from neonport.compiler.lowering import Leaf
-from neonport.conversion import cast
+from neonport.dtypes import cast
 from neonport.engine.device import Bound, Device
 from neonport.ops.table import OPS
 from neonport.tensor.storage import Storage

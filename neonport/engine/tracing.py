@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from neonport import settings
 from neonport.compiler.kernel import BoundKernel
 
 if TYPE_CHECKING:
     from neonport.compiler.execution_plan import Call
-
-ENVIRONMENT = "NEONPORT_TRACE"
 
 observers: list[Callable[[Any, list[tuple[Any, Any]]], None]] = []
 """Called with the backend and the (target, value) pairs of each statement before its first run."""
@@ -39,7 +37,7 @@ class Tracer:
     """
 
     def __init__(self) -> None:
-        self.printing = os.environ.get(ENVIRONMENT, "") not in ("", "0")
+        self.printing = settings.TRACE.get()
         self.on = self.printing
         self.count = 0
 

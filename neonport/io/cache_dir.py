@@ -20,9 +20,9 @@ from typing import IO
 
 import platformdirs
 
+from neonport import settings
 from neonport.io.atomic_write import write_file
 
-ENVIRONMENT = "NEONPORT_CACHE_DIR"
 MAGIC = b"neonport cache 1\n"
 _LENGTH_BYTES = 8
 _HEADER_BYTES = len(MAGIC) + _LENGTH_BYTES + hashlib.sha256().digest_size
@@ -36,7 +36,7 @@ def cache_dir() -> Path:
     written, belongs to somebody else or can be written by others is not used: a temporary folder
     of this process takes its place, with one warning.
     """
-    return _prepared(os.environ.get(ENVIRONMENT, ""))
+    return _prepared(settings.CACHE_DIR.get())
 
 
 def is_lasting() -> bool:
@@ -56,7 +56,7 @@ def _prepared(configured: str) -> Path:
         return folder
     warnings.warn(
         f"the cache folder {folder} is not used: {trouble}. Cached files are kept in a temporary "
-        f"folder for this process only; set {ENVIRONMENT} to a folder that only you can write",
+        f"folder for this process only; set NEONPORT_CACHE_DIR to a folder that only you can write",
         RuntimeWarning,
         stacklevel=3,
     )

@@ -22,27 +22,16 @@ from typing import Any
 
 import numpy as np
 
-from neonport.dtypes import BFLOAT16, is_bfloat16
+from neonport.dtypes import BFLOAT16, ROWS, is_bfloat16
 from neonport.errors import CheckpointError
 
 MARK = "$"
 _RAW_DTYPE = re.compile(r"[<>|][biufcSU]\d+")
 
-# dtype_text -> the word safetensors has for it
+# dtype_text -> the word safetensors has for it, whose bytes are little-endian
 NATIVE = {
-    "<f8": "F64",
-    "<f4": "F32",
-    "<f2": "F16",
-    "bfloat16": "BF16",
-    "<i8": "I64",
-    "<i4": "I32",
-    "<i2": "I16",
-    "|i1": "I8",
-    "<u8": "U64",
-    "<u4": "U32",
-    "<u2": "U16",
-    "|u1": "U8",
-    "|b1": "BOOL",
+    BFLOAT16 if row.name == BFLOAT16 else np.dtype(row.name).newbyteorder("<").str: row.safetensors
+    for row in ROWS.values()
 }
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from neonport import settings
 from neonport.plugins.info import BackendInfo
 
 if TYPE_CHECKING:
@@ -101,14 +102,9 @@ def canonical(name: str) -> str:
 
 def tracer(environ: Mapping[str, str]) -> Callable[[str], None]:
     """Return a function that writes a line to stderr if NEONPORT_TRACE_PLUGINS=1."""
-    if not switched_on(environ, "NEONPORT_TRACE_PLUGINS"):
+    if not settings.TRACE_PLUGINS.get(environ):
         return lambda message: None
     return lambda message: print(f"neonport plugins: {message}", file=sys.stderr)
-
-
-def switched_on(environ: Mapping[str, str], name: str) -> bool:
-    """Whether an environment switch is set to anything but empty, 0, no, off or false."""
-    return environ.get(name, "").strip().lower() not in ("", "0", "no", "off", "false")
 
 
 def _entry_points(distribution: Any) -> list[EntryPoint]:
@@ -162,7 +158,7 @@ def new_manager(environ: Mapping[str, str]) -> PluginManager:
 
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
-    if switched_on(environ, "NEONPORT_TRACE_PLUGINS"):
+    if settings.TRACE_PLUGINS.get(environ):
         manager.trace.root.setwriter(lambda text: sys.stderr.write(f"neonport plugins: {text}"))
         manager.enable_tracing()
     return manager

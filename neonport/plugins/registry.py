@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from importlib import import_module, invalidate_caches
 from typing import Any
 
+from neonport import settings
 from neonport.errors import BackendUnavailable, UnknownBackendError
 from neonport.plugins import discovery
 from neonport.plugins.discovery import Plugin, canonical
@@ -66,7 +67,7 @@ class Registry:
 
     def default(self) -> str:
         """Return the name used when none is given: $NEONPORT_BACKEND or `cpu`, nothing else."""
-        return self._environ.get("NEONPORT_BACKEND", "").strip() or "cpu"
+        return settings.BACKEND.get(self._environ)
 
     def choices(self, aliases: bool = False) -> list[str]:
         """Return the sorted names of what is installed, usable or not, with or without aliases."""
@@ -146,12 +147,11 @@ class Registry:
 
     @property
     def _disabled(self) -> bool:
-        return discovery.switched_on(self._environ, "NEONPORT_DISABLE_PLUGINS")
+        return settings.DISABLE_PLUGINS.get(self._environ)
 
     @property
     def _blocked(self) -> frozenset[str]:
-        names = self._environ.get("NEONPORT_BLOCK", "").split(",")
-        return frozenset(canonical(name.strip()) for name in names if name.strip())
+        return frozenset(canonical(name) for name in settings.BLOCK.get(self._environ))
 
     def _builtin_catalogue(self) -> Catalogue:
         """Return a catalogue in which at least the built-in plugin is listed."""

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from neonport.dtypes import BFLOAT16, bfloat16, is_bfloat16, is_storable
+from neonport.dtypes import BFLOAT16, ROWS, as_dtype, is_bfloat16, is_storable
 from neonport.errors import DLPackError, DtypeError
 from neonport.optree.node import Expression
 from neonport.shape import Shape, contiguous_strides
@@ -25,8 +25,7 @@ HOST_READABLE = (1, 3, 11, 13)  # kDLCPU, kDLCUDAHost, kDLROCMHost, kDLCUDAManag
 VERSION = (1, 0)  # what consumers of ours ask for
 READ_ONLY, IS_COPIED = 1, 2
 LEGACY, VERSIONED = b"dltensor", b"dltensor_versioned"
-CODES = {"i": 0, "u": 1, "f": 2, "b": 6}  # DLDataTypeCode by NumPy's kind
-BFLOAT = 4  # the code of bfloat16
+NAMES = {row.dlpack: row.name for row in ROWS.values()}  # by DLDataTypeCode and bits
 # of bfloat16 NumPy makes no capsules; these give their values without one
 WITHOUT_CAPSULE: tuple[Any, ...] = (np.ndarray, Expression)
 
@@ -144,8 +143,8 @@ def handle_capsule(
     capsule = stand_in.__dlpack__(max_version=max_version)
     inner, versioned = _structs(capsule)
     inner.device_type, inner.device_id = device
-    inner.code = BFLOAT if is_bfloat16(tensor.dtype) else CODES[tensor.dtype.kind]
-    inner.bits, inner.lanes = 8 * tensor.dtype.itemsize, 1
+    inner.code, inner.bits = ROWS[tensor.dtype.name].dlpack
+    inner.lanes = 1
     inner.data = handle if tensor.size else None
     inner.byte_offset = first + tensor.offset * tensor.dtype.itemsize if tensor.size else 0
     for axis, stride in enumerate(tensor.strides):
@@ -210,14 +209,13 @@ def read_handle(x: Any, device: tuple[int, int]) -> Foreign:
     except TypeError:  # a producer from before versions
         capsule = x.__dlpack__()
     inner, versioned = _structs(capsule)
-    kind = next((k for k, code in CODES.items() if code == inner.code), "")
-    half = inner.code == BFLOAT and inner.bits == 16
-    if not (kind or half) or inner.lanes != 1 or inner.bits % 8:
+    name = NAMES.get((inner.code, inner.bits))
+    if name is None or inner.lanes != 1:
         raise DLPackError(
             f"from_dlpack: a dtype of code {inner.code}, {inner.bits} bits and {inner.lanes} lanes "
             "cannot be a tensor's; convert it first"
         )
-    dtype = bfloat16() if half else np.dtype(f"{kind}{inner.bits // 8}")
+    dtype = as_dtype(name)
     shape = tuple(int(inner.shape[i]) for i in range(inner.ndim))
     strides = (
         tuple(int(inner.strides[i]) for i in range(inner.ndim))

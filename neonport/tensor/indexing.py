@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from neonport.conversion import host_numbers
-from neonport.dtypes import is_float
+from neonport.dtypes import host_numbers, is_float
 from neonport.errors import DtypeError, IndexRangeError, ShapeError
 from neonport.shape import Shape, at_least_2d
 

@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from neonport.dtypes import bfloat16
+from neonport.dtypes import ROWS, bfloat16
 from neonport.ops.table import OPS, Kind
 
 Array = npt.NDArray[Any]
@@ -88,7 +88,7 @@ def finfo(dtype: Any) -> Any:
     return ml_dtypes.finfo(dtype)
 
 
-EPS = {np.dtype(t): float(np.finfo(t).eps) for t in ("float32", "float64")}
+EPS = {np.dtype(row.name): row.eps for row in ROWS.values() if row.name == row.compute}
 TINY = {np.dtype(t): float(np.finfo(t).tiny) for t in ("float32", "float64")}
 
 # half a unit in the last place of a stored float: relative, and absolute below its normal range

@@ -106,3 +106,20 @@ def test_it_does_not_import_the_model_code():
     loaded = set(done.stdout.split())
     assert "neonport.cli.doctor" in loaded
     assert not loaded & {f"neonport.{room}" for room in above}
+
+
+def test_it_lists_the_settings_that_are_set():
+    done = _doctor("--json", NEONPORT_TUNE="0", NEONPORT_TF32="perhaps", NEONPORT_TRCE="1")
+    rows = {row["name"]: row for row in json.loads(done.stdout)["settings"]}
+    assert rows["NEONPORT_TUNE"]["value"] == "0"
+    assert "matrix products" in rows["NEONPORT_TUNE"]["meaning"]
+    assert rows["NEONPORT_TUNE"]["complaint"] == ""
+    assert "NEONPORT_TF32='perhaps' is not allowed" in rows["NEONPORT_TF32"]["complaint"]
+    assert "no setting" in rows["NEONPORT_TRCE"]["complaint"]
+
+
+def test_settings_as_text():
+    text = _doctor(NEONPORT_TUNE="0", NEONPORT_TF32="perhaps").stdout
+    assert "settings  2 set, wrong: NEONPORT_TF32" in text
+    assert any(line.split()[:2] == ["NEONPORT_TUNE", "0"] for line in text.splitlines())
+    assert "NEONPORT_TF32='perhaps' is not allowed" in text

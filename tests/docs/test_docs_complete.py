@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from neonport import errors
+from neonport import errors, settings
 
 ROOT = Path(__file__).parents[2]
 
@@ -41,8 +41,29 @@ def test_the_error_page_has_a_row_for_every_error() -> None:
         assert named == {base.__name__ for base in classes[name].__bases__} - {"NeonportError"}
 
 
-def test_the_backends_page_names_every_environment_variable() -> None:
-    sources = "".join(p.read_text(encoding="utf-8") for p in ROOT.glob("neonport/**/*.py"))
-    read_by_code = set(re.findall(r"\bNEONPORT_[A-Z0-9]+(?:_[A-Z0-9]+)*\b", sources))
-    documented = set(re.findall(r"^\| `(NEONPORT_\w+)=", read("docs/backends.md"), re.MULTILINE))
-    assert documented == read_by_code
+def setting_row(row: settings.Setting) -> str:
+    more = f" ([more]({row.page}))" if row.page else ""
+    return f"| `{row.name}` | {row.allowed} | {row.usual} | {row.meaning}{more} |"
+
+
+def test_the_table_of_variables_is_that_of_the_settings() -> None:
+    head = ["| variable | values | default | meaning |", "|---|---|---|---|"]
+    table = "\n".join([*head, *(setting_row(row) for row in settings.SETTINGS)])
+    assert table + "\n" in read("docs/backends.md"), table
+
+
+def test_every_heading_that_a_setting_names_exists() -> None:
+    for row in (row for row in settings.SETTINGS if row.page):
+        page, _, heading = row.page.partition("#")
+        headings = re.findall(r"^#+ (.*)$", read(f"docs/{page}"), re.MULTILINE)
+        assert heading in [h.lower().replace(" ", "-") for h in headings], row.name
+
+
+def test_every_environment_variable_is_a_setting_that_only_settings_reads() -> None:
+    names = set()
+    for path in ROOT.glob("neonport/**/*.py"):
+        text = path.read_text(encoding="utf-8")
+        names |= set(re.findall(r"\bNEONPORT_[A-Z0-9]+(?:_[A-Z0-9]+)*\b", text))
+        if path.name != "settings.py":
+            assert not re.search(r"(environ(\.get)?|getenv)[\[(]\s*['\"]NEONPORT_", text), path
+    assert names == {row.name for row in settings.SETTINGS}

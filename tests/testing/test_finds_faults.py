@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from neonport.backends.cpu.device import CPUBackend, CPUDevice
-from neonport.conversion import cast
+from neonport.dtypes import cast
 from neonport.engine.device import Device
 from neonport.engine.evaluator import evaluate
 from neonport.engine.executor import Executor

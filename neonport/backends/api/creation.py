@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from neonport.conversion import cast, host_numbers
-from neonport.dtypes import as_dtype, is_float
+from neonport.dtypes import as_dtype, cast, host_numbers, is_float
 from neonport.errors import ConfigurationError, DtypeError, ShapeError
 from neonport.shape import Shape, as_shape, at_least_2d, contiguous_strides, integers
 from neonport.tensor.storage import Storage

@@ -156,7 +156,8 @@ class Normalization:
         return (
             size > 0
             and is_float(dtype)
-            and all(t.size == size and t.dtype == dtype and t.backend is self for t in tensors)
+            and all(t.size == size and t.dtype == dtype for t in tensors)
+            and not any(cast(Any, t.backend) is not self for t in tensors)
             and not any(tensors[i].storage.readonly for i in targets)
             and not any(
                 views_overlap(tensors[i], t)

@@ -122,6 +122,10 @@ class CPUDevice(Device):
         """A BLAS call on the tensors' memory."""
         return blas.bind_gemm(a.native, b.native, c.native, alpha, beta)
 
+    def batched_matmul(self, a: Tensor, b: Tensor, c: Tensor) -> Bound:
+        """A BLAS call on the tensors' memory, for all matrices of the batch."""
+        return blas.bind_batched_gemm(a.native, b.native, c.native)
+
     def library_call(
         self, op: str, operands: list[Tensor], target: Tensor, params: dict[str, Any]
     ) -> Bound | None:

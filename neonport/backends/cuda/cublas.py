@@ -7,26 +7,31 @@ the library itself can do both. CuPy finds and loads it, a handle and its worksp
 from __future__ import annotations
 
 import ctypes
-import os
 import sys
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from neonport import settings
 from neonport.backends.cuda.discovery import load_cupy
 from neonport.backends.cuda.memory import Pool
 from neonport.backends.cuda.stream import Queue
 from neonport.backends.host.blas.layout import blas_layout
+from neonport.dtypes import ROWS
 from neonport.errors import BackendUnavailable
 from neonport.tensor.tensor import Tensor
 
-ENVIRONMENT = "NEONPORT_TF32"
 WORKSPACE = 32 << 20  # bytes; what the library asks for on its largest devices
 INT_MAX = 2**31 - 1
 DEFAULT_ALGORITHM = -1
 # cudaDataType_t and cublasComputeType_t by dtype: what is stored, what products are added up in
-TYPES = {"float16": (2, 68), "float32": (0, 68), "float64": (1, 70), "bfloat16": (14, 68)}
+COMPUTE = {"float32": 68, "float64": 70}
+TYPES = {
+    row.name: (row.cuda_code, COMPUTE[row.compute])
+    for row in ROWS.values()
+    if row.cuda_code is not None
+}
 TF32 = 77
 
 _INT, _POINTER, _LONG = ctypes.c_int, ctypes.c_void_p, ctypes.c_longlong
@@ -85,7 +90,7 @@ class CuBlas:
     def __init__(self, queue: Queue, pool: Pool) -> None:
         self.queue = queue
         self.library = load_library()
-        self.tf32 = os.environ.get(ENVIRONMENT, "") not in ("", "0")
+        self.tf32 = settings.TF32.get()
         self._workspace = pool.allocate(WORKSPACE)
         handle = ctypes.c_void_p()
         with queue.current():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,20 +10,20 @@ from typing import Any
 
 import numpy as np
 
+from neonport import settings
 from neonport.backends.gpu.gemm import FILES, bind_product
 from neonport.backends.gpu.gemm_tiles import KINDS, Tile
 from neonport.backends.gpu.kernel_text import kernel_text
 from neonport.io.cache_dir import cache_dir, read_checked, write_checked
 from neonport.tensor.tensor import Tensor
 
-ENVIRONMENT = "NEONPORT_TUNE"
 BUDGET = 0.2  # seconds for all tiles of a kind; what is not measured by then is not chosen
 REPEATS = 5
 
 
 def allowed() -> bool:
     """Whether products may be measured."""
-    return os.environ.get(ENVIRONMENT, "1") != "0"
+    return settings.TUNE.get()
 
 
 def tuned(be: Any, dtype: np.dtype, kind: str) -> Tile:

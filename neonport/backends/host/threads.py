@@ -6,9 +6,8 @@ import os
 import threading
 from collections.abc import Callable
 
+from neonport import settings
 from neonport.errors import ConfigurationError
-
-ENVIRONMENT = "NEONPORT_NUM_THREADS"
 
 _lock = threading.RLock()
 _count: int | None = None
@@ -32,7 +31,7 @@ def num_threads() -> int:
     if _count is None:
         with _lock:
             if _count is None:
-                _count = _from_environment()
+                _count = settings.NUM_THREADS.get() or usable_cores()
     return _count
 
 
@@ -46,7 +45,14 @@ def set_num_threads(count: int) -> None:
         ConfigurationError: count is not a positive integer.
     """
     global _count
-    checked = _positive(count, "set_num_threads(count)")
+    try:
+        checked = int(count)
+    except (TypeError, ValueError):
+        checked = 0
+    if checked < 1:
+        raise ConfigurationError(
+            f"set_num_threads(count): count must be a positive integer, got {count!r}"
+        )
     with _lock:
         _count = checked
         for listener in _listeners:
@@ -58,21 +64,6 @@ def on_change(listener: Callable[[int], None]) -> None:
     with _lock:
         listener(num_threads())
         _listeners.append(listener)
-
-
-def _from_environment() -> int:
-    text = os.environ.get(ENVIRONMENT, "").strip()
-    return _positive(text, ENVIRONMENT) if text else usable_cores()
-
-
-def _positive(value: int | str, name: str) -> int:
-    try:
-        count = int(value)
-    except (TypeError, ValueError):
-        count = 0
-    if count < 1:
-        raise ConfigurationError(f"{name} must be a positive integer, got {value!r}")
-    return count
 
 
 def _reset_lock_after_fork() -> None:

@@ -6,13 +6,13 @@ as long as the cache does; one that cannot be kept is not made, and our kernel s
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from neonport import settings
 from neonport.backends.gpu import autotune as tuning
 from neonport.backends.gpu.gemm import bind_product
 from neonport.backends.gpu.gemm_tiles import WORTH, kind_of
@@ -21,7 +21,6 @@ from neonport.io.cache_dir import is_lasting
 from neonport.log import logger
 from neonport.tensor.tensor import Tensor
 
-ENVIRONMENT = "NEONPORT_OPENCL_CLBLAST"
 MARGIN = 1.1  # as fast as this times ours, or it is not worth other bits
 BATCH = "batch"
 BATCH_SHAPES = ((64, 64, 64), (64, 64, 64), (64, 64, 64))
@@ -31,13 +30,13 @@ class Choice:
     """What a backend knows about CLBlast.
 
     Attributes:
-        wanted: "0" (never), "1" (wherever it has the product), or "" (where it is faster).
+        wanted: False (never), True (wherever it has the product), or None (where it is faster).
         failed: whether CLBlast has reported an error; it is left alone from then on.
         known: what was decided for (dtype, class).
     """
 
     def __init__(self) -> None:
-        self.wanted = os.environ.get(ENVIRONMENT, "").strip()
+        self.wanted = settings.OPENCL_CLBLAST.get()
         self.failed = False
         self.known: dict[tuple[np.dtype, str], bool] = {}
         self._lock = threading.Lock()
@@ -70,8 +69,8 @@ class Choice:
 
     def _library(self, be: Any, a: Tensor, b: Tensor, c: Tensor) -> clblast.Library | None:
         """The library if a product of this class goes to it."""
-        forced = self.wanted == "1"
-        if self.wanted == "0" or self.failed or c.dtype.name not in clblast.LETTERS:
+        forced = self.wanted is True
+        if self.wanted is False or self.failed or c.dtype.name not in clblast.LETTERS:
             return None
         batched = c.ndim == 3
         (m, k), n = a.shape[-2:], b.shape[-1]
@@ -81,7 +80,7 @@ class Choice:
         library, reason = clblast.load()
         if library is None:
             if forced:
-                self._stop(f"{ENVIRONMENT}=1, but it cannot be used: {reason}")
+                self._stop(f"{settings.OPENCL_CLBLAST.name}=1, but it cannot be used: {reason}")
             return None
         if forced:
             return library

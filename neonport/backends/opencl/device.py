@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
+from neonport import settings
 from neonport.backends.backend import Backend
 from neonport.backends.gpu.device import GpuDevice
 from neonport.backends.gpu.gemm import check
@@ -30,7 +30,6 @@ from neonport.tensor.dlpack import CPU, adopt, host_capsule
 from neonport.tensor.storage import Layout, Storage
 from neonport.tensor.tensor import Tensor
 
-SHARED = "NEONPORT_OPENCL_SHARED"
 # unfolding and the host's BLAS, strided NumPy: on processors 1.4 to 15 times as fast as our kernels
 HOSTED = frozenset({"conv", "conv_data", "conv_filter", "pool", "unpool"})
 
@@ -77,7 +76,7 @@ class OpenCLDevice(GpuDevice):
             raise launch.failed(self.info, error) from error
         self.progress = launch.Progress(session.workers)
         if shared is None:
-            shared = os.environ.get(SHARED, "").strip() != "0"
+            shared = settings.OPENCL_SHARED.get()
         self.shared = shared and memory.is_shared(self.context, self.queue, self.info)
         self.dlpack_data = "pointer" if self.shared else exchange.DATA
         self.blocks = memory.Pool(self.context, self.queue, self.info, self.shared)

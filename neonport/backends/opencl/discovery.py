@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, replace
 from typing import Any
 
+from neonport import settings
 from neonport.backends.host.cpu_info import cpu_flags, last_level_cache
 from neonport.backends.opencl import clblast
 from neonport.backends.opencl.icd_loader import load_pyopencl
 from neonport.compiler.codegen.cpu.buffers import KEPT_LENGTH
 from neonport.compiler.codegen.gpu.launch_shape import Traits
 from neonport.engine.device import ProbeResult
-from neonport.errors import BackendUnavailable
+from neonport.errors import BackendUnavailable, ConfigurationError
 
-ENVIRONMENT = "NEONPORT_OPENCL_DEVICE"
 # short names of platforms: what their own names contain
 PLATFORMS = {
     "nvidia": "nvidia", "amd": "amd", "intel": "intel", "apple": "apple",
@@ -200,7 +199,7 @@ def choose(device_id: int = 0) -> Device:
         BackendUnavailable: there is none; says what there is.
     """
     devices, trouble = list_devices()
-    wanted = os.environ.get(ENVIRONMENT, "").strip().lower()
+    wanted = settings.OPENCL_DEVICE.get().lower()
     fits = devices
     if wanted:
         name, _, number = wanted.partition(":")
@@ -212,7 +211,9 @@ def choose(device_id: int = 0) -> Device:
         return fits[device_id]
     known = "; ".join(d.words for d in devices) or "none"
     why = "; ".join(trouble)
-    asked = f"device {device_id}" + (f" of {ENVIRONMENT}={wanted}" if wanted else "")
+    asked = f"device {device_id}" + (
+        f" of {settings.OPENCL_DEVICE.name}={wanted}" if wanted else ""
+    )
     raise BackendUnavailable(
         f"opencl: {asked} does not exist. Devices: {known}." + (f" {why}." if why else "")
         + ("" if devices else f" {INSTALL[0].upper()}{INSTALL[1:]}.")
@@ -235,7 +236,7 @@ def probe() -> ProbeResult:
             reason = "; ".join([*trouble, INSTALL])
             return ProbeResult("no-device", reason=reason)
         first = choose()
-    except BackendUnavailable as error:
+    except (BackendUnavailable, ConfigurationError) as error:
         return ProbeResult("no-device", reason=str(error))
     except Exception as error:  # drivers too
         return ProbeResult("broken", reason=f"OpenCL does not answer: {error}")

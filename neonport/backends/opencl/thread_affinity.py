@@ -14,7 +14,8 @@ import threading
 import time
 from collections.abc import Callable
 
-ENVIRONMENT = "NEONPORT_OPENCL_AFFINITY"
+from neonport import settings
+
 TASKS = "/proc/self/task"
 LAUNCHES = 32  # from one look at the caller's processor to the next
 PAUSE = 1e-3  # seconds between moves, for callers may take turns
@@ -65,7 +66,7 @@ class Workers:
         self._off = -1  # the processor that they keep off
         self._moved = -AGAIN
         self._lock = threading.Lock()
-        if not before or os.environ.get(ENVIRONMENT, "").strip() == "0":
+        if not before or not settings.OPENCL_AFFINITY.get():
             return
         read = read or processor_reader()
         if read is None:

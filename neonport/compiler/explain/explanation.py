@@ -31,7 +31,7 @@ class StatementBackend(Protocol):
 
     default_dtype: np.dtype
 
-    def _check_pair(self, target: Any, value: Any) -> Any:
+    def check_pair(self, target: Any, value: Any) -> Any:
         """The value as an operand; raises what the assignment to `target` would raise."""
 
 

@@ -96,7 +96,7 @@ def test_tf32_is_off_until_it_is_asked_for(cuda):
 
 
 def test_the_environment_switches_tf32_on(make_cuda, monkeypatch):
-    monkeypatch.setenv(blas.ENVIRONMENT, "1")
+    monkeypatch.setenv("NEONPORT_TF32", "1")
     assert make_cuda().tf32
 
 

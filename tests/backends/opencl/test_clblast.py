@@ -34,7 +34,7 @@ def lib(ocl, monkeypatch, request):
         count = ctypes.c_size_t(1)
         assert override(device, b"GemmRoutine", precision, count, names, values) == 0
     ocl.device.shared = ocl.device.blocks.shared = False
-    ocl.device.clblast.wanted = "1"
+    ocl.device.clblast.wanted = True
     ocl.taken = []
     bind = clblast.Library.bind
 
@@ -218,7 +218,7 @@ def test_measuring_runs_both(lib, monkeypatch, tmp_path):
     monkeypatch.setenv("NEONPORT_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setattr(clblast_choice.tuning, "shapes_of", lambda kind: ((64, 64),) * 3)
     monkeypatch.setattr(clblast_choice, "WORTH", 1)
-    lib.device.clblast.wanted = ""
+    lib.device.clblast.wanted = None
     x = np.random.RandomState(5).normal(size=(100, 100)).astype(np.float32)
     c = lib.empty((100, 100))
     lib.device.matmul(lib.array(x), lib.array(x), c, 1.0, 0.0)()

@@ -48,7 +48,7 @@ def stand_in(monkeypatch, tmp_path):
 
     monkeypatch.setenv("NEONPORT_TUNE", "1")
     monkeypatch.setenv("NEONPORT_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.delenv(clblast_choice.ENVIRONMENT, raising=False)
+    monkeypatch.delenv("NEONPORT_OPENCL_CLBLAST", raising=False)
     monkeypatch.setattr(clblast, "load", lambda: (found, ""))
     monkeypatch.setattr(clblast_choice, "WORTH", 100)
     tuning = clblast_choice.tuning
@@ -115,10 +115,10 @@ def test_small_products_and_halves_are_ours(stand_in, fresh):
 def test_users_decide(stand_in, fresh, monkeypatch):
     monkeypatch.setenv("NEONPORT_TUNE", "0")
     assert product(fresh()) == 80
-    monkeypatch.setenv(clblast_choice.ENVIRONMENT, "1")
+    monkeypatch.setenv("NEONPORT_OPENCL_CLBLAST", "1")
     assert product(fresh(), (4, 4)) == 1
     monkeypatch.setenv("NEONPORT_TUNE", "1")
-    monkeypatch.setenv(clblast_choice.ENVIRONMENT, "0")
+    monkeypatch.setenv("NEONPORT_OPENCL_CLBLAST", "0")
     assert product(fresh()) == 80
     assert stand_in.measured == 0
 
@@ -175,7 +175,7 @@ def test_without_the_library_nothing_is_said(stand_in, fresh, monkeypatch, caplo
     with caplog.at_level(logging.WARNING, logger="neonport"):
         assert product(fresh()) == 80
         assert not caplog.records
-        monkeypatch.setenv(clblast_choice.ENVIRONMENT, "1")
+        monkeypatch.setenv("NEONPORT_OPENCL_CLBLAST", "1")
         be = fresh()
         assert product(be) == product(be) == 80
     (record,) = caplog.records

@@ -17,9 +17,9 @@ from neonport.errors import BackendUnavailable
 
 def test_the_environment_narrows_the_choice(ocl, monkeypatch):
     name = ocl.device.info.platform
-    monkeypatch.setenv(devices.ENVIRONMENT, f"{name}:{ocl.device.info.ordinal}")
+    monkeypatch.setenv("NEONPORT_OPENCL_DEVICE", f"{name}:{ocl.device.info.ordinal}")
     assert devices.choose().words == ocl.device.info.words
-    monkeypatch.setenv(devices.ENVIRONMENT, "no-such-vendor")
+    monkeypatch.setenv("NEONPORT_OPENCL_DEVICE", "no-such-vendor")
     with pytest.raises(BackendUnavailable, match=r"no-such-vendor does not exist.*" + name):
         devices.choose()
 

@@ -95,7 +95,7 @@ def test_random_numbers_have_the_bits_of_every_backend(device):
 @pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "int32", "int64", "uint64", "bool"])
 def test_stores_round_and_saturate(device, dtype):
     values = np.array([[0.5, 1.5, -0.5, 2.5, 1e20, -1e20, np.nan, 300, -300, 127.5, -128.5, 7]])
-    from neonport.conversion import cast
+    from neonport.dtypes import cast
 
     out = device.empty(values.shape, dtype=np.dtype(dtype))
     x = device.array(values)

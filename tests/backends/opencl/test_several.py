@@ -16,7 +16,7 @@ from neonport.plugins.registry import create_backend
 @pytest.fixture(params=["one platform", "two platforms"])
 def three(request, ocl, monkeypatch):
     """A cpu backend and two of OpenCL."""
-    monkeypatch.delenv(devices.ENVIRONMENT, raising=False)
+    monkeypatch.delenv("NEONPORT_OPENCL_DEVICE", raising=False)
     found, _ = devices.list_devices()
     first = next(d for d in found if d.handle == ocl.device.info.handle)
     second = first

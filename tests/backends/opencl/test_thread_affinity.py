@@ -25,7 +25,7 @@ FIRST, SECOND = sorted(ALLOWED)[:2]
 
 @pytest.fixture(autouse=True)
 def moves_at_once(monkeypatch):
-    monkeypatch.delenv(workers.ENVIRONMENT, raising=False)
+    monkeypatch.delenv("NEONPORT_OPENCL_AFFINITY", raising=False)
     monkeypatch.setattr(workers, "PAUSE", 0.0)
 
 
@@ -112,7 +112,7 @@ def test_python_s_threads_are_left_alone():
 
 def test_the_environment_turns_it_off(native, monkeypatch):
     before, _ = native
-    monkeypatch.setenv(workers.ENVIRONMENT, "0")
+    monkeypatch.setenv("NEONPORT_OPENCL_AFFINITY", "0")
     assert Workers(before, 1, lambda: FIRST).threads == []
 
 

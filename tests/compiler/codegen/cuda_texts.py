@@ -11,7 +11,7 @@ from typing import Any
 from neonport.compiler.codegen.gpu.dialects import cuda_dialect
 from neonport.compiler.codegen.gpu.launch_shape import Traits, cut
 from neonport.compiler.codegen.gpu.writer import DeviceWriter
-from neonport.compiler.loop_nest import BoundKernel
+from neonport.compiler.kernel import BoundKernel
 from neonport.compiler.lowering import Lowering
 from neonport.engine.executor import Executor, must_interpret
 from neonport.engine.statement import statement_key

@@ -6,7 +6,7 @@ they are; operands with other strides are copied, a target with other strides go
 temporary. float16 and bfloat16 are computed in float32 and rounded once. With beta == 0 the target
 is not read, with alpha == 0 the operands are not. Equal calls in a process give equal bits.
 
-Which BLAS it is, and when that is decided: `blas_choice.py`. How many threads: `threads.py`.
+Which BLAS it is: `choice.py`. How many threads: `host/threads.py`.
 """
 
 from __future__ import annotations
@@ -16,15 +16,18 @@ from typing import Any
 
 import numpy as np
 
-from neonport.backends.host.blas.bind import bind_product, work_of
-from neonport.backends.host.blas.checks import check_batch, check_matrices
-from neonport.backends.host.blas.engines import Bound, Plan, bind_call
+from neonport.backends.host.blas.choice import blas_info as blas_info
+from neonport.backends.host.blas.choice import current_engine
 from neonport.backends.host.blas.fork_guard import calls_blas
 from neonport.backends.host.blas.layout import DATA_OFFSET, KNOWN
-from neonport.backends.host.blas.state import blas_info as blas_info
-from neonport.backends.host.blas.state import current_engine, is_settled
-from neonport.backends.host.blas.state import measure_blas as measure_blas
-from neonport.backends.host.blas.state import use_thread_pool as use_thread_pool
+from neonport.backends.host.blas.products import (
+    Bound,
+    Plan,
+    bind_call,
+    bind_product,
+    check_batch,
+    check_matrices,
+)
 
 _PLAN_LIMIT = 4096
 
@@ -87,16 +90,9 @@ def bind_gemm(
         arguments = plan.arguments(float(alpha), float(beta), *addresses)
         return bind_call(plan.function, arguments, (a, b, c))
     check_matrices(a, b, c)
-    bound = bind_product(a, b, c, float(alpha), float(beta))
+    bound = bind_product(current_engine(), a, b, c, float(alpha), float(beta))
     _remember(a, b, c)
     return bound
-
-
-def batched_gemm(
-    a: np.ndarray, b: np.ndarray, c: np.ndarray, alpha: float = 1.0, beta: float = 0.0
-) -> None:
-    """Compute products over a leading axis; see `bind_batched_gemm` for arguments and errors."""
-    bind_batched_gemm(a, b, c, alpha, beta)()
 
 
 def bind_batched_gemm(
@@ -125,7 +121,7 @@ def bind_batched_gemm(
     """
     count = check_batch(a, b, c)
     first, second = (x if x.ndim == 3 else np.broadcast_to(x, (count, *x.shape)) for x in (a, b))
-    return bind_product(first, second, c, float(alpha), float(beta))
+    return bind_product(current_engine(), first, second, c, float(alpha), float(beta))
 
 
 def _find(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> tuple[Plan, tuple[int, int, int]] | None:
@@ -153,10 +149,9 @@ def _find(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> tuple[Plan, tuple[int,
 
 def _remember(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> None:
     """Keep a plan for views laid out like these, if the engine takes them without copies."""
-    work = work_of(a, b)
-    if not work or not c.size or not is_settled(work):
+    if not (a.size and b.size):
         return
-    plan = current_engine(work).plan(a, b, c)
+    plan = current_engine().plan(a, b, c)
     if plan is not None:
         if len(_plans) >= _PLAN_LIMIT:
             _plans.clear()

@@ -68,7 +68,6 @@ class OpenBlas:
         self.path = path
         self.core = self._text("openblas_get_corename")
         self.config = self._text("openblas_get_config")
-        self._pool = 0
         on_change(self._set_num_threads)
 
     def function(self, name: str) -> Callable[..., Any] | None:
@@ -77,31 +76,6 @@ class OpenBlas:
         if found is not None:
             found.restype = None
         return found
-
-    def function_address(self, name: str) -> int:
-        """Return the machine address of a function, for compiled code that calls it; 0 if none."""
-        found = getattr(self._handle, "scipy_" + name, None)
-        return ctypes.cast(found, ctypes.c_void_p).value or 0 if found is not None else 0
-
-    def use_thread_pool(self, address: int) -> bool:
-        """Let the products run on foreign threads instead of the library's own.
-
-        Args:
-            address: machine address of a C function ``void run(int sync, void (*job)(int number,
-                void *data, int extra), int jobs, size_t size, void *data, int extra)`` that calls
-                ``job(i, (char *)data + i * size, extra)`` for all i < jobs on `jobs` threads AT
-                THE SAME TIME (jobs wait for each other) and returns when all are done. Several
-                threads may call it at once. 0 gives the work back to the library.
-
-        Returns:
-            Whether the library can do that.
-        """
-        install = self.function("openblas_set_threads_callback_function")
-        if install is None:
-            return False
-        install(ctypes.c_void_p(address))
-        self._pool = address
-        return True
 
     def _set_num_threads(self, count: int) -> None:
         setter = self.function("openblas_set_num_threads")

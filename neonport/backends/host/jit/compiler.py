@@ -15,11 +15,11 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 
+from neonport import settings
 from neonport.backends.host.cpu_info import cpu_identity
 from neonport.errors import CompileError
 from neonport.io.cache_dir import atomic_write_bytes, cache_dir
 
-ENVIRONMENT = "NEONPORT_CC"
 TIMEOUT = 120.0  # seconds one kernel may take to compile
 
 # No -ffast-math: nan, infinity and the order of additions keep their meaning. The flags below only
@@ -35,7 +35,7 @@ def find_compiler() -> list[str] | None:
 
     NEONPORT_CC may be "none": then kernels are not compiled.
     """
-    chosen = os.environ.get(ENVIRONMENT, "").strip()
+    chosen = settings.CC.get()
     if chosen:
         path = None if chosen == "none" else shutil.which(chosen)
         return [path] if path else None

@@ -13,12 +13,10 @@ from typing import Any
 import numpy as np
 
 from neonport.backends.host.jit.launcher import HostJit, make_program, shared_jit
+from neonport.dtypes import ROWS
 from neonport.errors import CompileError
 
-TYPES = {
-    "float32": "float", "float64": "double",
-    **{f"{sign}int{bits}": f"{sign}int{bits}_t" for sign in ("", "u") for bits in (8, 16, 32, 64)},
-}  # fmt: skip
+TYPES = {row.name: row.plain_c for row in ROWS.values() if row.plain_c}
 FLAGS = ("-ffp-contract=fast",)  # sums of products: one rounding less
 
 

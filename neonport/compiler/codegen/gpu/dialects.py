@@ -8,22 +8,8 @@ from functools import lru_cache
 from importlib.resources import files
 
 from neonport.compiler.codegen.dialect import SUFFIX, Dialect
+from neonport.dtypes import ROWS
 
-_MEMORY = {
-    "float16": "half",
-    "bfloat16": "ushort",
-    "float32": "float",
-    "float64": "double",
-    "int8": "char",
-    "int16": "short",
-    "int32": "int",
-    "int64": "long",
-    "uint8": "uchar",
-    "uint16": "ushort",
-    "uint32": "uint",
-    "uint64": "ulong",
-    "bool": "uchar",
-}
 _COMPARED = {op: f"neo_{op}_{{s}}({{0}}, {{1}})" for op in ("eq", "ne", "lt", "le", "gt", "ge")}
 _ROWS = {**_COMPARED, "where": "neo_where_{s}({0}, {1}, {2})", "onehot": "neo_eq_{s}({0}, {1})"}
 _R_OR_NAN = "a != a ? a : r"
@@ -164,7 +150,7 @@ def opencl_dialect() -> DeviceDialect:
     """OpenCL C 1.2: vector types, half precision only in memory."""
     return DeviceDialect(
         name="opencl",
-        types=_MEMORY,
+        types={row.name: row.opencl for row in ROWS.values()},
         prelude=device_text("prelude_opencl.h"),
         expressions=_ROWS,
         vectors=True,
@@ -205,7 +191,7 @@ def cuda_dialect() -> DeviceDialect:
     """CUDA C++ for NVRTC: scalar code, several elements a thread in 16-byte packs."""
     return DeviceDialect(
         name="cuda",
-        types={**_MEMORY, "float16": "neo_half", "int8": "signed char", "int64": "neo_i64"},
+        types={row.name: row.cuda for row in ROWS.values()},
         prelude=device_text("prelude_cuda.h"),
         expressions=_ROWS,
         vectors=False,

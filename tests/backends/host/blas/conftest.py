@@ -6,9 +6,8 @@ import pytest
 
 from neonport.backends.host.blas import choice as blas_choice
 from neonport.backends.host.blas import gemm as blas
-from neonport.backends.host.blas import state as blas_state
-from neonport.backends.host.blas.engines import NumpyEngine, OpenBlasEngine
 from neonport.backends.host.blas.openblas import find_library, load_openblas
+from neonport.backends.host.blas.products import NumpyEngine, OpenBlasEngine
 
 
 @pytest.fixture(scope="session")
@@ -22,12 +21,12 @@ def openblas():
 
 @pytest.fixture
 def fresh(monkeypatch, tmp_path):
-    """A process that has computed no product, on a machine that was never measured."""
+    """A process that has computed no product."""
     monkeypatch.setenv("NEONPORT_CACHE_DIR", str(tmp_path))
     monkeypatch.delenv("NEONPORT_BLAS", raising=False)
-    monkeypatch.setattr(blas_state, "_state", blas_state._State())
+    monkeypatch.setattr(blas_choice, "_state", blas_choice._State())
     monkeypatch.setattr(blas, "_plans", {})
-    return blas_state._state
+    return blas_choice._state
 
 
 @pytest.fixture(params=["openblas", "numpy"])
@@ -37,6 +36,5 @@ def engine(request, fresh):
         fresh.engine = OpenBlasEngine(request.getfixturevalue("openblas"))
     else:
         fresh.engine = NumpyEngine()
-    fresh.choice = blas_choice.Choice(request.param, reason="forced")
-    fresh.settled = True
+    fresh.choice = blas_choice.Choice(request.param, forced=True)
     return fresh.engine

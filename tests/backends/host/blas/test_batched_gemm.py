@@ -5,11 +5,21 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from neonport.backends.host.blas.gemm import batched_gemm, bind_batched_gemm
+from neonport.backends import gen_backend
+from neonport.backends.host.blas import gemm, products
+from neonport.backends.host.blas.gemm import bind_batched_gemm
 from neonport.dtypes import as_dtype
 from neonport.errors import DtypeError, ReadOnlyError, ShapeError
+from neonport.optree.node import apply
 
 pytestmark = pytest.mark.usefixtures("engine")
+
+
+@pytest.fixture(autouse=True, params=[1, 2])
+def _threads(request, monkeypatch):
+    """With one thread OpenBLAS gets a stack as a whole, with several its matrices in turn."""
+    monkeypatch.setattr(products, "num_threads", lambda: request.param)
+
 
 TOLERANCE = {"float16": 2e-3, "bfloat16": 1.6e-2, "float32": 1e-5, "float64": 1e-13}
 
@@ -23,7 +33,7 @@ def check(a, b, c, alpha, beta):
     if c.ndim == 2:
         product = product.sum(axis=0)
     expected = alpha * product + (beta * c.astype(float) if beta else 0)
-    batched_gemm(a, b, c, alpha, beta)
+    bind_batched_gemm(a, b, c, alpha, beta)()
     atol = TOLERANCE[str(c.dtype)] * 3
     np.testing.assert_allclose(c, expected, rtol=TOLERANCE[str(c.dtype)], atol=atol)
 
@@ -88,7 +98,7 @@ def test_empty_sizes(x, m, k, n):
 def test_a_target_may_overlap_an_operand():
     w, y = draw(1, 3, 4, 4), draw(2, 3, 4, 4)
     expected = np.matmul(w, y)
-    batched_gemm(w, y, y)
+    bind_batched_gemm(w, y, y)()
     np.testing.assert_allclose(y, expected, atol=1e-5)
 
 
@@ -103,17 +113,36 @@ def test_a_bound_stack_reads_its_buffers_anew():
 def test_wrong_arguments():
     a, b, c = draw(1, 3, 4, 5), draw(2, 3, 5, 6), draw(3, 3, 4, 6)
     with pytest.raises(ShapeError, match="a stack as a or b"):
-        batched_gemm(a[0], b[0], c)
+        bind_batched_gemm(a[0], b[0], c)
     with pytest.raises(ShapeError, match="a stack as a or b"):
-        batched_gemm(a[None], b, c)
+        bind_batched_gemm(a[None], b, c)
     with pytest.raises(ShapeError, match="leading axes differ"):
-        batched_gemm(a[:2], b, c)
+        bind_batched_gemm(a[:2], b, c)
     with pytest.raises(ShapeError, match="leading axes differ"):
-        batched_gemm(a, b, c[:1])
+        bind_batched_gemm(a, b, c[:1])
     with pytest.raises(ShapeError, match="does not fit"):
-        batched_gemm(a, b[:, :4], c)
+        bind_batched_gemm(a, b[:, :4], c)
     with pytest.raises(DtypeError, match="float64"):
-        batched_gemm(a, b.astype(float), c)
+        bind_batched_gemm(a, b.astype(float), c)
     c.flags.writeable = False
     with pytest.raises(ReadOnlyError, match="read-only"):
-        batched_gemm(a, b, c)
+        bind_batched_gemm(a, b, c)
+
+
+@pytest.mark.parametrize("reduce", [False, True])
+def test_a_product_of_stacks_on_the_cpu_backend_is_one_call(monkeypatch, reduce):
+    bound = []
+
+    def bind(a, b, c, *factors):
+        bound.append((a.shape, b.shape, c.shape))
+        return bind_batched_gemm(a, b, c, *factors)
+
+    monkeypatch.setattr(gemm, "bind_batched_gemm", bind)
+    be = gen_backend("cpu", batch_size=8)
+    x, y = draw(1, 7, 3, 4), draw(2, 4, 5)
+    c = be.empty((3, 5) if reduce else (7, 3, 5))
+    c[:] = apply("batched_dot", be.array(x), be.array(y), reduce=reduce)
+    assert bound == [(x.shape, y.shape, c.shape)]
+    expected = (x @ y).sum(axis=0) if reduce else x @ y
+    np.testing.assert_allclose(c.get(), expected, rtol=1e-5, atol=1e-5)
+    be.cleanup_backend()

@@ -1,18 +1,14 @@
-"""The private OpenBLAS inside a process: loading, threads, forks, foreign thread pools."""
+"""The private OpenBLAS inside a process: loading, threads, forks."""
 
 from __future__ import annotations
 
-import ctypes
 import os
-import shutil
 import subprocess
 import sys
 import textwrap
 
-import numpy as np
 import pytest
 
-from neonport.backends.host.blas import gemm as blas
 from neonport.backends.host.blas.openblas import find_library, load_openblas
 from neonport.backends.host.cpu_info import cpu_flags
 
@@ -75,7 +71,7 @@ def test_a_second_openblas_of_the_process_stays_as_it_is(tmp_path):
         public.scipy_openblas_get_corename.restype = ctypes.c_char_p
         os.environ["OPENBLAS_CORETYPE"] = "PRESCOTT"
         from neonport.backends.host.blas import gemm as blas
-        from neonport.backends.host.blas.state import current_engine
+        from neonport.backends.host.blas.choice import current_engine
         from neonport.backends.host.threads import set_num_threads
         a = np.ones((4, 4), np.float32)
         c = np.empty_like(a)
@@ -84,7 +80,7 @@ def test_a_second_openblas_of_the_process_stays_as_it_is(tmp_path):
         threads = public.scipy_openblas_get_num_threads()
         set_num_threads(2)
         assert public.scipy_openblas_get_num_threads() == threads
-        private = current_engine(0).library
+        private = current_engine().library
         get = private._handle.scipy_openblas_get_num_threads
         print(public.scipy_openblas_get_corename().decode(), blas.blas_info()["core"])
         print(threads, get(), os.environ["OPENBLAS_CORETYPE"])
@@ -100,9 +96,9 @@ def test_the_number_of_threads_is_applied(tmp_path):
         import numpy as np
         from neonport.backends.host import threads
         from neonport.backends.host.blas import gemm as blas
-        from neonport.backends.host.blas.state import current_engine
+        from neonport.backends.host.blas.choice import current_engine
         a = np.ones((300, 300), np.float32)
-        get = current_engine(0).library._handle.scipy_openblas_get_num_threads
+        get = current_engine().library._handle.scipy_openblas_get_num_threads
         for count in (1, 2, 3, 1):
             threads.set_num_threads(count)
             c = np.empty_like(a)
@@ -189,72 +185,3 @@ def test_a_child_may_compute_the_first_product(tmp_path):
             print(*pool.map(work, range(4)))
     """
     assert run_python(code, tmp_path, NEONPORT_BLAS="openblas") == ["True"] * 4
-
-
-POOL = r"""
-#include <pthread.h>
-#include <stddef.h>
-typedef void (*job_t)(int, void *, int);
-struct task { job_t job; int number; void *data; int extra; };
-static int calls = 0;
-int pool_calls(void) { return calls; }
-static void *start(void *p) {
-  struct task *t = p;
-  t->job(t->number, t->data, t->extra);
-  return NULL;
-}
-void pool_run(int sync, job_t job, int jobs, size_t size, void *data, int extra) {
-  pthread_t threads[64];
-  struct task tasks[64];
-  __sync_fetch_and_add(&calls, 1);
-  for (int i = 0; i < jobs; i++) {
-    tasks[i] = (struct task){job, i, (char *)data + i * size, extra};
-    if (i) pthread_create(&threads[i], NULL, start, &tasks[i]);
-  }
-  start(&tasks[0]);
-  for (int i = 1; i < jobs; i++) pthread_join(threads[i], NULL);
-}
-"""
-
-
-@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler to build a pool with")
-def test_products_run_on_a_foreign_thread_pool(tmp_path, fresh, monkeypatch, openblas):
-    (tmp_path / "pool.c").write_text(POOL)
-    shared = tmp_path / "pool.so"
-    subprocess.run(
-        ["cc", "-shared", "-fPIC", "-O1", "-pthread", "-o", shared, tmp_path / "pool.c"], check=True
-    )
-    pool = ctypes.CDLL(str(shared))
-    engine = blas.current_engine(0)
-    engine.library._set_num_threads(2)
-    rng = np.random.default_rng(0)
-    a, b = (rng.random((300, 300), dtype=np.float32) for _ in range(2))
-    own, foreign = np.empty_like(a), np.empty_like(a)
-    blas.gemm(a, b, own)
-    blas.use_thread_pool(ctypes.cast(pool.pool_run, ctypes.c_void_p).value)
-    try:
-        blas.gemm(a, b, foreign)
-        assert pool.pool_calls() == 1
-        stack = np.empty((20, 300, 300), np.float32)
-        blas.batched_gemm(a, np.broadcast_to(b, stack.shape), stack)
-        np.testing.assert_allclose(stack[7], foreign, rtol=1e-5)
-        assert pool.pool_calls() > 1
-    finally:
-        calls = pool.pool_calls()
-        blas.use_thread_pool(0)
-    np.testing.assert_array_equal(own, foreign)
-    blas.gemm(a, b, foreign)
-    assert pool.pool_calls() == calls
-
-
-def test_the_address_of_a_function_for_compiled_code(openblas):
-    number, pointer = ctypes.c_int, ctypes.c_void_p
-    kind = ctypes.CFUNCTYPE(
-        None, number, number, number, number, ctypes.c_double, pointer, number, pointer, number,
-        ctypes.c_double, pointer, number,
-    )  # fmt: skip
-    product = kind(openblas.function_address("cblas_dgemv"))
-    a, x, y = np.arange(6.0).reshape(2, 3), np.ones(3), np.empty(2)
-    product(101, 111, 2, 3, 1.0, a.ctypes.data, 3, x.ctypes.data, 1, 0.0, y.ctypes.data, 1)
-    assert y.tolist() == [3.0, 12.0]
-    assert openblas.function_address("cblas_nothing") == 0
