@@ -45,7 +45,7 @@ from neonport.autodiff.simplify import (
 )
 from neonport.autodiff.vjps_windows import WINDOW_ROWS
 from neonport.errors import ConfigurationError
-from neonport.ops.table import LN2, SAFELOG_FLOOR
+from neonport.ops.elementwise import LN2, SAFELOG_FLOOR
 from neonport.optree.node import apply
 from neonport.shape import Shape
 

@@ -23,7 +23,7 @@ from neonport.compiler.lowering import Graph, Leaf, Lowering, scalar_slots
 from neonport.engine.device import statement_key
 from neonport.engine.recording import Recorder, Step, bound_calls
 from neonport.engine.tracing import of_step
-from neonport.ops.table import OPS
+from neonport.ops.op import OPS
 from neonport.optree.node import Expression, OpTreeNode, tensors, walk
 from neonport.optree.replay_number import Traced, plain
 from neonport.tensor.storage import Storage, byte_range

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from neonport.ops.table import OPS
+from neonport.ops.op import OPS
 from neonport.optree.node import Expression, OpTreeNode, apply, walk
 
 MAX_TEXT = 4000  # characters; shared nodes would make the text exponentially long

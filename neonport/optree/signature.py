@@ -12,7 +12,7 @@ import numpy as np
 
 from neonport.errors import BackendMismatchError
 from neonport.ops.inference import NO_WILD, Wild, check_sizes, infer_dtype, infer_shape, infer_wild
-from neonport.ops.table import Kind, Op
+from neonport.ops.op import Kind, Op
 from neonport.shape import Shape
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from neonport.autodiff.vjps import ROWS
-from neonport.ops.table import OPS, Kind
+from neonport.ops.op import OPS, Kind
 from neonport.optree.node import apply
 from neonport.testing import check_grads
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from neonport.compiler.kernel import ANY, Kernel, Node
+from neonport.errors import ConfigurationError, UnknownOpError
 
 # One row an op: {0}.. operands, {t} compute type, {s} suffix of the prelude's functions.
 EXPRESSIONS: dict[str, str] = {
@@ -123,8 +124,32 @@ class Arguments:
 
 def expression(dialect: Dialect, node: Node, operands: list[str]) -> str:
     """C text of an element-wise node."""
-    template = dialect.expressions.get(node.op) or EXPRESSIONS[node.op]
+    template = dialect.expressions.get(node.op) or EXPRESSIONS.get(node.op)
+    if template is None:
+        raise UnknownOpError(
+            f"{node.op}: kernels have no expression for it; add one with "
+            "neonport.compiler.codegen.dialect.register"
+        )
     return template.format(*operands, t=dialect.types[node.dtype], s=SUFFIX[node.dtype])
+
+
+def register(op: str, template: str) -> None:
+    """Add the C expression of an element-wise op that was added to the op table.
+
+    Args:
+        op: its name.
+        template: text with `{0}`, `{1}` for the operands and `{t}` for the compute type; it has to
+            be right in C, in CUDA C++ and for vectors of OpenCL C.
+
+    Raises:
+        ConfigurationError: the op already has an expression.
+
+    Example:
+        >>> register("cube", "({0} * {0} * {0})")
+    """
+    if op in EXPRESSIONS:
+        raise ConfigurationError(f"register: the op {op!r} already has an expression")
+    EXPRESSIONS[op] = template
 
 
 def loaded(dialect: Dialect, text: str, stored: str, dtype: str) -> str:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from neonport.autodiff.autodiff import Autodiff
 from neonport.autodiff.vjps import ROWS
-from neonport.ops.table import OPS, Kind
+from neonport.ops.op import OPS, Kind
 from neonport.optree.node import apply
 from neonport.optree.node import tensors as leaves
 from neonport.testing.cases import Batch, Case, Statement, Want

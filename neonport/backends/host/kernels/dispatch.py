@@ -11,7 +11,7 @@ from neonport.backends.host.kernels import convolution as conv
 from neonport.backends.host.kernels import pooling as pool
 from neonport.backends.host.workspace import Workspace
 from neonport.conversion import cast
-from neonport.ops.table import OPS
+from neonport.ops.op import OPS
 
 Bound = Callable[[], None]
 
