@@ -72,6 +72,20 @@ class Dialect:
     expressions: dict[str, str] = field(default_factory=dict)
     vector_width: int = 1
 
+    def template(self, op: str) -> str:
+        """Expression of an op.
+
+        Raises:
+            UnknownOpError: kernels have none for it.
+        """
+        found = self.expressions.get(op) or EXPRESSIONS.get(op)
+        if found is None:
+            raise UnknownOpError(
+                f"{op}: kernels have no expression for it; add one with "
+                "neonport.compiler.codegen.dialect.register"
+            )
+        return found
+
 
 @dataclass(frozen=True)
 class Arguments:
@@ -124,13 +138,9 @@ class Arguments:
 
 def expression(dialect: Dialect, node: Node, operands: list[str]) -> str:
     """C text of an element-wise node."""
-    template = dialect.expressions.get(node.op) or EXPRESSIONS.get(node.op)
-    if template is None:
-        raise UnknownOpError(
-            f"{node.op}: kernels have no expression for it; add one with "
-            "neonport.compiler.codegen.dialect.register"
-        )
-    return template.format(*operands, t=dialect.types[node.dtype], s=SUFFIX[node.dtype])
+    return dialect.template(node.op).format(
+        *operands, t=dialect.types[node.dtype], s=SUFFIX[node.dtype]
+    )
 
 
 def register(op: str, template: str) -> None:
