@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from math import exp, log
+from math import exp, inf, log
 from typing import Any
 
 import numpy as np
@@ -32,9 +33,9 @@ def compare(ufunc: Callable[..., Array]) -> Callable[[Array, Array], Array]:
     return lambda a, b: ufunc(a, b).astype(a.dtype)
 
 
-def finite(x: Array) -> Array:
-    """1 where `x` is neither infinite nor nan."""
-    return np.isfinite(x).astype(x.dtype)
+def compare_one(ufunc: Callable[..., Array]) -> Callable[[Array], Array]:
+    """Definition of a test of one operand: 0 or 1 in the compute dtype."""
+    return lambda a: ufunc(a).astype(a.dtype)
 
 
 def where(condition: Array, a: Array, b: Array) -> Array:
@@ -66,6 +67,24 @@ def safelog(x: Array) -> Array:
 def shift(x: Array, s: Array) -> Array:
     """`x` times the power of two nearest to `s`, in the logarithm."""
     return x * np.sign(s) * np.exp2(np.rint(np.log2(np.abs(s))))
+
+
+def softplus(x: Array) -> Array:
+    """log(1 + e^x); only non-positive numbers are exponentiated, so nothing overflows."""
+    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+
+
+def rsqrt(x: Array) -> Array:
+    """1 / sqrt(x); inf at 0, nan below."""
+    return 1 / np.sqrt(x)
+
+
+_erf = np.vectorize(math.erf, otypes=[np.float64])
+
+
+def error_function(x: Array) -> Array:
+    """2 / sqrt(pi) times the integral of e^-t^2 from 0 to x, in float64."""
+    return np.asarray(_erf(x)).astype(x.dtype)
 
 
 def _row(name: str, numpy: Callable[..., Any], text: str, summary: str, **columns: Any) -> None:
@@ -110,20 +129,49 @@ _row(
     public=("power",),
 )
 
+_row(
+    "mod",
+    np.mod,
+    "mod({0}, {1})",
+    "a - b * floor(a / b), with the sign of b; nan for b = 0",
+    accuracy=ROUNDED,
+    cost=Cost.COSTLY,
+    public=("mod",),
+)
+_row(
+    "logaddexp",
+    np.logaddexp,
+    "logaddexp({0}, {1})",
+    "log(e^a + e^b), without its overflow",
+    accuracy=Accuracy(4, 2),  # a sum of opposite signs may cancel
+    cost=Cost.COSTLY,
+    public=("logaddexp",),
+)
+_row(
+    "arctan2",
+    np.arctan2,
+    "arctan2({0}, {1})",
+    "angle of the point (b, a), -pi to pi",
+    accuracy=Accuracy(7),
+    cost=Cost.COSTLY,
+    public=("arctan2",),
+)
+
 # ---- comparisons and choices ---------------------------------------------------------------------
 
 _row("maximum", np.maximum, "maximum({0}, {1})", "larger of a and b; nan wins", public=("maximum",))
 _row(
     "minimum", np.minimum, "minimum({0}, {1})", "smaller of a and b; nan wins", public=("minimum",)
 )
-for _name, _ufunc, _sign, _public in (
-    ("eq", np.equal, "==", "equal"),
-    ("ne", np.not_equal, "!=", "not_equal"),
-    ("lt", np.less, "<", "less"),
-    ("le", np.less_equal, "<=", "less_equal"),
-    ("gt", np.greater, ">", "greater"),
-    ("ge", np.greater_equal, ">=", "greater_equal"),
-):
+_COMPARISONS: dict[str, tuple[Any, str, str]] = {
+    "eq": (np.equal, "==", "equal"),
+    "ne": (np.not_equal, "!=", "not_equal"),
+    "lt": (np.less, "<", "less"),
+    "le": (np.less_equal, "<=", "less_equal"),
+    "gt": (np.greater, ">", "greater"),
+    "ge": (np.greater_equal, ">=", "greater_equal"),
+}
+for _name, (_ufunc, _sign, _public) in _COMPARISONS.items():
     _row(
         _name,
         compare(_ufunc),
@@ -131,6 +179,16 @@ for _name, _ufunc, _sign, _public in (
         f"1 where a {_sign} b, else 0",
         public=(_public,),
     )
+_LOGICAL: dict[str, Any] = {"and": np.logical_and, "or": np.logical_or, "xor": np.logical_xor}
+for _word, _ufunc in _LOGICAL.items():
+    _row(
+        f"logical_{_word}",
+        compare(_ufunc),
+        f"logical_{_word}({{0}}, {{1}})",
+        f"1 where a is not 0 {_word} b is not 0, else 0; nan is not 0",
+        public=(f"logical_{_word}",),
+    )
+_function("logical_not", compare_one(np.logical_not), "1 where a is 0, else 0", EXACT, Cost.CHEAP)
 _row(
     "shift",
     shift,
@@ -163,5 +221,39 @@ _function("sig", sigmoid, "logistic function 1 / (1 + e^-a)")
 _function("sig2", sigmoid2, "1 / (1 + 2^-a)")
 _function("tanh", np.tanh, "hyperbolic tangent")
 _function("tanh2", tanh2, "(2^2a - 1) / (2^2a + 1) = tanh(a ln 2)", Accuracy(6))
-_function("rint", np.rint, "nearest integer, ties to even", EXACT, Cost.CHEAP)
-_function("finite", finite, "1 where a is finite, else 0", EXACT, Cost.CHEAP)
+_function(
+    "rint",
+    np.rint,
+    "nearest integer, ties to even",
+    EXACT,
+    Cost.CHEAP,
+    public=("rint", "round"),
+)
+_function(
+    "finite",
+    compare_one(np.isfinite),
+    "1 where a is finite, else 0",
+    EXACT,
+    Cost.CHEAP,
+    public=("finite", "isfinite"),
+)
+_function("isnan", compare_one(np.isnan), "1 where a is nan, else 0", EXACT, Cost.CHEAP)
+_function("floor", np.floor, "largest integer that is not above a", EXACT, Cost.CHEAP)
+_function("ceil", np.ceil, "smallest integer that is not below a", EXACT, Cost.CHEAP)
+_function("trunc", np.trunc, "a without its fraction", EXACT, Cost.CHEAP)
+_function("rsqrt", rsqrt, "1 / sqrt(a); inf at 0, nan below", LIBM, Cost.CHEAP, domain=POSITIVE)
+_function("log1p", np.log1p, "log(1 + a), exact near 0", domain=(-1.0, inf))
+_function("expm1", np.expm1, "e^a - 1, exact near 0")
+_function("softplus", softplus, "log(1 + e^a), without its overflow")
+_function("erf", error_function, "error function", Accuracy(16))  # what OpenCL allows
+
+# ---- trigonometry: the bounds are OpenCL's, and one more for a vectorised library ----------------
+
+_function("sin", np.sin, "sine", Accuracy(5))
+_function("cos", np.cos, "cosine", Accuracy(5))
+_function("tan", np.tan, "tangent", Accuracy(6))
+_function("arcsin", np.arcsin, "inverse sine; nan beyond -1 and 1", Accuracy(5), domain=(-1, 1))
+_function("arccos", np.arccos, "inverse cosine; nan beyond -1 and 1", Accuracy(5), domain=(-1, 1))
+_function("arctan", np.arctan, "inverse tangent", Accuracy(6))
+_function("sinh", np.sinh, "hyperbolic sine", Accuracy(5))
+_function("cosh", np.cosh, "hyperbolic cosine", Accuracy(5))

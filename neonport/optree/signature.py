@@ -25,7 +25,7 @@ MAX_DERIVED = 4096
 # sub-tree counts as often as it occurs, and gradients share a lot.
 MAX_LEAVES = 64
 MAX_OPS = 256
-UID_STEP = 64  # more than there are operators: uid + operator is a key that needs no tuple
+UID_STEP = 128  # more than there are operators: uid + operator is a key that needs no tuple
 
 _next_uid = itertools.count(1).__next__
 fresh_token: Callable[[], int] = itertools.count(1).__next__
