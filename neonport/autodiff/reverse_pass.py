@@ -17,7 +17,7 @@ from neonport.autodiff.simplify import (
 )
 from neonport.autodiff.vjps import NOT_DIFFERENTIABLE, ROWS, ZERO
 from neonport.errors import NotDifferentiableError
-from neonport.ops.table import OPS, Kind
+from neonport.ops.op import OPS, Kind
 from neonport.optree.node import Expression, OpTreeNode, apply, walk
 from neonport.tensor.storage import views_overlap
 from neonport.tensor.tensor import Tensor

@@ -23,7 +23,7 @@ Every op of the op table is in exactly one of `ROWS`, `ZERO` and `NOT_DIFFERENTI
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import prod
+from math import pi, prod, sqrt
 from typing import Any
 
 from neonport.autodiff.simplify import (
@@ -45,7 +45,7 @@ from neonport.autodiff.simplify import (
 )
 from neonport.autodiff.vjps_windows import WINDOW_ROWS
 from neonport.errors import ConfigurationError
-from neonport.ops.table import LN2, SAFELOG_FLOOR
+from neonport.ops.elementwise import LN2, SAFELOG_FLOOR
 from neonport.optree.node import apply
 from neonport.shape import Shape
 
@@ -53,7 +53,12 @@ Row = Callable[..., tuple[Any, ...]]
 
 # Constant wherever they have a derivative, or without a tensor operand to have one.
 ZERO = frozenset(
-    "eq ne lt le gt ge sgn finite rint argmax argmin onehot rand pool_index roi_index".split()  # noqa: SIM905
+    {
+        *("eq", "ne", "lt", "le", "gt", "ge", "isnan", "finite"),
+        *("logical_and", "logical_or", "logical_xor", "logical_not"),
+        *("sgn", "rint", "floor", "ceil", "trunc"),
+        *("argmax", "argmin", "onehot", "rand", "pool_index", "roi_index"),
+    }
 )
 
 # No useful derivative: op -> the way out.
@@ -88,6 +93,20 @@ def _maximum(ans: Any, g: Any, x: Any, y: Any) -> tuple[Any, ...]:
 
 def _minimum(ans: Any, g: Any, x: Any, y: Any) -> tuple[Any, ...]:
     return gate(apply("le", x, y), g), gate(apply("le", y, x), g)
+
+
+def _mod(ans: Any, g: Any, x: Any, y: Any) -> tuple[Any, ...]:
+    # floor(x / y) would be wrong where the quotient is rounded up to an integer
+    return g, neg(mul(g, apply("rint", div(add(x, neg(ans)), y))))
+
+
+def _logaddexp(ans: Any, g: Any, x: Any, y: Any) -> tuple[Any, ...]:
+    return mul(g, apply("sig", x - y)), mul(g, apply("sig", y - x))
+
+
+def _arctan2(ans: Any, g: Any, x: Any, y: Any) -> tuple[Any, ...]:
+    scaled = div(g, add(mul(x, x), mul(y, y)))
+    return mul(scaled, y), neg(mul(scaled, x))
 
 
 def _where(ans: Any, g: Any, x: Any, y: Any, z: Any) -> tuple[Any, ...]:
@@ -183,6 +202,22 @@ ROWS: dict[str, Row] = {
     "sig2": lambda ans, g, x: (mul(mul(g, LN2), ans * (1.0 - ans)),),
     "tanh": lambda ans, g, x: (mul(g, 1.0 - ans * ans),),
     "tanh2": lambda ans, g, x: (mul(mul(g, LN2), 1.0 - ans * ans),),
+    "sin": lambda ans, g, x: (mul(g, apply("cos", x)),),
+    "cos": lambda ans, g, x: (neg(mul(g, apply("sin", x))),),
+    "tan": lambda ans, g, x: (mul(g, 1.0 + ans * ans),),
+    "arcsin": lambda ans, g, x: (mul(g, apply("rsqrt", (1.0 - x) * (1.0 + x))),),
+    "arccos": lambda ans, g, x: (neg(mul(g, apply("rsqrt", (1.0 - x) * (1.0 + x)))),),
+    "arctan": lambda ans, g, x: (div(g, 1.0 + x * x),),
+    "arctan2": _arctan2,
+    "sinh": lambda ans, g, x: (mul(g, apply("cosh", x)),),
+    "cosh": lambda ans, g, x: (mul(g, apply("sinh", x)),),
+    "erf": lambda ans, g, x: (mul(mul(g, 2.0 / sqrt(pi)), apply("exp", -(x * x))),),
+    "log1p": lambda ans, g, x: (div(g, 1.0 + x),),
+    "expm1": lambda ans, g, x: (mul(g, 1.0 + ans),),
+    "logaddexp": _logaddexp,
+    "softplus": lambda ans, g, x: (mul(g, apply("sig", x)),),
+    "rsqrt": lambda ans, g, x: (mul(mul(g, -0.5), div(ans, x)),),
+    "mod": _mod,
     "sum": lambda ans, g, x, axes: (g,),
     "max": _extreme,  # every tied element gets the full gradient
     "min": _extreme,

@@ -33,6 +33,7 @@ from neonport.errors import (
     ConfigurationError,
     ShapeError,
 )
+from neonport.ops.op import OPS, Kind, of_kind
 from neonport.optree.node import Expression, OpTreeNode
 from neonport.optree.signature import Signature
 from neonport.shape import Shape
@@ -55,54 +56,14 @@ class Block:
 
 
 class OpCollection:
-    """Neon's sets of op names."""
+    """Neon's sets of op names, made from the op table."""
 
     zero_operand_ops = frozenset({"rand", "onehot"})
-    unary_ops = frozenset(
-        [
-            "finite",
-            "neg",
-            "abs",
-            "sgn",
-            "sqrt",
-            "sqr",
-            "exp",
-            "log",
-            "exp2",
-            "log2",
-            "sig",
-            "sig2",
-            "tanh",
-            "tanh2",
-            "transpose",
-            "safelog",
-            "rint",
-            "binarize",
-        ]
-    )
-    binary_ops = frozenset(
-        [
-            "assign",
-            "add",
-            "sub",
-            "mul",
-            "div",
-            "eq",
-            "ne",
-            "lt",
-            "le",
-            "gt",
-            "ge",
-            "pow",
-            "minimum",
-            "maximum",
-            "dot",
-            "shift",
-        ]
-    )
-    reduction_ops = frozenset(["sum", "max", "min", "argmax", "argmin"])
-    float_ops = zero_operand_ops | unary_ops | binary_ops
-    ew_ops = float_ops - {"dot", "transpose"}
+    unary_ops = frozenset(n for n in of_kind(Kind.ELEMENTWISE) if OPS[n].arity == 1) | {"transpose"}
+    binary_ops = frozenset(n for n in of_kind(Kind.ELEMENTWISE) if OPS[n].arity == 2) | {"dot"}
+    reduction_ops = of_kind(Kind.REDUCTION)
+    ew_ops = zero_operand_ops | of_kind(Kind.ELEMENTWISE)
+    float_ops = ew_ops | unary_ops | binary_ops | {"take"}
 
 
 class Backend(

@@ -15,16 +15,12 @@ from collections.abc import Callable
 from typing import Any
 
 from neonport.errors import ConfigurationError
+from neonport.ops.op import OPS
 from neonport.optree.node import OpTreeNode
 from neonport.tensor.tensor import Tensor
 
-_NAMES = """
-    absolute add argmax argmin clip divide dot equal exp exp2 fabs finite fprop_softmax greater
-    greater_equal less less_equal log log2 max maximum mean min minimum
-    multiply negative not_equal onehot power rand reciprocal rint safelog sgn sig sig2 sqrt square
-    std subtract sum take tanh tanh2 transpose true_divide var where
-"""
-FUNCTIONS = frozenset(_NAMES.split())
+_COMPOSITES = ("clip", "fprop_softmax", "mean", "reciprocal", "std")
+FUNCTIONS = frozenset(_COMPOSITES).union(*(op.public for op in OPS.values()))
 """Functions of a backend that build trees and run nothing."""
 
 BINARY: dict[type[ast.AST], Callable[[Any, Any], Any]] = {

@@ -16,7 +16,7 @@ import numpy as np
 
 from neonport.dtypes import is_float
 from neonport.ops.inference import operand_dtypes
-from neonport.ops.table import OPS, Kind
+from neonport.ops.op import OPS, Kind
 from neonport.optree.node import Expression, OpTreeNode, resolve_wild, walk
 from neonport.optree.replay_number import Traced
 from neonport.shape import Shape, broadcast_strides, contiguous_strides, reshape_strides

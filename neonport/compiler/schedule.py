@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from math import prod
 
 from neonport.compiler.lowering import CALLS, Graph, Leaf, Value, contiguous_leaf
-from neonport.ops.table import OPS, Kind
+from neonport.ops.op import OPS, Kind
 from neonport.shape import Shape, layouts_overlap
 
 MAX_BUFFERS = 48  # leaves room in the smallest argument space of a device

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neonport.ops.inference import operand_dtypes
-from neonport.ops.table import OPS
+from neonport.ops.op import OPS
 from neonport.optree.node import Expression, OpTreeNode, make_node, resolve_wild, walk
 from neonport.shape import Shape
 from neonport.tensor.tensor import Tensor

@@ -15,7 +15,7 @@ from neonport.compiler.execution_plan import Call
 from neonport.compiler.lowering import Leaf
 from neonport.dtypes import cast
 from neonport.engine.device import Bound, Device
-from neonport.ops.table import OPS
+from neonport.ops.op import OPS
 from neonport.tensor.storage import Storage
 from neonport.tensor.tensor import Tensor
 

@@ -24,12 +24,50 @@ NEO_FN REAL neo_sgn_SUFFIX(REAL a) {
 NEO_FN REAL neo_sqrt_SUFFIX(REAL a) { return sqrt(a); }
 NEO_FN REAL neo_rint_SUFFIX(REAL a) { return rint(a); }
 NEO_FN REAL neo_finite_SUFFIX(REAL a) { return NEO_BOOL_SUFFIX(a - a == (REAL)0); }
+NEO_FN REAL neo_isnan_SUFFIX(REAL a) { return NEO_BOOL_SUFFIX(a != a); }
+NEO_FN REAL neo_floor_SUFFIX(REAL a) { return floor(a); }
+NEO_FN REAL neo_ceil_SUFFIX(REAL a) { return ceil(a); }
+NEO_FN REAL neo_trunc_SUFFIX(REAL a) { return trunc(a); }
+NEO_FN REAL neo_rsqrt_SUFFIX(REAL a) { return (REAL)ONE / sqrt(a); }
+NEO_FN REAL neo_logical_not_SUFFIX(REAL a) { return NEO_BOOL_SUFFIX(a == (REAL)0); }
+NEO_FN REAL neo_logical_and_SUFFIX(REAL a, REAL b) {
+  return NEO_BOOL_SUFFIX((a != (REAL)0) & (b != (REAL)0));
+}
+NEO_FN REAL neo_logical_or_SUFFIX(REAL a, REAL b) {
+  return NEO_BOOL_SUFFIX((a != (REAL)0) | (b != (REAL)0));
+}
+NEO_FN REAL neo_logical_xor_SUFFIX(REAL a, REAL b) {
+  return NEO_BOOL_SUFFIX((a != (REAL)0) ^ (b != (REAL)0));
+}
 NEO_FN REAL neo_number_SUFFIX(REAL a) { return a != a ? (REAL)0 : a; }
 NEO_FN INT neo_above_SUFFIX(REAL x, REAL best) {
   return (x > best) | ((x != x) & (best == best));
 }
 NEO_FN INT neo_below_SUFFIX(REAL x, REAL best) {
   return (x < best) | ((x != x) & (best == best));
+}
+
+/* ---- the language's own functions ---- */
+NEO_FN REAL neo_arcsin_SUFFIX(REAL a) { return asin(a); }
+NEO_FN REAL neo_arccos_SUFFIX(REAL a) { return acos(a); }
+NEO_FN REAL neo_arctan_SUFFIX(REAL a) { return atan(a); }
+NEO_FN REAL neo_sinh_SUFFIX(REAL a) { return sinh(a); }
+NEO_FN REAL neo_cosh_SUFFIX(REAL a) { return cosh(a); }
+NEO_FN REAL neo_erf_SUFFIX(REAL a) { return erf(a); }
+NEO_FN REAL neo_log1p_SUFFIX(REAL a) { return log1p(a); }
+NEO_FN REAL neo_expm1_SUFFIX(REAL a) { return expm1(a); }
+NEO_FN REAL neo_arctan2_SUFFIX(REAL a, REAL b) { return atan2(a, b); }
+/* the remainder r of a division by b, with the sign of b, as Python and NumPy have it */
+NEO_FN REAL neo_floored_SUFFIX(REAL r, REAL b) {
+  const REAL zero = (REAL)0, moved = (r < zero) != (b < zero) ? r + b : r;
+  return r == zero ? copysign(zero, b) : moved;
+}
+NEO_FN REAL neo_softplus_SUFFIX(REAL a) {
+  return neo_max_SUFFIX(a, (REAL)0) + log1p(exp(-fabs(a)));
+}
+NEO_FN REAL neo_logaddexp_SUFFIX(REAL a, REAL b) {
+  const REAL r = neo_max_SUFFIX(a, b) + log1p(exp(-fabs(a - b)));
+  return a == b ? a + (REAL)(BASE)0.69314718055994530942 : r; /* infinities of one sign too */
 }
 
 /* ---- sums of rounding errors included (Knuth, 1969): total s, error c ---- */

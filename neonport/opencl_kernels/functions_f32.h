@@ -98,3 +98,17 @@ NEO_FN REAL neo_pow_SUFFIX(REAL x, REAL y) { return pow(x, y); }
 NEO_FN REAL neo_shift_SUFFIX(REAL x, REAL s) {
   return x * neo_sgn_SUFFIX(s) * neo_exp2_SUFFIX(rint(neo_log2_SUFFIX(fabs(s))));
 }
+NEO_FN REAL neo_mod_SUFFIX(REAL a, REAL b) { return neo_floored_SUFFIX(fmod(a, b), b); }
+/* Series near 0: PoCL 3.1 is wrong there where another lane of the vector is large. */
+NEO_FN REAL neo_sin_SUFFIX(REAL a) {
+  const REAL z = a * a, near = a * NEO_FMA(z, (REAL)-0.16666667f, (REAL)1.0f);
+  return fabs(a) < (REAL)0.02f ? near : sin(a);
+}
+NEO_FN REAL neo_cos_SUFFIX(REAL a) {
+  const REAL z = a * a, near = NEO_FMA(z, NEO_FMA(z, (REAL)0.041666667f, (REAL)-0.5f), (REAL)1.0f);
+  return fabs(a) < (REAL)0.02f ? near : cos(a);
+}
+NEO_FN REAL neo_tan_SUFFIX(REAL a) {
+  const REAL z = a * a, p = NEO_FMA(z, (REAL)0.13333333f, (REAL)0.33333333f);
+  return fabs(a) < (REAL)0.02f ? NEO_FMA(a * z, p, a) : tan(a);
+}

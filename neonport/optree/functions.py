@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from neonport.errors import DtypeError, ShapeError, UnknownOpError
-from neonport.ops.table import OPS, Kind
+from neonport.ops.op import OPS, Kind
 from neonport.optree import operators as builders
 from neonport.optree.node import OpTreeNode, apply, transpose
 from neonport.optree.operators import emit as emit

@@ -16,7 +16,7 @@ import numpy as np
 from neonport.dtypes import is_real
 from neonport.errors import ConfigurationError, DtypeError, ShapeError, UnknownOpError
 from neonport.ops.inference import LEADING
-from neonport.ops.table import OPS
+from neonport.ops.op import OPS
 from neonport.optree import printing
 from neonport.optree.backend_protocol import ExpressionBackend
 from neonport.optree.replay_number import Traced

@@ -16,7 +16,7 @@ from functools import cache
 from typing import Any
 
 from neonport.errors import DtypeError, ShapeError
-from neonport.ops.table import OPS
+from neonport.ops.op import OPS
 from neonport.optree.node import Expression, OpTreeNode, apply, as_operand
 from neonport.optree.replay_number import Traced
 from neonport.optree.signature import MAX_DERIVED, UID_STEP, Signature

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from neonport.ops.table import OPS
+from neonport.ops.op import OPS
 
 MAX_TEXT = 4000  # characters; shared nodes would make the text exponentially long
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from neonport.errors import BackendMismatchError
 from neonport.ops.inference import NO_WILD, Wild, check_sizes, infer_dtype, infer_shape, infer_wild
-from neonport.ops.table import Kind, Op
+from neonport.ops.op import Kind, Op
 from neonport.optree.backend_protocol import ExpressionBackend
 from neonport.shape import Shape
 
@@ -23,7 +23,7 @@ MAX_DERIVED = 4096
 # sub-tree counts as often as it occurs, and gradients share a lot.
 MAX_LEAVES = 64
 MAX_OPS = 256
-UID_STEP = 64  # more than there are operators: uid + operator is a key that needs no tuple
+UID_STEP = 128  # more than there are operators: uid + operator is a key that needs no tuple
 
 _next_uid = itertools.count(1).__next__
 fresh_token: Callable[[], int] = itertools.count(1).__next__

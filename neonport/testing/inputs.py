@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from neonport.dtypes import is_float
+from neonport.ops.op import ANYWHERE
 
 Array = npt.NDArray[Any]
 
@@ -36,17 +38,27 @@ BROADCASTS: dict[str, tuple[tuple[int, ...], ...]] = {
     "2-D with 3-D": ((5, 1), (3, 1, 7), (3, 5, 7)),
     "row with column": ((1, 13), (7, 1), (1, 1)),
 }
-# ops whose operand must be positive for most of the results to be numbers
-POSITIVE = frozenset({"log", "log2", "safelog", "sqrt", "pow"})
+Domain = tuple[float, float]
 
 
-def floats(seed: int, shape: tuple[int, ...], dtype: Any, positive: bool = False) -> Array:
-    """Random numbers of a float dtype, most between 0.1 and 10 in magnitude, some larger."""
+def floats(seed: int, shape: tuple[int, ...], dtype: Any, domain: Domain = ANYWHERE) -> Array:
+    """Random numbers of a float dtype, most between 0.1 and 10 in magnitude, some larger.
+
+    Args:
+        seed: of the generator.
+        shape: of the array.
+        dtype: of the array.
+        domain: open interval; the part of the numbers that lies outside is moved inside.
+    """
     rng = np.random.RandomState(seed)
     size = np.exp(rng.uniform(-2.3, 2.3, shape) * np.where(rng.uniform(size=shape) < 0.1, 3, 1))
-    return _off_ties(np.asarray(size if positive else size * rng.choice([-1, 1], shape))).astype(
-        dtype
-    )
+    low, high = domain
+    if high != inf:  # 0.001 to 0.999 of the way
+        values = low + (high - low) * size / (1 + size)
+    else:
+        values = size if low >= 0 else size * rng.choice([-1, 1], shape)
+        values = np.where(values > low, values, np.abs(values))
+    return _off_ties(np.asarray(values)).astype(dtype)
 
 
 def _off_ties(values: Array) -> Array:
@@ -65,12 +77,12 @@ def whole(seed: int, shape: tuple[int, ...], dtype: Any) -> Array:
     return rng.randint(max(info.min, -100), min(info.max, 101), shape).astype(dtype)
 
 
-def numbers(seed: int, shape: tuple[int, ...], dtype: Any, positive: bool = False) -> Array:
-    """Random values of any dtype."""
+def numbers(seed: int, shape: tuple[int, ...], dtype: Any, domain: Domain = ANYWHERE) -> Array:
+    """Random values of any dtype; integers are only made positive where the domain is."""
     if is_float(np.dtype(dtype)):
-        return floats(seed, shape, dtype, positive)
+        return floats(seed, shape, dtype, domain)
     values = whole(seed, shape, dtype)
-    return np.abs(values) if positive and values.dtype.kind == "i" else values
+    return np.abs(values) if domain[0] >= 0 and values.dtype.kind == "i" else values
 
 
 def special(dtype: Any) -> Array:

@@ -1,7 +1,7 @@
-"""How far a result may be from the definition of its op: one row an op, one formula for all.
+"""How far a result may be from its op's definition: the `accuracy` of the row, in one formula.
 
-The definition is the NumPy meaning in the op table, on the exact operands and with more digits than
-the compute dtype. A result `got` of compute dtype T passes where
+The definition is the NumPy definition in the op table, on the exact operands and with more digits
+than the compute dtype. A result `got` of compute dtype T passes where
 
     |got - want| <= ulps * eps(T) * (condition + |want|) + absolute * eps(T) + tiny(T)
 
@@ -20,65 +20,15 @@ and for ops that scale their argument first.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from neonport.dtypes import ROWS, bfloat16
-from neonport.ops.table import OPS, Kind
+from neonport.ops.op import OPS, Kind
 
 Array = npt.NDArray[Any]
-
-
-class Bound(NamedTuple):
-    """Row of the table: units in the last place, and an absolute term in units of eps."""
-
-    ulps: float
-    absolute: float = 0.0
-
-
-EXACT = Bound(0)
-ROUNDED = Bound(1)
-LIBM = Bound(4)
-LOGARITHM = Bound(4, 1)  # near 1 the result is small, its error need not be
-SUMS = Bound(4)
-
-BOUNDS: dict[str, Bound] = {
-    "add": ROUNDED,
-    "sub": ROUNDED,
-    "mul": ROUNDED,
-    "sqr": ROUNDED,
-    "div": Bound(3),
-    "sqrt": Bound(3),
-    "pow": Bound(16),
-    "exp": LIBM,
-    "exp2": LIBM,
-    "log": LOGARITHM,
-    "log2": LOGARITHM,
-    "safelog": LOGARITHM,
-    "sig": LIBM,
-    "sig2": LIBM,
-    "tanh": LIBM,
-    "tanh2": Bound(6),
-    "shift": LIBM,
-    "sum": SUMS,
-    "var": SUMS,
-    "untake": SUMS,
-    "dot": SUMS,
-    "batched_dot": SUMS,
-    "conv": SUMS,
-    "conv_data": SUMS,
-    "conv_filter": SUMS,
-    "pool": SUMS,
-    "spread": SUMS,
-    "unpool": SUMS,
-    "roi_spread": SUMS,
-}
-# comparisons, choices, movements and copies round nothing
-BOUNDS.update({name: EXACT for name in OPS if name not in BOUNDS})
 
 
 def finfo(dtype: Any) -> Any:
@@ -107,48 +57,34 @@ class Allowance(NamedTuple):
     bound: float
 
 
-# how many numbers a window op adds up for one element, at most
-_ADDED: dict[str, Callable[[list[Array], dict[str, Any]], int]] = {
-    "conv": lambda args, params: prod(args[1].shape[:4]),
-    "conv_data": lambda args, params: prod(args[0].shape[1:]),
-    "conv_filter": lambda args, params: prod(args[1].shape[1:]),
-    "pool": lambda args, params: prod(params["window"]),
-    "spread": lambda args, params: prod(params["window"]),
-    "unpool": lambda args, params: prod(params["window"]),
-    "roi_spread": lambda args, params: prod(args[2].shape[1:]),
-}
-
-
 def condition(
     name: str, args: list[Array], params: dict[str, Any], want: Array, compute: np.dtype
 ) -> Any:
     """Magnitudes that were added up to give `want`, and how many of them."""
-    if name in ("sum", "var"):
-        (x,) = args
-        axes = params["axes"]
-        n = prod(x.shape[a] for a in axes)
-        if name == "sum":
-            return np.sum(np.abs(x), axis=axes, keepdims=True), n
-        # the mean is off by some units of the mean magnitude; squared, that adds to the variance,
-        # and so it does times the distance of two blocks whose means are merged
-        mean = np.sum(np.abs(x), axis=axes, keepdims=True) / max(n, 1)
-        merged = np.sqrt(np.abs(want)) * mean
-        return want + (SUMS.ulps + n**0.5) * EPS[compute] * mean**2 + merged, n
-    if name in ("dot", "batched_dot"):
-        products = OPS[name].numpy(np.abs(args[0]), np.abs(args[1]), **params)
-        return products, args[0].shape[-1] * (args[0].shape[0] if params.get("reduce") else 1)
-    if name == "untake":
-        return OPS[name].numpy(np.abs(args[0]), args[1], **params), args[0].shape[params["axis"]]
-    if name in _ADDED:
-        magnitudes = OPS[name].numpy(
-            *(np.abs(x) if letter == "v" else x
-              for x, letter in zip(args, OPS[name].reads, strict=False)),
-            **params,
-        )  # fmt: skip
-        return magnitudes, _ADDED[name](args, params)
+    op = OPS[name]
+    if op.terms is not None:
+        n = op.terms([np.shape(x) for x in args], params)
+        if name == "var":
+            return _spread(args[0], params["axes"], n, want, compute), n
+        if name == "sum":  # the definition would round the magnitudes
+            return np.sum(np.abs(args[0]), axis=params["axes"], keepdims=True), n
+        magnitudes = (
+            np.abs(x) if letter == "v" else x for x, letter in zip(args, op.reads, strict=False)
+        )
+        return op.numpy(*magnitudes, **params), n
     if name == "sig2":
         return np.abs(want * args[0]), 1
     return 0.0, 1
+
+
+def _spread(x: Array, axes: Any, n: int, want: Array, compute: np.dtype) -> Array:
+    """What the error of a variance is relative to."""
+    # the mean is off by some units of the mean magnitude; squared, that adds to the variance,
+    # and so it does times the distance of two blocks whose means are merged
+    mean = np.sum(np.abs(x), axis=axes, keepdims=True) / max(n, 1)
+    merged = np.sqrt(np.abs(want)) * mean
+    units = OPS["var"].accuracy.ulps + n**0.5
+    return np.asarray(want + units * EPS[compute] * mean**2 + merged)
 
 
 def allowance(
@@ -163,7 +99,7 @@ def allowance(
         want: the result by the definition, in a wide dtype.
         compute: dtype in which the backend computes.
     """
-    ulps, absolute = BOUNDS[name]
+    ulps, absolute = OPS[name].accuracy
     if not ulps or params.get("how") == "max":
         return Allowance(np.zeros(want.shape), 0.0)
     eps, tiny = EPS[compute], TINY[compute]

@@ -8,7 +8,7 @@ import pytest
 from neonport import Autodiff
 from neonport.autodiff.vjps import ROWS
 from neonport.backends.cpu.device import CPUBackend
-from neonport.ops.table import OPS, Kind
+from neonport.ops.op import OPS, Kind
 from neonport.optree.node import apply
 
 X = np.random.RandomState(3).permutation(24).reshape(4, 6) / 16 + 0.2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from neonport.autodiff.vjps import ROWS
-from neonport.ops.table import OPS, Kind
+from neonport.ops.op import OPS, Kind
 from neonport.optree.node import apply
 from neonport.testing import check_grads
 
@@ -33,9 +33,15 @@ VIEWS = {
 }
 
 
+def inside(op):
+    """Limits of operands for which an op has a derivative."""
+    low, high = OPS[op].domain
+    return {"low": max(low + 0.2, -0.9), "high": min(high - 0.2, 1.8)}
+
+
 @pytest.mark.parametrize("op", UNARY)
 def test_unary(be64, values, op):
-    x = values(3, 4, low=-0.9 if op in ("neg", "abs", "sqr", "exp", "tanh", "sig") else 0.2)
+    x = values(3, 4, **inside(op))
     check_grads(apply(op, x), [x], be64)
 
 
@@ -50,7 +56,7 @@ def test_binary_broadcasts_either_way(be64, values, op, shapes):
 @pytest.mark.parametrize("op", BINARY)
 @pytest.mark.parametrize("number", [0.7, 1, -1.0, 2, 3.5])
 def test_a_number_as_operand(be64, values, op, number):
-    x = values(2, 3)
+    x = values(2, 3, low=0.21)  # no number is a multiple of one of them: `mod` jumps there
     if number > 0 or op != "pow":
         check_grads(apply(op, number, x), [x], be64)
     check_grads(apply(op, x, number), [x], be64)
@@ -67,7 +73,7 @@ def test_the_same_tensor_twice(be64, values, op):
 @pytest.mark.parametrize("op", UNARY)
 @pytest.mark.parametrize("view", VIEWS)
 def test_unary_on_a_view(be64, values, op, view):
-    x = values(5, 4)
+    x = values(5, 4, **inside(op))
     check_grads(apply(op, VIEWS[view](x)), [x], be64)
 
 

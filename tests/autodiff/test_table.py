@@ -8,7 +8,7 @@ import pytest
 from neonport import Autodiff
 from neonport.autodiff.vjps import NOT_DIFFERENTIABLE, ROWS, ZERO, register
 from neonport.errors import ConfigurationError
-from neonport.ops.table import OPS, Kind, Op
+from neonport.ops.op import OPS, Kind, Op
 from neonport.optree.node import apply
 
 

@@ -8,7 +8,7 @@ import pytest
 from neonport import Autodiff
 from neonport.autodiff.vjps import ZERO
 from neonport.errors import NotDifferentiableError
-from neonport.ops.table import OPS, Kind
+from neonport.ops.op import OPS, Kind
 from neonport.optree.node import apply
 from neonport.testing import check_grads
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from neonport.ops.table import OPS, Kind
+from neonport.ops.op import OPS, Kind
 from tests.ops import loops
 
 # images, filters, padding, stride, dilation

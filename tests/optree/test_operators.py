@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from neonport.errors import DtypeError, ShapeError
-from neonport.ops.table import OPS, Kind
+from neonport.ops.op import OPS, Kind
 from neonport.optree import operators as builders
 from neonport.optree.node import apply
 from neonport.optree.signature import MAX_LEAVES, MAX_OPS

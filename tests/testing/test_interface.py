@@ -11,10 +11,9 @@ import numpy as np
 import pytest
 
 from neonport.errors import UnknownBackendError
-from neonport.ops.table import OPS, Kind
+from neonport.ops.op import EXACT, OPS, Kind
 from neonport.testing import conformance
 from neonport.testing import reference as interpret
-from neonport.testing import tolerances as bounds
 from neonport.testing.cases import Want, compare, exactly
 from neonport.testing.suite.stores import convert
 from neonport.testing.tolerances import Allowance
@@ -27,10 +26,9 @@ def test_there_are_thousands_of_cases_with_names_of_their_own():
     assert len({(c.op, c.id) for c in CASES}) == len(CASES)
 
 
-def test_every_op_has_cases_and_a_bound():
+def test_every_op_has_cases():
     tested = {c.op for c in CASES}
     assert set(OPS) <= tested
-    assert set(bounds.BOUNDS) == set(OPS)
 
 
 def test_every_differentiable_op_has_a_gradient_case():
@@ -40,7 +38,7 @@ def test_every_differentiable_op_has_a_gradient_case():
 
 
 def test_exact_ops_are_exact():
-    exact = {name for name, bound in bounds.BOUNDS.items() if bound == bounds.EXACT}
+    exact = {name for name, op in OPS.items() if op.accuracy == EXACT}
     moving = {n for n, op in OPS.items() if op.kind is Kind.MOVEMENT}
     assert moving <= exact
     assert {"eq", "lt", "maximum", "where", "max", "argmax", "take", "onehot", "rand"} <= exact

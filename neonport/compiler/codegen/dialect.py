@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from neonport.compiler.kernel import ANY, Kernel, Node
+from neonport.errors import ConfigurationError, UnknownOpError
 
 # One row an op: {0}.. operands, {t} compute type, {s} suffix of the prelude's functions.
 EXPRESSIONS: dict[str, str] = {
@@ -44,6 +45,30 @@ EXPRESSIONS: dict[str, str] = {
     "tanh2": "neo_tanh_{s}({0} * ({t})0.69314718055994530942)",
     "rint": "neo_rint_{s}({0})",
     "finite": "neo_finite_{s}({0})",
+    "sin": "neo_sin_{s}({0})",
+    "cos": "neo_cos_{s}({0})",
+    "tan": "neo_tan_{s}({0})",
+    "arcsin": "neo_arcsin_{s}({0})",
+    "arccos": "neo_arccos_{s}({0})",
+    "arctan": "neo_arctan_{s}({0})",
+    "sinh": "neo_sinh_{s}({0})",
+    "cosh": "neo_cosh_{s}({0})",
+    "erf": "neo_erf_{s}({0})",
+    "log1p": "neo_log1p_{s}({0})",
+    "expm1": "neo_expm1_{s}({0})",
+    "softplus": "neo_softplus_{s}({0})",
+    "rsqrt": "neo_rsqrt_{s}({0})",
+    "floor": "neo_floor_{s}({0})",
+    "ceil": "neo_ceil_{s}({0})",
+    "trunc": "neo_trunc_{s}({0})",
+    "isnan": "neo_isnan_{s}({0})",
+    "logical_not": "neo_logical_not_{s}({0})",
+    "arctan2": "neo_arctan2_{s}({0}, {1})",
+    "mod": "neo_mod_{s}({0}, {1})",
+    "logaddexp": "neo_logaddexp_{s}({0}, {1})",
+    "logical_and": "neo_logical_and_{s}({0}, {1})",
+    "logical_or": "neo_logical_or_{s}({0}, {1})",
+    "logical_xor": "neo_logical_xor_{s}({0}, {1})",
     "onehot": "(({t})({0} == {1}))",
     "broadcast": "{0}",
 }
@@ -70,6 +95,20 @@ class Dialect:
     prelude: str
     expressions: dict[str, str] = field(default_factory=dict)
     vector_width: int = 1
+
+    def template(self, op: str) -> str:
+        """Expression of an op.
+
+        Raises:
+            UnknownOpError: kernels have none for it.
+        """
+        found = self.expressions.get(op) or EXPRESSIONS.get(op)
+        if found is None:
+            raise UnknownOpError(
+                f"{op}: kernels have no expression for it; add one with "
+                "neonport.compiler.codegen.dialect.register"
+            )
+        return found
 
 
 @dataclass(frozen=True)
@@ -123,8 +162,28 @@ class Arguments:
 
 def expression(dialect: Dialect, node: Node, operands: list[str]) -> str:
     """C text of an element-wise node."""
-    template = dialect.expressions.get(node.op) or EXPRESSIONS[node.op]
-    return template.format(*operands, t=dialect.types[node.dtype], s=SUFFIX[node.dtype])
+    return dialect.template(node.op).format(
+        *operands, t=dialect.types[node.dtype], s=SUFFIX[node.dtype]
+    )
+
+
+def register(op: str, template: str) -> None:
+    """Add the C expression of an element-wise op that was added to the op table.
+
+    Args:
+        op: its name.
+        template: text with `{0}`, `{1}` for the operands and `{t}` for the compute type; it has to
+            be right in C, in CUDA C++ and for vectors of OpenCL C.
+
+    Raises:
+        ConfigurationError: the op already has an expression.
+
+    Example:
+        >>> register("cube", "({0} * {0} * {0})")
+    """
+    if op in EXPRESSIONS:
+        raise ConfigurationError(f"register: the op {op!r} already has an expression")
+    EXPRESSIONS[op] = template
 
 
 def loaded(dialect: Dialect, text: str, stored: str, dtype: str) -> str:

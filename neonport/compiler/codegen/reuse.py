@@ -10,11 +10,10 @@ from functools import lru_cache
 
 from neonport.compiler.kernel import ANY, UNIT, Kernel
 from neonport.compiler.reduction_phases import cone
+from neonport.ops.op import OPS, Cost
 
 # what costs more than to write it to the nearest cache and to read it back
-COSTLY = frozenset({
-    "exp", "exp2", "log", "log2", "safelog", "sig", "sig2", "tanh", "tanh2", "pow", "shift", "rand",
-})  # fmt: skip
+COSTLY = frozenset(name for name, op in OPS.items() if op.cost is Cost.COSTLY)
 
 
 @lru_cache(maxsize=4096)

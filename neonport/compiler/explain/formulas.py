@@ -15,7 +15,7 @@ from typing import Any
 
 from neonport.compiler.lowering import Graph, Leaf, Lowering, Value
 from neonport.compiler.schedule import Schedule, Scheduler, is_reduction
-from neonport.ops.table import OPS
+from neonport.ops.op import OPS
 from neonport.optree.node import Expression, tensors
 from neonport.tensor.storage import Layout
 

@@ -11,14 +11,10 @@ from neonport.compiler.explain.formulas import Formulas, Names
 from neonport.compiler.kernel import BoundKernel
 from neonport.compiler.lowering import Graph, Leaf
 from neonport.compiler.schedule import Schedule, Scheduler
-from neonport.ops.table import OPS, Kind
+from neonport.ops.op import OPS, Kind
 from neonport.shape import Shape
 
 Render = Callable[[BoundKernel], str]
-
-# of operands and result: which are the filters, which the results of the convolution
-CONVOLUTIONS = {"conv": (1, 2), "conv_data": (0, 1), "conv_filter": (2, 1)}
-_FOLD_COST = {"var": 4}  # a mean, then (x - mean) squared and summed; other folds cost one
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +109,7 @@ def _operations(spec: BoundKernel) -> int:
         op = OPS.get(node.op)
         if op is not None and op.kind is Kind.ELEMENTWISE and node.dtype.startswith("float"):
             total += rows if node.row else every
-    return total + sum(_FOLD_COST.get(r.op, 1) * every for r in kernel.reductions)
+    return total + sum(OPS[r.op].work((), {}) * every for r in kernel.reductions)
 
 
 def _call(spec: Call, step: int, line: str) -> Part:
@@ -124,16 +120,5 @@ def _call(spec: Call, step: int, line: str) -> Part:
 
 def _work(spec: Call) -> int:
     """Floating-point operations of a call."""
-    first, *_ = shapes = [leaf.layout[0] for leaf in (*spec.operands, spec.target)]
-    name, params = spec.value.op, dict(spec.value.attr or ())
-    if OPS[name].kind is Kind.CONTRACTION:
-        batch = max(prod(shape[:-2]) for shape in shapes)
-        return 2 * batch * prod(shapes[-1][-2:]) * first[-1]
-    if name in CONVOLUTIONS:
-        filters, results = (shapes[i] for i in CONVOLUTIONS[name])
-        return 2 * prod(filters) * prod(results[1:])
-    if OPS[name].kind is Kind.WINDOW and "window" in params:
-        # the positions are those of the pooled side; its windows are counted in full
-        pooled = shapes[-1] if name.startswith("pool") else first
-        return prod(pooled) * prod(params["window"])
-    return prod(first)
+    shapes = [leaf.layout[0] for leaf in (*spec.operands, spec.target)]
+    return OPS[spec.value.op].work(shapes, dict(spec.value.attr or ()))

@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from neonport.dtypes import BFLOAT16
-from neonport.ops.table import OPS, Kind, of_kind
+from neonport.ops.op import ANYWHERE, OPS, POSITIVE, Kind, of_kind
 from neonport.testing.cases import FLOATS, INTEGERS, Batch, Case, Statement
 from neonport.testing.inputs import (
     BROADCASTS,
     CLASSES,
-    POSITIVE,
+    Domain,
     numbers,
     special,
     special_integers,
@@ -60,26 +60,26 @@ MIXED = (
 )
 
 
-Source = Callable[[int, bool], Array]
+Source = Callable[[int, Domain], Array]
 
 
 def _statements(
     names: Sequence[str], source: Source, target: str, layout: str, be: Backend
 ) -> list[Statement]:
-    """Statements of `names`; `source(i, positive)` gives the values of operand i."""
+    """Statements of `names`; `source(i, domain)` gives the values of operand i."""
     operands, statements = Operands(be), []
     for name in names:
         args = []
         for i in range(OPS[name].arity):
-            positive = name in POSITIVE and i == 0
-            args.append(operands.add((i, positive), source(i, positive), layout))
+            domain = ANYWHERE if i else OPS[name].domain
+            args.append(operands.add((i, domain), source(i, domain), layout))
         statements.append(operands.statement(name, args, target, layout))
     return statements
 
 
 def _random(shapes: Sequence[Shape], dtypes: Sequence[str]) -> Source:
     """Random values; operand i has shapes[i] and dtypes[i]."""
-    return lambda i, positive: numbers(i, shapes[i], dtypes[i], positive)
+    return lambda i, domain: numbers(i, shapes[i], dtypes[i], domain)
 
 
 def _special(dtype: str) -> Source:
@@ -87,13 +87,13 @@ def _special(dtype: str) -> Source:
     values = special(dtype) if dtype in FLOATS else special_integers(dtype)
     n = len(values)
     grids = [np.tile(values, (1, n)), np.tile(values.T, (n, 1)), np.tile(values[::-1], (1, n))]
-    return lambda i, positive: grids[i]
+    return lambda i, domain: grids[i]
 
 
 def _numbers(names: Sequence[str], dtype: str, be: Backend) -> list[Statement]:
     """A tensor and Python numbers, on both sides."""
     operands, statements = Operands(be), []
-    x = operands.add(0, numbers(0, (7, 13), dtype, positive=True), "plain")
+    x = operands.add(0, numbers(0, (7, 13), dtype, POSITIVE), "plain")
     for name in names:
         for number in NUMBERS:
             for side in SIDES[OPS[name].arity]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy.typing as npt
 from neonport.autodiff.autodiff import Autodiff
 from neonport.autodiff.vjps import ROWS
 from neonport.backends.home import home
-from neonport.ops.table import OPS, Kind
+from neonport.ops.op import OPS, Kind
 from neonport.optree.node import apply
 from neonport.optree.node import tensors as leaves
 from neonport.testing.cases import Batch, Case, Statement, Want
@@ -105,11 +106,14 @@ def _index(x: Tensor) -> Tensor:
     return home(x).array(INDEX, dtype=np.int32)
 
 
-def _values(rng: np.random.RandomState, shape: tuple[int, ...]) -> Array:
-    """Distinct numbers between 0.4 and 2.4, a distance from each other and from 1."""
+def _values(rng: np.random.RandomState, shape: tuple[int, ...], high: float) -> Array:
+    """Distinct numbers between 0.4 and 2.4, a distance from each other and from 1.
+
+    Where `high` is finite, they are squeezed to between 0.15 and 0.87 of it.
+    """
     n = int(np.prod(shape))
     spread: Array = 0.43 + rng.permutation(n) * (2.0 / n)
-    return spread.reshape(shape)
+    return spread.reshape(shape) * (1.0 if high == inf else high / 2.8)
 
 
 def _difference(tree: Any, values: dict[int, Array], x: Any, weights: Array) -> Array:
@@ -141,12 +145,13 @@ def _statements(names: list[str], be: Backend) -> list[Statement]:
     for name in names:
         maker = STRUCTURED[name][1] if name in STRUCTURED else None
         operands = []
-        for i, shape in enumerate(_operands(name, maker)):
-            if (i, shape) not in tensors:
-                host = _values(rng, shape)
-                tensors[i, shape] = t = be.array(host, dtype=np.float64)
+        high = OPS[name].domain[1]
+        for key in [(i, shape, high) for i, shape in enumerate(_operands(name, maker))]:
+            if key not in tensors:
+                host = _values(rng, key[1], high)
+                tensors[key] = t = be.array(host, dtype=np.float64)
                 values[id(t)] = host
-            operands.append(tensors[i, shape])
+            operands.append(tensors[key])
         tree = maker(*operands) if maker else apply(name, *operands)
         for t in leaves(tree):  # indices and regions
             values[id(t)] = t.get()

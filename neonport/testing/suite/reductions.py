@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neonport.dtypes import is_float
-from neonport.ops.table import OPS, Kind, of_kind
+from neonport.ops.op import OPS, Kind, of_kind
 from neonport.testing.cases import FLOATS, Batch, Case, Statement
 from neonport.testing.inputs import numbers
 from neonport.testing.operands import Operands

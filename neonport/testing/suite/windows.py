@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from neonport.ops.table import OPS
+from neonport.ops.op import OPS
 from neonport.optree.node import apply
 from neonport.testing.cases import FLOATS, Batch, Case, Statement, Want, defined
 from neonport.testing.inputs import numbers

@@ -11,7 +11,7 @@ import pytest
 
 from neonport.backends.backend import Backend
 from neonport.engine.device import Device
-from neonport.ops.table import OPS
+from neonport.ops.op import OPS
 from neonport.optree.node import apply
 
 PARTS = Backend.__bases__

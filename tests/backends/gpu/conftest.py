@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from neonport.backends.opencl import discovery as devices
-from neonport.ops.table import OPS
+from neonport.ops.op import OPS
 from neonport.tensor.tensor import Tensor
 
 TOLERANCE = {"float16": 2e-3, "bfloat16": 1e-2, "float32": 2e-5, "float64": 1e-12}

@@ -28,7 +28,7 @@ from neonport.backends.gpu import gemm, transpose
 from neonport.backends.gpu import gemm_tiles as tiles
 from neonport.backends.gpu.gemm import bind_product
 from neonport.compiler.codegen.gpu.launch_shape import Traits
-from neonport.ops.table import OPS
+from neonport.ops.op import OPS
 from neonport.optree.node import transpose as transposed
 
 DONE = "checked"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from neonport.dtypes import bfloat16
-from neonport.ops.table import OPS
+from neonport.ops.op import OPS
 
 # x (C, D, H, W, N), filters (T, R, S, K), padding, stride, dilation
 GEOMETRIES = {

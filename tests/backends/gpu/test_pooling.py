@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from neonport.ops.table import OPS
+from neonport.ops.op import OPS
 
 # x (C, D, H, W, N), window, padding, stride, size
 GEOMETRIES = {

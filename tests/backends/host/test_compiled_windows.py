@@ -11,7 +11,7 @@ from neonport.backends.host.kernels import direct_convolution as conv_direct
 from neonport.backends.host.kernels import library as native
 from neonport.backends.host.kernels.direct_convolution import direct_of
 from neonport.errors import CompileError
-from neonport.ops.table import OPS
+from neonport.ops.op import OPS
 from neonport.optree.node import apply
 from tests.backends.host.test_windows import random
 from tests.ops.test_windows import CONVS, POOLS, windows

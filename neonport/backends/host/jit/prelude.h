@@ -28,7 +28,16 @@ NEO_FN T neo_abs_##S(T a) { return __builtin_fabs##F(a); } \
 NEO_FN T neo_sgn_##S(T a) { return a != a ? a : (T)((a > 0) - (a < 0)); } \
 NEO_FN T neo_sqrt_##S(T a) { return __builtin_sqrt##F(a); } \
 NEO_FN T neo_rint_##S(T a) { return __builtin_rint##F(a); } \
-NEO_FN T neo_finite_##S(T a) { return (T)(a - a == 0); }
+NEO_FN T neo_finite_##S(T a) { return (T)(a - a == 0); } \
+NEO_FN T neo_isnan_##S(T a) { return (T)(a != a); } \
+NEO_FN T neo_floor_##S(T a) { return __builtin_floor##F(a); } \
+NEO_FN T neo_ceil_##S(T a) { return __builtin_ceil##F(a); } \
+NEO_FN T neo_trunc_##S(T a) { return __builtin_trunc##F(a); } \
+NEO_FN T neo_rsqrt_##S(T a) { return (T)1 / __builtin_sqrt##F(a); } \
+NEO_FN T neo_logical_not_##S(T a) { return (T)(a == 0); } \
+NEO_FN T neo_logical_and_##S(T a, T b) { return (T)((a != 0) & (b != 0)); } \
+NEO_FN T neo_logical_or_##S(T a, T b) { return (T)((a != 0) | (b != 0)); } \
+NEO_FN T neo_logical_xor_##S(T a, T b) { return (T)((a != 0) ^ (b != 0)); }
 NEO_BOTH(float, f32, f)
 NEO_BOTH(double, f64, )
 
@@ -220,6 +229,30 @@ NEO_FN double neo_safelog_f64(double x) {
 NEO_FN double neo_shift_f64(double x, double s) {
   return x * neo_sgn_f64(s) * exp2(__builtin_rint(log2(__builtin_fabs(s))));
 }
+
+/* ---- functions of the C library, both types ---- */
+#define NEO_LIBRARY(NAME, F) \
+double F(double); \
+float F##f(float); \
+NEO_FN float neo_##NAME##_f32(float x) { return F##f(x); } \
+NEO_FN double neo_##NAME##_f64(double x) { return F(x); }
+NEO_LIBRARY(sin, sin) NEO_LIBRARY(cos, cos) NEO_LIBRARY(tan, tan) NEO_LIBRARY(arcsin, asin)
+NEO_LIBRARY(arccos, acos) NEO_LIBRARY(arctan, atan) NEO_LIBRARY(sinh, sinh) NEO_LIBRARY(cosh, cosh)
+NEO_LIBRARY(erf, erf) NEO_LIBRARY(log1p, log1p) NEO_LIBRARY(expm1, expm1)
+double fmod(double, double), atan2(double, double);
+float fmodf(float, float), atan2f(float, float);
+#define NEO_LIBRARY_BOTH(T, S, F) \
+NEO_FN T neo_arctan2_##S(T a, T b) { return atan2##F(a, b); } \
+NEO_FN T neo_mod_##S(T a, T b) { /* the sign of b, as Python and NumPy have it */ \
+  const T r = fmod##F(a, b), moved = (r < 0) != (b < 0) ? r + b : r; \
+  return r == 0 ? __builtin_copysign##F((T)0, b) : moved; } \
+NEO_FN T neo_softplus_##S(T a) { \
+  return neo_max_##S(a, (T)0) + neo_log1p_##S(neo_exp_##S(-__builtin_fabs##F(a))); } \
+NEO_FN T neo_logaddexp_##S(T a, T b) { \
+  const T r = neo_max_##S(a, b) + neo_log1p_##S(neo_exp_##S(-__builtin_fabs##F(a - b))); \
+  return a == b ? a + (T)0.69314718055994530942 : r; /* infinities of one sign too */ }
+NEO_LIBRARY_BOTH(float, f32, f)
+NEO_LIBRARY_BOTH(double, f64, )
 
 /* ---- maximum and minimum as integer reductions: keys in the order of the numbers, nan last ---- */
 typedef neo_i32 neo_key_f32;

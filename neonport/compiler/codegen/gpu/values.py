@@ -6,7 +6,6 @@ one value. Without them the loads and stores are packs, and the text between run
 
 from __future__ import annotations
 
-from neonport.compiler.codegen.dialect import EXPRESSIONS
 from neonport.compiler.codegen.gpu.dialects import DeviceDialect
 from neonport.compiler.codegen.gpu.launch_shape import Variant
 from neonport.compiler.codegen.reuse import kept, streamable
@@ -223,7 +222,7 @@ class ValueWriter:
         if node.op == "gather":
             return self._gather(index, row)
         operands = [self.operand(a, dtype, width) for a in node.args]
-        template = self.d.expressions.get(node.op) or EXPRESSIONS[node.op]
+        template = self.d.template(node.op)
         return template.format(*operands, t=self.type(dtype, width), s=self.d.suffix(dtype, width))
 
     def _gather(self, index: int, row: bool) -> str:
