@@ -17,7 +17,7 @@ Ints = tuple[int, ...]
 
 
 def ceil_div(x: int, y: int) -> int:
-    """X / y, rounded up."""
+    """`x / y`, rounded up."""
     return -(-x // y)
 
 

@@ -139,7 +139,7 @@ class MeanSquared(Cost):
         return be.mean(be.square(y - t), axis=0) / 2.0
 
     def funcgrad(self, y: Operand, t: Operand) -> OpTreeNode:
-        """(y - t) / features."""
+        """`(y - t) / features`."""
         return (y - t) / float(y.shape[0])
 
 

@@ -79,7 +79,7 @@ class Pooling(Convolutions):
         alpha: float = 1.0,
         repeat: int = 1,
     ) -> None:
-        """O = alpha * pool(I) + beta * O.
+        """`O = alpha * pool(I) + beta * O`.
 
         Args:
             layer: from `pool_layer`.
@@ -117,7 +117,7 @@ class Pooling(Convolutions):
         beta: float = 0.0,
         repeat: int = 1,
     ) -> None:
-        """O = alpha * (gradient I of the output, put back into the images) + beta * O.
+        """`O = alpha * (gradient I of the output, put back into the images) + beta * O`.
 
         Args:
             layer: from `pool_layer`.
@@ -178,7 +178,7 @@ class Pooling(Convolutions):
         bpower: float = 1,
         repeat: int = 1,
     ) -> None:
-        """Denom = 1 + ascale / J * (sum of I^2 over the window); O = I * denom^-bpower.
+        """`denom = 1 + ascale / J * (sum of I^2 over the window)`; `O = I * denom^-bpower`.
 
         Args:
             layer: from `lrn_layer`.
@@ -211,7 +211,7 @@ class Pooling(Convolutions):
         bpower: float = 1,
         repeat: int = 1,
     ) -> None:
-        """Delta = E * denom^-bpower - 2 bpower ascale / J * I * (sum of O E / denom over windows).
+        """`delta = E * denom^-bpower - 2 bpower ascale / J * I * (window sums of O E / denom)`.
 
         Args:
             layer: from `lrn_layer`.

@@ -39,7 +39,7 @@ def bind_product(
     beta: float,
     tile: Tile,
 ) -> Callable[[], None]:
-    """A call that does c = alpha * a @ b + beta * c; `c` shares no memory with `a` and `b`.
+    """A call that does `c = alpha * a @ b + beta * c`; `c` shares no memory with `a` and `b`.
 
     Args:
         a, b: matrices, or 3-D with a batch in front.

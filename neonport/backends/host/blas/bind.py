@@ -16,7 +16,7 @@ def work_of(a: np.ndarray, b: np.ndarray) -> int:
 
 
 def bind_product(a: np.ndarray, b: np.ndarray, c: np.ndarray, alpha: float, beta: float) -> Bound:
-    """Bind c = alpha * a @ b + beta * c of checked arguments.
+    """Bind `c = alpha * a @ b + beta * c` of checked arguments.
 
     Args:
         a: (m, k), or (X, m, k) for a stack.
@@ -94,7 +94,7 @@ def _in_turn(calls: list[Bound]) -> Bound:
 
 
 def _bind_scaling(c: np.ndarray, beta: float) -> Bound:
-    """Bind c = beta * c, what remains of a product over no elements."""
+    """Bind `c = beta * c`, what remains of a product over no elements."""
     work = compute_dtype([c.dtype])
 
     def run() -> None:
