@@ -16,7 +16,7 @@ def read(name: str) -> str:
     return (ROOT / name).read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "docs/pipeline.md"])
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "docs/explanation/pipeline.md"])
 def test_every_file_a_page_names_exists(name: str) -> None:
     named = set(re.findall(r"\b(?:neonport|tests|examples|docs)/[\w./-]*", read(name)))
     assert named
@@ -24,15 +24,17 @@ def test_every_file_a_page_names_exists(name: str) -> None:
 
 
 def test_the_pipeline_page_names_every_room() -> None:
-    text = read("docs/pipeline.md")
+    text = read("docs/explanation/pipeline.md")
     rooms = [p.name for p in (ROOT / "neonport").glob("*.py") if not p.name.startswith("__")]
     rooms += [f"{p.parent.name}/" for p in (ROOT / "neonport").glob("*/__init__.py")]
     assert rooms
-    assert not [room for room in sorted(rooms) if f"(../neonport/{room})" not in text]
+    assert not [room for room in sorted(rooms) if f"(../../neonport/{room})" not in text]
 
 
 def test_the_error_page_has_a_row_for_every_error() -> None:
-    rows = dict(re.findall(r"^\| `(\w+)` \| (.*?) \|", read("docs/errors.md"), re.MULTILINE))
+    found = re.findall(r"^\| `(\w+)` \| (.*?) \|", read("docs/reference/errors.md"), re.MULTILINE)
+    rows = dict(found)
+    assert len(rows) == len(found)  # no error has two rows
     classes = {name: c for name, c in vars(errors).items() if isinstance(c, type)}
     del classes["NeonportError"]
     assert set(rows) == set(classes)
@@ -41,8 +43,18 @@ def test_the_error_page_has_a_row_for_every_error() -> None:
         assert named == {base.__name__ for base in classes[name].__bases__} - {"NeonportError"}
 
 
-def test_the_backends_page_names_every_environment_variable() -> None:
+def test_the_page_of_environment_variables_names_every_one() -> None:
     sources = "".join(p.read_text(encoding="utf-8") for p in ROOT.glob("neonport/**/*.py"))
     read_by_code = set(re.findall(r"\bNEONPORT_[A-Z0-9]+(?:_[A-Z0-9]+)*\b", sources))
-    documented = set(re.findall(r"^\| `(NEONPORT_\w+)=", read("docs/backends.md"), re.MULTILINE))
+    page = read("docs/how-to/environment-variables.md")
+    documented = set(re.findall(r"^\| `(NEONPORT_\w+)=", page, re.MULTILINE))
     assert documented == read_by_code
+
+
+def test_every_page_is_in_the_navigation_and_on_the_home_page() -> None:
+    docs = ROOT / "docs"
+    pages = {str(page.relative_to(docs).as_posix()) for page in docs.glob("**/*.md")}
+    nav = read("mkdocs.yml").split("\nnav:")[1]
+    assert set(re.findall(r": (\S+\.md)$", nav, re.MULTILINE)) == pages
+    linked = set(re.findall(r"\]\(([^)#]+\.md)", read("docs/index.md")))
+    assert linked == pages - {"index.md"}
