@@ -1,4 +1,4 @@
-"""optree."""
+"""Op-trees: expressions that compute nothing until they are assigned."""
 
 from neonport.optree.node import Expression as Expression
 from neonport.optree.node import OpTreeNode as OpTreeNode

@@ -58,3 +58,16 @@ def test_every_page_is_in_the_navigation_and_on_the_home_page() -> None:
     assert set(re.findall(r": (\S+\.md)$", nav, re.MULTILINE)) == pages
     linked = set(re.findall(r"\]\(([^)#]+\.md)", read("docs/index.md")))
     assert linked == pages - {"index.md"}
+
+
+@pytest.mark.parametrize(
+    "readme", sorted((ROOT / "neonport").rglob("README.md")), ids=lambda p: p.parent.name
+)
+def test_every_file_a_readme_of_a_room_names_exists(readme: Path) -> None:
+    text = readme.read_text(encoding="utf-8")
+    named = set(re.findall(r"`([\w./-]+\.(?:py|h|c|md))`", text))
+    named |= set(re.findall(r"`((?:neonport|tests|docs|benchmarks|tools)/[\w./-]*)`", text))
+    missing = [
+        name for name in named if not ((readme.parent / name).exists() or (ROOT / name).exists())
+    ]
+    assert not sorted(missing)
