@@ -46,6 +46,14 @@ class Callback(NervanaObject):
     Args:
         epoch_freq: epochs between two calls, a list of 0-based epochs, or None for never.
         minibatch_freq: the same for minibatches.
+
+    Example:
+        class StopWhenGood(Callback):
+            def on_epoch_end(self, callback_data, model, epoch):
+                model.finished = model.total_cost.item() < 0.1
+
+        callbacks = Callbacks(model, progress_bar=False)
+        callbacks.add_callback(StopWhenGood())
     """
 
     neon_module = "neon.callbacks.callbacks"

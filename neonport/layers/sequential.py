@@ -42,6 +42,12 @@ class Sequential(LayerContainer):
 
     Attributes:
         layers: the flat list.
+
+    Example:
+        chain = Sequential([Affine(nout=5, init=Gaussian()), Affine(nout=2, init=Gaussian())])
+        model = Model(chain)
+        model.initialize(train)
+        assert model.fprop(x).shape == (2, 4)
     """
 
     neon_module = "neon.layers.container"

@@ -60,6 +60,12 @@ def test_every_page_is_in_the_navigation_and_on_the_home_page() -> None:
     assert linked == pages - {"index.md"}
 
 
+def test_the_reference_of_layers_shows_every_layer() -> None:
+    public = set(re.findall(r"import (\w+) as", read("neonport/layers/__init__.py")))
+    shown = set(re.findall(r"^::: [\w.]+\.(\w+)$", read("docs/reference/layers.md"), re.MULTILINE))
+    assert shown >= public
+
+
 @pytest.mark.parametrize(
     "readme", sorted((ROOT / "neonport").rglob("README.md")), ids=lambda p: p.parent.name
 )
