@@ -1,4 +1,4 @@
-"""Which dtypes tensors may have, and in which type an expression computes."""
+"""Dtypes of tensors, and the compute type of expressions."""
 
 from __future__ import annotations
 

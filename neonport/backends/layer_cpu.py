@@ -22,7 +22,7 @@ def ceil_div(x: int, y: int) -> int:
 
 
 class _Sizes:
-    """What all have: shapes of inputs and outputs, in five dimensions and in two.
+    """Common base: shapes of inputs and outputs, in five dimensions and in two.
 
     Attributes:
         C, K, M, P, Q, N: maps in and out, output depth, height, width, batch.

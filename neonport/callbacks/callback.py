@@ -105,7 +105,7 @@ class Callback(NervanaObject):
     def _get_cached_epoch_loss(
         self, callback_data: Any, model: Any, epoch: int, label: str
     ) -> dict[str, Any] | None:
-        """What LossCallback found at this epoch: cost, seconds and a name; None if nothing."""
+        """Cost, seconds and name that LossCallback recorded for this epoch, or None."""
         if f"cost/{label}" not in callback_data:
             return None
         losses = callback_data[f"cost/{label}"]

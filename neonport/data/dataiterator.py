@@ -180,7 +180,7 @@ class ArrayIterator(NervanaDataIterator):
         self.start = 0
 
     def get_state(self) -> dict[str, int]:
-        """Where the next pass begins."""
+        """The position where the next pass begins."""
         return {"start": self.start}
 
     def set_state(self, state: dict[str, int]) -> None:

@@ -91,7 +91,7 @@ class Layer(NervanaObject):
                 or a data set (anything with `.shape`): then this is the first layer.
 
         Raises:
-            ConfigurationError: the layer below is not configured, or this is no shape.
+            ConfigurationError: the layer below is not configured, or this is not a shape.
         """
         self.prev_layer = None
         if isinstance(in_obj, Layer):

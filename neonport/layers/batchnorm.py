@@ -138,7 +138,7 @@ class BatchNorm(Layer):
 
     @property
     def xsum(self) -> Any:
-        """Where the batch sums stand (means, after `fprop`): the layer below may have made them."""
+        """The buffer of batch sums (means, after `fprop`); the layer below may have filled it."""
         below = getattr(self.prev_layer, "batch_sum", None)
         return self._own_sum if below is None or below.shape != (self.nfm, 1) else below
 

@@ -59,7 +59,7 @@ class GeneralizedCost(NervanaObject):
             in_obj: the configured layer (or container) whose outputs are judged.
 
         Raises:
-            ConfigurationError: it is no configured layer with one output.
+            ConfigurationError: it is not a configured layer with one output.
         """
         if not isinstance(in_obj, Layer):
             raise ConfigurationError(

@@ -21,7 +21,7 @@ def flatten(layers: Any, where: str) -> list[Layer]:
     """Flatten nested lists (compound layers are lists) of layers.
 
     Raises:
-        ConfigurationError: something in it is no layer.
+        ConfigurationError: something in it is not a layer.
     """
     if isinstance(layers, Layer):
         return [layers]

@@ -1,4 +1,4 @@
-"""Which optional arguments a layer's methods take; user layers may leave them out."""
+"""Inspect which optional arguments a layer's methods take; user layers may leave them out."""
 
 from __future__ import annotations
 

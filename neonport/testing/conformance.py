@@ -50,7 +50,7 @@ SUITES = (
 
 
 class Result(NamedTuple):
-    """What one case came to.
+    """Result of one case.
 
     Attributes:
         op: op of the op table, or the room of the contract that is tested.

@@ -1,4 +1,4 @@
-"""Which output activations and costs belong together, because one leaves out a derivative."""
+"""Pairs of output activations and costs that belong together, as one leaves out a derivative."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What layers ask of a backend beyond ops: batch norm, softmax, activations, skips, histograms."""
+"""Cases of the calls that layers make beyond ops: batch norm, softmax, skips, histograms."""
 
 from __future__ import annotations
 

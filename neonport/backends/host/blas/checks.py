@@ -1,4 +1,4 @@
-"""What is wrong with the arguments of a matrix product, said before anything is written."""
+"""Checks of the arguments of a matrix product, made before anything is written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which matrix product this process uses: forced, remembered, measured or the default.
+"""Choose this process's matrix product: forced, remembered, measured or the default.
 
 The choice is made by the first product of a process and then stays, so that equal calls give equal
 bits. In this order:

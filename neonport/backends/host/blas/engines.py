@@ -48,7 +48,7 @@ class Plan(NamedTuple):
 
 
 class Engine(Protocol):
-    """What `blas.py` needs of a matrix product."""
+    """Interface of a matrix product."""
 
     name: str
 

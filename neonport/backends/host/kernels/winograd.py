@@ -62,7 +62,7 @@ class Winograd:
         )
 
     def fits_filter(self, windows: Windows, count: int) -> bool:
-        """The same of the gradient for `count` filters, along which vectors run."""
+        """Whether the gradient for `count` filters, along which vectors run, is made here too."""
         return count >= self.panel and self.fits(windows, count)
 
     def sums(
