@@ -1,4 +1,4 @@
-"""Dtypes of tensors, and the compute type of expressions."""
+"""Which dtypes tensors may have, and in which type an expression computes."""
 
 from __future__ import annotations
 

@@ -122,7 +122,7 @@ class Contract(ABC):
     def bind_matmul(
         self, a: Tensor, b: Tensor, c: Tensor, alpha: float, beta: float
     ) -> Callable[[], None]:
-        """A call that does `c = alpha * a @ b + beta * c`; with `beta == 0`, `c` is not read."""
+        """A call that does c = alpha * a @ b + beta * c; with beta == 0 c is not read."""
 
     @abstractmethod
     def synchronize(self) -> None:

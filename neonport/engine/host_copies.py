@@ -9,7 +9,7 @@ from neonport.tensor.tensor import Tensor
 
 
 def on_host(operand: Any) -> Any:
-    """Copy an expression with its tensors replaced by ones whose `native` is a host copy."""
+    """The same expression, its tensors replaced by ones whose `native` is a host copy."""
     done: dict[int, Any] = {}
 
     def moved(arg: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Inspect which optional arguments a layer's methods take; user layers may leave them out."""
+"""Which optional arguments a layer's methods take; user layers may leave them out."""
 
 from __future__ import annotations
 

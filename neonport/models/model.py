@@ -35,10 +35,6 @@ class Model(NervanaObject):
         optimizer: optimizer to remember before `fit` brings one.
         be: backend of this model alone; default the process-wide one.
 
-    Attributes:
-        epoch_index: epochs trained so far, also those a checkpoint brought.
-        total_cost: mean training cost of the last epoch, array (1, 1).
-
     Example:
         model = Model(
             [
@@ -55,6 +51,10 @@ class Model(NervanaObject):
         )
         print(model.eval(train, metric=Accuracy()))
         model.save_params("model.safetensors")
+
+    Attributes:
+        epoch_index: epochs trained so far, also those a checkpoint brought.
+        total_cost: mean training cost of the last epoch, array (1, 1).
     """
 
     neon_module = "neon.models.model"

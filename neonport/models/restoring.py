@@ -21,7 +21,7 @@ _WAY_OUT = "Build the model with the layers it was saved with, or let Model(path
 
 @dataclass
 class Pending:
-    """The training part of a checkpoint, kept until `fit` brings iterator and optimizer."""
+    """What a checkpoint says about training, kept until `fit` brings iterator and optimizer."""
 
     optimizer: dict[str, Any] | None
     optimizer_state: Any

@@ -30,28 +30,28 @@ def compare(ufunc: Callable[..., Array]) -> Callable[[Array, Array], Array]:
 
 
 def finite(x: Array) -> Array:
-    """1 where `x` is neither infinite nor nan."""
+    """1 where x is neither infinite nor nan."""
     return np.isfinite(x).astype(x.dtype)
 
 
 def where(condition: Array, a: Array, b: Array) -> Array:
-    """`a` where the condition is not 0 (nan is not), else `b`."""
+    """A where the condition is not 0 (nan is not), else b."""
     return np.where(condition != 0, a, b)
 
 
 def sigmoid(x: Array) -> Array:
-    """`1 / (1 + e^-x)`; only non-positive numbers are exponentiated, so nothing overflows."""
+    """1 / (1 + e^-x); only non-positive numbers are exponentiated, so nothing overflows."""
     small = np.exp(-np.abs(x))
     return np.where(x >= 0, 1, small) / (1 + small)
 
 
 def sigmoid2(x: Array) -> Array:
-    """`1 / (1 + 2^-x)`."""
+    """1 / (1 + 2^-x)."""
     return sigmoid(x * x.dtype.type(LN2))
 
 
 def tanh2(x: Array) -> Array:
-    """`(2^2x - 1) / (2^2x + 1)`, without its overflow."""
+    """(2^2x - 1) / (2^2x + 1), without its overflow."""
     return np.tanh(x * x.dtype.type(LN2))
 
 
@@ -61,7 +61,7 @@ def safelog(x: Array) -> Array:
 
 
 def shift(x: Array, s: Array) -> Array:
-    """`x` times the power of two nearest to `s`, in the logarithm."""
+    """X times the power of two nearest to s, in the logarithm."""
     return x * np.sign(s) * np.exp2(np.rint(np.log2(np.abs(s))))
 
 
@@ -74,7 +74,7 @@ def total(x: Array, axes: Ints) -> Array:
 
 
 def mean(x: Array, axes: Ints) -> Array:
-    """The sum divided by n; nan of nothing, and without the warning of NumPy's own."""
+    """Sum / n; nan of nothing, and without the warning of NumPy's own."""
     count = prod(x.shape[a] for a in axes)
     return np.asarray(np.sum(x, axis=axes, keepdims=True, dtype=np.float64) / count)
 

@@ -32,7 +32,7 @@ def formula(root: Any) -> str:
 
 
 def op_dict(node: OpTreeNode) -> dict[str, Any]:
-    """The dict that neon keeps in a node's first place: name, shape and parameters of the op.
+    """What neon keeps in a node's first place: name, shape and parameters of the op.
 
     A reduction over one axis also says `axis`, as neon's do.
     """

@@ -1,4 +1,4 @@
-"""Error bounds of ops against their definition: one row an op, one formula for all.
+"""How far a result may be from the definition of its op: one row an op, one formula for all.
 
 The definition is the NumPy meaning in the op table, on the exact operands and with more digits than
 the compute dtype. A result `got` of compute dtype T passes where
@@ -82,7 +82,7 @@ BOUNDS.update({name: EXACT for name in OPS if name not in BOUNDS})
 
 
 def finfo(dtype: Any) -> Any:
-    """`np.finfo` that knows bfloat16 too."""
+    """What `np.finfo` tells, of bfloat16 too."""
     import ml_dtypes
 
     return ml_dtypes.finfo(dtype)

@@ -196,7 +196,7 @@ class DeviceBackend(Normalization, CompiledBackend):
         return RenderedLaunch(entries, first, real, first + writer.k.scalars)
 
     def _box(self, spec: BoundKernel) -> Box | None:
-        """Device memory for a recorded launch's numbers, if they change from run to run."""
+        """Where a launch finds its numbers, if it is recorded and they change from run to run."""
         recorder = self.recorder
         if recorder is None or not recorder.here or not isinstance(recorder.extra, Box):
             return None
@@ -313,5 +313,5 @@ class DeviceBackend(Normalization, CompiledBackend):
 
 
 def kept(storages: Any) -> list[Storage]:
-    """The storages that nothing but the launches over them keeps alive."""
+    """Those memories that nothing but the launches over them keeps alive."""
     return [s for s in storages if s.space == "arena"]

@@ -60,7 +60,7 @@ class Normalization:
         bpower: float = 1,
         repeat: int = 1,
     ) -> None:
-        """`denom = 1 + ascale / J * (sum of I^2 over the window)`; `O = I * denom^-bpower`."""
+        """Denom = 1 + ascale / J * (sum of I^2 over the window); O = I * denom^-bpower."""
         numbers = (ascale, bpower, *_factors(alpha, beta))
         if not _run(self, "neo_lrn", layer, [I, O, denom], (1, 2), numbers):
             super().fprop_lrn(  # type: ignore[misc]
@@ -81,7 +81,7 @@ class Normalization:
         bpower: float = 1,
         repeat: int = 1,
     ) -> None:
-        """`delta = E * denom^-bpower - 2 bpower ascale / J * I * (sum of O E / denom)`."""
+        """Delta = E * denom^-bpower - 2 bpower ascale / J * I * (sum of O E / denom)."""
         numbers = (ascale, bpower, *_factors(alpha, beta))
         tensors = [I, O, E, delta, denom]
         if not _run(self, "neo_lrn_back", layer, tensors, (3,), numbers):

@@ -36,7 +36,7 @@ FOLD = 10.0  # cycles of adding up the lanes of a vector
 
 
 class Windows(NamedTuple):
-    """Geometry of windows: the cells of images that each result sees.
+    """Which cells of images the results see.
 
     Attributes:
         maps: of the images.
@@ -354,5 +354,5 @@ def direct_of(real: str) -> Direct | None:
 
 @lru_cache(maxsize=8)
 def _direct(library: Library, winograd: Library | None) -> Direct:
-    """One `Direct` for each pair of libraries; it keeps what it chose for sizes."""
+    """What was chosen for sizes is kept with the libraries."""
     return Direct(library, None if winograd is None else Winograd(winograd))
