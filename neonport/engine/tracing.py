@@ -73,7 +73,7 @@ class Tracer:
 
 
 def of_step(step: BoundKernel | Call) -> Callable[[float], str]:
-    """Describe a step that ran: kernel or call, sizes, time and rate."""
+    """What ran, over which sizes, how long."""
     if not isinstance(step, BoundKernel):
         return of_call(step.value.op, step.target.layout[0])
 
@@ -86,5 +86,5 @@ def of_step(step: BoundKernel | Call) -> Callable[[float], str]:
 
 
 def of_call(op: str, shape: tuple[int, ...]) -> Callable[[float], str]:
-    """Describe a call that makes a result of some shape."""
+    """The same of a call that makes a result of some shape."""
     return lambda seconds: f"call {op} {shape} {seconds * 1e6:.1f} us"

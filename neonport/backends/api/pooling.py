@@ -178,7 +178,7 @@ class Pooling(Convolutions):
         bpower: float = 1,
         repeat: int = 1,
     ) -> None:
-        """`denom = 1 + ascale / J * (sum of I^2 over the window)`; `O = I * denom^-bpower`.
+        """Denom = 1 + ascale / J * (sum of I^2 over the window); O = I * denom^-bpower.
 
         Args:
             layer: from `lrn_layer`.
@@ -211,7 +211,7 @@ class Pooling(Convolutions):
         bpower: float = 1,
         repeat: int = 1,
     ) -> None:
-        """`delta = E * denom^-bpower - 2 bpower ascale / J * I * (window sums of O E / denom)`.
+        """Delta = E * denom^-bpower - 2 bpower ascale / J * I * (sum of O E / denom over windows).
 
         Args:
             layer: from `lrn_layer`.

@@ -90,7 +90,7 @@ class Device:
 
     @property
     def identity(self) -> str:
-        """Key of compiled programs besides their text: device and driver."""
+        """What compiled programs depend on besides their text."""
         d = self.handle
         return "|".join((d.platform.name, d.platform.version, d.name, d.version, d.driver_version))
 
@@ -100,7 +100,7 @@ class Device:
         return self.platform in OWN_CACHE
 
     def traits(self) -> Traits:
-        """Properties of the device for code generation."""
+        """What the renderer has to know."""
         d = self.handle
         units = max(1, int(d.max_compute_units))
         largest = int(d.max_work_group_size)
