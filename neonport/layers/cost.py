@@ -21,11 +21,6 @@ class GeneralizedCost(NervanaObject):
         costfunc: a Cost such as CrossEntropyMulti().
         name: given name, or None.
 
-    Attributes:
-        outputs: cost of every column, (1, steps * batch).
-        deltas: gradient of the *sum* over the columns; the optimizer divides by the batch size.
-        cost: mean over all columns, a host array (1, 1), after `get_cost`.
-
     Example:
         cost = GeneralizedCost(costfunc=CrossEntropyMulti())
         model = Model([Affine(nout=3, init=Gaussian(), activation=Softmax())])
@@ -33,6 +28,11 @@ class GeneralizedCost(NervanaObject):
         y = model.fprop(x)
         print(cost.get_cost(y, t))
         model.bprop(cost.get_errors(y, t))
+
+    Attributes:
+        outputs: cost of every column, (1, steps * batch).
+        deltas: gradient of the *sum* over the columns; the optimizer divides by the batch size.
+        cost: mean over all columns, a host array (1, 1), after `get_cost`.
     """
 
     neon_module = "neon.layers.layer"
