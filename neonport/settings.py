@@ -128,7 +128,7 @@ CC = Setting(
     "NEONPORT_CC", str, "", "a program, its path, or `none`",
     "`cc`, `gcc`, `clang`, or the one of the extra `jit`",
     "the C compiler of fused kernels; `none`: compile nothing, use NumPy",
-    "compiler.md#watching-it-run",
+    "see-what-runs.md#watch-a-program-run",
 )  # fmt: skip
 BLAS = Setting(
     "NEONPORT_BLAS", _pattern(r"auto|numpy|openblas(:\w+)?"), "auto",
@@ -139,7 +139,7 @@ OPENCL_DEVICE = Setting(
     "NEONPORT_OPENCL_DEVICE", _pattern(r"[^:]*(:\d*)?"), "",
     "a part of a platform's name (`pocl`), or one with a number (`pocl:0`)", "every device",
     "the OpenCL devices that are used",
-    "opencl.md#choosing-a-device",
+    "use-opencl.md#choose-a-device",
 )  # fmt: skip
 OPENCL_SHARED = Setting(
     "NEONPORT_OPENCL_SHARED", _flag, True, "`0` or `1`", "`1`",
@@ -148,17 +148,17 @@ OPENCL_SHARED = Setting(
 OPENCL_CLBLAST: Setting[bool | None] = Setting(
     "NEONPORT_OPENCL_CLBLAST", _flag, None, "`0` or `1`", "where it is measured to be faster",
     "`0`: never give products of OpenCL devices to CLBlast; `1`: always, where it has them",
-    "opencl.md#matrix-products",
+    "use-opencl.md#matrix-products",
 )  # fmt: skip
 OPENCL_AFFINITY = Setting(
     "NEONPORT_OPENCL_AFFINITY", _flag, True, "`0` or `1`", "`1`",
     "`0`: leave the threads of Intel's OpenCL runtime where the system puts them",
-    "opencl.md#speed-on-processors",
+    "../explanation/compiler.md#opencl-on-a-processor",
 )  # fmt: skip
 TF32 = Setting(
     "NEONPORT_TF32", _flag, False, "`0` or `1`", "`0`",
     "`1`: matrix products of float32 on `cuda` may use the TF32 units",
-    "cuda.md#tf32",
+    "use-cuda.md#tf32",
 )  # fmt: skip
 CACHE_DIR = Setting(
     "NEONPORT_CACHE_DIR", str, "", "a folder that only you can write",

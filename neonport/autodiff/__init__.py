@@ -1,3 +1,3 @@
-"""autodiff."""
+"""Gradients of op-trees, as op-trees."""
 
 from neonport.autodiff.autodiff import Autodiff as Autodiff

@@ -1,4 +1,4 @@
-"""Objects that are found again by the trees and tensors they were made of, without pinning them."""
+"""A weak cache of Autodiff objects, keyed by tree structure and tensors."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def _real(x: Any) -> float:
 
 
 def add(a: Any, b: Any) -> Any:
-    """A + b; None is nothing."""
+    """`a + b`; None counts as zero."""
     if a is None or b is None:
         return b if a is None else a
     if is_number(a) and is_number(b):
@@ -49,7 +49,7 @@ def add(a: Any, b: Any) -> Any:
 
 
 def neg(a: Any) -> Any:
-    """-a."""
+    """`-a`."""
     if is_number(a):
         return -a
     if isinstance(a, OpTreeNode) and a.op == "neg":
@@ -58,7 +58,7 @@ def neg(a: Any) -> Any:
 
 
 def mul(a: Any, b: Any) -> Any:
-    """A * b."""
+    """`a * b`."""
     if is_number(a) and is_number(b):
         return _real(a) * _real(b)
     for x, number in ((a, b), (b, a)):
@@ -68,7 +68,7 @@ def mul(a: Any, b: Any) -> Any:
 
 
 def div(a: Any, b: Any) -> Any:
-    """A / b."""
+    """`a / b`."""
     if is_number(b):
         if is_number(a):
             if Traced in (type(a), type(b)):
@@ -81,19 +81,19 @@ def div(a: Any, b: Any) -> Any:
 
 
 def raise_to(a: Any, b: Any) -> Any:
-    """A ** b."""
+    """`a ** b`."""
     if is_number(b) and b in (0, 1):
         return 1.0 if b == 0 else a
     return power(a, b)
 
 
 def gate(condition: Any, g: Any) -> Any:
-    """G where the condition (0 or 1) holds, else 0, whatever g is there."""
+    """`g` where the condition (0 or 1) holds, else 0, whatever g is there."""
     return condition if is_number(g) and g == 1 else apply("where", condition, g, 0.0)
 
 
 def total(x: Any, axes: tuple[int, ...]) -> Any:
-    """Sum over axes, kept with length 1."""
+    """The sum over axes, kept with length 1."""
     axes = tuple(a for a in axes if shape_of(x)[a] != 1)
     return apply("sum", x, axes=axes) if axes else x
 
@@ -143,7 +143,7 @@ def take_region(x: Any, starts: Shape, steps: Shape, shape: Shape) -> Any:
 
 
 def full(g: Any, shape: Shape, like: Any) -> Any:
-    """G written out at `shape`, for ops that do not broadcast.
+    """`g` written out at `shape`, for ops that do not broadcast.
 
     Args:
         g: number, tensor or tree that broadcasts to `shape`.

@@ -1,4 +1,4 @@
-"""Derivative rows of the window ops; how a row is made stands in `derivatives.py`.
+"""Derivative rows of the window ops; `vjps.py` says how a row is made.
 
 Convolutions are linear in x and in f, so their derivatives are each other; so are those of a
 pooling and of what puts its gradient back.

@@ -14,7 +14,7 @@ Ints = tuple[int, ...]
 
 
 def ceil_div(x: int, y: int) -> int:
-    """X / y, rounded up."""
+    """`x / y`, rounded up."""
     return -(-x // y)
 
 
@@ -28,7 +28,7 @@ class SizeRules(Protocol):
 
 
 class _Sizes:
-    """What all have: shapes of inputs and outputs, in five dimensions and in two.
+    """Common base: shapes of inputs and outputs, in five dimensions and in two.
 
     Attributes:
         C, K, M, P, Q, N: maps in and out, output depth, height, width, batch.

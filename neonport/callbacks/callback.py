@@ -46,6 +46,14 @@ class Callback(NervanaObject):
     Args:
         epoch_freq: epochs between two calls, a list of 0-based epochs, or None for never.
         minibatch_freq: the same for minibatches.
+
+    Example:
+        class StopWhenGood(Callback):
+            def on_epoch_end(self, callback_data, model, epoch):
+                model.finished = model.total_cost.item() < 0.1
+
+        callbacks = Callbacks(model, progress_bar=False)
+        callbacks.add_callback(StopWhenGood())
     """
 
     neon_module = "neon.callbacks.callbacks"
@@ -102,7 +110,7 @@ class Callback(NervanaObject):
     def _get_cached_epoch_loss(
         self, callback_data: Any, model: Any, epoch: int, label: str
     ) -> dict[str, Any] | None:
-        """What LossCallback found at this epoch: cost, seconds and a name; None if nothing."""
+        """Cost, seconds and name that LossCallback recorded for this epoch, or None."""
         if f"cost/{label}" not in callback_data:
             return None
         losses = callback_data[f"cost/{label}"]

@@ -47,6 +47,11 @@ class Callbacks(NervanaObject):
         metric: metric to evaluate on `eval_set`.
         log_token: ignored: the service it belonged to is gone.
         multicost: record each cost of a Multicost.
+
+    Example:
+        callbacks = Callbacks(model, eval_set=train, eval_freq=1, metric=Accuracy())
+        model.fit(train, cost=cost, optimizer=optimizer, num_epochs=2, callbacks=callbacks)
+        print(callbacks.callback_data["cost/loss"][:])
     """
 
     neon_module = "neon.callbacks.callbacks"

@@ -39,6 +39,11 @@ class TrainCostCallback(Callback):
 
     Args:
         wsz: minibatches in the moving average.
+
+    Example:
+        callbacks = Callbacks(model, progress_bar=False)  # has one
+        model.fit(train, cost=cost, optimizer=optimizer, num_epochs=1, callbacks=callbacks)
+        assert len(callbacks.callback_data["cost/train"]) == train.nbatches
     """
 
     reads_minibatches = False
@@ -79,6 +84,9 @@ class TrainMulticostCallback(Callback):
 
     Args:
         wsz: minibatches in the moving average.
+
+    Example:
+        callbacks = Callbacks(model, multicost=True, progress_bar=False)  # has one
     """
 
     def __init__(self, wsz: int = 10) -> None:
@@ -133,6 +141,10 @@ class LossCallback(Callback):
     Args:
         eval_set: data iterator.
         epoch_freq: epochs between two evaluations, or a list of 0-based epochs.
+
+    Example:
+        callbacks = Callbacks(model, progress_bar=False)
+        callbacks.add_callback(LossCallback(train, epoch_freq=1), insert_pos=0)
     """
 
     def __init__(self, eval_set: Any, epoch_freq: Frequency = 1) -> None:
@@ -175,6 +187,10 @@ class MetricCallback(Callback):
         eval_set: data iterator.
         metric: instance of a metric.
         epoch_freq: epochs between two evaluations, or a list of 0-based epochs.
+
+    Example:
+        callbacks = Callbacks(model, progress_bar=False)
+        callbacks.add_callback(MetricCallback(train, Accuracy(), epoch_freq=1))
     """
 
     def __init__(self, eval_set: Any, metric: Any, epoch_freq: Frequency = 1) -> None:

@@ -10,7 +10,13 @@ from neonport.log import logger
 
 
 class RunTimerCallback(Callback):
-    """Store when training began and ended, in `time/train` (Unix time, seconds)."""
+    """Store when training began and ended, in `time/train` (Unix time, seconds).
+
+    Example:
+        callbacks = Callbacks(model, progress_bar=False)  # has one
+        model.fit(train, cost=cost, optimizer=optimizer, num_epochs=1, callbacks=callbacks)
+        assert "train" in callbacks.callback_data["time"]
+    """
 
     def __init__(self) -> None:
         super().__init__(epoch_freq=1)
@@ -33,6 +39,10 @@ class TrainLoggerCallback(Callback):
     Args:
         epoch_freq: epochs that get a line.
         minibatch_freq: minibatches that get a line; default none.
+
+    Example:
+        callbacks = Callbacks(model, progress_bar=False)
+        callbacks.add_callback(TrainLoggerCallback(epoch_freq=1, minibatch_freq=10))
     """
 
     def __init__(self, epoch_freq: Frequency = 1, minibatch_freq: Frequency = None) -> None:

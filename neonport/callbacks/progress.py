@@ -30,6 +30,9 @@ def get_progress_string(
         cost: a number, or a sequence of them for several costs.
         time: seconds since the epoch began.
         blockchar: what the bar is made of.
+
+    Example:
+        print(get_progress_string("Train", epoch=0, minibatch=3, nbatches=10, cost=0.7, time=1.5))
     """
     bar = blockchar * int(BAR_WIDTH * minibatch // max(1, nbatches))
     digits = len(str(nbatches))
@@ -50,6 +53,10 @@ class ProgressBarCallback(Callback):
         epoch_freq: epochs that get a bar.
         minibatch_freq: minibatches that move it.
         update_thresh_s: least seconds between two redraws.
+
+    Example:
+        callbacks = Callbacks(model, progress_bar=False)
+        callbacks.add_callback(ProgressBarCallback(epoch_freq=10))
     """
 
     reads_minibatches = False

@@ -35,6 +35,10 @@ class SerializeModelCallback(Callback):
         epoch_freq: epochs between two checkpoints, or a list of 0-based epochs.
         history: checkpoints to keep. With more than 1 they are named `<root>_<epoch><ext>` and
             `save_path` becomes a link to the newest.
+
+    Example:
+        callbacks = Callbacks(model, progress_bar=False)
+        callbacks.add_callback(SerializeModelCallback("digits.safetensors", epoch_freq=5))
     """
 
     def __init__(self, save_path: str, epoch_freq: Frequency = 1, history: int = 1) -> None:
@@ -74,6 +78,10 @@ class SaveBestStateCallback(Callback):
 
     Args:
         path: file to write.
+
+    Example:
+        callbacks = Callbacks(model, eval_set=train, eval_freq=1, progress_bar=False)
+        callbacks.add_callback(SaveBestStateCallback("best.safetensors"))
     """
 
     def __init__(self, path: str) -> None:
@@ -99,6 +107,13 @@ class EarlyStopCallback(Callback):
     Args:
         stop_func: called as `state, stop = stop_func(state, loss)` at each evaluated epoch, with
             `state` None the first time.
+
+    Example:
+        def stop(best, loss):  # at the first loss that is not the best so far
+            return (loss, False) if best is None or loss < best else (best, True)
+
+        callbacks = Callbacks(model, eval_set=train, eval_freq=1, progress_bar=False)
+        callbacks.add_callback(EarlyStopCallback(stop))
     """
 
     def __init__(self, stop_func: Callable[[Any, float], tuple[Any, bool]]) -> None:

@@ -14,7 +14,7 @@ from neonport.plugins import registry
 
 @dataclass
 class OpReport:
-    """What the cases of one op came to."""
+    """Summary of the cases of one op."""
 
     op: str
     passed: int = 0
@@ -22,7 +22,7 @@ class OpReport:
     max_error: float = 0.0
 
     def add(self, result: Any) -> None:
-        """Count one case; an error that is no number is the largest of all."""
+        """Count one case; an error that is not a number is the largest of all."""
         if result.passed:
             self.passed += 1
         else:

@@ -33,7 +33,7 @@ def table(
     styles: dict[str, str] | None = None,
     whole: Sequence[str] = (),
 ) -> Table:
-    """Build a table; cells are plain text, so `[cuda]` in a message is no markup.
+    """Build a table; cells are plain text, so `[cuda]` in a message is not markup.
 
     Args:
         headings: the columns.

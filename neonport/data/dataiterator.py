@@ -27,6 +27,22 @@ class NervanaDataIterator(NervanaObject):
 
     Args:
         name: name, under which callbacks find it again.
+
+    Example:
+        class Noise(NervanaDataIterator):
+            ndata, nbatches, shape = 40, 10, (3,)
+
+            def __init__(self):
+                super().__init__()
+                self.x, self.t = self.be.empty((3, 4)), self.be.ones((1, 4))
+
+            def reset(self):
+                pass
+
+            def __iter__(self):
+                for _ in range(self.nbatches):
+                    self.be.fill_normal(self.x)
+                    yield self.x, self.t
     """
 
     be: Backend
@@ -68,6 +84,12 @@ class ArrayIterator(NervanaDataIterator):
     Raises:
         ConfigurationError: less than one batch of data, or labels without `nclass`.
         ShapeError: lengths or shapes that do not fit each other.
+
+    Example:
+        images, labels = np.random.rand(40, 3), np.arange(40) % 2
+        data = ArrayIterator(images, labels, nclass=2)
+        for x, t in data:
+            assert x.shape == (3, 4) and t.shape == (2, 4)  # samples are columns
     """
 
     def __init__(
@@ -159,7 +181,7 @@ class ArrayIterator(NervanaDataIterator):
         self.start = 0
 
     def get_state(self) -> dict[str, int]:
-        """Where the next pass begins."""
+        """The position where the next pass begins."""
         return {"start": self.start}
 
     def set_state(self, state: dict[str, int]) -> None:

@@ -32,6 +32,11 @@ class Digits(NervanaObject):
     Attributes:
         nclass: 10.
         lshape: (1, 8, 8).
+
+    Example:
+        digits = Digits()
+        (x, labels), (held_out, held_out_labels), nclass = digits.load_data()
+        train, valid = digits.train_iter, digits.valid_iter
     """
 
     nclass = 10

@@ -1,1 +1,1 @@
-"""engine."""
+"""Running statements on a device: find, plan, bind, run, record."""

@@ -48,7 +48,7 @@ class Unbound(dict[Any, Any]):
 
 
 class Recorder:
-    """What one run of a step gives to the device.
+    """The launches that one run of a step gives to the device.
 
     Attributes:
         parts: statements and calls, in order.

@@ -17,6 +17,13 @@ class Initializer(NervanaObject):
 
     Random ones draw once per fill, the whole shape in row-major order, from `param.backend.rng`:
     the same seed and the same order of fills give the same bits on every backend.
+
+    Example:
+        class Ramp(Initializer):
+            def fill(self, param):
+                param.set(np.linspace(0, 1, param.size).reshape(param.shape))
+
+        layer = Affine(nout=10, init=Ramp())
     """
 
     be: Backend

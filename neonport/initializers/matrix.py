@@ -21,6 +21,11 @@ class IdentityInit(Initializer):
     Args:
         local: kept for neon, without effect.
         name: given name.
+
+    Example:
+        w = be.empty((2, 3))
+        IdentityInit().fill(w)
+        assert (w.get() == [[1, 0, 0], [0, 1, 0]]).all()
     """
 
     neon_module = "neon.initializers.initializer"
@@ -52,6 +57,11 @@ class Orthonormal(Initializer):
     Args:
         scale: factor on the orthonormal matrix.
         name: given name.
+
+    Example:
+        w = be.empty((2, 3))
+        Orthonormal(scale=1).fill(w)
+        assert np.allclose(w.get() @ w.get().T, np.eye(2), atol=1e-5)
     """
 
     neon_module = "neon.initializers.initializer"

@@ -23,6 +23,11 @@ class Uniform(Initializer):
 
     Raises:
         ConfigurationError: `low` is above `high`, or one is not a finite number.
+
+    Example:
+        w = be.empty((2, 3))
+        Uniform(low=-0.1, high=0.1).fill(w)
+        assert abs(w.get()).max() <= 0.1
     """
 
     neon_module = "neon.initializers.initializer"
@@ -49,6 +54,9 @@ class Gaussian(Initializer):
 
     Raises:
         ConfigurationError: `scale` is negative, or one is not a finite number.
+
+    Example:
+        layer = Affine(nout=10, init=Gaussian(loc=0, scale=0.01))
     """
 
     neon_module = "neon.initializers.initializer"
@@ -70,6 +78,11 @@ class GlorotUniform(Initializer):
 
     Args:
         name: given name.
+
+    Example:
+        w = be.empty((2, 4))
+        GlorotUniform().fill(w)
+        assert abs(w.get()).max() <= 1  # sqrt(6 / (2 + 4))
     """
 
     neon_module = "neon.initializers.initializer"
@@ -112,6 +125,9 @@ class Xavier(_FanIn):
     Args:
         local: True for convolution weights, False for linear weights.
         name: given name.
+
+    Example:
+        layer = Affine(nout=10, init=Xavier(local=False), activation=Tanh())
     """
 
     neon_module = "neon.initializers.initializer"
@@ -135,6 +151,9 @@ class Kaiming(_FanIn):
     Args:
         local: True for convolution weights, False for linear weights.
         name: given name.
+
+    Example:
+        layer = Affine(nout=10, init=Kaiming(local=False), activation=Rectlin())
     """
 
     neon_module = "neon.initializers.initializer"

@@ -27,6 +27,11 @@ class Constant(Initializer):
 
     Raises:
         ConfigurationError: `val` is neither.
+
+    Example:
+        w = be.empty((2, 3))
+        Constant(0.5).fill(w)
+        assert (w.get() == 0.5).all()
     """
 
     neon_module = "neon.initializers.initializer"
@@ -79,6 +84,12 @@ class Constant(Initializer):
 
 
 class Array(Constant):
-    """Fill with the elements of an array or tensor; the same as Constant, under its older name."""
+    """Fill with the elements of an array or tensor; the same as Constant, under its older name.
+
+    Example:
+        w = be.empty((2, 3))
+        Array(np.arange(6)).fill(w)
+        assert (w.get() == [[0, 1, 2], [3, 4, 5]]).all()
+    """
 
     neon_module = "neon.initializers.initializer"

@@ -1,1 +1,1 @@
-"""io."""
+"""Files that cannot run code and are never half written."""

@@ -174,7 +174,7 @@ def _owned(array: np.ndarray) -> np.ndarray:
 
 
 def _unreadable(path: str, error: Exception) -> CheckpointError:
-    """Say what a file that is no safetensors file looks like."""
+    """Say what a file that is not a safetensors file looks like."""
     with open(path, "rb") as file:
         start = file.read(16)
     if not start:

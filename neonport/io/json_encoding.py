@@ -6,7 +6,7 @@ JSON has no tuples, no arrays, no infinities and only text keys. Where it falls 
 | kind | holds |
 |---|---|
 | `tuple` | `items` |
-| `dict` | `items`, pairs of key and value (a key is no text, or is `$` itself) |
+| `dict` | `items`, pairs of key and value (a key is not text, or is `$` itself) |
 | `float` | `value`, one of nan, inf, -inf |
 | `complex` | `value`, the two parts |
 | `bytes` | `value`, base64 |
@@ -131,7 +131,7 @@ def encode(description: Any) -> tuple[Any, dict[str, np.ndarray]]:
     """Split a description into JSON values and the arrays they name.
 
     Raises:
-        CheckpointError: something in it is no plain data; the message says where.
+        CheckpointError: something in it is not plain data; the message says where.
     """
     encoder = Encoder()
     try:

@@ -14,6 +14,12 @@ class Activation(Layer):
     Args:
         transform: a Transform such as Rectlin(); its `bprop` is given the outputs.
         name: given name, or None.
+
+    Example:
+        layer = Activation(Rectlin())
+        layer.configure(3)
+        layer.allocate()
+        assert layer.fprop(x).get().min() == 0
     """
 
     neon_module = "neon.layers.layer"

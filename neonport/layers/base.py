@@ -32,6 +32,26 @@ class Layer(NervanaObject):
         owns_output, owns_delta: whether the layer has buffers of its own for them, or works in
             place.
         has_params: whether the optimizer has work here.
+
+    Example:
+        class MultiplyByTwo(Layer):
+            def configure(self, in_obj):
+                super().configure(in_obj)
+                self.out_shape = self.in_shape
+                return self
+
+            def fprop(self, inputs, inference=False):
+                self.outputs[:] = 2 * inputs
+                return self.outputs
+
+            def bprop(self, error):
+                error[:] = 2 * error
+                return error
+
+        layer = MultiplyByTwo()
+        layer.configure(3)
+        layer.allocate()
+        assert (layer.fprop(x).get() == 2 * x.get()).all()
     """
 
     be: Backend
@@ -73,7 +93,7 @@ class Layer(NervanaObject):
                 or a data set (anything with `.shape`): then this is the first layer.
 
         Raises:
-            ConfigurationError: the layer below is not configured, or this is no shape.
+            ConfigurationError: the layer below is not configured, or this is not a shape.
         """
         self.prev_layer = None
         if isinstance(in_obj, Layer):

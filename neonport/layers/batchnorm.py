@@ -40,6 +40,13 @@ class BatchNorm(Layer):
         gamma, beta: parameters (nfm, 1), with `grad_gamma`, `grad_beta`.
         gmean, gvar: running statistics (nfm, 1).
         x, y: the inputs and outputs seen as (nfm, -1).
+
+    Example:
+        layer = BatchNorm(rho=0.9)
+        layer.configure(3)
+        layer.allocate()
+        outputs = layer.fprop(x).get()
+        assert np.allclose(outputs.mean(axis=1), 0, atol=1e-6)
     """
 
     neon_module = "neon.layers.layer"
@@ -131,7 +138,7 @@ class BatchNorm(Layer):
 
     @property
     def xsum(self) -> Any:
-        """Where the batch sums stand (means, after `fprop`): the layer below may have made them."""
+        """The buffer of batch sums (means, after `fprop`); the layer below may have filled it."""
         below = getattr(self.prev_layer, "batch_sum", None)
         return self._own_sum if below is None or below.shape != (self.nfm, 1) else below
 

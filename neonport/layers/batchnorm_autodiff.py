@@ -17,6 +17,12 @@ class BatchNormAutodiff(BatchNorm):
         rho: share of the old running statistics that a step keeps.
         eps: added to the variance.
         name: given name, or None.
+
+    Example:
+        layer = BatchNormAutodiff()
+        layer.configure(3)
+        layer.allocate()
+        assert np.allclose(layer.fprop(x).get().std(axis=1), 1, atol=1e-3)
     """
 
     neon_module = "neon.layers.layer"

@@ -18,6 +18,11 @@ class Bias(ParameterLayer):
     Args:
         init: initializer of W, or an array (C, 1).
         name: given name, or None.
+
+    Example:
+        model = Model([Linear(nout=2, init=Gaussian()), Bias(init=Constant(0.1))])
+        model.initialize(train)
+        assert model.fprop(x).shape == (2, 4)
     """
 
     neon_module = "neon.layers.layer"

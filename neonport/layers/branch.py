@@ -18,6 +18,11 @@ class BranchNode(Layer):
 
     Args:
         name: given name, or None.
+
+    Example:
+        fork = BranchNode("fork")
+        trunk = [Affine(nout=5, init=Gaussian()), fork, Affine(nout=2, init=Gaussian())]
+        path = [fork, Affine(nout=3, init=Gaussian())]
     """
 
     neon_module = "neon.layers.layer"

@@ -73,6 +73,11 @@ class Affine(CompoundLayer):
         activation: a Transform, or None.
         name: name of the Linear, prefix of the others.
         parallelism: label kept for neon.
+
+    Example:
+        model = Model([Affine(nout=2, init=Gaussian(), bias=Constant(0), activation=Tanh())])
+        model.initialize(train)
+        assert model.fprop(x).shape == (2, 4)
     """
 
     def __init__(

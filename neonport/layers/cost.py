@@ -25,6 +25,14 @@ class GeneralizedCost(NervanaObject):
         costfunc: a Cost such as CrossEntropyMulti().
         name: given name, or None.
 
+    Example:
+        cost = GeneralizedCost(costfunc=CrossEntropyMulti())
+        model = Model([Affine(nout=3, init=Gaussian(), activation=Softmax())])
+        model.initialize(train, cost)
+        y = model.fprop(x)
+        print(cost.get_cost(y, t))
+        model.bprop(cost.get_errors(y, t))
+
     Attributes:
         outputs: cost of every column, (1, steps * batch).
         deltas: gradient of the *sum* over the columns; the optimizer divides by the batch size.
@@ -57,7 +65,7 @@ class GeneralizedCost(NervanaObject):
             in_obj: the configured layer (or container) whose outputs are judged.
 
         Raises:
-            ConfigurationError: it is no configured layer with one output.
+            ConfigurationError: it is not a configured layer with one output.
         """
         if not isinstance(in_obj, Layer):
             raise ConfigurationError(
@@ -138,6 +146,13 @@ class GeneralizedCostMask(GeneralizedCost):
         costfunc: a Cost.
         weights: factor of cost and error.
         name: given name, or None.
+
+    Example:
+        cost = GeneralizedCostMask(costfunc=SumSquared())
+        model = Model([Affine(nout=3, init=Gaussian())])
+        model.initialize(train, cost)
+        mask = be.zeros((3, 4))
+        assert cost.get_cost(model.fprop(x), (t, mask)) == 0
     """
 
     neon_module = "neon.layers.layer"

@@ -15,6 +15,10 @@ class DataTransform(Layer):
     Args:
         transform: a Transform such as Normalizer().
         name: given name, or None.
+
+    Example:
+        model = Model([DataTransform(Normalizer(divisor=255)), Affine(nout=2, init=Gaussian())])
+        model.initialize(train)
     """
 
     neon_module = "neon.layers.layer"

@@ -26,6 +26,11 @@ class Dropout(Layer):
 
     Attributes:
         keep_mask: 0/1, drawn anew by every training `fprop`.
+
+    Example:
+        model = Model([Affine(nout=5, init=Gaussian(), activation=Rectlin()), Dropout(keep=0.9)])
+        model.initialize(train)
+        model.fprop(x, inference=True)  # nothing is dropped
     """
 
     neon_module = "neon.layers.layer"

@@ -18,6 +18,12 @@ class Linear(ParameterLayer):
         bsum: also keep the sum of the outputs over all columns, for a BatchNorm that follows.
         name: given name, or None.
         parallelism: label kept for neon.
+
+    Example:
+        layer = Linear(nout=2, init=Constant(0.5))
+        layer.configure(3)
+        layer.allocate()
+        assert np.allclose(layer.fprop(x).get(), 0.5 * x.get().sum(axis=0))
     """
 
     neon_module = "neon.layers.layer"

@@ -55,7 +55,7 @@ class OpTreeLayer(NamedParameterLayer):
         other one has features down and whole batches across.
 
         Raises:
-            ConfigurationError: the columns are no whole batches.
+            ConfigurationError: the columns are not whole batches.
         """
         batch, given = self.be.bsz, self.in_shape
         size = prod(buffer_shape(given, batch))

@@ -77,6 +77,29 @@ class ParameterLayer(Layer):
         weight_shape: shape of W.
         batch_sum: (rows, 1) sums over the columns of the outputs, if `batch_sum_shape` is set.
         states: the optimizer's tensors, a list that it fills in place.
+
+    Example:
+        class Scale(ParameterLayer):
+            def configure(self, in_obj):
+                super().configure(in_obj)
+                self.out_shape = self.in_shape
+                self.weight_shape = (self.in_shape, 1)
+                return self
+
+            def fprop(self, inputs, inference=False):
+                self.inputs = inputs
+                self.outputs[:] = self.W * inputs
+                return self.outputs
+
+            def bprop(self, error):
+                self.dW[:] = self.be.sum(error * self.inputs, axis=1)
+                error[:] = error * self.W
+                return error
+
+        layer = Scale(init=Constant(3))
+        layer.configure(3)
+        layer.allocate()
+        assert np.allclose(layer.fprop(x).get(), 3 * x.get())
     """
 
     neon_module = "neon.layers.layer"

@@ -19,6 +19,11 @@ class Reshape(Layer):
         reshape: int or tuple of sizes, batch excluded: 0 copies the input's size at that place, one
             -1 is inferred. A result of two sizes means (features, time steps).
         name: given name, or None.
+
+    Example:
+        layer = Reshape(reshape=(3, 1))
+        layer.configure(3)
+        assert layer.out_shape == (3, 1)
     """
 
     neon_module = "neon.layers.layer"

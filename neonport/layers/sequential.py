@@ -20,7 +20,7 @@ def flatten(layers: Any, where: str) -> list[Layer]:
     """Flatten nested lists (compound layers are lists) of layers.
 
     Raises:
-        ConfigurationError: something in it is no layer.
+        ConfigurationError: something in it is not a layer.
     """
     if isinstance(layers, Layer):
         return [layers]
@@ -41,6 +41,12 @@ class Sequential(LayerContainer):
 
     Attributes:
         layers: the flat list.
+
+    Example:
+        chain = Sequential([Affine(nout=5, init=Gaussian()), Affine(nout=2, init=Gaussian())])
+        model = Model(chain)
+        model.initialize(train)
+        assert model.fprop(x).shape == (2, 4)
     """
 
     neon_module = "neon.layers.container"

@@ -34,7 +34,7 @@ def normalize_shape(shape: Any, what: str) -> LogicalShape:
         what: whose shape it is, for the error.
 
     Raises:
-        ConfigurationError: a size is not positive, or this is no shape.
+        ConfigurationError: a size is not positive, or this is not a shape.
     """
     if isinstance(shape, (tuple, list)) and shape and all(is_int(n) for n in shape):
         result: Any = tuple(int(n) for n in shape)

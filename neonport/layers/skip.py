@@ -13,6 +13,12 @@ class SkipNode(Layer):
 
     Args:
         name: given name, or None.
+
+    Example:
+        skip = SkipNode()
+        skip.configure(3)
+        skip.allocate()
+        assert (skip.fprop(x).get() == x.get()).all()
     """
 
     neon_module = "neon.layers.layer"

@@ -35,6 +35,23 @@ class Model(NervanaObject):
         optimizer: optimizer to remember before `fit` brings one.
         be: backend of this model alone; default the process-wide one.
 
+    Example:
+        model = Model(
+            [
+                Affine(nout=5, init=GlorotUniform(), activation=Rectlin()),
+                Affine(nout=3, init=GlorotUniform(), activation=Softmax()),
+            ]
+        )
+        model.fit(
+            train,
+            cost=GeneralizedCost(costfunc=CrossEntropyMulti()),
+            optimizer=GradientDescentMomentum(learning_rate=0.1, momentum_coef=0.9),
+            num_epochs=2,
+            callbacks=Callbacks(model, progress_bar=False),
+        )
+        print(model.eval(train, metric=Accuracy()))
+        model.save_params("model.safetensors")
+
     Attributes:
         state: how far the training is.
     """
@@ -160,6 +177,10 @@ class Model(NervanaObject):
             record: record the launches of a step in each epoch and replay them for its other
                 minibatches: faster, to the same bits, unless Python code of your own changes what
                 a step does from one minibatch to the next (see `be.record`).
+
+        Example:
+            model.fit(train, cost=cost, optimizer=optimizer, num_epochs=2)
+            model.fit(train, cost=cost, optimizer=optimizer, num_epochs=3)  # one epoch more
         """
         self.nbatches, self.ndata = dataset.nbatches, dataset.ndata
         state = self.state
@@ -191,11 +212,20 @@ class Model(NervanaObject):
 
         Returns:
             float32 array, one entry for each of `metric.metric_names`.
+
+        Example:
+            model.initialize(train)
+            (accuracy,) = model.eval(train, metric=Accuracy())
         """
         return evaluation.evaluate(self, dataset, metric, strict)
 
     def get_outputs(self, dataset: Any) -> np.ndarray:
-        """Outputs for a whole dataset: array (ndata, F), or (ndata, T, F) with T > 1 steps."""
+        """Outputs for a whole dataset: array (ndata, F), or (ndata, T, F) with T > 1 steps.
+
+        Example:
+            model.initialize(train)
+            assert model.get_outputs(train).shape == (40, 3)
+        """
         return evaluation.outputs(self, dataset)
 
     def benchmark(
@@ -256,7 +286,14 @@ class Model(NervanaObject):
         return description
 
     def save_params(self, param_path: Path, keep_states: bool = True) -> None:
-        """Write a checkpoint, atomically."""
+        """Write a checkpoint, atomically.
+
+        Example:
+            model.fit(train, cost=cost, optimizer=optimizer, num_epochs=2)
+            model.save_params("model.safetensors")
+            again = Model("model.safetensors")
+            assert (again.get_outputs(train) == model.get_outputs(train)).all()
+        """
         self.serialize(param_path, keep_states)
 
     def load_params(self, param_path: Path, load_states: bool = True) -> None:

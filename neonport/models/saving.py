@@ -1,4 +1,4 @@
-"""What a model's checkpoint holds: neon's keys, and what is needed to continue to the bit."""
+"""Contents of a model's checkpoint: neon's keys, and all that is needed to resume exactly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""optree."""
+"""Op-trees: expressions that compute nothing until they are assigned."""
 
 from neonport.optree.functions import build as build
 from neonport.optree.node import Expression as Expression

@@ -25,7 +25,7 @@ from neonport.shape import Shape
 
 
 class Expression:
-    """What tensors and op-tree nodes share: operators that build nodes and compute nothing.
+    """Common base of tensors and op-tree nodes: operators that build nodes and compute nothing.
 
     The operators are those of `builders.py`.
     """

@@ -279,7 +279,7 @@ _power = operator("pow")
 
 
 def power(a: Any, b: Any) -> OpTreeNode:
-    """A ** b; the exponents 2 and 0.5 become `sqr` and `sqrt`, as in NumPy's operator."""
+    """`a ** b`; the exponents 2 and 0.5 become `sqr` and `sqrt`, as in NumPy's operator."""
     exponent = as_operand(b, "pow")
     special = None if isinstance(exponent, Expression) else _POWERS.get(exponent)
     node: OpTreeNode = _power(a, exponent) if special is None else special(a)

@@ -122,7 +122,7 @@ class Signature:
 
 
 def _identity(node: Any) -> Leaves:
-    """What a large node, or one without operands, is looked up by: itself."""
+    """The key of a large node, or of one without operands: the node itself."""
     found: Leaves = node._found or ((fresh_token(),), ())
     node._found = found
     return found

@@ -1,1 +1,1 @@
-"""What stands behind `neonport.plugins.registry`: data, discovery, catalogue of names, messages."""
+"""How backends are found: plugin discovery, names, probing, status messages."""

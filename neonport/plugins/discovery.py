@@ -80,7 +80,7 @@ def guarded(
         return call(*arguments), None
     except KeyboardInterrupt:
         raise
-    except BaseException as error:  # SystemExit is no Exception, and must not end the host
+    except BaseException as error:  # SystemExit is not an Exception, and must not end the host
         return None, Failure(stage, error)
 
 

@@ -1,4 +1,4 @@
-"""What a plugin hands over and what a probe answers: plain data, without pluggy."""
+"""Data classes of plugins: `BackendInfo` and `ProbeResult`; plain data, without pluggy."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class PluginWarning(UserWarning):
 
 @dataclass(frozen=True)
 class ProbeResult:
-    """What a backend finds on this machine; a probe answers, it does not raise.
+    """Result of a backend's probe of this machine; a probe returns it and does not raise.
 
     Args:
         state: `ready`, `no-device` (software fine, nothing to run on), `not-installed` (a library

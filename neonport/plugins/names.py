@@ -1,4 +1,4 @@
-"""Which name means which backend: reserved names, duplicates, protocol versions, aliases."""
+"""Resolve backend names: reserved names, duplicates, protocol versions, aliases."""
 
 from __future__ import annotations
 

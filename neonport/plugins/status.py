@@ -1,4 +1,4 @@
-"""What is to be said about a backend: a row for listings and one sentence for errors."""
+"""The status of a backend: a row for listings and one sentence for errors."""
 
 from __future__ import annotations
 

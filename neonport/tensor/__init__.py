@@ -1,3 +1,3 @@
-"""tensor."""
+"""Tensors: handles over the memory of a backend."""
 
 from neonport.tensor.tensor import Tensor as Tensor

@@ -91,7 +91,7 @@ _pointer.argtypes, _pointer.restype = (ctypes.py_object, ctypes.c_char_p), ctype
 
 
 def _structs(capsule: Any) -> tuple[_Tensor, _Versioned | None]:
-    """What an unconsumed capsule holds: the tensor, and what a versioned one says besides."""
+    """The contents of an unconsumed capsule: the tensor and, if versioned, flags."""
     if _is_valid(capsule, VERSIONED):
         versioned = _Versioned.from_address(_pointer(capsule, VERSIONED))
         if versioned.major != VERSION[0]:
@@ -106,7 +106,7 @@ def _structs(capsule: Any) -> tuple[_Tensor, _Versioned | None]:
 
 
 class _Memory:
-    """What NumPy's array interface needs; keeps the memory alive, and is never read through."""
+    """An object with NumPy's array interface; keeps the memory alive, and is never read through."""
 
     def __init__(self, tensor: Exportable, owner: Any) -> None:
         self.owner = owner

@@ -1,4 +1,4 @@
-"""What `t[key]` means: pure functions from a key to starts, steps and sizes."""
+"""Indexing `t[key]`: pure functions from a key to starts, steps and sizes."""
 
 from __future__ import annotations
 

@@ -388,7 +388,7 @@ class Tensor(Expression):
 
     @property
     def __dlpack_data__(self) -> str:
-        """What `data` of an exported capsule is; the protocol leaves that open for some devices."""
+        """The kind of `data` in exported capsules; the protocol leaves it open for some devices."""
         return self.backend.dlpack_data
 
     def host(self) -> Any:

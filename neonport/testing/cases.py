@@ -1,4 +1,4 @@
-"""What the conformance suite is made of: cases, statements, and the comparison."""
+"""Building blocks of the conformance suite: cases, statements, and the comparison."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uin
 
 
 class Outcome(NamedTuple):
-    """What a case came to.
+    """Result of a case.
 
     Attributes:
         max_error: largest error relative to what the bound refers to; None if nothing was compared.
@@ -83,7 +83,7 @@ def exactly(values: Any) -> Want:
 
 
 def defined(tree: Any, values: dict[int, Array], target: Target) -> Want:
-    """What the definition of the op at the root of `tree` says.
+    """The result by the definition of the op at the root of `tree`.
 
     Args:
         tree: an op on tensors and numbers.

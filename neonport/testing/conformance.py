@@ -51,7 +51,7 @@ SUITES = (
 
 
 class Result(NamedTuple):
-    """What one case came to.
+    """Result of one case.
 
     Attributes:
         op: op of the op table, or the room of the contract that is tested.

@@ -133,7 +133,7 @@ class _Check:
 
 
 def _directions(shape: tuple[int, ...], rng: np.random.RandomState) -> list[tuple[str, np.ndarray]]:
-    """Where to go from the point, with a description."""
+    """Directions to go from the point, each with a description."""
     if np.prod(shape) > SMALL:
         return [(f"random direction {i}", rng.uniform(-1.0, 1.0, shape)) for i in range(DIRECTIONS)]
     units = []

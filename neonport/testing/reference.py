@@ -114,7 +114,7 @@ class Interpreter:
 
 
 def _overflow(want: Array, compute: np.dtype) -> Array:
-    """What is too large for the compute dtype is infinite."""
+    """Make infinite what is too large for the compute dtype."""
     return np.where(np.abs(want) > np.finfo(compute).max, np.copysign(np.inf, want), want)
 
 

@@ -25,6 +25,10 @@ class BLEUScore(Metric):
 
     Attributes:
         bleu_n: cumulative scores of the last call, for n-grams up to 1, 2, ... N words.
+
+    Example:
+        score = BLEUScore()(["a cat sat on a mat"], [["a cat sat on a mat"]])
+        assert round(score) == 100
     """
 
     neon_module = "neon.transforms.cost"

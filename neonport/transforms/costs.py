@@ -21,6 +21,17 @@ class Cost(NervanaObject):
     A subclass defines `func` and `funcgrad` (as methods, or as attributes in its constructor), or
     `__call__` and `bprop`. Values are per column, reduced over axis 0 only: the cost layer averages
     over columns, and the optimizer divides gradients by the batch size.
+
+    Example:
+        class AbsoluteError(Cost):
+            def func(self, y, t):
+                return self.be.sum(self.be.absolute(y - t), axis=0)
+
+            def funcgrad(self, y, t):
+                return self.be.sgn(y - t)
+
+        value = be.empty((1, 4))
+        value[:] = AbsoluteError()(p, t)
     """
 
     be: Backend
@@ -68,6 +79,10 @@ class CrossEntropyBinary(Cost):
 
     Args:
         scale: factor on the gradient.
+
+    Example:
+        cost = GeneralizedCost(costfunc=CrossEntropyBinary())
+        output = Affine(nout=3, init=Gaussian(), activation=Logistic(shortcut=True))
     """
 
     neon_module = "neon.transforms.cost"
@@ -95,6 +110,11 @@ class CrossEntropyMulti(Cost):
     Args:
         scale: factor on the gradient.
         usebits: use logarithms to base 2, in value and gradient.
+
+    Example:
+        value = be.empty((1, 4))
+        value[:] = CrossEntropyMulti()(p, t)
+        assert np.allclose(value.get(), np.log(3))  # p is 1/3 everywhere
     """
 
     neon_module = "neon.transforms.cost"
@@ -116,7 +136,13 @@ class CrossEntropyMulti(Cost):
 
 
 class SumSquared(Cost):
-    """sum((y - t)^2) / 2."""
+    """sum((y - t)^2) / 2.
+
+    Example:
+        value = be.empty((1, 4))
+        value[:] = SumSquared()(x, x + 1)
+        assert np.allclose(value.get(), 1.5)  # three features
+    """
 
     neon_module = "neon.transforms.cost"
 
@@ -131,7 +157,13 @@ class SumSquared(Cost):
 
 
 class MeanSquared(Cost):
-    """mean((y - t)^2) / 2, the mean over the features of a column."""
+    """mean((y - t)^2) / 2, the mean over the features of a column.
+
+    Example:
+        value = be.empty((1, 4))
+        value[:] = MeanSquared()(x, x + 1)
+        assert np.allclose(value.get(), 0.5)
+    """
 
     neon_module = "neon.transforms.cost"
 
@@ -141,7 +173,7 @@ class MeanSquared(Cost):
         return be.mean(be.square(y - t), axis=0) / 2.0
 
     def funcgrad(self, y: Operand, t: Operand) -> OpTreeNode:
-        """(y - t) / features."""
+        """`(y - t) / features`."""
         return (y - t) / float(y.shape[0])
 
 
@@ -155,6 +187,11 @@ class SmoothL1Loss(Cost):
 
     Raises:
         ConfigurationError: `sigma` is not above 0.
+
+    Example:
+        value = be.empty((1, 4))
+        value[:] = SmoothL1Loss()(x, x + 2)
+        assert np.allclose(value.get(), 3 * 1.5)
     """
 
     neon_module = "neon.transforms.cost"
@@ -185,6 +222,11 @@ class SquareHingeLoss(Cost):
 
     Args:
         margin: distance from which on a prediction costs nothing.
+
+    Example:
+        value = be.empty((1, 4))
+        value[:] = SquareHingeLoss()(2 * t - 1, t)
+        assert np.allclose(value.get(), 0)
     """
 
     neon_module = "neon.transforms.cost"

@@ -25,6 +25,11 @@ class ObjectDetection(Metric):
     Attributes:
         label_ind, bbox_ind: positions of labels and boxes in both.
         labelMetric, detectionMetric: values of each column of the last call.
+
+    Example:
+        boxes, mask = be.zeros((12, 4)), be.ones((12, 4))
+        accuracy, loss = ObjectDetection()((t, boxes), (t, (boxes, mask)))
+        assert accuracy == 1 and loss == 0
     """
 
     neon_module = "neon.transforms.cost"

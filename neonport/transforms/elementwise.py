@@ -18,6 +18,10 @@ class Identity(Transform):
 
     Args:
         name: given name.
+
+    Example:
+        y[:] = Identity()(x)
+        assert (y.get() == x.get()).all()
     """
 
     neon_module = "neon.transforms.activation"
@@ -38,6 +42,10 @@ class Logistic(Transform):
         name: given name.
         shortcut: True below CrossEntropyBinary, whose `bprop` already is the gradient at the
             *input* of the logistic function: the derivative then is 1.
+
+    Example:
+        y[:] = Logistic()(x)
+        assert np.allclose(y.get(), 1 / (1 + np.exp(-x.get())))
     """
 
     neon_module = "neon.transforms.activation"
@@ -65,6 +73,10 @@ class Tanh(Transform):
 
     Args:
         name: given name.
+
+    Example:
+        y[:] = Tanh()(x)
+        assert np.allclose(y.get(), np.tanh(x.get()), atol=1e-6)
     """
 
     neon_module = "neon.transforms.activation"
@@ -87,6 +99,10 @@ class Normalizer(Transform):
 
     Raises:
         ConfigurationError: `divisor` is 0 or no finite number.
+
+    Example:
+        y[:] = Normalizer(divisor=2)(x)
+        assert np.allclose(y.get(), x.get() / 2)
     """
 
     neon_module = "neon.transforms.activation"

@@ -35,6 +35,12 @@ class GANCost(Cost):
 
     Raises:
         ConfigurationError: an unknown name.
+
+    Example:
+        cost = GANCost(func="modified")
+        value = be.empty((1, 4))
+        value[:] = cost(p, p, cost_type="dis")
+        assert np.allclose(value.get(), -np.log(1 / 3) - np.log(2 / 3))
     """
 
     neon_module = "neon.transforms.cost"

@@ -25,6 +25,13 @@ class Metric(Cost):
 
     Attributes:
         metric_names: name of each value that a call returns.
+
+    Example:
+        class MaxError(Metric):
+            def __call__(self, y, t, calcrange=slice(None)):
+                return float(abs(y.get() - t.get())[:, calcrange].max())
+
+        assert MaxError()(t, t) == 0
     """
 
     neon_module = "neon.transforms.cost"
@@ -83,6 +90,9 @@ class LogLoss(Metric):
 
     Attributes:
         correctProbs: the loss of each column of the last call.
+
+    Example:
+        assert LogLoss()(t, t) == 0
     """
 
     neon_module = "neon.transforms.cost"
@@ -112,6 +122,10 @@ class TopKMisclassification(Metric):
 
     Attributes:
         correctProbs, top1, topk: log loss and errors of each column of the last call.
+
+    Example:
+        loss, top1, top2 = TopKMisclassification(k=2)(t, t)
+        assert top1 == top2 == 0
     """
 
     neon_module = "neon.transforms.cost"
@@ -157,6 +171,9 @@ class Misclassification(Metric):
 
     Attributes:
         outputs, preds: 1 for each wrong column of the last call (the same tensor).
+
+    Example:
+        assert Misclassification()(t, t) == 0
     """
 
     neon_module = "neon.transforms.cost"
@@ -186,6 +203,9 @@ class Accuracy(Metric):
 
     Attributes:
         outputs: 1 for each right column of the last call.
+
+    Example:
+        assert Accuracy()(t, t) == 1
     """
 
     neon_module = "neon.transforms.cost"
@@ -213,6 +233,10 @@ class MultiMetric(Metric):
 
     Raises:
         ConfigurationError: `metric` is not a metric.
+
+    Example:
+        metric = MultiMetric(Accuracy(), index=1)  # of a model with two outputs, judge the second
+        assert metric([p, t], [t, t]) == 1
     """
 
     neon_module = "neon.transforms.cost"

@@ -1,4 +1,4 @@
-"""What activations and costs ask of their operands: the backend, equal shapes."""
+"""Checks of the operands of activations and costs: one backend, equal shapes."""
 
 from __future__ import annotations
 

@@ -27,6 +27,10 @@ class PrecisionRecall(Metric):
     Attributes:
         outputs: (num_classes, 2), precision and recall of each class in the last call.
         token_stats: (num_classes, 3), true positives, predictions and targets of each class.
+
+    Example:
+        precision, recall = PrecisionRecall(num_classes=3)(t, t)
+        assert abs(precision - 1) < 1e-5 and abs(recall - 1) < 1e-5
     """
 
     neon_module = "neon.transforms.cost"

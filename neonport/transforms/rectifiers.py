@@ -22,6 +22,10 @@ class Rectlin(Transform):
         name: given name.
 
     Backends may bring their own: the work goes through `be.fprop_relu` and `be.bprop_relu`.
+
+    Example:
+        y[:] = Rectlin(slope=0.1)(x)
+        assert np.allclose(y.get(), np.where(x.get() > 0, 1, 0.1) * x.get())
     """
 
     neon_module = "neon.transforms.activation"
@@ -67,6 +71,10 @@ class Rectlinclip(Transform):
 
     Raises:
         ConfigurationError: `xcut` is not above 0.
+
+    Example:
+        y[:] = Rectlinclip(xcut=1.0)(x)
+        assert y.get().max() == 1
     """
 
     neon_module = "neon.transforms.activation"
@@ -100,6 +108,10 @@ class Explin(Transform):
     Args:
         alpha: magnitude of the limit below 0.
         name: given name.
+
+    Example:
+        y[:] = Explin()(x)
+        assert y.get().min() > -1
     """
 
     neon_module = "neon.transforms.activation"

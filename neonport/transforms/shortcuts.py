@@ -1,4 +1,4 @@
-"""Which output activations and costs belong together, because one leaves out a derivative."""
+"""Pairs of output activations and costs that belong together, as one leaves out a derivative."""
 
 from __future__ import annotations
 
@@ -29,6 +29,10 @@ def shortcut_warning(activation: Any, cost: Any) -> str | None:
     Args:
         activation: transform of the last layer, or None.
         cost: the cost function.
+
+    Example:
+        assert shortcut_warning(Softmax(), CrossEntropyMulti()) is None
+        assert "shortcut=True" in shortcut_warning(Logistic(), CrossEntropyBinary())
     """
     if isinstance(activation, Logistic):
         if isinstance(cost, CrossEntropyBinary) and not activation.shortcut:
@@ -53,5 +57,10 @@ def shortcut_warning(activation: Any, cost: Any) -> str | None:
 
 
 def shortcut_pairs(activation: Any, cost: Any) -> bool:
-    """Whether activation and cost give the right gradient together, as far as is known."""
+    """Whether activation and cost give the right gradient together, as far as is known.
+
+    Example:
+        assert shortcut_pairs(Softmax(), CrossEntropyMulti())
+        assert not shortcut_pairs(Softmax(), MeanSquared())
+    """
     return shortcut_warning(activation, cost) is None

@@ -27,6 +27,11 @@ class Sign(Transform):
 
     Attributes:
         inputs: copy of the input of the last call.
+
+    Example:
+        signs = be.array(x)
+        signs[:] = Sign()(signs)
+        assert (np.abs(signs.get()) == 1).all()
     """
 
     neon_module = "neon.transforms.activation"

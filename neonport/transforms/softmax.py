@@ -26,6 +26,10 @@ class Softmax(Transform):
         axis: axis that sums to 1.
         name: given name.
         epsilon: kept for neon, without effect.
+
+    Example:
+        y[:] = Softmax()(x)
+        assert np.allclose(y.get().sum(axis=0), 1)
     """
 
     neon_module = "neon.transforms.activation"
@@ -62,6 +66,10 @@ class PixelwiseSoftmax(Transform):
         c: number of channels.
         name: given name.
         epsilon: kept for neon, without effect.
+
+    Example:
+        y[:] = PixelwiseSoftmax(c=3)(x)  # one pixel of three channels
+        assert np.allclose(y.get().sum(axis=0), 1)
     """
 
     neon_module = "neon.transforms.activation"

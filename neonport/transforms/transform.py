@@ -19,6 +19,16 @@ class Transform(NervanaObject):
 
     Args:
         name: given name.
+
+    Example:
+        class Square(Transform):
+            def func(self, x):
+                return x * x
+
+            def funcgrad(self, x):
+                return 2 * x
+
+        y[:] = Square()(x)
     """
 
     be: Backend

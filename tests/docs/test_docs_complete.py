@@ -16,7 +16,7 @@ def read(name: str) -> str:
     return (ROOT / name).read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "docs/pipeline.md"])
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "docs/explanation/pipeline.md"])
 def test_every_file_a_page_names_exists(name: str) -> None:
     named = set(re.findall(r"\b(?:neonport|tests|examples|docs)/[\w./-]*", read(name)))
     assert named
@@ -24,15 +24,17 @@ def test_every_file_a_page_names_exists(name: str) -> None:
 
 
 def test_the_pipeline_page_names_every_room() -> None:
-    text = read("docs/pipeline.md")
+    text = read("docs/explanation/pipeline.md")
     rooms = [p.name for p in (ROOT / "neonport").glob("*.py") if not p.name.startswith("__")]
     rooms += [f"{p.parent.name}/" for p in (ROOT / "neonport").glob("*/__init__.py")]
     assert rooms
-    assert not [room for room in sorted(rooms) if f"(../neonport/{room})" not in text]
+    assert not [room for room in sorted(rooms) if f"(../../neonport/{room})" not in text]
 
 
 def test_the_error_page_has_a_row_for_every_error() -> None:
-    rows = dict(re.findall(r"^\| `(\w+)` \| (.*?) \|", read("docs/errors.md"), re.MULTILINE))
+    found = re.findall(r"^\| `(\w+)` \| (.*?) \|", read("docs/reference/errors.md"), re.MULTILINE)
+    rows = dict(found)
+    assert len(rows) == len(found)  # no error has two rows
     classes = {name: c for name, c in vars(errors).items() if isinstance(c, type)}
     del classes["NeonportError"]
     assert set(rows) == set(classes)
@@ -49,13 +51,13 @@ def setting_row(row: settings.Setting) -> str:
 def test_the_table_of_variables_is_that_of_the_settings() -> None:
     head = ["| variable | values | default | meaning |", "|---|---|---|---|"]
     table = "\n".join([*head, *(setting_row(row) for row in settings.SETTINGS)])
-    assert table + "\n" in read("docs/backends.md"), table
+    assert table + "\n" in read("docs/how-to/environment-variables.md"), table
 
 
 def test_every_heading_that_a_setting_names_exists() -> None:
     for row in (row for row in settings.SETTINGS if row.page):
         page, _, heading = row.page.partition("#")
-        headings = re.findall(r"^#+ (.*)$", read(f"docs/{page}"), re.MULTILINE)
+        headings = re.findall(r"^#+ (.*)$", read(f"docs/how-to/{page}"), re.MULTILINE)
         assert heading in [h.lower().replace(" ", "-") for h in headings], row.name
 
 

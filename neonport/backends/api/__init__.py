@@ -1,1 +1,1 @@
-"""backends.api."""
+"""What users call on a backend, one family a file."""

@@ -76,7 +76,7 @@ def target(tensor: Any, shape: Shape, what: str) -> Tensor:
 
 
 def scaled(tree: Any, alpha: float, beta: float, old: Any) -> Any:
-    """Alpha * tree + beta * old; with beta == 0 old is not read."""
+    """`alpha * tree + beta * old`; with `beta == 0`, `old` is not read."""
     result = tree if alpha == 1 else tree * alpha
     return result if beta == 0 else result + old * beta
 
@@ -158,7 +158,7 @@ class Convolution:
         layer_op: Any = None,
         repeat: int = 1,
     ) -> None:
-        """O = alpha * conv(I, F), then bias, relu, beta * X, brelu and bsum, in this order.
+        """`O = alpha * conv(I, F)`, then bias, relu, beta * X, brelu and bsum, in this order.
 
         Args:
             layer: from `conv_layer`.
@@ -200,7 +200,7 @@ class Convolution:
         layer_op: Any = None,
         repeat: int = 1,
     ) -> None:
-        """grad_I = the gradient for the images, with the same epilogue; also a deconvolution.
+        """`grad_I` = the gradient for the images, with the same epilogue; also a deconvolution.
 
         Args:
             layer: from `conv_layer` or `deconv_layer`.
@@ -230,7 +230,7 @@ class Convolution:
         layer_op: Any = None,
         repeat: int = 1,
     ) -> None:
-        """U = alpha * (gradient for the filters) + beta * U.
+        """`U = alpha * (gradient for the filters) + beta * U`.
 
         Args:
             layer: from `conv_layer` or `deconv_layer`.

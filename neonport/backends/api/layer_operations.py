@@ -149,14 +149,14 @@ class LayerOperations:
     def bprop_relu(
         self, layer: Any, x: Any, error: Any = None, deltas: Any = None, slope: float = 0
     ) -> Any:
-        """(x > 0) + slope * (x < 0) as an op-tree; the derivative at 0 is 0."""
+        """`(x > 0) + slope * (x < 0)` as an op-tree; the derivative at 0 is 0."""
         tree = self.greater(x, 0)
         return tree + slope * self.less(x, 0) if slope else tree
 
     def fprop_transform(
         self, ngLayer: Any, transform: Any, inputs: Tensor, outputs: Tensor, relu: bool = False
     ) -> None:
-        """Outputs = transform(inputs); both may be one tensor."""
+        """`outputs = transform(inputs)`; both may be one tensor."""
         result = transform(inputs)
         if result is not outputs:
             outputs[:] = result
@@ -170,7 +170,7 @@ class LayerOperations:
         deltas: Tensor,
         relu: bool = False,
     ) -> None:
-        """Deltas = transform.bprop(outputs) * error; deltas may be error."""
+        """`deltas = transform.bprop(outputs) * error`; `deltas` may be `error`."""
         slope = transform.bprop(outputs)
         if not (isinstance(slope, (int, float)) and slope == 1):
             deltas[:] = slope * error
@@ -180,11 +180,11 @@ class LayerOperations:
     # ---- wiring of layers --------------------------------------------------------------------
 
     def fprop_skipnode(self, x: Tensor, y: Tensor, beta: float) -> None:
-        """Y = x + beta * y; with beta == 0 y is not read."""
+        """`y = x + beta * y`; with `beta == 0`, `y` is not read."""
         self.assign(y, y * beta + x if beta else x)
 
     def bprop_skipnode(self, error: Tensor, deltas: Tensor, alpha: float, beta: float) -> None:
-        """Deltas = alpha * error + beta * deltas; with beta == 0 deltas is not read."""
+        """`deltas = alpha * error + beta * deltas`; with `beta == 0`, `deltas` is not read."""
         self.assign(deltas, deltas * beta + error * alpha if beta else error * alpha)
 
     # ---- random numbers into tensors ---------------------------------------------------------

@@ -29,7 +29,7 @@ class Matmul:
     tracer: Any
 
     def gemm(self, a: Tensor, b: Tensor, c: Tensor, alpha: float = 1.0, beta: float = 0.0) -> None:
-        """C = alpha * a @ b + beta * c, checked and bound once for these tensors."""
+        """`c = alpha * a @ b + beta * c`, checked and bound once for these tensors."""
         key = ("gemm", a.tokens, b.tokens, c.tokens, alpha, beta)
         call = self.bound.get(key)
         if call is None:
@@ -77,7 +77,7 @@ class Matmul:
         repeat: int = 1,
         size: Any = None,
     ) -> Tensor:
-        """C = R(alpha * A @ B) + beta * C, R = max(., 0) if `relu`; then bsum = sum over axis 1.
+        """`C = R(alpha * A @ B) + beta * C`, `R = max(., 0)` if `relu`; then `bsum` = sum of C.
 
         Args:
             A, B, C: (m, k), (k, n), (m, n) tensors of one float dtype; A and B may be views.
@@ -145,11 +145,11 @@ class Matmul:
     def xnor_compound_dot(
         self, A: Tensor, B: Tensor, C: Tensor, beta: float = 0.0, bsum: Tensor | None = None
     ) -> Tensor:
-        """C = A @ B for matrices of +1 and -1; `beta` is accepted and ignored, as in neon."""
+        """`C = A @ B` for matrices of +1 and -1; `beta` is accepted and ignored, as in neon."""
         return self.compound_dot(A, B, C, bsum=bsum)
 
     def copy_transpose(self, a: Tensor, out: Tensor, axes: Any = None, repeat: int = 1) -> None:
-        """Out = a with its axes in order `axes`, None: reversed.
+        """`out = a` with its axes in the order `axes`; None reverses them.
 
         Raises:
             ShapeError: out has another shape, or `axes` is no order of the axes.
@@ -173,9 +173,9 @@ class Matmul:
         self.assign(out, source)
 
     def update_fc_bias(self, err: Tensor, out: Tensor) -> None:
-        """Out = sum of err over axis 1."""
+        """`out` = the sum of `err` over axis 1."""
         self.assign(out, self.sum(err, axis=1))
 
     def add_fc_bias(self, inputs: Tensor, bias: Tensor) -> None:
-        """Inputs += bias, in place."""
+        """`inputs += bias`, in place."""
         self.assign(inputs, inputs + bias)

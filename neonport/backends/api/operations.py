@@ -106,15 +106,15 @@ class Operations:
     argmin = _reduction("argmin", 1)
 
     def power(self, a: Any, b: Any, out: Tensor | None = None) -> Any:
-        """A to the power b, element by element; an op-tree, or `out`."""
+        """`a` to the power `b`, element by element; an op-tree, or `out`."""
         return emit(power(a, b), out)
 
     def reciprocal(self, a: Any, out: Tensor | None = None) -> Any:
-        """1 / a, element by element; an op-tree, or `out`."""
+        """`1 / a`, element by element; an op-tree, or `out`."""
         return emit(apply("div", 1.0, a), out)
 
     def where(self, condition: Any, a: Any, b: Any, out: Tensor | None = None) -> Any:
-        """A where the condition is not 0, else b; an op-tree, or `out`."""
+        """`a` where the condition is not 0, else `b`; an op-tree, or `out`."""
         node = builders.where(condition, a, b)
         return node if out is None else emit(node, out)
 
@@ -134,7 +134,7 @@ class Operations:
         out: Tensor | None = None,
         keepdims: bool = True,
     ) -> Any:
-        """Sum / n over an axis or all; `partial` is accepted for neon."""
+        """The sum divided by n, over an axis or all; `partial` is accepted for neon."""
         node = builders.mean(a, axis)
         return node if out is None else emit(node, out)
 

@@ -86,7 +86,7 @@ class Pooling:
         alpha: float = 1.0,
         repeat: int = 1,
     ) -> None:
-        """O = alpha * pool(I) + beta * O.
+        """`O = alpha * pool(I) + beta * O`.
 
         Args:
             layer: from `pool_layer`.
@@ -124,7 +124,7 @@ class Pooling:
         beta: float = 0.0,
         repeat: int = 1,
     ) -> None:
-        """O = alpha * (gradient I of the output, put back into the images) + beta * O.
+        """`O = alpha * (gradient I of the output, put back into the images) + beta * O`.
 
         Args:
             layer: from `pool_layer`.

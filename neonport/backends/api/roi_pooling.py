@@ -33,7 +33,7 @@ class RoiPooling:
         pooled_width: int,
         spatial_scale: float,
     ) -> None:
-        """O = the maximum of each bin of each region; argmax = where it was found.
+        """`O` = the maximum of each bin of each region; `argmax` = where it was found.
 
         Corners are scaled and rounded, half to even, on every backend.
 
@@ -78,7 +78,7 @@ class RoiPooling:
         pooled_width: int,
         spatial_scale: float,
     ) -> None:
-        """O = the errors I of the bins, added up where their maxima were found.
+        """`O` = the errors `I` of the bins, added up where their maxima were found.
 
         Args:
             I: gradient of the maxima (C, pooled_height, pooled_width, roi_count).

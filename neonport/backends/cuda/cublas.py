@@ -123,7 +123,7 @@ class CuBlas:
     def bind(
         self, a: Tensor, b: Tensor, c: Tensor, alpha: float, beta: float
     ) -> Callable[[], None] | None:
-        """A call for c = alpha * a @ b + beta * c, or None where the layouts do not allow it.
+        """A call for `c = alpha * a @ b + beta * c`, or None where the layouts do not allow it.
 
         Args:
             a, b, c: matrices; or `c` 3-D with the batch in front, then `a` and `b` are too, or are

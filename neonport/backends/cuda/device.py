@@ -310,6 +310,6 @@ class CUDABackend(Backend):
 
 
 def _bits(tensor: Tensor) -> Tensor:
-    """The same memory as integers: copies of these keep every bit."""
+    """A view of the memory as integers, since copies of these keep every bit."""
     dtype = np.dtype(f"int{8 * tensor.dtype.itemsize}")
     return Tensor(tensor.backend, tensor.storage, dtype, tensor.layout)

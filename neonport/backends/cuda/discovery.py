@@ -46,7 +46,7 @@ class Device:
 
     @property
     def identity(self) -> str:
-        """What a measured choice depends on."""
+        """The key under which measured choices are kept: device and versions."""
         runtime = load_cupy().cuda.runtime
         return f"cuda|{self.words}|{self.units}|{runtime.driverGetVersion()}"
 

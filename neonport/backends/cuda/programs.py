@@ -73,7 +73,7 @@ class Programs:
 
 
 def target(capability: tuple[int, int], supported: tuple[int, ...]) -> str:
-    """What to compile for: the device itself, or else the newest text form it can be made of."""
+    """The target to compile for: the device itself, or else the newest PTX that it can load."""
     wanted = 10 * capability[0] + capability[1]
     if wanted in supported:
         return f"sm_{wanted}"

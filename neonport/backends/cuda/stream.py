@@ -16,7 +16,7 @@ _WRONG_THREAD = (1, 3, 101, _INVALID_CONTEXT, 400)
 
 
 def failed(device: Device, error: Exception) -> Exception:
-    """What to raise for an error of the device."""
+    """The exception to raise for an error of the device."""
     if getattr(error, "status", 0) == _OUT_OF_MEMORY:
         return OutOfDeviceMemory(
             f"cuda: {device.words} ran out of memory ({error}); use a smaller batch or model"

@@ -1,1 +1,1 @@
-"""What backends that run work-items have in common: kernels bound to launches, products."""
+"""Shared by backends that run work-items: kernels bound to launches, matrix products."""

@@ -1,4 +1,4 @@
-"""Which tile is fastest on a device: measured once for each kind of product, kept on disk."""
+"""Measure the fastest tile of a device, once for each kind of product; kept on disk."""
 
 from __future__ import annotations
 

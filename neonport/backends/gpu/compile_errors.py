@@ -1,4 +1,4 @@
-"""What is said about a text that a compiler refuses: the lines at fault, and the end of its log."""
+"""Messages for compile errors: the lines at fault, and the end of the compiler's log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which function binds which op of the table to hand-written kernels."""
+"""Table of binders: op name to the function that binds its hand-written kernel."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def bind_product(
     beta: float,
     tile: Tile,
 ) -> Callable[[], None]:
-    """A call that does c = alpha * a @ b + beta * c; `c` shares no memory with `a` and `b`.
+    """A call that does `c = alpha * a @ b + beta * c`; `c` shares no memory with `a` and `b`.
 
     Args:
         a, b: matrices, or 3-D with a batch in front.
@@ -95,7 +95,7 @@ def bind_combine(
 
 
 def _macros(tile: Tile, a: Tensor, b: Tensor) -> dict[str, Any]:
-    """Those of `tile.h`: along which axis neighbours lie, how many are fetched at a time."""
+    """Macros of `tile.h` for the layout of operands: axis of neighbours, elements a fetch."""
     a_rows, b_rows = a.strides[-1] == 1, b.strides[-1] == 1 or b.strides[-2] != 1
     left, right = tile.vectors(
         in_fours(a, a.ndim - 1 if a_rows else a.ndim - 2),

@@ -41,7 +41,7 @@ class Tile:
         )  # type: ignore[return-value]
 
     def macros(self) -> dict[str, int]:
-        """Those of `tile.h` that do not depend on the operands."""
+        """Macros of `tile.h` that do not depend on the operands."""
         return {
             "TILE_M": self.m, "TILE_N": self.n, "DEPTH": self.depth,
             "ITEM_M": self.item_m, "ITEM_N": self.item_n,
@@ -69,7 +69,7 @@ WORTH = 1 << 22  # multiplications of a product for which tiles are measured
 
 
 def kind_of(m: int, n: int, units: int) -> str:
-    """Which kind a product is on a device with room for `units` work-groups."""
+    """Classify a product for a device with room for `units` work-groups."""
     if m <= FEW or n <= FEW:
         return "rows" if m <= n else "columns"
     return "large" if LARGE.count(m, n) * FOUR >= units else "small"

@@ -75,7 +75,7 @@ def _text(
 
 
 def _access(dialect: DeviceDialect, dtype: np.dtype) -> tuple[str, str]:
-    """What LOAD(p, i) and STORE(p, i, x) stand for."""
+    """Text of the macros LOAD(p, i) and STORE(p, i, x)."""
     words = {"w": "", "s": SUFFIX["float32"], "p": "(p)", "i": "i", "x": "x"}
     if dtype == np.float16:
         return dialect.load_half.format(**words), dialect.store_half.format(**words).rstrip(";")

@@ -1,4 +1,4 @@
-"""Numbers that a recorded launch finds in memory, because its arguments are fixed.
+"""Kernel arguments that change between replays of a CUDA graph, kept in device memory.
 
 A captured graph holds the arguments of its launches by value. So what changes from replay to replay
 (a learning rate, a step counter in it, key and offset of random numbers) lies in a box: words of 8

@@ -1,4 +1,4 @@
-"""What this machine's CPU is called and which vector instructions it has."""
+"""Name and vector instructions of this machine's CPU."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class Library:
     def bind(
         self, be: Any, a: Tensor, b: Tensor, c: Tensor, alpha: float, beta: float
     ) -> Call | None:
-        """A call that enqueues c = alpha * a @ b + beta * c and returns CLBlast's status.
+        """A call that enqueues `c = alpha * a @ b + beta * c` and returns CLBlast's status.
 
         None where it has no such product: of halves, of other strides than a BLAS knows, the sum
         over a batch, or a batch with one matrix for all of it.

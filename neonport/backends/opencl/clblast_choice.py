@@ -1,4 +1,4 @@
-"""Which products go to CLBlast: measured once for each class on a device, and kept on disk.
+"""Choose products for CLBlast: measured once for each class on a device, and kept on disk.
 
 CLBlast adds in another order than our kernel, so its bits are others. A choice therefore holds for
 as long as the cache does; one that cannot be kept is not made, and our kernel stays.
@@ -27,7 +27,7 @@ BATCH_SHAPES = ((64, 64, 64), (64, 64, 64), (64, 64, 64))
 
 
 class Choice:
-    """What a backend knows about CLBlast.
+    """The choices of one backend between CLBlast and our kernel.
 
     Attributes:
         wanted: False (never), True (wherever it has the product), or None (where it is faster).

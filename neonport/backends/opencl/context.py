@@ -88,7 +88,7 @@ def is_inherited() -> bool:
 
 
 def after_fork(device: Device) -> BackendUnavailable:
-    """What to raise in such a process."""
+    """The exception to raise in a forked process."""
     return BackendUnavailable(
         f"opencl: {device.words} was in use before this process was forked, and no OpenCL driver "
         "survives that; start workers with multiprocessing's 'spawn' or 'forkserver', or use the "

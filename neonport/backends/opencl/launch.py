@@ -30,7 +30,7 @@ def is_small(groups: int, elements: int | None) -> bool:
 
 
 def failed(device: Device, error: Exception) -> Exception:
-    """What to raise for an error of the queue."""
+    """The exception to raise for an error of the queue."""
     if "MEM_OBJECT_ALLOCATION" in str(error) or "OUT_OF_" in str(error):
         return OutOfDeviceMemory(
             f"opencl: {device.words} ran out of memory or resources ({error}); use a smaller batch"

@@ -1,4 +1,4 @@
-"""Where a driver's threads run: off the processor of the thread that calls.
+"""Keep a driver's threads off the processor of the thread that calls.
 
 Where a waking thread goes is the system's choice, and it may be the caller's processor while
 another one is idle: both then wait for each other for many milliseconds. The cpu backend keeps its

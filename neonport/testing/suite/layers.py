@@ -1,4 +1,4 @@
-"""What layers ask of a backend beyond ops: batch norm, softmax, activations, skips, histograms."""
+"""Cases of the calls that layers make beyond ops: batch norm, softmax, skips, histograms."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def near(values: Any, dtype: str) -> Want:
 
 
 def shift(x: Any, s: Any) -> Array:
-    """X times the power of two nearest to s."""
+    """`x` times the power of two nearest to `s`."""
     with np.errstate(all="ignore"):
         return np.asarray(x * np.sign(s) * 2.0 ** np.rint(np.log2(np.abs(s))))
 

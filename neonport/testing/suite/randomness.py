@@ -21,7 +21,7 @@ SHAPES = ((1, 1), (7, 13), (1, 1000), (3, 5, 7), (257, 129))
 
 
 class Stream:
-    """What the generator of a backend will draw next, computed from its state."""
+    """The numbers that a backend's generator will draw next, computed from its state."""
 
     def __init__(self, be: Backend) -> None:
         _, (self.algorithm, self.key, self.offset) = be.rng_get_state()

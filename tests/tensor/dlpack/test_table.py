@@ -1,4 +1,4 @@
-"""The table in docs/interop.md says what happens when memory meets a consumer: each cell, tried."""
+"""Each cell of the table in docs/how-to/exchange-arrays.md, tried: memory meets a consumer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from neonport.errors import DLPackError
 
-PAGE = Path(__file__).parents[3] / "docs" / "interop.md"
+PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "exchange-arrays.md"
 HEAD = "| memory of |"
 CONSUMERS = {
     "`np.from_dlpack(t)`": lambda w, t: np.from_dlpack(t),

@@ -40,7 +40,7 @@ _plans: dict[Any, Plan] = {}
 def gemm(
     a: np.ndarray, b: np.ndarray, c: np.ndarray, alpha: float = 1.0, beta: float = 0.0
 ) -> None:
-    """Compute c = alpha * a @ b + beta * c.
+    """Compute `c = alpha * a @ b + beta * c`.
 
     Args:
         a: (m, k), float16, bfloat16, float32 or float64, any strides.
@@ -65,7 +65,7 @@ def gemm(
 def bind_gemm(
     a: np.ndarray, b: np.ndarray, c: np.ndarray, alpha: float = 1.0, beta: float = 0.0
 ) -> Bound:
-    """Prepare c = alpha * a @ b + beta * c for buffers that stay where they are.
+    """Prepare `c = alpha * a @ b + beta * c` for buffers that stay where they are.
 
     Args:
         a: (m, k), float16, bfloat16, float32 or float64, any strides.

@@ -65,7 +65,7 @@ class Engine(Protocol):
         """Prepare products of views laid out like these; None if that cannot be done directly."""
 
     def bind(self, a: np.ndarray, b: np.ndarray, c: np.ndarray, alpha: float, beta: float) -> Bound:
-        """Prepare c = alpha * a @ b + beta * c for these very matrices."""
+        """Prepare `c = alpha * a @ b + beta * c` for these very matrices."""
 
     def bind_batch(
         self, a: np.ndarray, b: np.ndarray, c: np.ndarray, alpha: float, beta: float
@@ -88,7 +88,7 @@ class NumpyEngine:
         return None
 
     def bind(self, a: np.ndarray, b: np.ndarray, c: np.ndarray, alpha: float, beta: float) -> Bound:
-        """Prepare c = alpha * a @ b + beta * c; also for stacks of matrices."""
+        """Prepare `c = alpha * a @ b + beta * c`; also for stacks of matrices."""
         if alpha == 1.0 and beta == 0.0:
 
             def run_plain() -> None:
@@ -177,7 +177,7 @@ class OpenBlasEngine:
         return Plan(function, arguments, (size_a, size_b, size_c))
 
     def bind(self, a: np.ndarray, b: np.ndarray, c: np.ndarray, alpha: float, beta: float) -> Bound:
-        """Prepare c = alpha * a @ b + beta * c for these matrices."""
+        """Prepare `c = alpha * a @ b + beta * c` for these matrices."""
         plan = self.plan(a, b, c)
         assert plan is not None, "operands that BLAS cannot read are copied before"
         addresses = (address(array) for array in (a, b, c))

@@ -70,7 +70,7 @@ class Compiler:
 
     @cached_property
     def identity(self) -> str:
-        """What the machine code depends on besides the text: compiler and processor."""
+        """Key of the machine code besides its text: compiler and processor."""
         program = os.path.realpath(self.command[0])
         status = os.stat(program)
         return f"{program} {status.st_size} {status.st_mtime_ns} {cpu_identity()} {self.flags}"

@@ -160,7 +160,7 @@ class HostJit:
 def make_program(
     launches: Sequence[tuple[int, np.ndarray, int, int]], turns: bool = False
 ) -> np.ndarray:
-    """What the runtime runs in order: code address, argument words, tasks and grain of each.
+    """The parts the runtime runs in order: code address, argument words, tasks, grain of each.
 
     Args:
         launches: a grain of 0 runs all tasks on the calling thread. The words must outlive it.

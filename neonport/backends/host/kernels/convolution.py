@@ -91,7 +91,7 @@ def _call(
 
 
 class _Pass(ABC):
-    """What the three have in common: blocks, the unfolded matrix.
+    """Common base of the three: blocks, the unfolded matrix.
 
     Steps are prepared as calls without arguments; `run` makes them in order.
     """

@@ -91,7 +91,7 @@ def _maximum(x: np.ndarray, out: np.ndarray, found: Cells, empty: np.ndarray | N
 
 
 def _empty(inside: np.ndarray) -> np.ndarray | None:
-    """Where a window has no cell inside, None if there is no such."""
+    """Mask of positions whose window has no cell inside; None if there is no such position."""
     return inside == 0 if not inside.all() else None
 
 

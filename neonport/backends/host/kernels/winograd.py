@@ -1,8 +1,8 @@
 """Convolutions of 3 x 3 cells with unit stride by Winograd's algorithm, see `winograd.c`.
 
 Less than half of the multiplications. Results are as near to the exact ones as sums of products
-are, gradients for the filters up to four times as far: `docs/windows.md`. What a task computes
-depends on sizes only.
+are, gradients for the filters up to four times as far: `docs/explanation/convolution.md`. What a
+task computes depends on sizes only.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Winograd:
         )
 
     def fits_filter(self, windows: Windows, count: int) -> bool:
-        """The same of the gradient for `count` filters, along which vectors run."""
+        """Whether the gradient for `count` filters, along which vectors run, is made here too."""
         return count >= self.panel and self.fits(windows, count)
 
     def sums(
