@@ -6,8 +6,8 @@
         if not result.passed:
             print(result.op, result.case_id, result.message)
 
-`neonport conformance NAME` does the same and prints a report. The bounds are
-the column `accuracy` of the op table.
+`neonport conformance NAME` does the same and prints a report. The bounds are the column
+`accuracy` of the op table.
 """
 
 from __future__ import annotations
