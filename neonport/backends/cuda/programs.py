@@ -1,69 +1,51 @@
-"""Programs: text compiled by NVRTC, kept in memory and on disk; errors with their lines."""
+"""Programs: text compiled by NVRTC for a device; errors with their lines."""
 
 from __future__ import annotations
 
-import hashlib
 import re
-import threading
 from typing import Any
 
 from neonport.backends.cuda.discovery import load_cupy, load_nvrtc
 from neonport.backends.cuda.stream import Queue
 from neonport.backends.gpu.compile_errors import complaint
+from neonport.backends.gpu.program_cache import ProgramCache
 from neonport.errors import CompileError
-from neonport.io.cache_dir import cache_dir, read_checked, write_checked
 
 _LINE = re.compile(r"\((\d+)\): (?:catastrophic )?error")
 
 
-class Programs:
+class Programs(ProgramCache):
     """Compiles text for one device.
 
     Args:
         queue: of the device.
 
     Attributes:
-        compiled: programs compiled from text by this object.
         target: the architecture: a real one, or a virtual one that the driver translates where the
             compiler does not know the device yet.
     """
 
     def __init__(self, queue: Queue) -> None:
+        nvrtc = load_nvrtc()
         self.queue = queue
-        self.compiled = 0
-        self.version = load_nvrtc().getVersion()
-        self.target = target(queue.device.capability, load_nvrtc().getSupportedArchs())
-        self._loaded: dict[tuple[str, tuple[str, ...]], Any] = {}
-        self._lock = threading.Lock()
+        self.target = target(queue.device.capability, nvrtc.getSupportedArchs())
+        super().__init__("cuda", repr(nvrtc.getVersion()), extra=(f"-arch={self.target}",))
 
-    def load(self, source: str, options: tuple[str, ...]) -> Any:
-        """The module of a text, from memory, disk or the compiler.
+    def compile(self, source: str, options: tuple[str, ...]) -> tuple[Any, bytes | None]:
+        """Compile and load a text.
 
         Raises:
             CompileError: with the lines at fault and the compiler's log.
         """
-        key = (source, options)
-        with self._lock:
-            found = self._loaded.get(key)
-            if found is None:
-                found = self._loaded[key] = self._load(source, (*options, f"-arch={self.target}"))
-            return found
-
-    def _load(self, source: str, options: tuple[str, ...]) -> Any:
-        words = "\n".join((repr(self.version), " ".join(options), source))
-        name = hashlib.sha256(words.encode()).hexdigest()[:40]
-        path = cache_dir() / "cuda" / f"{name}.bin"
-        image = read_checked(path)
-        if image is not None:
-            try:
-                return self._module(image)
-            except RuntimeError:
-                pass  # the driver refuses it: make it again
         image = compile_text(source, options)
-        self.compiled += 1
-        module = self._module(image)
-        write_checked(path, image)
-        return module
+        return self._module(image), image
+
+    def restore(self, image: bytes) -> Any:
+        """Return the module of an image; None if the driver refuses it."""
+        try:
+            return self._module(image)
+        except RuntimeError:
+            return None
 
     def _module(self, image: bytes) -> Any:
         with self.queue.current():

@@ -15,9 +15,9 @@ def complaint(words: str, source: str, log: str, line: re.Pattern[str]) -> str:
         words: what failed.
         source: the text.
         log: the compiler's.
-        line: finds the line numbers in the log.
+        line: finds the line numbers in the log, each as the only group that matches.
     """
     lines = source.splitlines()
-    numbers = sorted({int(n) for n in line.findall(log)})[:LINES]
+    numbers = sorted({int(found[found.lastindex or 1]) for found in line.finditer(log)})[:LINES]
     marked = [f"{n:5d} | {lines[n - 1]}" for n in numbers if 0 < n <= len(lines)]
     return "\n".join([words, *marked, log[-LOG_LENGTH:]])

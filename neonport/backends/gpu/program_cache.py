@@ -1,0 +1,83 @@
+"""Programs of a device: text that is compiled once and kept in memory and on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from abc import ABC, abstractmethod
+from typing import Any
+
+from neonport.io.cache_dir import cache_dir, read_checked, write_checked
+
+
+class ProgramCache(ABC):
+    """Loads text for one device; a vendor says how to compile it and how to load what was kept.
+
+    Args:
+        folder: name of the cache's folder on disk.
+        identity: what compiled code depends on besides the text and the options.
+        extra: options of every program, after those of the caller.
+        on_disk: whether programs are kept for other processes; not where the driver does that.
+
+    Attributes:
+        compiled: programs compiled from text by this object.
+    """
+
+    def __init__(
+        self, folder: str, identity: str, extra: tuple[str, ...] = (), on_disk: bool = True
+    ) -> None:
+        self.compiled = 0
+        self._folder = folder
+        self._identity = identity
+        self._extra = extra
+        self._on_disk = on_disk
+        self._loaded: dict[tuple[str, tuple[str, ...]], Any] = {}
+        self._lock = threading.Lock()
+
+    @abstractmethod
+    def compile(self, source: str, options: tuple[str, ...]) -> tuple[Any, bytes | None]:
+        """Compile a text.
+
+        Returns:
+            The program, and the bytes that `restore` makes it of again; None where the driver does
+            not give them.
+
+        Raises:
+            CompileError: with the lines at fault and the compiler's log.
+        """
+
+    @abstractmethod
+    def restore(self, image: bytes) -> Any:
+        """Return the program of bytes that `compile` gave; None if the driver refuses them."""
+
+    def load(self, source: str, options: tuple[str, ...]) -> Any:
+        """Return the program of a text, from memory, disk or the compiler.
+
+        Raises:
+            CompileError: with the lines at fault and the compiler's log.
+        """
+        key = (source, options)
+        with self._lock:
+            found = self._loaded.get(key)
+            if found is None:
+                found = self._loaded[key] = self._load(source, (*options, *self._extra))
+            return found
+
+    def _load(self, source: str, options: tuple[str, ...]) -> Any:
+        if not self._on_disk:
+            return self._compile(source, options)[0]
+        words = "\n".join((self._identity, " ".join(options), source))
+        name = hashlib.sha256(words.encode()).hexdigest()[:40]
+        path = cache_dir() / self._folder / f"{name}.bin"
+        kept = read_checked(path)
+        program = None if kept is None else self.restore(kept)
+        if program is None:
+            program, image = self._compile(source, options)
+            if image:
+                write_checked(path, image)
+        return program
+
+    def _compile(self, source: str, options: tuple[str, ...]) -> tuple[Any, bytes | None]:
+        found = self.compile(source, options)
+        self.compiled += 1
+        return found
