@@ -12,6 +12,8 @@ from neonport.log import logger
 class RunTimerCallback(Callback):
     """Store when training began and ended, in `time/train` (Unix time, seconds)."""
 
+    reads_minibatches = False
+
     def __init__(self) -> None:
         super().__init__(epoch_freq=1)
 
