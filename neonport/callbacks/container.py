@@ -251,9 +251,10 @@ class Callbacks(NervanaObject):
 
     def _settle_for(self, callback: Callback, hook: str) -> None:
         """Complete the records for a callback that may look at them in this hook."""
-        own = getattr(getattr(callback, hook), "__func__", None)
-        if callback.reads_minibatches and own is not getattr(Callback, hook):
-            self._settle()
+        if callback.reads_minibatches:
+            own = getattr(getattr(callback, hook), "__func__", None)
+            if own is not getattr(Callback, hook):
+                self._settle()
 
     def _stop_if_asked(self, model: Any) -> None:
         """After Ctrl-C: save, if a path was given, and stop."""

@@ -19,9 +19,8 @@ from neonport.callbacks.callback import (
 from neonport.data.extent import batch_extent
 from neonport.errors import ConfigurationError
 from neonport.layers.cost import minibatch_cost
+from neonport.layers.deferred_cost import UNREAD
 from neonport.log import logger
-
-UNREAD = 64  # costs that are not read; a device keeps fewer, so most of them need no waiting
 
 
 def _record(dataset: Any, index: int, value: Any) -> None:

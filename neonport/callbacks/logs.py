@@ -18,6 +18,8 @@ class RunTimerCallback(Callback):
         assert "train" in callbacks.callback_data["time"]
     """
 
+    reads_minibatches = False
+
     def __init__(self) -> None:
         super().__init__(epoch_freq=1)
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 PLACES = 16  # costs on the device; the one after them waits for it
+UNREAD = 4 * PLACES  # costs that somebody keeps unread: most of them need no waiting by then
 
 
 class DeferredCost:

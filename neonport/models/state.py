@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-UNREAD = 64  # costs that are not read; a device keeps fewer, so most of them need no waiting
+from neonport.layers.deferred_cost import UNREAD
 
 
 class Network(Protocol):
