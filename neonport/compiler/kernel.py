@@ -15,6 +15,8 @@ from typing import Any
 
 # stride classes of an access along a loop axis
 ZERO, UNIT, ANY = "0", "1", "n"
+POSITIONS = frozenset({"argmax", "argmin"})  # reductions whose result is a position
+TWICE = frozenset({"var"})  # reductions that look at each element twice
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class Node:
 class Reduction:
     """Fold `source` over the folded axes in a phase; node `result` is its value.
 
-    `index` is the access that numbers the folded positions (argmax, argmin).
+    `index` is the access that numbers the folded positions, where the result is one of them.
     """
 
     op: str
@@ -65,6 +67,11 @@ class Reduction:
     result: int
     phase: int
     index: int | None = None
+
+    @property
+    def twice(self) -> bool:
+        """Whether host code looks at each element twice."""
+        return self.op in TWICE
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from neonport.compiler.kernel import ANY, UNIT, ZERO, Access, Kernel, Node, Reduction, Store
+from neonport.compiler.kernel import (
+    ANY,
+    POSITIONS,
+    UNIT,
+    ZERO,
+    Access,
+    Kernel,
+    Node,
+    Reduction,
+    Store,
+)
 from neonport.compiler.lowering import Graph, Leaf, Value
 from neonport.compiler.reduction_phases import postponed
 from neonport.compiler.schedule import Schedule, Step, is_reduction
@@ -195,7 +205,7 @@ class NestBuilder:
     def _reduce(self, value: Value, source: int) -> int:
         phase = self.nodes[source].phase + 1
         attr = None
-        if value.op in ("argmax", "argmin"):
+        if value.op in POSITIONS:
             self.ordered = True
             shape = self.values[value.args[0]].shape
             axes = value.attr
@@ -320,7 +330,7 @@ class NestBuilder:
 
     def _stores_what_a_variance_reads(self, phase: int) -> bool:
         """Whether a store would overwrite elements before the second look of a variance at them."""
-        if not any(r.op == "var" and r.phase == phase for r in self.reductions):
+        if not any(r.twice and r.phase == phase for r in self.reductions):
             return False
         stored = {self.forms[f][0] for f, _, row in self.stores if not row}
         slots = {leaf.slot for leaf in stored if leaf is not None}

@@ -44,7 +44,7 @@ def postponed(kernel: Kernel) -> Kernel:
         later: dict[int, int] = {}
         for number in members[phase]:
             last = _last(kernel, reductions, number)
-            barred = storing if reductions[number].op == "var" else ()
+            barred = storing if reductions[number].twice else ()
             fits = (p for p in range(last, phase, -1) if p not in barred)
             folded = work([number])
             found = next((p for p in fits if folded <= work(members[p])), None)

@@ -151,7 +151,3 @@ def converted(dialect: Dialect, text: str, source: str, target: str) -> str:
     if source == "int32":
         text, source = f"((neo_i64){text})", "int64"
     return f"neo_to_{target}_{SUFFIX[source]}({text})"
-
-
-PARTIALS = {"sum": 1, "max": 1, "min": 1, "var": 3, "argmax": 2, "argmin": 2}
-"""Numbers (double) that a reduction over a part of the folded positions consists of."""

@@ -49,7 +49,7 @@ def _loops(kernel: Kernel, variance: int) -> list[list[int]]:
         stores = [s.source for s in kernel.stores if s.phase == phase and not s.row]
         loops.append([r.source for r in reductions] + stores)
         if variance > 1:
-            loops.append([r.source for r in reductions if r.op == "var"])
+            loops.append([r.source for r in reductions if r.twice])
     return [wanted for wanted in loops if wanted]
 
 

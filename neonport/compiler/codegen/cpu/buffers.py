@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from neonport.compiler.codegen.cpu.values import COLUMNS, HostValues
+from neonport.compiler.codegen.reductions import fold_of
 from neonport.compiler.codegen.reuse import COSTLY, kept, streamable
 from neonport.compiler.kernel import UNIT, Reduction
 from neonport.compiler.reduction_phases import cone
@@ -95,7 +96,7 @@ class HostBuffers(HostValues):
         nodes = cone(self.k, wanted)
         few = len(nodes) <= IN_LANES
         few = few and sum(self.k.nodes[i].op in COSTLY for i in nodes) <= COSTLY_IN_LANES
-        return few and bool(reductions) and not any(r.op.startswith("arg") for _, r in reductions)
+        return few and bool(reductions) and all(fold_of(r).lanes for _, r in reductions)
 
     def _maskable(self, wanted: Sequence[int]) -> bool:
         """Whether all that is needed can be loaded under a mask: neighbours, 4 bytes or wider."""

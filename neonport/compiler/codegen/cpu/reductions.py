@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from neonport.compiler.codegen.cpu.prefetch import HostAhead
 from neonport.compiler.codegen.cpu.values import COLUMNS
-from neonport.compiler.codegen.dialect import PARTIALS, SUFFIX
+from neonport.compiler.codegen.dialect import SUFFIX
+from neonport.compiler.codegen.reductions import (
+    Fold,
+    HostBlock,
+    MomentsFold,
+    Totals,
+    fold_of,
+)
 from neonport.compiler.kernel import Kernel, Reduction
 
-# what joins the partial results in lanes
-ACROSS = {"sum": "total", "var": "total", "max": "most", "min": "least"}
+_IN_DOUBLE = ("max", "min")  # functions of which the prelude has several
+TOTALS = Totals(
+    function=lambda name: f"neo_{name}_f64" if name in _IN_DOUBLE else f"neo_{name}",
+    compensated=False,
+    ordered=True,
+)
+"""Totals are doubles, and merged chunk by chunk."""
 
 
 class HostFolds(HostAhead):
@@ -30,124 +44,77 @@ class HostFolds(HostAhead):
     def _at(self) -> str:
         return "[j]" if self.k.column else ""
 
-    def _array(self) -> str:
-        return f"[{COLUMNS}]" if self.k.column else ""
-
-    def _declare(self, number: int, red: Reduction) -> None:
-        start = {"max": "-NEO_INF", "argmax": "0", "min": "NEO_INF", "argmin": "0"}.get(red.op, "0")
-        for part in range(PARTIALS[red.op]):
-            value = start if part == 0 else "0"
-            if part == 1 and red.op.startswith("arg"):
-                value = "-1"
-            self.put(f"double u{number}_{part}{self._array()};")
-            self._each(f"u{number}_{part}{self._at()} = {value};")
+    def _lines(self, lines: Sequence[str]) -> None:
+        for line in lines:
+            self.put(line)
 
     def _source_type(self, red: Reduction) -> str:
         dtype = self.k.nodes[red.source].dtype
         return dtype if dtype.startswith("float") else "float64"
 
+    def _partial_of(self, number: int, red: Reduction) -> HostBlock:
+        """The partial result of a block, as folds write it."""
+        dtype = self._source_type(red)
+        return HostBlock(number, self.type(dtype), SUFFIX[dtype], self.k.column, COLUMNS)
+
+    def _total(self, number: int, red: Reduction) -> list[str]:
+        """Names of the parts of a total."""
+        return [f"u{number}_{part}{self._at()}" for part in range(_width(red))]
+
+    def _declare(self, number: int, red: Reduction) -> None:
+        array = f"[{COLUMNS}]" if self.k.column else ""
+        for i, part in enumerate(fold_of(red).parts(TOTALS)):
+            self.put(f"double u{number}_{i}{array};")
+            self._each(f"u{number}_{i}{self._at()} = {part.start.format(t='')};")
+
     def _open_partial(self, number: int, red: Reduction) -> list[str]:
         """Declare the partial of a block; returns the clauses of the loop."""
-        kind, at = self.type(self._source_type(red)), self._at()
-        if red.op in ("sum", "var"):
-            self.put(f"{kind} x{number}{self._array()};")
-            self._each(f"x{number}{at} = 0;")
-            return [f"reduction(+:x{number})"]
-        if red.op in ("max", "min"):
-            if self.k.column:
-                self.put(f"{kind} x{number}{self._array()};")
-                self._each(f"x{number}[j] = {'-' if red.op == 'max' else ''}NEO_INF;")
-                return []
-            key, start = self._lane_start(red)
-            self.put(f"{key} x{number} = {start};")
-            return [f"reduction({red.op}:x{number})"]
-        return []
+        lines, clauses = fold_of(red).host_open(self._partial_of(number, red))
+        self._lines(lines)
+        return clauses
 
     def _accumulate(self, number: int, red: Reduction) -> None:
-        value, at = self._name(red.source, False), self._at() or self.lane
-        suffix = SUFFIX[self._source_type(red)]
-        if red.op in ("sum", "var"):
-            self._into(number, red, f"x{number}{at}", value)
-        elif red.op in ("max", "min"):
-            if self.k.column:
-                self.put(f"x{number}[j] = neo_{red.op}_{suffix}({value}, x{number}[j]);")
-            else:
-                self.put(f"const neo_key_{suffix} k{number} = neo_{red.op}key_{suffix}({value});")
-                self._into(number, red, f"x{number}{at}", f"k{number}")
-        else:
-            best, place = f"u{number}_0{at}", f"u{number}_1{at}"
-            index = f"(double)(p{red.index} + {self._position(red.index, False)})"  # type: ignore[arg-type]
-            better = f"neo_{'above' if red.op == 'argmax' else 'below'}((double){value}, {best})"
-            self.put(f"const int k{number} = {place} < 0 || {better};")
-            self.put(f"{best} = k{number} ? (double){value} : {best};")
-            self.put(f"{place} = k{number} ? {index} : {place};")
-
-    def _into(self, number: int, red: Reduction, partial: str, value: str) -> None:
-        """Take a value into a partial result, or lay it aside for that."""
-        if self.apart:
-            self.put(f"y{number} = {value};")
-        else:
-            self._merge_lane(red, partial, value)
-
-    def _merge_lane(self, red: Reduction, partial: str, value: str) -> None:
-        if red.op in ("sum", "var"):
-            self.put(f"{partial} += {value};")
-        else:
-            better = ">" if red.op == "max" else "<"
-            self.put(f"{partial} = {value} {better} {partial} ? {value} : {partial};")
-
-    def _lane_start(self, red: Reduction) -> tuple[str, str]:
-        """C type of a partial result, and what it is before there is any value."""
-        dtype = self._source_type(red)
-        if red.op in ("sum", "var"):
-            return self.type(dtype), "0"
-        return f"neo_key_{SUFFIX[dtype]}", f"NEO_{red.op.upper()}_START_{SUFFIX[dtype]}"
-
-    def _across(self, red: Reduction) -> str:
-        """The function that makes one result of those in lanes."""
-        return f"neo_{ACROSS[red.op]}_{SUFFIX[self._source_type(red)]}"
-
-    def _centre(self, number: int, red: Reduction) -> None:
-        """Mean of the block (of `x`), and the sum of squares around it (in `q`)."""
-        kind, at = self.type(self._source_type(red)), self._at()
-        self.put(f"{kind} m{number}{self._array()}, q{number}{self._array()};")
-        if self.k.column:
-            self._each(f"{{ m{number}[j] = x{number}[j] / ({kind})(e1 - e0); q{number}[j] = 0; }}")
-        else:
-            self.put(f"m{number}{at} = x{number}{at} / ({kind})(e1 - e0); q{number} = 0;")
+        """Take the element at hand."""
+        fold, block, value = fold_of(red), self._partial_of(number, red), self._name(red.source)
+        position = ""
+        if red.index is not None:
+            position = f"p{red.index} + {self._position(red.index, False)}"
+        lines = fold.host_step(block, value, self._total(number, red), position)
+        if lines:
+            self._lines(lines)
+            return
+        lines, value = fold.host_value(block, value)
+        self._lines(lines)
+        self._into(fold, number, f"x{number}{self._at() or self.lane}", value)
 
     def _accumulate_square(self, number: int, red: Reduction) -> None:
-        kind, at = self.type(self._source_type(red)), self._at()
-        value = self._name(red.source, False)
-        self.put(f"const {kind} d{number} = {value} - m{number}{at};")
-        self._into(number, red, f"q{number}{at or self.lane}", f"d{number} * d{number}")
+        """Take the element at hand in the second loop over a block."""
+        fold = moments_of(red)
+        block = self._partial_of(number, red)
+        lines, value = fold.host_square(block, self._name(red.source))
+        self._lines(lines)
+        self._into(fold, number, f"q{number}{self._at() or self.lane}", value)
+
+    def _into(self, fold: Fold, number: int, partial: str, value: str) -> None:
+        """Take a value into a partial result, or lay it aside for that."""
+        self.put(f"y{number} = {value};" if self.apart else fold.combine(partial, value))
 
     def _flush(self, number: int, red: Reduction, bounds: tuple[str, str]) -> None:
         """Merge the partial of a block into the total."""
-        at = self._at()
-        total = [f"u{number}_{part}{at}" for part in range(PARTIALS[red.op])]
-        if red.op == "sum":
-            self._each(f"{total[0]} += (double)x{number}{at};")
-        elif red.op in ("max", "min"):
-            suffix = SUFFIX[self._source_type(red)]
-            block = f"x{number}{at}"
-            if not self.k.column:
-                block = f"neo_{red.op}unkey_{suffix}({block})"
-            self._each(f"{total[0]} = neo_{red.op}_f64((double){block}, {total[0]});")
-        elif red.op == "var":
-            count = f"(double)({bounds[1]} - {bounds[0]})"
-            values = f"{count}, (double)m{number}{at}, (double)q{number}{at}"
-            targets = ", ".join(f"&{t}" for t in total)
-            self._each(f"neo_moments({targets}, {values});")
+        fold = fold_of(red)
+        parts = fold.host_close(self._partial_of(number, red), bounds)
+        if parts:
+            self._merge(number, red, parts)
+
+    def _merge(self, number: int, red: Reduction, parts: Sequence[str]) -> None:
+        """Merge another total into the total."""
+        for line in fold_of(red).merge(TOTALS, self._total(number, red), parts):
+            self._each(line)
 
     def _final(self, number: int, red: Reduction) -> str:
         """The result of a reduction from its totals, as a number of the result's dtype."""
         kind = self.type(self.k.nodes[red.result].dtype)
-        at = self._at()
-        if red.op == "var":
-            return f"({kind})(u{number}_2{at} / u{number}_0{at})"
-        part = 1 if red.op.startswith("arg") else 0
-        return f"({kind})u{number}_{part}{at}"
+        return f"({kind}){fold_of(red).finish(TOTALS, self._total(number, red))}"
 
     def _finish(self, phase: int) -> None:
         for number, red in self._reductions(phase):
@@ -167,7 +134,7 @@ class HostFolds(HostAhead):
         return f" * n{self.inner} + j0 + j" if self.k.column else ""
 
     def _slots(self, phase: int) -> int:
-        return sum(PARTIALS[r.op] for _, r in self._reductions(phase))
+        return sum(_width(r) for _, r in self._reductions(phase))
 
     def _partial(self, phase: int, row: str, chunk: str, part: int) -> str:
         place = f"({row} * nch + {chunk})" + self._width()
@@ -176,9 +143,8 @@ class HostFolds(HostAhead):
     def _save_partials(self, phase: int) -> None:
         part = 0
         for number, red in self._reductions(phase):
-            for own in range(PARTIALS[red.op]):
-                target = self._partial(phase, "row", "ch", part)
-                self._each(f"{target} = u{number}_{own}{self._at()};")
+            for own in self._total(number, red):
+                self._each(f"{self._partial(phase, 'row', 'ch', part)} = {own};")
                 part += 1
 
     def _merge_partials(self, phase: int) -> None:
@@ -186,28 +152,13 @@ class HostFolds(HostAhead):
         first = 0
         for number, red in self._reductions(phase):
             self._declare(number, red)
-            at = self._at()
-            total = [f"u{number}_{p}{at}" for p in range(PARTIALS[red.op])]
-            part = [self._partial(phase, "row", "g", first + p) for p in range(PARTIALS[red.op])]
+            parts = [self._partial(phase, "row", "g", first + p) for p in range(_width(red))]
             self.put("for (neo_i64 g = 0; g < nch; ++g) {")
-            if red.op == "sum":
-                self._each(f"{total[0]} += {part[0]};")
-            elif red.op in ("max", "min"):
-                self._each(f"{total[0]} = neo_{red.op}_f64({part[0]}, {total[0]});")
-            elif red.op == "var":
-                targets = ", ".join(f"&{t}" for t in total)
-                self._each(f"neo_moments({targets}, {', '.join(part)});")
-            else:
-                better = "above" if red.op == "argmax" else "below"
-                self._each(
-                    f"if ({part[1]} >= 0 && "
-                    f"({total[1]} < 0 || neo_{better}({part[0]}, {total[0]}))) "
-                    f"{{ {total[0]} = {part[0]}; {total[1]} = {part[1]}; }}"
-                )
+            self._merge(number, red, parts)
             self.put("}")
             self._result(red, self._final(number, red))
-            self._each(f"{self._saved(number)} = (double){self._name(red.result, True)};")
-            first += PARTIALS[red.op]
+            self._each(f"{self._saved(number)} = (double){self._name(red.result)};")
+            first += _width(red)
 
     def _saved(self, number: int) -> str:
         """Place of a result in scratch, after the partials."""
@@ -222,13 +173,22 @@ class HostFolds(HostAhead):
         self._result(red, f"({kind}){self._saved(number)}")
 
 
+def _width(red: Reduction) -> int:
+    """Doubles of a total."""
+    return len(fold_of(red).parts(TOTALS))
+
+
+def moments_of(red: Reduction) -> MomentsFold:
+    """The fold of a reduction that looks at its elements twice."""
+    fold = fold_of(red)
+    assert isinstance(fold, MomentsFold)
+    return fold
+
+
 def scratch_words(kernel: Kernel, rows: int, columns: int, chunks: int) -> int:
     """Number of doubles a split run needs for partial and final results."""
     slots = max(
-        (
-            sum(PARTIALS[r.op] for r in kernel.reductions if r.phase == p)
-            for p in range(kernel.phases)
-        ),
+        (sum(_width(r) for r in kernel.reductions if r.phase == p) for p in range(kernel.phases)),
         default=0,
     )
     return rows * columns * (chunks * slots + len(kernel.reductions))

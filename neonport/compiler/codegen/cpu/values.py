@@ -82,15 +82,15 @@ class HostValues:
                 stack.extend(self.k.nodes[i].args)
         return needed
 
-    def _name(self, index: int, row: bool) -> str:
+    def _name(self, index: int) -> str:
         node = self.k.nodes[index]
         if node.row and self.k.column and node.op != "scalar":
             return f"v{index}[j]"
         return f"v{index}"
 
-    def _operand(self, index: int, dtype: str, row: bool) -> str:
+    def _operand(self, index: int, dtype: str) -> str:
         node = self.k.nodes[index]
-        name = self._name(index, row)
+        name = self._name(index)
         return name if node.dtype == dtype else f"(({self.type(dtype)}){name})"
 
     def _value(self, index: int) -> str:
@@ -110,11 +110,11 @@ class HostValues:
             )
         if node.op == "gather":
             form, stride, size = node.attr
-            (where,) = (self._name(a, node.row) for a in node.args)
+            (where,) = (self._name(a) for a in node.args)
             text = f"p{form}[{self._position(form, node.row)} + {where} * {stride}]"
             text = loaded(self.d, text, self.k.accesses[form].dtype, node.dtype)
             return f"({where} >= 0 && {where} < {size} ? {text} : 0)"
-        operands = [self._operand(a, node.dtype, node.row) for a in node.args]
+        operands = [self._operand(a, node.dtype) for a in node.args]
         return expression(self.d, node, operands)
 
     def _emit(self, indices: list[int]) -> None:

@@ -14,9 +14,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from neonport.compiler.codegen.cpu.buffers import Variant
-from neonport.compiler.codegen.cpu.reductions import HostFolds
+from neonport.compiler.codegen.cpu.reductions import HostFolds, moments_of
 from neonport.compiler.codegen.cpu.values import COLUMNS
-from neonport.compiler.codegen.dialect import converted
+from neonport.compiler.codegen.dialect import SUFFIX, converted
+from neonport.compiler.codegen.reductions import fold_of
 from neonport.compiler.kernel import Reduction
 
 BLOCK = 1024  # elements whose partial sum is kept in the compute dtype
@@ -203,14 +204,14 @@ class HostWriter(HostFolds):
                 self._accumulate(number, red)
             for access, node in stores:
                 target = self.k.accesses[access].dtype
-                text = converted(self.d, self._name(node, False), self.k.nodes[node].dtype, target)
+                text = converted(self.d, self._name(node), self.k.nodes[node].dtype, target)
                 self.put(f"{self._stored(access, bounds[0])} = {text};")
 
         self._loop(bounds, reductions, clauses, values, sources, streamed)
         if not self.k.column:
             for access in streamed:
                 self._stream_block(access, bounds)
-        second = [(n, r) for n, r in reductions if r.op == "var"]
+        second = [(n, r) for n, r in reductions if r.twice]
         if second:
             self._second_pass(bounds, second)
         for number, red in reductions:
@@ -226,7 +227,7 @@ class HostWriter(HostFolds):
                 self._accumulate_square(number, red)
 
         for number, red in second:
-            self._centre(number, red)
+            self._lines(moments_of(red).host_centre(self._partial_of(number, red)))
         clauses = [f"reduction(+:q{n})" for n, _ in second]
         self._loop(bounds, second, clauses, values, sources, [], "q")
 
@@ -258,7 +259,7 @@ class HostWriter(HostFolds):
             self._lanes(bounds, reductions, values, sources, total)
             return
         # the position of the best element is carried from one iteration to the next
-        if not any(r.op.startswith("arg") for _, r in reductions):
+        if all(fold_of(r).lanes for _, r in reductions):
             self.put(f"NEO_SIMD({' '.join(clauses)})")
         self.put(each)
         values()
@@ -277,7 +278,7 @@ class HostWriter(HostFolds):
         each = f"const neo_i64 r{last} = g + lane;"
         self.put("{")
         for number, red in reductions:
-            kind, start = self._lane_start(red)
+            kind, start = fold_of(red).host_start(self._partial_of(number, red))
             name = f"{total}{number}_lane"
             self.put(f"{kind} {name}[{LANES}] NEO_ALIGNED;")
             self.put(f"for (int lane = 0; lane < {LANES}; ++lane) {name}[lane] = {start};")
@@ -297,7 +298,7 @@ class HostWriter(HostFolds):
         self.put("NEO_SIMD()")
         self.put(f"for (int lane = 0; lane < {left}; ++lane) {{")
         for number, red in reductions:
-            kind, start = self._lane_start(red)
+            kind, start = fold_of(red).host_start(self._partial_of(number, red))
             self.put(f"{kind} y{number} = {start};")
         self.put("if (lane < left) {")
         self.put(each)
@@ -307,17 +308,18 @@ class HostWriter(HostFolds):
         self.apart = False
         self.put("}")
         for number, red in reductions:
-            self._merge_lane(red, f"{total}{number}_lane[lane]", f"y{number}")
+            self.put(fold_of(red).combine(f"{total}{number}_lane[lane]", f"y{number}"))
         self.put("}")
         self.lane = ""
         for number, red in reductions:
-            self.put(f"{total}{number} = {self._across(red)}({total}{number}_lane);")
+            join = f"neo_{fold_of(red).lanes}_{SUFFIX[self._source_type(red)]}"
+            self.put(f"{total}{number} = {join}({total}{number}_lane);")
         self.put("}")
 
     def _row_stores(self) -> None:
         for store in self.k.stores:
             if store.row:
                 target = self.k.accesses[store.access].dtype
-                name = self._name(store.source, True)
+                name = self._name(store.source)
                 text = converted(self.d, name, self.k.nodes[store.source].dtype, target)
                 self._each(f"p{store.access}[{self._position(store.access, True)}] = {text};")

@@ -246,7 +246,7 @@ def _may_shift(
 
 def _width(kernel: Kernel, traits: Traits, turn: bool) -> int:
     """Elements of a vector: 1 where lanes would need addresses of their own."""
-    if any(r.op.startswith("arg") for r in kernel.reductions):
+    if any(r.index is not None for r in kernel.reductions):
         return 1
     through = set(in_tiles(kernel, traits.tiles.group) if turn else ())
     through -= {s.access for s in kernel.stores}

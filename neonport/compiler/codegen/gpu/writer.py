@@ -19,6 +19,7 @@ from neonport.compiler.codegen.gpu.arguments import DeviceArguments
 from neonport.compiler.codegen.gpu.dialects import DeviceDialect
 from neonport.compiler.codegen.gpu.launch_shape import Cut, Variant
 from neonport.compiler.codegen.gpu.transposed_loads import TurnedWriter
+from neonport.compiler.codegen.reductions import fold_of
 from neonport.compiler.kernel import Kernel
 
 BLOCK = 32  # elements (per item or column) that are added up before they join the total
@@ -430,8 +431,8 @@ class DeviceWriter(TurnedWriter):
         self.put("if (e < e1) {")
         one("e")
         self.put("}")
-        for number, _ in self.reductions(phase):
-            self.put(f"x{number} += x{number}b;")
+        for number, red in self.reductions(phase):
+            self.put(fold_of(red).combine(f"x{number}", f"x{number}b"))
 
     def _row_element(
         self,
