@@ -172,7 +172,7 @@ class DeviceBackend(Normalization, CompiledBackend):
         words: list[Any] = [buffers[i] for i in range(len(buffers))]
         scratch = None
         if shape.variant.split:
-            count = scratch_words(writer, shape.rows, shape.columns, shape.chunks)
+            count = scratch_words(spec.kernel, shape.rows, shape.columns, shape.chunks)
             scratch = self.allocate(count * (8 if writer.float64 else 4))
             words.append(scratch)
         whole = np.int64 if shape.variant.wide else np.int32

@@ -111,8 +111,12 @@ class Fold:
     blocked = False
     alternates = False
 
-    def parts(self, totals: Totals) -> tuple[Part, ...]:
-        """The parts of a total, and what they are before there is any element."""
+    def parts(self, compensated: bool) -> tuple[Part, ...]:
+        """The parts of a total, and what they are before there is any element.
+
+        Args:
+            compensated: see `Totals`.
+        """
         raise NotImplementedError
 
     def merge(self, totals: Totals, total: Sequence[str], other: Sequence[str]) -> list[str]:
@@ -173,9 +177,9 @@ class SumFold(Fold):
     blocked = True
     alternates = True
 
-    def parts(self, totals: Totals) -> tuple[Part, ...]:
+    def parts(self, compensated: bool) -> tuple[Part, ...]:
         """The sum, and what was lost to rounding."""
-        return (Part(NUMBER, "{t}0"),) * (2 if totals.compensated else 1)
+        return (Part(NUMBER, "{t}0"),) * (2 if compensated else 1)
 
     def merge(self, totals: Totals, total: Sequence[str], other: Sequence[str]) -> list[str]:
         """Add."""
@@ -226,7 +230,7 @@ class MomentsFold(SumFold):
 
     alternates = False
 
-    def parts(self, totals: Totals) -> tuple[Part, ...]:
+    def parts(self, compensated: bool) -> tuple[Part, ...]:
         """Count, mean, sum of squares."""
         return Part(COUNT, "0"), Part(NUMBER, "{t}0"), Part(NUMBER, "{t}0")
 
@@ -298,7 +302,7 @@ class ExtremeFold(Fold):
         self.sign = "-" if name == "max" else ""
         self.better = ">" if name == "max" else "<"
 
-    def parts(self, totals: Totals) -> tuple[Part, ...]:
+    def parts(self, compensated: bool) -> tuple[Part, ...]:
         """The extreme."""
         return (Part(NUMBER, self.sign + "{t}NEO_INF"),)
 
@@ -356,7 +360,7 @@ class ArgFold(Fold):
     def __init__(self, better: str) -> None:
         self.better = better
 
-    def parts(self, totals: Totals) -> tuple[Part, ...]:
+    def parts(self, compensated: bool) -> tuple[Part, ...]:
         """The extreme and its position."""
         return Part(NUMBER, "0"), Part(POSITION, "-1")
 

@@ -67,7 +67,7 @@ class HostReductions:
     def declare(self, number: int, red: Reduction) -> None:
         """An empty total."""
         array = f"[{COLUMNS}]" if self.k.column else ""
-        for i, part in enumerate(fold_of(red).parts(TOTALS)):
+        for i, part in enumerate(fold_of(red).parts(TOTALS.compensated)):
             self.put(f"double u{number}_{i}{array};")
             self.values.each(f"u{number}_{i}{self.values.at} = {part.start.format(t='')};")
 
@@ -201,7 +201,7 @@ class HostReductions:
 
 def _width(red: Reduction) -> int:
     """Doubles of a total."""
-    return len(fold_of(red).parts(TOTALS))
+    return len(fold_of(red).parts(TOTALS.compensated))
 
 
 def moments_of(red: Reduction) -> MomentsFold:

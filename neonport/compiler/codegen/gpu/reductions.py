@@ -7,10 +7,9 @@ the place of an extreme is its value and an index. float64 is used where the ope
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import groupby
 
-from neonport.compiler.codegen.gpu.values import ValueWriter
+from neonport.compiler.codegen.gpu.values import DeviceValues
 from neonport.compiler.codegen.reductions import (
     COUNT,
     NUMBER,
@@ -21,45 +20,51 @@ from neonport.compiler.codegen.reductions import (
     fold_of,
 )
 from neonport.compiler.codegen.reuse import COSTLY
-from neonport.compiler.kernel import Reduction
+from neonport.compiler.kernel import Kernel, Reduction
 
 PLACE = 20  # bits of a position in the second of its two words of scratch: exact in float32
 
 
-class FoldWriter(ValueWriter):
-    """Totals of the reductions of a kernel."""
+class DeviceReductions:
+    """Totals of the reductions of a kernel.
 
-    other = ""  # "b" while the second of two partials that take turns is meant
+    Attributes:
+        other: "b" while the second of two partials that take turns is meant.
+    """
 
-    def reductions(self, phase: int) -> list[tuple[int, Reduction]]:
+    def __init__(self, values: DeviceValues) -> None:
+        self.values, self.k, self.put = values, values.k, values.put
+        self.other = ""
+
+    def of_phase(self, phase: int) -> list[tuple[int, Reduction]]:
         """The reductions of a phase."""
         return [(n, r) for n, r in enumerate(self.k.reductions) if r.phase == phase]
 
     def source_type(self, red: Reduction) -> str:
         """Dtype in which a reduction adds up."""
-        dtype = self.dtype(red.source)
-        return dtype if dtype.startswith("float") else self.real
+        dtype = self.values.dtype(red.source)
+        return dtype if dtype.startswith("float") else self.values.real
 
     def totals(self, red: Reduction, width: int = 1) -> Totals:
         """How the totals of a reduction are held."""
-        suffix = self.d.suffix(self.source_type(red), width)
+        suffix = self.values.d.suffix(self.source_type(red), width)
         return Totals(lambda name: f"neo_{name}_{suffix}", compensated=True, ordered=False)
 
     def _parts(self, red: Reduction) -> tuple[Part, ...]:
-        return fold_of(red).parts(self.totals(red))
+        return fold_of(red).parts(compensated=True)
 
     def _total(self, prefix: str, number: int) -> list[str]:
         parts = self._parts(self.k.reductions[number])
         return [f"{prefix}{number}_{part}" for part in range(len(parts))]
 
-    def _lines(self, lines: Sequence[str]) -> None:
-        for line in lines:
-            self.put(line)
-
     def declare(self, number: int, red: Reduction, prefix: str, width: int) -> None:
         """An empty total; parts of one kind are one declaration."""
         dtype = self.source_type(red)
-        types = {NUMBER: self.type(dtype, width), COUNT: self.type(dtype), POSITION: "neo_int"}
+        types = {
+            NUMBER: self.values.type(dtype, width),
+            COUNT: self.values.type(dtype),
+            POSITION: "neo_int",
+        }
         named = zip(self._total(prefix, number), self._parts(red), strict=True)
         for kind, members in groupby(named, lambda member: member[1].kind):
             cast = f"({types[kind]})"
@@ -68,41 +73,49 @@ class FoldWriter(ValueWriter):
 
     def is_blocked(self, phase: int) -> bool:
         """Whether a phase adds up blocks before it adds them to the totals."""
-        return any(fold_of(r).blocked for _, r in self.reductions(phase))
+        return any(fold_of(r).blocked for _, r in self.of_phase(phase))
 
     def take_turns(self, phase: int, sources: list[int], stores: list[tuple[int, int]]) -> bool:
         """Whether two partials of a block take turns, so that additions do not wait for each other.
 
         Where values are costly these fill the time, and their text is better not written twice.
         """
-        nodes = self.cone(sources, False)
-        plain = not stores and len(self.fold) == 1 and not self.keeps.intersection(nodes)
-        plain = plain and all(fold_of(r).alternates for _, r in self.reductions(phase))
-        return plain and self.vector > 1 and all(self.k.nodes[i].op not in COSTLY for i in nodes)
+        nodes = self.values.cone(sources, False)
+        plain = (
+            not stores and len(self.values.fold) == 1 and not self.values.keeps.intersection(nodes)
+        )
+        plain = plain and all(fold_of(r).alternates for _, r in self.of_phase(phase))
+        return (
+            plain
+            and self.values.vector > 1
+            and all(self.k.nodes[i].op not in COSTLY for i in nodes)
+        )
 
     def _block(self, number: int, red: Reduction, prefix: str, width: int) -> DeviceBlock:
         """The partial result of a block, as folds write it."""
         dtype = self.source_type(red)
-        kind, scalar = self.type(dtype, width), self.type(dtype)
+        kind, scalar = self.values.type(dtype, width), self.values.type(dtype)
         total = self._total(prefix, number)
-        return DeviceBlock(number, kind, scalar, self.d.suffix(dtype, width), total, self.other)
+        return DeviceBlock(
+            number, kind, scalar, self.values.d.suffix(dtype, width), total, self.other
+        )
 
     def open_block(self, phase: int, prefix: str, width: int) -> None:
         """Partials of a block."""
-        for number, red in self.reductions(phase):
-            self._lines(fold_of(red).device_open(self._block(number, red, prefix, width)))
+        for number, red in self.of_phase(phase):
+            self.values.put_all(fold_of(red).device_open(self._block(number, red, prefix, width)))
 
     def accumulate(self, number: int, red: Reduction, prefix: str, width: int) -> None:
         """Add the value of the element at hand."""
-        value = self.operand(red.source, self.source_type(red), width)
-        position = "" if red.index is None else self.position(red.index)
+        value = self.values.operand(red.source, self.source_type(red), width)
+        position = "" if red.index is None else self.values.position(red.index)
         block = self._block(number, red, prefix, width)
-        self._lines(fold_of(red).device_step(block, value, position))
+        self.values.put_all(fold_of(red).device_step(block, value, position))
 
     def flush(self, phase: int, prefix: str, width: int) -> None:
         """Add the partials of a block to the totals."""
-        for number, red in self.reductions(phase):
-            self._lines(fold_of(red).device_close(self._block(number, red, prefix, width)))
+        for number, red in self.of_phase(phase):
+            self.values.put_all(fold_of(red).device_close(self._block(number, red, prefix, width)))
 
     def merge(
         self,
@@ -114,7 +127,7 @@ class FoldWriter(ValueWriter):
     ) -> None:
         """Add another total (texts of so many lanes) to a total, that of the item by default."""
         total = total or self._total("u", number)
-        self._lines(fold_of(red).merge(self.totals(red, width), total, parts))
+        self.values.put_all(fold_of(red).merge(self.totals(red, width), total, parts))
 
     def merge_lanes(self, phase: int, width: int) -> None:
         """Add the totals of the lanes (`w`) to that of the item (`u`): halves meet each other.
@@ -122,7 +135,7 @@ class FoldWriter(ValueWriter):
         All lanes are merged in each round, for a vector takes no longer than a lane; the upper ones
         hold nothing of use afterwards.
         """
-        for number, red in self.reductions(phase):
+        for number, red in self.of_phase(phase):
             totals = self._total("w", number)
             shared = [part.kind == COUNT for part in self._parts(red)]  # one for all lanes
 
@@ -142,20 +155,20 @@ class FoldWriter(ValueWriter):
 
     def tree_memory(self) -> None:
         """Local memory for the totals of a group."""
-        size = self.variant.group
+        size = self.values.variant.group
         if size == 1 or not self.k.reductions:
             return
-        words = max(self._width(r) for r in self.k.reductions)
-        self.put(f"LOCAL {self.type(self.real)} tree[{words * size}];")
+        words = max(words_of(r) for r in self.k.reductions)
+        self.put(f"LOCAL {self.values.type(self.values.real)} tree[{words * size}];")
         if any(r.index is not None for r in self.k.reductions):
             self.put(f"LOCAL neo_int places[{size}];")
 
     def tree(self, phase: int) -> None:
         """Add up the totals of the items of a group; afterwards every item has the sum."""
-        size = self.variant.group
+        size = self.values.variant.group
         if size == 1:
             return
-        for number, red in self.reductions(phase):
+        for number, red in self.of_phase(phase):
             total = self._total("u", number)
             slots = [
                 "places[{0}]" if part.kind == POSITION else f"tree[{i * size} + {{0}}]"
@@ -166,7 +179,7 @@ class FoldWriter(ValueWriter):
             self.put("BARRIER();")
             self.put(f"for (int h = {size // 2}; h > 0; h >>= 1) {{")
             self.put("if (lid < h) {")
-            kind = self.type(self.source_type(red))
+            kind = self.values.type(self.source_type(red))
             parts = [
                 s.format("lid + h") if "places" in s else f"({kind})" + s.format("lid + h")
                 for s in slots
@@ -182,34 +195,26 @@ class FoldWriter(ValueWriter):
 
     def final(self, number: int, red: Reduction, prefix: str, width: int) -> str:
         """The result of a reduction from its total."""
-        source, target = self.source_type(red), self.dtype(red.result)
+        source, target = self.source_type(red), self.values.dtype(red.result)
         text = fold_of(red).finish(self.totals(red, width), self._total(prefix, number))
         if red.index is not None:
-            return f"({self.type(target)}){text}"
-        return self.cast(text, source, target, width)
+            return f"({self.values.type(target)}){text}"
+        return self.values.cast(text, source, target, width)
 
     # ---- scratch -----------------------------------------------------------------------------
 
-    def words(self, phase: int) -> int:
-        """Scratch words of a position in a phase."""
-        return sum(self._width(r) for _, r in self.reductions(phase))
-
-    def _width(self, red: Reduction) -> int:
-        """Scratch words of a total; a position takes two, each exact in float32."""
-        return sum(2 if part.kind == POSITION else 1 for part in self._parts(red))
-
     def partial(self, part: int, chunk: str) -> str:
         """Place of a part of the total of a chunk."""
-        columns = f" * n{self.last} + j" if self.k.column else ""
+        columns = f" * n{self.values.last} + j" if self.k.column else ""
         return f"(({part} * rows + row) * nch + {chunk}){columns}"
 
     def save_partials(self, phase: int, prefix: str, width: int) -> None:
         """Keep the totals of a chunk."""
         at = 0
-        for number, red in self.reductions(phase):
+        for number, red in self.of_phase(phase):
             for name, part in zip(self._total(prefix, number), self._parts(red), strict=True):
                 for text in self._words_of(name, part, self.source_type(red), width):
-                    row = self.d.store if width > 1 else "{p}[{i}] = {x};"
+                    row = self.values.d.store if width > 1 else "{p}[{i}] = {x};"
                     place = self.partial(at, "ch")
                     self.put(row.format(p="scratch", i=place, x=text, w=width))
                     at += 1
@@ -218,15 +223,15 @@ class FoldWriter(ValueWriter):
         """A part of a total as words of scratch."""
         if part.kind == POSITION:
             words = [f"({name} >> {PLACE})", f"({name} & {(1 << PLACE) - 1})"]
-            return [f"(({self.type(self.real)}){word})" for word in words]
-        text = self.splat(name, dtype, width) if part.kind == COUNT else name
-        return [self.cast(text, dtype, self.real, width)]
+            return [f"(({self.values.type(self.values.real)}){word})" for word in words]
+        text = self.values.splat(name, dtype, width) if part.kind == COUNT else name
+        return [self.values.cast(text, dtype, self.values.real, width)]
 
     def merge_partials(self, phase: int) -> None:
         """Add the chunk `g` to the totals."""
         at = 0
-        for number, red in self.reductions(phase):
-            kind = self.type(self.source_type(red))
+        for number, red in self.of_phase(phase):
+            kind = self.values.type(self.source_type(red))
             texts = []
             for part in self._parts(red):
                 word = f"scratch[{self.partial(at, 'g')}]"
@@ -242,14 +247,14 @@ class FoldWriter(ValueWriter):
             self.merge(number, red, texts)
 
     def _result_place(self, number: int, word: int) -> str:
-        slots = max(self.words(p) for p in range(self.k.phases))
-        columns = f" * n{self.last}" if self.k.column else ""
-        at = f" * n{self.last} + j" if self.k.column else ""
-        return f"rows * nch{columns} * {slots} + {2 * number + word} * rows{columns} + row{at}"
+        columns = f" * n{self.values.last}" if self.k.column else ""
+        at = f" * n{self.values.last} + j" if self.k.column else ""
+        first = f"rows * nch{columns} * {_slots(self.k)}"
+        return f"{first} + {2 * number + word} * rows{columns} + row{at}"
 
     def save_result(self, number: int, red: Reduction) -> None:
         """Keep a result for later phases."""
-        name, real = self.name(red.result), self.type(self.real)
+        name, real = self.values.name(red.result), self.values.type(self.values.real)
         if red.index is not None:
             self.put(f"scratch[{self._result_place(number, 1)}] = ({real})({name} >> {PLACE});")
             name = f"({name} & {(1 << PLACE) - 1})"
@@ -257,19 +262,30 @@ class FoldWriter(ValueWriter):
 
     def load_result(self, number: int, red: Reduction, width: int) -> str:
         """A result of an earlier phase."""
-        target = self.dtype(red.result)
+        target = self.values.dtype(red.result)
         place = self._result_place(number, 0)
         if width > 1:
-            text = self.d.load.format(p="scratch", i=place, w=width)
-            return self.cast(text, self.real, target, width)
-        text = f"({self.type(target)})scratch[{place}]"
+            text = self.values.d.load.format(p="scratch", i=place, w=width)
+            return self.values.cast(text, self.values.real, target, width)
+        text = f"({self.values.type(target)})scratch[{place}]"
         if red.index is not None:
-            high = f"({self.type(target)})scratch[{self._result_place(number, 1)}]"
+            high = f"({self.values.type(target)})scratch[{self._result_place(number, 1)}]"
             text += f" + ({high} << {PLACE})"
         return text
 
 
-def scratch_words(writer: FoldWriter, rows: int, columns: int, chunks: int) -> int:
+def scratch_words(kernel: Kernel, rows: int, columns: int, chunks: int) -> int:
     """Numbers a split run needs for partial and final results."""
-    slots = max((writer.words(p) for p in range(writer.k.phases)), default=0)
-    return rows * columns * (chunks * slots + 2 * len(writer.k.reductions))
+    return rows * columns * (chunks * _slots(kernel) + 2 * len(kernel.reductions))
+
+
+def _slots(kernel: Kernel) -> int:
+    """Scratch words of a position, in the phase that needs most."""
+    widths = [(r.phase, words_of(r)) for r in kernel.reductions]
+    return max((sum(w for p, w in widths if p == q) for q in range(kernel.phases)), default=0)
+
+
+def words_of(red: Reduction) -> int:
+    """Scratch words of a total; a position takes two, each exact in float32."""
+    parts = fold_of(red).parts(compensated=True)
+    return sum(2 if part.kind == POSITION else 1 for part in parts)
