@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
+from neonport.compiler.graph import Graph, Leaf, Value
 from neonport.compiler.loop_nest import BoundKernel, NestBuilder
-from neonport.compiler.lowering import INT64, Graph, Leaf, Value, move_layout, read_dtype
+from neonport.compiler.lowering import INT64, move_layout, read_dtype
 from neonport.compiler.schedule import Schedule, Step, schedule
 from neonport.shape import contiguous_strides
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from neonport.compiler.graph import Graph, Leaf, Value
 from neonport.compiler.kernel import (
     ANY,
     POSITIONS,
@@ -19,7 +20,6 @@ from neonport.compiler.kernel import (
     Reduction,
     Store,
 )
-from neonport.compiler.lowering import Graph, Leaf, Value
 from neonport.compiler.reduction_phases import postponed
 from neonport.compiler.schedule import Schedule, Step, is_reduction
 from neonport.shape import Shape, broadcast_strides, contiguous_strides

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import prod
 
-from neonport.compiler.lowering import CALLS, Graph, Leaf, Value, contiguous_leaf
+from neonport.compiler.graph import Graph, Leaf, Value, contiguous_leaf
+from neonport.compiler.lowering import CALLS
 from neonport.ops.table import OPS, Kind
 from neonport.shape import Shape, layouts_overlap
 

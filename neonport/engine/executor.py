@@ -18,8 +18,9 @@ import numpy as np
 
 from neonport.backends.backend import Backend
 from neonport.compiler.execution_plan import Call, Plan, make_plan
+from neonport.compiler.graph import Graph, Leaf
 from neonport.compiler.loop_nest import BoundKernel
-from neonport.compiler.lowering import Graph, Leaf, Lowering, scalar_slots
+from neonport.compiler.lowering import Lowering, scalar_slots
 from neonport.engine.device import statement_key
 from neonport.engine.recording import Recorder, Step, bound_calls
 from neonport.engine.tracing import of_step

@@ -13,8 +13,8 @@ import numpy as np
 
 from neonport.backends.gpu.kernel_text import kernel_body
 from neonport.backends.host import memory
-from neonport.backends.host.jit.dialect import c_dialect
 from neonport.backends.host.jit.launcher import render_c, shape_of
+from neonport.compiler.codegen.cpu.dialect import c_dialect
 from neonport.compiler.codegen.cpu.writer import HostWriter
 from neonport.compiler.codegen.gpu.dialects import DeviceDialect, cuda_dialect, opencl_dialect
 from neonport.compiler.codegen.gpu.launch_shape import Traits, cut

@@ -13,7 +13,7 @@ from itertools import groupby
 from neonport.compiler.explain.explanation import Explanation, Outline, Part
 from neonport.compiler.explain.formulas import strip, value_text
 from neonport.compiler.explain.graph_layout import HEIGHT, Box, connect, place
-from neonport.compiler.lowering import Leaf
+from neonport.compiler.graph import Leaf
 
 COLOURS = ("#cfe3f7", "#fbdcc0", "#d3ecd0", "#f6cfd4", "#e2d6f0", "#f5ecb8", "#cdeae8", "#e7dccf")
 MARGIN, TITLE, BETWEEN = 14.0, 24.0, 18.0

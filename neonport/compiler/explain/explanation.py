@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from neonport.compiler.explain.formulas import Names
 from neonport.compiler.explain.steps import Part, Render, make_parts
+from neonport.compiler.graph import Graph
 from neonport.compiler.loop_nest import BoundKernel
-from neonport.compiler.lowering import Graph, Lowering
+from neonport.compiler.lowering import Lowering
 from neonport.compiler.schedule import Schedule, Scheduler
 from neonport.errors import BackendMismatchError, ConfigurationError, ShapeError
 from neonport.optree.node import Expression, OpTreeNode, walk

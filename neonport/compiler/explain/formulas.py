@@ -13,7 +13,8 @@ from itertools import count
 from math import prod
 from typing import Any
 
-from neonport.compiler.lowering import Graph, Leaf, Lowering, Value
+from neonport.compiler.graph import Graph, Leaf, Value
+from neonport.compiler.lowering import Lowering
 from neonport.compiler.schedule import Schedule, Scheduler, is_reduction
 from neonport.ops.table import OPS
 from neonport.optree.node import Expression, tensors

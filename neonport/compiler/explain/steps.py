@@ -8,8 +8,8 @@ from math import prod
 
 from neonport.compiler.execution_plan import Call, copy_kernel, step_parts
 from neonport.compiler.explain.formulas import Formulas, Names
+from neonport.compiler.graph import Graph, Leaf
 from neonport.compiler.loop_nest import BoundKernel
-from neonport.compiler.lowering import Graph, Leaf
 from neonport.compiler.schedule import Schedule, Scheduler
 from neonport.ops.table import OPS, Kind
 from neonport.shape import Shape

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from neonport.backends.gpu import device as backend
-from neonport.compiler.codegen.gpu.tiles import GROUPS
+from neonport.compiler.codegen.gpu.transposed_loads import GROUPS
 from neonport.dtypes import bfloat16
 from neonport.ops.philox import uniform
 from neonport.optree.node import transpose

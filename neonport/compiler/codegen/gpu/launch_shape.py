@@ -9,7 +9,7 @@ from math import prod
 
 import numpy as np
 
-from neonport.compiler.codegen.gpu.tiles import GROUPS, LOOPS, Tiles, in_tiles, side_of
+from neonport.compiler.codegen.gpu.transposed_loads import GROUPS, LOOPS, Tiles, in_tiles, side_of
 from neonport.compiler.codegen.reuse import kept, streamable, turned_axis
 from neonport.compiler.kernel import ANY, UNIT, Kernel
 from neonport.compiler.loop_nest import BoundKernel

@@ -1,4 +1,4 @@
-"""C as a dialect of the renderer."""
+"""C as a dialect: its types, and the prelude with the functions that kernels call."""
 
 from __future__ import annotations
 
@@ -25,5 +25,5 @@ _C_TYPES = {
 
 def c_dialect() -> Dialect:
     """C for GCC, Clang and compilers that understand their builtins."""
-    prelude = files("neonport.backends.host.jit").joinpath("prelude.h").read_text()
+    prelude = files("neonport.compiler.codegen.cpu").joinpath("prelude.h").read_text()
     return Dialect("c", _C_TYPES, prelude)
