@@ -92,7 +92,7 @@ class Kernel:
         axes: one entry a loop axis, outermost first: True where it is folded (or, without
             reductions, the innermost axis, which is chunked).
         accesses, nodes, reductions, stores: see their classes; nodes in dependency order.
-        phases: number of passes over the folded axes.
+        phases: how often the folded axes are walked.
         scalars: number of number arguments.
         rands: number of random sources.
     """

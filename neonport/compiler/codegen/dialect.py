@@ -1,7 +1,8 @@
 """Rendering, the part all dialects share: expressions, argument order, conversions.
 
-A dialect is an attribute table (`dialects.py`); the loops around the expressions are written by
-`render_host.py` for compiled host code and by `render_device.py` for work-item languages.
+A dialect is an attribute table (`cpu/dialect.py`, `gpu/dialects.py`); the loops around the
+expressions are written by `cpu/writer.py` for compiled host code and by `gpu/writer.py` for
+work-item languages.
 """
 
 from __future__ import annotations

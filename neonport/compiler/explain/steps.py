@@ -58,8 +58,8 @@ class Part:
         if isinstance(self.spec, BoundKernel):
             if self.axes:
                 words.append(f"folds axis {', '.join(map(str, self.axes))}")
-            passes = self.spec.kernel.phases
-            words.append(f"{passes} pass{'es' * (passes > 1)}")
+            phases = self.spec.kernel.phases
+            words.append(f"{phases} pass{'es' * (phases > 1)}")
         return f"{', '.join(words)}: {self.bytes_moved:,} bytes, {self.operations:,} operations"
 
 

@@ -140,7 +140,7 @@ def run() -> int:
         swapped = transposed(be.array(values, dtype=dtype), (0, 2, 1))
         y[:] = be.array(straight, dtype=dtype) * 2 + swapped
         np.testing.assert_array_equal(y.get(), straight * 2.0 + values.transpose(0, 2, 1))
-    assert sum(variant.turn > 0 for _, variant in be._writers) == 6
+    assert sum(variant.tile_side > 0 for _, variant in be._writers) == 6
     be.traits = traits
     layer = be.lrn_layer(np.dtype(np.float32), 3, 4, 1, 2, 1, 3)
     x, y, denom, e, delta = (be.ones((8, 3)) for _ in range(5))

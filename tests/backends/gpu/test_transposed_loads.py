@@ -38,7 +38,7 @@ def device(dev, monkeypatch, request):
 
 def sides(be):
     """Sides of the tiles of all kernels so far."""
-    return {variant.turn for _, variant in be._writers}
+    return {variant.tile_side for _, variant in be._writers}
 
 
 def assert_turned(be):

@@ -1,4 +1,4 @@
-"""Host C, small buffers beside the loops: values kept for a later pass, stores around the cache.
+"""Host C, small buffers beside the loops: values kept for a later phase, stores around the cache.
 
 A row is walked once for each phase. A function that a later phase needs again (the exponentials of
 a softmax) is *kept* in a buffer on the stack, if the row is short enough for the cache.
@@ -33,13 +33,13 @@ class Variant:
         split: rows are few and long, and cut into chunks.
         keep: costly values are kept from one phase to the next.
         stream: results are stored past the cache.
-        turn: loads that run across the loops go through tiles.
+        tiles: loads that run across the loops go through tiles.
     """
 
     split: bool = False
     keep: bool = False
     stream: bool = False
-    turn: bool = False
+    tiles: bool = False
 
 
 class HostBuffers:

@@ -10,9 +10,9 @@ import numpy as np
 
 from neonport.compiler.codegen.cpu.buffers import KEPT_LENGTH, KEPT_ROWS, Variant
 from neonport.compiler.codegen.cpu.reductions import scratch_words
-from neonport.compiler.codegen.cpu.transposed_loads import TURN_ROWS
+from neonport.compiler.codegen.cpu.transposed_loads import TILE_ROWS
 from neonport.compiler.codegen.cpu.values import COLUMNS
-from neonport.compiler.codegen.reuse import kept, streamable, turned
+from neonport.compiler.codegen.reuse import kept, streamable, transposed
 from neonport.compiler.kernel import Kernel
 
 SPLIT_ROWS = 16  # fewer rows than this are cut into chunks, if they are long
@@ -23,8 +23,8 @@ MAP_LENGTH = 1 << 12, 1 << 14  # the same of a kernel without reductions
 MAP_FEW = 256
 EVEN = 8  # chunks come in multiples of it: as many for each of 2, 4 or 8 threads
 SERIAL_WORK = 1 << 15  # elements below which waking other threads costs more than it gains
-TURNED_WORK = 1 << 12  # elements of a kernel from which on tiles are worth their buffers
-TURNED_SIDE = 8  # rows and columns, at least
+TILED_WORK = 1 << 12  # elements of a kernel from which on tiles are worth their buffers
+TILED_SIDE = 8  # rows and columns, at least
 TASK_WORK = 1 << 12  # elements handed to a thread at a time, at least
 
 
@@ -76,10 +76,10 @@ def task_shape(kernel: Kernel, sizes: tuple[int, ...], cache: int) -> TaskShape:
     scratch = scratch_words(kernel, rows, columns, chunks) if split else 0
     short = length <= (KEPT_ROWS if kernel.column else KEPT_LENGTH)
     keep = not split and short and bool(kept(kernel))
-    turn = work >= TURNED_WORK and min(sizes[-2:]) >= TURNED_SIDE and bool(turned(kernel))
-    if turn and grain:
-        grain = max(grain, min(TURN_ROWS, -(-tasks // 4)))
-    variant = Variant(split, keep, not turn and _streams(kernel, keep, sizes, cache), turn)
+    tiles = work >= TILED_WORK and min(sizes[-2:]) >= TILED_SIDE and bool(transposed(kernel))
+    if tiles and grain:
+        grain = max(grain, min(TILE_ROWS, -(-tasks // 4)))
+    variant = Variant(split, keep, not tiles and _streams(kernel, keep, sizes, cache), tiles)
     return TaskShape(variant, rows, chunks, chunk, tasks, grain, scratch)
 
 

@@ -21,7 +21,7 @@ from neonport.compiler.codegen.cpu.values import COLUMNS, HostValues
 from neonport.compiler.codegen.dialect import SUFFIX, Dialect, converted
 from neonport.compiler.codegen.emitter import Emitter
 from neonport.compiler.codegen.reductions import fold_of
-from neonport.compiler.codegen.reuse import turned
+from neonport.compiler.codegen.reuse import transposed
 from neonport.compiler.kernel import Kernel, Reduction
 
 BLOCK = 1024  # elements whose partial sum is kept in the compute dtype
@@ -44,7 +44,9 @@ class HostWriter:
         self.lines, self.put = emitter.lines, emitter.put
         self.values = HostValues(self.k, self.dialect, emitter)
         self.buffers = HostBuffers(self.values, variant)
-        self.tiles = HostTransposedLoads(self.values) if variant.turn and turned(self.k) else None
+        self.tiles = (
+            HostTransposedLoads(self.values) if variant.tiles and transposed(self.k) else None
+        )
         self.prefetch = HostPrefetch(self.values)
         self.reductions = HostReductions(self.values)
         self.split = variant.split
@@ -174,7 +176,7 @@ class HostWriter:
     # ---- phases ------------------------------------------------------------------------------
 
     def _phase(self, phase: int) -> None:
-        """One pass over the folded axes."""
+        """One phase: loops over the folded axes."""
         reductions = self.reductions.of_phase(phase)
         stores = [s for s in self.k.stores if s.phase == phase and not s.row]
         if not reductions and not stores:
@@ -235,11 +237,11 @@ class HostWriter:
                 self.buffers.stream_block(access, bounds)
         second = [(n, r) for n, r in reductions if r.twice]
         if second:
-            self._second_pass(bounds, second)
+            self._squares(bounds, second)
         for number, red in reductions:
             self.reductions.close_block(number, red, bounds)
 
-    def _second_pass(self, bounds: tuple[str, str], second: list[tuple[int, Reduction]]) -> None:
+    def _squares(self, bounds: tuple[str, str], second: list[tuple[int, Reduction]]) -> None:
         """Sums of squares around the means of the block."""
         sources = [r.source for _, r in second]
 

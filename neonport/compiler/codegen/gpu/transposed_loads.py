@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from neonport.compiler.codegen.reuse import strided, turned, turned_axis
+from neonport.compiler.codegen.reuse import strided, transposed, transposed_axis
 from neonport.compiler.kernel import UNIT, Kernel
 from neonport.compiler.loop_nest import BoundKernel
 
@@ -51,15 +51,15 @@ LOOPS = Tiles(side=64, group=1, room=1 << 17, work=1 << 10, edge=8)
 
 
 def in_tiles(kernel: Kernel, group: int) -> list[int]:
-    """Accesses of the loads that go through the tiles of a kernel: the turned ones.
+    """Accesses of the loads that go through the tiles of a kernel: the transposed ones.
 
     Where one item has a tile, all others go there too whose neighbours are apart, one by one: then
     everything is read as vectors.
     """
-    axis = turned_axis(kernel)
+    axis = transposed_axis(kernel)
     if axis is None:
         return []
-    return sorted(strided(kernel) if group == 1 else turned(kernel, axis))
+    return sorted(strided(kernel) if group == 1 else transposed(kernel, axis))
 
 
 def side_of(spec: BoundKernel, tiles: Tiles) -> int:
@@ -69,7 +69,7 @@ def side_of(spec: BoundKernel, tiles: Tiles) -> int:
         spec: the kernel with its sizes.
         tiles: those of the device; more loads than there is room for take smaller ones.
     """
-    axis, sizes = turned_axis(spec.kernel), spec.sizes
+    axis, sizes = transposed_axis(spec.kernel), spec.sizes
     if axis is None or min(sizes[axis], sizes[-1]) < tiles.edge or prod(sizes) < tiles.work:
         return 0
     loads = (spec.kernel.accesses[i] for i in in_tiles(spec.kernel, tiles.group))
@@ -90,27 +90,27 @@ class DeviceTransposedLoads:
     def __init__(self, values: DeviceValues) -> None:
         self.values, self.k, self.put = values, values.k, values.put
         variant = values.variant
-        self.across = turned_axis(self.k) or 0
-        self.accesses = in_tiles(self.k, variant.group) if variant.turn else []
+        self.across = transposed_axis(self.k) or 0
+        self.accesses = in_tiles(self.k, variant.group) if variant.tile_side else []
         # longer than a row, so that the elements of a column lie in different banks
-        self.line = variant.turn + (variant.group > 1)
+        self.line = variant.tile_side + (variant.group > 1)
         for access in self.accesses:
             values.given[access] = self._read
 
     @property
     def in_blocks(self) -> bool:
-        """Whether a work-item turns blocks in registers."""
+        """Whether a work-item transposes blocks in registers."""
         return bool(self.accesses) and self.values.variant.group == 1 and self.values.d.vectors
 
     def definitions(self) -> list[str]:
-        """Definitions of the functions that turn blocks, one a type."""
+        """Definitions of the functions that transpose blocks, one a type."""
         kinds = {self._type(i) for i in self.accesses if self._along(i)} if self.in_blocks else ()
         return [f"NEO_TURN({kind})" for kind in sorted(kinds)]
 
     def tile(
         self, start: Callable[[], None], row: Callable[[], None], body: Callable[[], None]
     ) -> None:
-        """Turn the loads of a tile, then compute its elements.
+        """Transpose the loads of a tile, then compute its elements.
 
         Args:
             start: writes the positions of the accesses at the start of row `row`.
@@ -118,7 +118,7 @@ class DeviceTransposedLoads:
             body: writes the elements of the row at hand from position `r` of the last axis on.
         """
         side, group, width = (
-            self.values.variant.turn,
+            self.values.variant.tile_side,
             self.values.variant.group,
             self.values.variant.width,
         )
@@ -176,12 +176,12 @@ class DeviceTransposedLoads:
             width: elements of a vector.
             first: where the vectors begin.
         """
-        group, side = self.values.variant.group, self.values.variant.turn
+        group, side = self.values.variant.group, self.values.variant.tile_side
         if group == 1:
             end = f"{end} - {width - 1}" if width > 1 else end
             self.put(f"for (int {name} = {first}; {name} < {end}; {name} += {width}) {{")
             return
-        # the number of turns is fixed, so that compilers unroll them and start all loads at once
+        # the number of rounds is fixed, so that compilers unroll them and start all loads at once
         place, step = (f"lid / {items}", group // items) if lines else (f"lid % {items}", items)
         self.put(f"for (int turn_{name} = 0; turn_{name} < {side}; turn_{name} += {step}) {{")
         self.put(f"const int {name} = {place} + turn_{name};")
@@ -215,7 +215,7 @@ class DeviceTransposedLoads:
                 words = f"{self.line}, {source} + ({first}), {step}, height, breadth"
                 self.put(f"neo_turn_{kind}(turned{access}, {words});")
                 continue
-            items = min(self.values.variant.group, self.values.variant.turn)
+            items = min(self.values.variant.group, self.values.variant.tile_side)
             loops = [("r", "height"), ("c", "breadth")]
             (line, lines), (place, places) = loops[::-1] if self._along(access) else loops
             self._open_loop(line, lines, items, True)

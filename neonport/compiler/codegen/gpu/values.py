@@ -272,7 +272,7 @@ class DeviceValues:
             if i in self.keeps and i not in self.have:
                 self._remember(i)
 
-    # ---- values that a later pass reads again ------------------------------------------------
+    # ---- values that a later phase reads again -----------------------------------------------
 
     def declare_kept(self) -> None:
         """Private arrays for the values that are kept; nothing is in them yet."""

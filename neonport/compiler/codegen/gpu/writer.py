@@ -1,7 +1,7 @@
 """Work-item text of a kernel, for OpenCL C and CUDA C.
 
 * without reductions: a work-item has `width` neighbouring elements of the last axis, or, where
-  operands are transposed, a work-group has a tile (`render_device_turned.py`);
+  operands are transposed, a work-group has a tile (`transposed_loads.py`);
 * folding rows: a work-group has a row, its items take turns, their totals meet in local memory;
 * folding columns (the last axis is kept): a work-item has `width` neighbouring columns.
 
@@ -78,7 +78,7 @@ class DeviceWriter:
                 return items, variant.group
             return -(-items // variant.map_group), variant.map_group
 
-        if variant.turn:
+        if variant.tile_side:
             return [("neo_main", cut.rows * cut.vectors, variant.group)]
         shape = groups(cut.rows * cut.chunks * (1 if by_row else cut.vectors), cut.elements)
         if not variant.split:
@@ -139,7 +139,7 @@ class DeviceWriter:
             self._row_stores(guarded=True)
             self.put("}")
             return
-        if self.variant.turn:
+        if self.variant.tile_side:
             self._open("neo_main", self.variant.group)
             self._scalars()
             self.tiles.tile(self._coordinates, lambda: self._row_nodes(-1), self._map)
@@ -336,7 +336,7 @@ class DeviceWriter:
         return sources, stores
 
     def _column_phase(self, phase: int) -> None:
-        """One pass over the folded axes, for the columns of an item."""
+        """One phase: loops over the folded axes, for the columns of an item."""
         sources, stores = self._work(phase)
         if not sources:
             return
@@ -379,7 +379,7 @@ class DeviceWriter:
         self._elements(self.values.cone(sources, False), stores, reduce)
 
     def _row_phase(self, phase: int) -> None:
-        """One pass of a group over its row (or chunk)."""
+        """One phase of a group over its row (or chunk)."""
         sources, stores = self._work(phase)
         self.values.width = 1
         for number, red in self.reductions.of_phase(phase):
@@ -391,17 +391,17 @@ class DeviceWriter:
             self.put("{")
             for number, red in self.reductions.of_phase(phase):
                 self.reductions.declare(number, red, "w", width)
-            self._row_pass(phase, sources, stores, "w", width, False)
+            self._row_part(phase, sources, stores, "w", width, False)
             self.reductions.merge_lanes(phase, width)
             self.put("}")
         else:
-            self._row_pass(phase, sources, stores, "u", width, False)
+            self._row_part(phase, sources, stores, "u", width, False)
         if self.variant.tail:
-            self._row_pass(phase, sources, stores, "u", 1, True)
+            self._row_part(phase, sources, stores, "u", 1, True)
         self.values.have.update(self.values.keeps.intersection(self.values.cone(sources, False)))
         self.values.width = 1
 
-    def _row_pass(
+    def _row_part(
         self,
         phase: int,
         sources: list[int],
