@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import prod
 
 from neonport.compiler.graph import Graph, Leaf, Value
-from neonport.compiler.loop_nest import BoundKernel, NestBuilder
+from neonport.compiler.loop_nest import BoundKernel, LoopNestBuilder
 from neonport.compiler.lowering import INT64, move_layout, read_dtype
 from neonport.compiler.schedule import Schedule, Step, schedule
 from neonport.shape import contiguous_strides
@@ -53,7 +53,7 @@ def copy_kernel(source: Leaf, target: Leaf) -> BoundKernel:
     values = (value, Value("broadcast", (0,), target.layout[0], value.dtype))
     graph = Graph(values, ((1, target),), 0, 0)
     plan = Schedule(schedule(graph).steps, {1: target}, (), frozenset({1}))
-    return NestBuilder(graph, plan, plan.steps[0]).build()
+    return LoopNestBuilder(graph, plan, plan.steps[0]).build()
 
 
 def fill_kernel(target: Leaf) -> BoundKernel:
@@ -62,7 +62,7 @@ def fill_kernel(target: Leaf) -> BoundKernel:
     value = Value("broadcast", (0,), target.layout[0], INT64)
     graph = Graph((iota, value), ((1, target),), 0, 0)
     plan = Schedule(schedule(graph).steps, {1: target}, (), frozenset({1}))
-    return NestBuilder(graph, plan, plan.steps[0]).build()
+    return LoopNestBuilder(graph, plan, plan.steps[0]).build()
 
 
 def make_plan(graph: Graph) -> Plan:
@@ -83,7 +83,7 @@ def make_plan(graph: Graph) -> Plan:
 def step_parts(graph: Graph, plan: Schedule, step: Step) -> list[BoundKernel | Call]:
     """What one step of a schedule runs."""
     if not step.call:
-        return [NestBuilder(graph, plan, step).build()]
+        return [LoopNestBuilder(graph, plan, step).build()]
     (root,) = step.roots
     value = graph.values[root]
     operands = tuple(

@@ -50,7 +50,7 @@ class BoundKernel:
     bytes_moved: int
 
 
-class NestBuilder:
+class LoopNestBuilder:
     """Builds the kernel of one step."""
 
     def __init__(self, graph: Graph, plan: Schedule, step: Step) -> None:
