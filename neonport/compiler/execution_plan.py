@@ -28,7 +28,7 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Plan:
+class ExecutionPlan:
     """What a statement does.
 
     Attributes:
@@ -65,7 +65,7 @@ def fill_kernel(target: Leaf) -> BoundKernel:
     return LoopNestBuilder(graph, plan, plan.steps[0]).build()
 
 
-def make_plan(graph: Graph) -> Plan:
+def make_plan(graph: Graph) -> ExecutionPlan:
     """Schedule a graph and build its kernels."""
     plan = schedule(graph)
     steps: list[BoundKernel | Call] = []
@@ -77,7 +77,7 @@ def make_plan(graph: Graph) -> Plan:
         for leaf in plan.places.values()
         if leaf.slot < 0
     }
-    return Plan(tuple(steps), temporaries, graph.rands)
+    return ExecutionPlan(tuple(steps), temporaries, graph.rands)
 
 
 def step_parts(graph: Graph, plan: Schedule, step: Step) -> list[BoundKernel | Call]:

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from neonport.backends.backend import Backend
-from neonport.compiler.execution_plan import Call, Plan, make_plan
+from neonport.compiler.execution_plan import Call, ExecutionPlan, make_plan
 from neonport.compiler.graph import Graph, Leaf
 from neonport.compiler.loop_nest import BoundKernel
 from neonport.compiler.lowering import Lowering, scalar_slots
@@ -142,7 +142,7 @@ class CompiledBackend(Backend):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._plans: dict[Graph, Plan] = {}
+        self._plans: dict[Graph, ExecutionPlan] = {}
         self._arena: Storage | None = None
         self._arena_lock = threading.RLock()
 
@@ -263,7 +263,7 @@ class CompiledBackend(Backend):
 
         return recall
 
-    def plan(self, graph: Graph) -> Plan:
+    def plan(self, graph: Graph) -> ExecutionPlan:
         """The plan of a graph, made once."""
         plan = self._plans.get(graph)
         if plan is None:
@@ -322,7 +322,7 @@ class CompiledBackend(Backend):
             arena,
         )  # fmt: skip
 
-    def _temporaries(self, plan: Plan) -> tuple[Storage | None, dict[int, int]]:
+    def _temporaries(self, plan: ExecutionPlan) -> tuple[Storage | None, dict[int, int]]:
         offsets: dict[int, int] = {}
         size = 0
         for slot, nbytes in plan.temporaries.items():
