@@ -13,7 +13,7 @@ from neonport.shape import contiguous_strides
 
 
 @dataclass(frozen=True)
-class Call:
+class LibraryCall:
     """A step that is no kernel: a product, a window op or untake.
 
     Attributes:
@@ -37,7 +37,7 @@ class ExecutionPlan:
         rands: number of random sources.
     """
 
-    steps: tuple[BoundKernel | Call, ...]
+    steps: tuple[BoundKernel | LibraryCall, ...]
     temporaries: dict[int, int]
     rands: int
 
@@ -68,7 +68,7 @@ def fill_kernel(target: Leaf) -> BoundKernel:
 def make_plan(graph: Graph) -> ExecutionPlan:
     """Schedule a graph and build its kernels."""
     plan = schedule(graph)
-    steps: list[BoundKernel | Call] = []
+    steps: list[BoundKernel | LibraryCall] = []
     for step in plan.steps:
         steps.extend(step_parts(graph, plan, step))
     steps.extend(copy_kernel(source, target) for source, target in plan.copies)
@@ -80,7 +80,7 @@ def make_plan(graph: Graph) -> ExecutionPlan:
     return ExecutionPlan(tuple(steps), temporaries, graph.rands)
 
 
-def step_parts(graph: Graph, plan: Schedule, step: Step) -> list[BoundKernel | Call]:
+def step_parts(graph: Graph, plan: Schedule, step: Step) -> list[BoundKernel | LibraryCall]:
     """What one step of a schedule runs."""
     if not step.call:
         return [LoopNestBuilder(graph, plan, step).build()]
@@ -92,7 +92,9 @@ def step_parts(graph: Graph, plan: Schedule, step: Step) -> list[BoundKernel | C
     return _call_steps(value, operands, plan.places[root])
 
 
-def _call_steps(value: Value, operands: tuple[Leaf, ...], target: Leaf) -> list[BoundKernel | Call]:
+def _call_steps(
+    value: Value, operands: tuple[Leaf, ...], target: Leaf
+) -> list[BoundKernel | LibraryCall]:
     """The steps of a non-fusible op: movements become copies, the rest is a call."""
     params = dict(value.attr or ())
     if value.op == "unslice":
@@ -120,4 +122,4 @@ def _call_steps(value: Value, operands: tuple[Leaf, ...], target: Leaf) -> list[
             )
             return [copy_kernel(source, flat)]
         return [copy_kernel(Leaf(source.slot, source.dtype, layout), target)]
-    return [Call(value, operands, target)]
+    return [LibraryCall(value, operands, target)]

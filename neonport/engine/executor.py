@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from neonport.backends.backend import Backend
-from neonport.compiler.execution_plan import Call, ExecutionPlan, make_plan
+from neonport.compiler.execution_plan import ExecutionPlan, LibraryCall, make_plan
 from neonport.compiler.graph import Graph, Leaf
 from neonport.compiler.loop_nest import BoundKernel
 from neonport.compiler.lowering import Lowering, scalar_slots
@@ -294,7 +294,7 @@ class CompiledBackend(Backend):
         numbered: list[tuple[Launch, tuple[int, ...]]] = []
         rands: list[tuple[Launch, tuple[int, ...]]] = []
         for step in plan.steps:
-            if isinstance(step, Call):
+            if isinstance(step, LibraryCall):
                 call = self._bind_call(step, place)
                 launches.append(self.tracer.watch(call, of_step(step), self))
                 continue
@@ -353,7 +353,7 @@ class CompiledBackend(Backend):
     # ---- calls -------------------------------------------------------------------------------
 
     def _bind_call(
-        self, call: Call, place: Callable[[Leaf], tuple[Storage, int]]
+        self, call: LibraryCall, place: Callable[[Leaf], tuple[Storage, int]]
     ) -> Callable[[], None]:
         def tensor(leaf: Leaf) -> Tensor:
             storage, start = place(leaf)

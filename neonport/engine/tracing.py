@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from neonport.compiler.loop_nest import BoundKernel
 
 if TYPE_CHECKING:
-    from neonport.compiler.execution_plan import Call
+    from neonport.compiler.execution_plan import LibraryCall
     from neonport.engine.device import Contract
 
 ENVIRONMENT = "NEONPORT_TRACE"
@@ -72,7 +72,7 @@ class Tracer:
         return watched
 
 
-def of_step(step: BoundKernel | Call) -> Callable[[float], str]:
+def of_step(step: BoundKernel | LibraryCall) -> Callable[[float], str]:
     """What ran, over which sizes, how long."""
     if not isinstance(step, BoundKernel):
         return of_call(step.value.op, step.target.layout[0])

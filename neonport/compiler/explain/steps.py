@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import prod
 
-from neonport.compiler.execution_plan import Call, copy_kernel, step_parts
+from neonport.compiler.execution_plan import LibraryCall, copy_kernel, step_parts
 from neonport.compiler.explain.formulas import Formulas, Names
 from neonport.compiler.graph import Graph, Leaf
 from neonport.compiler.loop_nest import BoundKernel
@@ -38,7 +38,7 @@ class Part:
         source: the text that is compiled, without its prelude; empty unless asked for.
     """
 
-    spec: BoundKernel | Call
+    spec: BoundKernel | LibraryCall
     step: int
     space: Shape
     axes: tuple[int, ...]
@@ -76,7 +76,7 @@ def make_parts(
     for number, step in enumerate(plan.steps):
         specs = step_parts(graph, plan, step)
         for spec in specs:
-            if isinstance(spec, Call):
+            if isinstance(spec, LibraryCall):
                 line = formulas.call(spec.value, spec.operands, spec.target)
                 found.append(_call(spec, number, line))
                 continue
@@ -116,13 +116,13 @@ def _operations(spec: BoundKernel) -> int:
     return total + sum(_FOLD_COST.get(r.op, 1) * every for r in kernel.reductions)
 
 
-def _call(spec: Call, step: int, line: str) -> Part:
+def _call(spec: LibraryCall, step: int, line: str) -> Part:
     leaves: list[Leaf] = [*spec.operands, spec.target]
     moved = sum(prod(leaf.layout[0]) * leaf.dtype.itemsize for leaf in leaves)
     return Part(spec, step, spec.target.layout[0], (), (line,), moved, _work(spec))
 
 
-def _work(spec: Call) -> int:
+def _work(spec: LibraryCall) -> int:
     """Floating-point operations of a call."""
     first, *_ = shapes = [leaf.layout[0] for leaf in (*spec.operands, spec.target)]
     name, params = spec.value.op, dict(spec.value.attr or ())
