@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
-from neonport.compiler.graph import Graph, Leaf, Value
+from neonport.compiler.graph import Graph, MemoryView, Value
 from neonport.compiler.loop_nest import BoundKernel, LoopNestBuilder
 from neonport.compiler.lowering import INT64, move_layout, read_dtype
 from neonport.compiler.schedule import Schedule, Step, schedule
@@ -23,8 +23,8 @@ class LibraryCall:
     """
 
     value: Value
-    operands: tuple[Leaf, ...]
-    target: Leaf
+    operands: tuple[MemoryView, ...]
+    target: MemoryView
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class ExecutionPlan:
         return [s for s in self.steps if isinstance(s, BoundKernel)]
 
 
-def copy_kernel(source: Leaf, target: Leaf) -> BoundKernel:
+def copy_kernel(source: MemoryView, target: MemoryView) -> BoundKernel:
     """A kernel that copies one view into another of the same (or a broadcast) shape."""
     value = Value("leaf", (), source.layout[0], read_dtype(source.dtype), source)
     values = (value, Value("broadcast", (0,), target.layout[0], value.dtype))
@@ -56,7 +56,7 @@ def copy_kernel(source: Leaf, target: Leaf) -> BoundKernel:
     return LoopNestBuilder(graph, plan, plan.steps[0]).build()
 
 
-def fill_kernel(target: Leaf) -> BoundKernel:
+def fill_kernel(target: MemoryView) -> BoundKernel:
     """A kernel that fills a view with zeros."""
     iota = Value("iota", (), (1, 1), INT64, 0)
     value = Value("broadcast", (0,), target.layout[0], INT64)
@@ -93,7 +93,7 @@ def step_parts(graph: Graph, plan: Schedule, step: Step) -> list[BoundKernel | L
 
 
 def _call_steps(
-    value: Value, operands: tuple[Leaf, ...], target: Leaf
+    value: Value, operands: tuple[MemoryView, ...], target: MemoryView
 ) -> list[BoundKernel | LibraryCall]:
     """The steps of a non-fusible op: movements become copies, the rest is a call."""
     params = dict(value.attr or ())
@@ -101,7 +101,7 @@ def _call_steps(
         (source,) = operands
         starts, steps = params["starts"], params["steps"]
         _, strides, offset = target.layout
-        region = Leaf(
+        region = MemoryView(
             target.slot,
             target.dtype,
             (
@@ -115,11 +115,11 @@ def _call_steps(
         (source,) = operands
         layout = move_layout(source.layout, value.op, params)
         if layout is None:  # a leaf that has no such view: copy it row by row into the flat target
-            flat = Leaf(
+            flat = MemoryView(
                 target.slot,
                 target.dtype,
                 (source.layout[0], contiguous_strides(source.layout[0]), target.layout[2]),
             )
             return [copy_kernel(source, flat)]
-        return [copy_kernel(Leaf(source.slot, source.dtype, layout), target)]
+        return [copy_kernel(MemoryView(source.slot, source.dtype, layout), target)]
     return [LibraryCall(value, operands, target)]

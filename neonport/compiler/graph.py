@@ -12,7 +12,7 @@ from neonport.tensor.storage import Layout
 
 
 @dataclass(frozen=True)
-class Leaf:
+class MemoryView:
     """A view of memory: which storage (a slot of the graph), dtype and layout."""
 
     slot: int
@@ -29,7 +29,7 @@ class Value:
         args: indices of operand values.
         shape: shape of the value.
         dtype: compute dtype.
-        attr: hashable extras: Leaf of a leaf, slot of a scalar, axes of a reduction, ...
+        attr: hashable extras: MemoryView of a leaf, slot of a scalar, axes of a reduction, ...
     """
 
     op: str
@@ -51,11 +51,11 @@ class Graph:
     """
 
     values: tuple[Value, ...]
-    outputs: tuple[tuple[int, Leaf], ...]
+    outputs: tuple[tuple[int, MemoryView], ...]
     storages: int
     rands: int
 
 
-def contiguous_leaf(slot: int, dtype: np.dtype, shape: Shape) -> Leaf:
+def contiguous_leaf(slot: int, dtype: np.dtype, shape: Shape) -> MemoryView:
     """A leaf over the beginning of a storage of its own."""
-    return Leaf(slot, dtype, (shape, contiguous_strides(shape), 0))
+    return MemoryView(slot, dtype, (shape, contiguous_strides(shape), 0))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from neonport.compiler.graph import Graph, Leaf, Value
+from neonport.compiler.graph import Graph, MemoryView, Value
 from neonport.compiler.kernel import (
     ANY,
     POSITIONS,
@@ -42,7 +42,7 @@ class BoundKernel:
 
     kernel: Kernel
     sizes: Shape
-    buffers: tuple[Leaf, ...]
+    buffers: tuple[MemoryView, ...]
     strides: tuple[Shape, ...]
     offsets: tuple[int, ...]
     scalars: tuple[int, ...]
@@ -62,7 +62,7 @@ class LoopNestBuilder:
         self.places = plan.places
         self.folded = self._folded()
         # linear index forms over the space, collected first because they decide the loops
-        self.forms: list[tuple[Leaf | None, str, Shape, int]] = []
+        self.forms: list[tuple[MemoryView | None, str, Shape, int]] = []
         self._form_index: dict[Any, int] = {}
         self.nodes: list[Node] = []
         self._node_index: dict[int, int] = {}
@@ -96,7 +96,7 @@ class LoopNestBuilder:
 
     # ---- nodes -------------------------------------------------------------------------------
 
-    def _form(self, buffer: Leaf | None, dtype: str, strides: Shape, offset: int) -> int:
+    def _form(self, buffer: MemoryView | None, dtype: str, strides: Shape, offset: int) -> int:
         key = (buffer, dtype, strides, offset)
         found = self._form_index.get(key)
         if found is None:
@@ -104,7 +104,7 @@ class LoopNestBuilder:
             self.forms.append(key)
         return found
 
-    def _leaf_form(self, leaf: Leaf) -> int:
+    def _leaf_form(self, leaf: MemoryView) -> int:
         shape, strides, offset = leaf.layout
         full = broadcast_strides(shape, strides, self.space)
         return self._form(leaf, leaf.dtype.name, full, offset)
@@ -179,7 +179,7 @@ class LoopNestBuilder:
         source, index = value.args
         axis = dict(value.attr)["axis"]
         inside = self.values[source].op == "leaf"
-        leaf: Leaf = self.values[source].attr if inside else self.places[source]
+        leaf: MemoryView = self.values[source].attr if inside else self.places[source]
         shape, strides, offset = leaf.layout
         rest = tuple(0 if a == axis else s for a, s in enumerate(strides))
         picked = (*shape[:axis], 1, *shape[axis + 1 :])
@@ -188,7 +188,7 @@ class LoopNestBuilder:
         )
         # the index runs along `axis` of the result, whatever shape the index tensor has
         place = self.nodes[self._node_index[index]]
-        index_leaf: Leaf = self.values[index].attr
+        index_leaf: MemoryView = self.values[index].attr
         column = tuple(n if a == axis else 1 for a, n in enumerate(value.shape))
         flat = _flat_stride(index_leaf)
         along = tuple(flat if a == axis else 0 for a in range(len(value.shape)))
@@ -290,12 +290,12 @@ class LoopNestBuilder:
         strides = tuple(
             tuple(form[2][group[-1]] if group else 0 for group in order) for form in self.forms
         )
-        buffers: list[Leaf] = []
+        buffers: list[MemoryView] = []
         accesses = []
         for (buffer, dtype, _, _), steps in zip(self.forms, strides, strict=True):
             slot = -1
             if buffer is not None:
-                key = Leaf(buffer.slot, buffer.dtype, ((), (), 0))
+                key = MemoryView(buffer.slot, buffer.dtype, ((), (), 0))
                 if key not in buffers:
                     buffers.append(key)
                 slot = buffers.index(key)
@@ -354,7 +354,7 @@ class LoopNestBuilder:
 _LEAF_OPS = frozenset({"leaf", "scalar"})
 
 
-def _flat_stride(leaf: Leaf) -> int:
+def _flat_stride(leaf: MemoryView) -> int:
     """Element step along the one non-unit axis of an index list."""
     shape, strides, _ = leaf.layout
     return next((s for n, s in zip(shape, strides, strict=True) if n != 1), 0)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from neonport.compiler.graph import Graph, Leaf, Value
+from neonport.compiler.graph import Graph, MemoryView, Value
 from neonport.dtypes import is_float
 from neonport.ops.inference import operand_dtypes
 from neonport.ops.table import OPS, Kind
@@ -101,7 +101,7 @@ class Lowering:
             self.storages.append((tensor.storage, tensor.offset * tensor.dtype.itemsize))
         return slot
 
-    def leaf_of(self, tensor: Any) -> Leaf:
+    def leaf_of(self, tensor: Any) -> MemoryView:
         """The leaf of a tensor.
 
         Offsets are relative, so that the next slice of the same arrays is the same graph. Memory
@@ -118,7 +118,7 @@ class Lowering:
             slot = self._slot((key, first, tensor.dtype, "apart"), tensor)
             distance = 0
         shape, strides, _ = tensor.layout
-        return Leaf(slot, tensor.dtype, (shape, strides, distance // tensor.dtype.itemsize))
+        return MemoryView(slot, tensor.dtype, (shape, strides, distance // tensor.dtype.itemsize))
 
     def _operand(self, arg: Any, dtype: np.dtype | None) -> int:
         """Value of an operand, read in `dtype` (None: as it is stored)."""
@@ -200,7 +200,7 @@ class Lowering:
         if value.op == "leaf":
             layout = move_layout(value.attr.layout, name, params)
             if layout is not None:
-                leaf = Leaf(value.attr.slot, value.attr.dtype, layout)
+                leaf = MemoryView(value.attr.slot, value.attr.dtype, layout)
                 return self._add(Value("leaf", (), shape, value.dtype, leaf))
         elementwise = value.op in OPS and OPS[value.op].kind is Kind.ELEMENTWISE
         if elementwise and name in ("transpose", "slice"):

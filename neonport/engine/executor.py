@@ -18,7 +18,7 @@ import numpy as np
 
 from neonport.backends.backend import Backend
 from neonport.compiler.execution_plan import ExecutionPlan, LibraryCall, make_plan
-from neonport.compiler.graph import Graph, Leaf
+from neonport.compiler.graph import Graph, MemoryView
 from neonport.compiler.loop_nest import BoundKernel
 from neonport.compiler.lowering import Lowering, scalar_slots
 from neonport.engine.device import statement_key
@@ -285,7 +285,7 @@ class CompiledBackend(Backend):
         arena, offsets = self._temporaries(plan)
         storages = lowering.storages
 
-        def place(leaf: Leaf) -> tuple[Storage, int]:
+        def place(leaf: MemoryView) -> tuple[Storage, int]:
             if leaf.slot < 0 and arena is not None:
                 return arena, offsets[leaf.slot]
             return storages[leaf.slot]
@@ -353,9 +353,9 @@ class CompiledBackend(Backend):
     # ---- calls -------------------------------------------------------------------------------
 
     def _bind_call(
-        self, call: LibraryCall, place: Callable[[Leaf], tuple[Storage, int]]
+        self, call: LibraryCall, place: Callable[[MemoryView], tuple[Storage, int]]
     ) -> Callable[[], None]:
-        def tensor(leaf: Leaf) -> Tensor:
+        def tensor(leaf: MemoryView) -> Tensor:
             storage, start = place(leaf)
             shape, strides, offset = leaf.layout
             first = offset + start // leaf.dtype.itemsize

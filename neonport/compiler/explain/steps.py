@@ -8,7 +8,7 @@ from math import prod
 
 from neonport.compiler.execution_plan import LibraryCall, copy_kernel, step_parts
 from neonport.compiler.explain.formulas import Formulas, Names
-from neonport.compiler.graph import Graph, Leaf
+from neonport.compiler.graph import Graph, MemoryView
 from neonport.compiler.loop_nest import BoundKernel
 from neonport.compiler.schedule import Schedule, Scheduler
 from neonport.ops.table import OPS, Kind
@@ -117,7 +117,7 @@ def _operations(spec: BoundKernel) -> int:
 
 
 def _call(spec: LibraryCall, step: int, line: str) -> Part:
-    leaves: list[Leaf] = [*spec.operands, spec.target]
+    leaves: list[MemoryView] = [*spec.operands, spec.target]
     moved = sum(prod(leaf.layout[0]) * leaf.dtype.itemsize for leaf in leaves)
     return Part(spec, step, spec.target.layout[0], (), (line,), moved, _work(spec))
 
