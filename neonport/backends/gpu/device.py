@@ -24,7 +24,7 @@ from neonport.backends.gpu.launch import NativeLaunch, RenderedLaunch
 from neonport.backends.gpu.lrn import Normalization
 from neonport.backends.gpu.replay_arguments import Box, BoxedLaunch
 from neonport.compiler.codegen.gpu.dialects import DeviceDialect
-from neonport.compiler.codegen.gpu.launch_shape import Cut, Traits, cut
+from neonport.compiler.codegen.gpu.launch_shape import Cut, DeviceTraits, cut
 from neonport.compiler.codegen.gpu.reductions import scratch_words
 from neonport.compiler.codegen.gpu.writer import DeviceWriter
 from neonport.compiler.loop_nest import BoundKernel
@@ -50,7 +50,7 @@ class DeviceBackend(Normalization, CompiledBackend):
     """
 
     dialect: DeviceDialect
-    traits: Traits
+    traits: DeviceTraits
     identity: str
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

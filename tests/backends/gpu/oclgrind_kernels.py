@@ -27,7 +27,7 @@ import numpy as np
 from neonport.backends.gpu import gemm, transpose
 from neonport.backends.gpu import gemm_tiles as tiles
 from neonport.backends.gpu.gemm import bind_product
-from neonport.compiler.codegen.gpu.launch_shape import Traits
+from neonport.compiler.codegen.gpu.launch_shape import DeviceTraits
 from neonport.ops.table import OPS
 from neonport.optree.node import transpose as transposed
 
@@ -124,7 +124,7 @@ def run() -> int:
     be.bind_matmul(be.array(x), be.array(y), c, 1.0, 0.0)()
     np.testing.assert_allclose(c.get(), x @ y, rtol=1e-3, atol=1e-3)
     be.tiled = lambda spec: transpose.turned_axes(spec) is not None  # type: ignore[method-assign]
-    forms = [transpose.form(Traits(group=group)) for group in (1, 256)]
+    forms = [transpose.form(DeviceTraits(group=group)) for group in (1, 256)]
     for dtype, form in product((np.uint8, np.float16, np.float32, np.int64), forms):
         transpose.form = lambda traits, form=form: form  # type: ignore[misc]
         values = rng.randint(0, 99, (2, 65, 129)).astype(dtype)

@@ -10,7 +10,7 @@ from typing import Any
 
 from neonport.backends.cpu.device import CPUBackend
 from neonport.compiler.codegen.gpu.dialects import cuda_dialect
-from neonport.compiler.codegen.gpu.launch_shape import Traits, cut
+from neonport.compiler.codegen.gpu.launch_shape import DeviceTraits, cut
 from neonport.compiler.codegen.gpu.writer import DeviceWriter
 from neonport.compiler.loop_nest import BoundKernel
 from neonport.compiler.lowering import Lowering
@@ -18,7 +18,7 @@ from neonport.engine.device import statement_key
 from neonport.engine.executor import must_interpret
 from neonport.tensor.tensor import Tensor
 
-TRAITS = Traits(units=528, aligned=True)  # what the cuda backend takes from an H100
+TRAITS = DeviceTraits(units=528, aligned=True)  # what the cuda backend takes from an H100
 
 
 def texts_of(spec: BoundKernel) -> Iterator[str]:

@@ -23,7 +23,7 @@ PER_CORE, LEAST, MOST = 2, 1 << 12, 1 << 15
 
 
 @dataclass(frozen=True)
-class Traits:
+class DeviceTraits:
     """What rendering has to know about a device.
 
     Attributes:
@@ -143,7 +143,7 @@ class Cut:
         return self.rows * self.columns * self.chunks
 
 
-def cut(spec: BoundKernel, starts: Sequence[int], traits: Traits) -> Cut:
+def cut(spec: BoundKernel, starts: Sequence[int], traits: DeviceTraits) -> Cut:
     """Lay a bound kernel over a device.
 
     Args:
@@ -214,14 +214,14 @@ def cut(spec: BoundKernel, starts: Sequence[int], traits: Traits) -> Cut:
     )
 
 
-def _keep(kernel: Kernel, sizes: tuple[int, ...], width: int, traits: Traits) -> int:
+def _keep(kernel: Kernel, sizes: tuple[int, ...], width: int, traits: DeviceTraits) -> int:
     """Length of the arrays for kept values; 0 where nothing is kept or rows are too long."""
     length = prod(n for n, f in zip(sizes, kernel.axes, strict=True) if f)
     length *= width if kernel.column else 1
     return traits.keep if length <= traits.keep and kept(kernel, 1) else 0
 
 
-def _streamed(spec: BoundKernel, keep: bool, traits: Traits) -> frozenset[int]:
+def _streamed(spec: BoundKernel, keep: bool, traits: DeviceTraits) -> frozenset[int]:
     """Accesses whose results are larger than the cache."""
     kernel, stored = spec.kernel, streamable(spec.kernel, keep)
     nbytes = prod(spec.sizes) * sum(np.dtype(kernel.accesses[i].dtype).itemsize for i in stored)
@@ -245,7 +245,7 @@ def _may_shift(
     return len(places) == 1
 
 
-def _width(kernel: Kernel, traits: Traits, tiled: bool) -> int:
+def _width(kernel: Kernel, traits: DeviceTraits, tiled: bool) -> int:
     """Elements of a vector: 1 where lanes would need addresses of their own."""
     if any(r.index is not None for r in kernel.reductions):
         return 1
@@ -273,7 +273,7 @@ def _varies(kernel: Kernel, index: int) -> bool:
     return node.op == "rand" or any(_varies(kernel, a) for a in node.args)
 
 
-def _fits(spec: BoundKernel, starts: Sequence[int], width: int, traits: Traits) -> bool:
+def _fits(spec: BoundKernel, starts: Sequence[int], width: int, traits: DeviceTraits) -> bool:
     if spec.sizes[-1] < width:
         return False
     if not traits.aligned:
@@ -289,7 +289,7 @@ def _fits(spec: BoundKernel, starts: Sequence[int], width: int, traits: Traits) 
 
 @lru_cache(maxsize=4096)
 def _pieces(
-    kernel: Kernel, sizes: tuple[int, ...], width: int, traits: Traits
+    kernel: Kernel, sizes: tuple[int, ...], width: int, traits: DeviceTraits
 ) -> tuple[int, int, int, int]:
     """(rows, columns, chunks, chunk) of a kernel; depends on nothing but sizes and the device."""
     columns = sizes[-1] if kernel.column else 1
