@@ -9,11 +9,11 @@ import pytest
 
 from neonport.backends.cpu.device import CPUBackend
 from neonport.backends.host.jit import launcher as jit
-from neonport.compiler.codegen.cpu.buffers import KEPT_LENGTH, Variant
+from neonport.compiler.codegen.cpu.buffers import KEPT_LENGTH, HostVariant
 from neonport.compiler.codegen.reuse import kept, streamable
 from neonport.compiler.lowering import Lowering
 
-PLAIN = Variant()
+PLAIN = HostVariant()
 
 
 @pytest.fixture
@@ -22,11 +22,11 @@ def run(monkeypatch):
     shape = jit.task_shape.__wrapped__
 
     def runner(make, *, keep=False, stream=False):
-        chosen: list[Variant] = []
+        chosen: list[HostVariant] = []
 
         def forced(kernel, sizes, cache):
             own = shape(kernel, sizes, cache)
-            variant = Variant(
+            variant = HostVariant(
                 own.variant.split,
                 keep and own.variant.keep,
                 stream and bool(streamable(kernel, keep and own.variant.keep)),

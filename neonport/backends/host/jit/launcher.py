@@ -15,7 +15,7 @@ import numpy as np
 from neonport.backends.host import threads
 from neonport.backends.host.cpu_info import last_level_cache
 from neonport.backends.host.jit.compiler import Compiler, find_compiler
-from neonport.compiler.codegen.cpu.buffers import Variant
+from neonport.compiler.codegen.cpu.buffers import HostVariant
 from neonport.compiler.codegen.cpu.dialect import c_dialect
 from neonport.compiler.codegen.cpu.task_shape import TaskShape, task_shape
 from neonport.compiler.codegen.cpu.writer import HostWriter
@@ -95,7 +95,7 @@ class HostJit:
             run.argtypes, run.restype = (ctypes.c_void_p,), None
         runtime.neo_set_threads.argtypes = (ctypes.c_int64,)
         threads.on_change(runtime.neo_set_threads)
-        self._codes: dict[tuple[Kernel, Variant], Code] = {}
+        self._codes: dict[tuple[Kernel, HostVariant], Code] = {}
 
     def load(self, specs: Sequence[BoundKernel]) -> list[Code]:
         """Code of some kernels; those that are new are compiled at the same time."""

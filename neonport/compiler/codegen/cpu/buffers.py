@@ -26,7 +26,7 @@ KEPT_ROWS = 64  # folded positions of a block of columns whose values are kept, 
 
 
 @dataclass(frozen=True)
-class Variant:
+class HostVariant:
     """A way to write a kernel; which one is best depends on its sizes.
 
     Attributes:
@@ -50,7 +50,7 @@ class HostBuffers:
         have: nodes that an earlier loop has kept.
     """
 
-    def __init__(self, values: HostValues, variant: Variant) -> None:
+    def __init__(self, values: HostValues, variant: HostVariant) -> None:
         self.values, self.k, self.put = values, values.k, values.put
         self.keeps = kept(self.k) if variant.keep and not variant.split else frozenset()
         self.streams = streamable(self.k, variant.keep) if variant.stream else frozenset()

@@ -8,7 +8,7 @@ from math import prod
 
 import numpy as np
 
-from neonport.compiler.codegen.cpu.buffers import KEPT_LENGTH, KEPT_ROWS, Variant
+from neonport.compiler.codegen.cpu.buffers import KEPT_LENGTH, KEPT_ROWS, HostVariant
 from neonport.compiler.codegen.cpu.reductions import scratch_words
 from neonport.compiler.codegen.cpu.transposed_loads import TILE_ROWS
 from neonport.compiler.codegen.cpu.values import COLUMNS
@@ -32,7 +32,7 @@ TASK_WORK = 1 << 12  # elements handed to a thread at a time, at least
 class TaskShape:
     """How a kernel is cut into tasks; depends on sizes only, never on the number of threads."""
 
-    variant: Variant
+    variant: HostVariant
     rows: int
     chunks: int
     chunk: int
@@ -79,7 +79,7 @@ def task_shape(kernel: Kernel, sizes: tuple[int, ...], cache: int) -> TaskShape:
     tiles = work >= TILED_WORK and min(sizes[-2:]) >= TILED_SIDE and bool(transposed(kernel))
     if tiles and grain:
         grain = max(grain, min(TILE_ROWS, -(-tasks // 4)))
-    variant = Variant(split, keep, not tiles and _streams(kernel, keep, sizes, cache), tiles)
+    variant = HostVariant(split, keep, not tiles and _streams(kernel, keep, sizes, cache), tiles)
     return TaskShape(variant, rows, chunks, chunk, tasks, grain, scratch)
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from neonport.compiler.codegen.cpu.buffers import HostBuffers, Variant
+from neonport.compiler.codegen.cpu.buffers import HostBuffers, HostVariant
 from neonport.compiler.codegen.cpu.prefetch import HostPrefetch
 from neonport.compiler.codegen.cpu.reductions import HostReductions, moments_of
 from neonport.compiler.codegen.cpu.transposed_loads import HostTransposedLoads
@@ -36,9 +36,9 @@ class HostWriter:
     def __init__(self, kernel: Kernel, dialect: Dialect) -> None:
         self.k = kernel
         self.dialect = dialect
-        self._choose(Variant())
+        self._choose(HostVariant())
 
-    def _choose(self, variant: Variant) -> None:
+    def _choose(self, variant: HostVariant) -> None:
         """Begin the text of a variant."""
         emitter = Emitter()
         self.lines, self.put = emitter.lines, emitter.put
@@ -51,7 +51,7 @@ class HostWriter:
         self.reductions = HostReductions(self.values)
         self.split = variant.split
 
-    def source(self, variant: Variant) -> str:
+    def source(self, variant: HostVariant) -> str:
         """The translation unit."""
         self._choose(variant)
         self.put(self.dialect.prelude)
