@@ -65,7 +65,7 @@ class DeviceTraits:
 
 
 @dataclass(frozen=True)
-class Variant:
+class KernelVariant:
     """What the text of a kernel depends on besides the kernel.
 
     Attributes:
@@ -113,7 +113,7 @@ class Cut:
         cores, largest: those of the device.
     """
 
-    variant: Variant
+    variant: KernelVariant
     rows: int
     columns: int
     chunks: int
@@ -187,7 +187,7 @@ def cut(spec: BoundKernel, starts: Sequence[int], traits: DeviceTraits) -> Cut:
     stored = _streamed(spec, keep > 0, traits) if width > 1 else frozenset()
     even = not any(s % width for i in stored for s in (starts[i], *spec.strides[i][:-1]))
     ragged = not even and _may_shift(spec, starts, width, stored)
-    variant = Variant(
+    variant = KernelVariant(
         width,
         width > 1 and (ragged or last % width != 0),
         wide,

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from neonport.compiler.codegen.dialect import EXPRESSIONS
 from neonport.compiler.codegen.emitter import Emitter
 from neonport.compiler.codegen.gpu.dialects import DeviceDialect
-from neonport.compiler.codegen.gpu.launch_shape import Variant
+from neonport.compiler.codegen.gpu.launch_shape import KernelVariant
 from neonport.compiler.codegen.reuse import kept, streamable
 from neonport.compiler.kernel import UNIT, ZERO, Kernel
 
@@ -29,7 +29,7 @@ class DeviceValues:
     """
 
     def __init__(
-        self, kernel: Kernel, dialect: DeviceDialect, variant: Variant, emitter: Emitter
+        self, kernel: Kernel, dialect: DeviceDialect, variant: KernelVariant, emitter: Emitter
     ) -> None:
         self.k = kernel
         self.d = dialect

@@ -18,7 +18,7 @@ from functools import partial
 from neonport.compiler.codegen.emitter import Emitter
 from neonport.compiler.codegen.gpu.arguments import DeviceArguments
 from neonport.compiler.codegen.gpu.dialects import DeviceDialect
-from neonport.compiler.codegen.gpu.launch_shape import Cut, Variant
+from neonport.compiler.codegen.gpu.launch_shape import Cut, KernelVariant
 from neonport.compiler.codegen.gpu.reductions import DeviceReductions
 from neonport.compiler.codegen.gpu.transposed_loads import DeviceTransposedLoads
 from neonport.compiler.codegen.gpu.values import DeviceValues
@@ -39,7 +39,7 @@ class DeviceWriter:
         lines: of the text, once there is one.
     """
 
-    def __init__(self, kernel: Kernel, dialect: DeviceDialect, variant: Variant) -> None:
+    def __init__(self, kernel: Kernel, dialect: DeviceDialect, variant: KernelVariant) -> None:
         self.k, self.variant = kernel, variant
         emitter = Emitter()
         self.lines, self.put = emitter.lines, emitter.put
