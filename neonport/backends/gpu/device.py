@@ -24,7 +24,7 @@ from neonport.backends.gpu.launch import NativeLaunch, RenderedLaunch
 from neonport.backends.gpu.lrn import Normalization
 from neonport.backends.gpu.replay_arguments import Box, BoxedLaunch
 from neonport.compiler.codegen.gpu.dialects import DeviceDialect
-from neonport.compiler.codegen.gpu.launch_shape import Cut, DeviceTraits, cut
+from neonport.compiler.codegen.gpu.launch_shape import DeviceTraits, LaunchShape, launch_shape
 from neonport.compiler.codegen.gpu.reductions import scratch_words
 from neonport.compiler.codegen.gpu.writer import DeviceWriter
 from neonport.compiler.loop_nest import BoundKernel
@@ -130,7 +130,9 @@ class DeviceBackend(Normalization, CompiledBackend):
     def load_kernels(self, kernels: Sequence[BoundKernel]) -> list[Any]:
         """Text and program of some kernels; copies by tiles find theirs when they are bound."""
         return [
-            None if self.tiled(spec) else self._code(spec, cut(spec, spec.offsets, self.traits))
+            None
+            if self.tiled(spec)
+            else self._code(spec, launch_shape(spec, spec.offsets, self.traits))
             for spec in kernels
         ]
 
@@ -138,7 +140,7 @@ class DeviceBackend(Normalization, CompiledBackend):
         """Whether a kernel is a copy between turned views that goes by tiles."""
         return transpose.gains(self.traits) and transpose.turned_axes(spec) is not None
 
-    def _code(self, spec: BoundKernel, shape: Cut) -> tuple[DeviceWriter, Any]:
+    def _code(self, spec: BoundKernel, shape: LaunchShape) -> tuple[DeviceWriter, Any]:
         key = (spec.kernel, shape.variant)
         found = self._writers.get(key)
         if found is None:
@@ -160,7 +162,7 @@ class DeviceBackend(Normalization, CompiledBackend):
         )
         if self.tiled(spec):
             return transpose.bind_turned(self, spec, starts, places)
-        shape = cut(spec, starts, self.traits)
+        shape = launch_shape(spec, starts, self.traits)
         box = self._box(spec)
         if box is not None:
             shape = replace(shape, variant=replace(shape.variant, boxed=True))

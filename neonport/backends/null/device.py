@@ -17,7 +17,7 @@ from neonport.backends.host.jit.launcher import render_c, shape_of
 from neonport.compiler.codegen.cpu.dialect import c_dialect
 from neonport.compiler.codegen.cpu.writer import HostWriter
 from neonport.compiler.codegen.gpu.dialects import DeviceDialect, cuda_dialect, opencl_dialect
-from neonport.compiler.codegen.gpu.launch_shape import DeviceTraits, cut
+from neonport.compiler.codegen.gpu.launch_shape import DeviceTraits, launch_shape
 from neonport.compiler.codegen.gpu.writer import DeviceWriter
 from neonport.compiler.loop_nest import BoundKernel
 from neonport.compiler.lowering import Lowering
@@ -193,4 +193,6 @@ def check_dialect(name: str) -> None:
 
 def render_device(spec: BoundKernel, dialect: DeviceDialect, traits: DeviceTraits) -> str:
     """Text of a kernel for a work-item language."""
-    return DeviceWriter(spec.kernel, dialect, cut(spec, spec.offsets, traits).variant).source()
+    return DeviceWriter(
+        spec.kernel, dialect, launch_shape(spec, spec.offsets, traits).variant
+    ).source()

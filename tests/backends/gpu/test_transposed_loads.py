@@ -135,13 +135,13 @@ def test_a_matrix_and_its_own_transpose(device):
 
 
 def test_positions_of_64_bits(device, monkeypatch):
-    narrow = backend.cut
+    narrow = backend.launch_shape
 
     def wide(*args):
         shape = narrow(*args)
         return replace(shape, variant=replace(shape.variant, wide=True))
 
-    monkeypatch.setattr(backend, "cut", wide)
+    monkeypatch.setattr(backend, "launch_shape", wide)
     X, Z = numbers((75, 141)), numbers((141, 75))
     x, z, y = device.array(X), device.array(Z), device.zeros(X.shape)
     y[:] = x + z.T * 2

@@ -10,7 +10,7 @@ from typing import Any
 
 from neonport.backends.cpu.device import CPUBackend
 from neonport.compiler.codegen.gpu.dialects import cuda_dialect
-from neonport.compiler.codegen.gpu.launch_shape import DeviceTraits, cut
+from neonport.compiler.codegen.gpu.launch_shape import DeviceTraits, launch_shape
 from neonport.compiler.codegen.gpu.writer import DeviceWriter
 from neonport.compiler.loop_nest import BoundKernel
 from neonport.compiler.lowering import Lowering
@@ -23,7 +23,7 @@ TRAITS = DeviceTraits(units=528, aligned=True)  # what the cuda backend takes fr
 
 def texts_of(spec: BoundKernel) -> Iterator[str]:
     """The text for launches, and the one for launches that are recorded."""
-    variant = cut(spec, spec.offsets, TRAITS).variant
+    variant = launch_shape(spec, spec.offsets, TRAITS).variant
     yield DeviceWriter(spec.kernel, cuda_dialect(), variant).source()
     if spec.kernel.scalars or spec.kernel.rands:
         yield DeviceWriter(spec.kernel, cuda_dialect(), replace(variant, boxed=True)).source()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from neonport.backends import gen_backend
-from neonport.compiler.codegen.gpu.launch_shape import Cut, DeviceTraits
+from neonport.compiler.codegen.gpu.launch_shape import DeviceTraits, LaunchShape
 from neonport.errors import ConfigurationError, DtypeError
 from neonport.optree.node import transpose
 from tests.compiler.codegen.render_trees import TREES, WIDE
@@ -197,7 +197,7 @@ def test_work_groups_of_any_size_hold_items_that_work_alone(null):
     ],
 )
 def test_cores_get_as_much_each(cores, items, elements):
-    shape = Cut(None, 1, 1, 1, 1, 1, elements, cores, 8192)
+    shape = LaunchShape(None, 1, 1, 1, 1, 1, elements, cores, 8192)
     groups, size = shape.groups(items, elements)
     assert (groups - 1) * size < items <= groups * size
     assert size <= 8192

@@ -100,7 +100,7 @@ class KernelVariant:
 
 
 @dataclass(frozen=True)
-class Cut:
+class LaunchShape:
     """Sizes of a launch.
 
     Attributes:
@@ -143,7 +143,7 @@ class Cut:
         return self.rows * self.columns * self.chunks
 
 
-def cut(spec: BoundKernel, starts: Sequence[int], traits: DeviceTraits) -> Cut:
+def launch_shape(spec: BoundKernel, starts: Sequence[int], traits: DeviceTraits) -> LaunchShape:
     """Lay a bound kernel over a device.
 
     Args:
@@ -207,9 +207,9 @@ def cut(spec: BoundKernel, starts: Sequence[int], traits: DeviceTraits) -> Cut:
             -(-n // side) if axis == transposed_axis(kernel) else n
             for axis, n in enumerate(sizes[:-1])
         )
-        return Cut(variant, tiles, columns, chunks, chunk, -(-last // side))
+        return LaunchShape(variant, tiles, columns, chunks, chunk, -(-last // side))
     vectors = last // width + last % width
-    return Cut(
+    return LaunchShape(
         variant, rows, columns, chunks, chunk, vectors, prod(sizes), traits.cores, traits.largest
     )
 

@@ -18,7 +18,7 @@ from functools import partial
 from neonport.compiler.codegen.emitter import Emitter
 from neonport.compiler.codegen.gpu.arguments import DeviceArguments
 from neonport.compiler.codegen.gpu.dialects import DeviceDialect
-from neonport.compiler.codegen.gpu.launch_shape import Cut, KernelVariant
+from neonport.compiler.codegen.gpu.launch_shape import KernelVariant, LaunchShape
 from neonport.compiler.codegen.gpu.reductions import DeviceReductions
 from neonport.compiler.codegen.gpu.transposed_loads import DeviceTransposedLoads
 from neonport.compiler.codegen.gpu.values import DeviceValues
@@ -66,28 +66,30 @@ class DeviceWriter:
                 self._combine_entry(phase)
         return "\n".join(self.lines) + "\n"
 
-    def launches(self, cut: Cut) -> list[tuple[str, int, int]]:
+    def launches(self, launch: LaunchShape) -> list[tuple[str, int, int]]:
         """(entry, work-groups, items a group) in the order in which they run."""
         variant = self.variant
         by_row = bool(self.k.reductions) and not self.k.column
 
         def groups(items: int, elements: int) -> tuple[int, int]:
             if variant.free:
-                return cut.groups(items, elements)
+                return launch.groups(items, elements)
             if by_row:
                 return items, variant.group
             return -(-items // variant.map_group), variant.map_group
 
         if variant.tile_side:
-            return [("neo_main", cut.rows * cut.vectors, variant.group)]
-        shape = groups(cut.rows * cut.chunks * (1 if by_row else cut.vectors), cut.elements)
+            return [("neo_main", launch.rows * launch.vectors, variant.group)]
+        shape = groups(
+            launch.rows * launch.chunks * (1 if by_row else launch.vectors), launch.elements
+        )
         if not variant.split:
             return [("neo_main", *shape)]
         found = []
         for phase in range(self.k.phases):
             found.append((f"neo_phase{phase}", *shape))
             if self._combines(phase):
-                joined = groups(cut.rows * cut.columns, cut.scratch)
+                joined = groups(launch.rows * launch.columns, launch.scratch)
                 found.append((f"neo_combine{phase}", *joined))
         return found
 
