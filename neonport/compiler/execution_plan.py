@@ -1,4 +1,4 @@
-"""Plan: a schedule made concrete: kernels and calls in order, over storage slots."""
+"""Execution plans: a schedule made concrete, kernels and library calls over storage slots."""
 
 from __future__ import annotations
 

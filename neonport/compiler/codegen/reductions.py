@@ -170,6 +170,12 @@ class Fold:
         return []
 
 
+def open_sum(block: HostBlock) -> tuple[list[str], list[str]]:
+    """Declaration of the sum of a block in host C, and the clause of its loop."""
+    x = f"x{block.number}"
+    return [block.declare(x), block.each(f"{x}{block.at} = 0;")], [f"reduction(+:{x})"]
+
+
 class SumFold(Fold):
     """Sum."""
 
@@ -200,8 +206,7 @@ class SumFold(Fold):
 
     def host_open(self, block: HostBlock) -> tuple[list[str], list[str]]:
         """Nothing yet."""
-        x = f"x{block.number}"
-        return [block.declare(x), block.each(f"{x}{block.at} = 0;")], [f"reduction(+:{x})"]
+        return open_sum(block)
 
     def host_close(self, block: HostBlock, bounds: tuple[str, str]) -> list[str]:
         """The sum of the block."""
@@ -221,14 +226,15 @@ class SumFold(Fold):
         return [f"neo_add_{block.suffix}({total}, x{block.number});"]
 
 
-class MomentsFold(SumFold):
+class MomentsFold(Fold):
     """Variance: count, mean and sum of squares around it.
 
     Host C goes over a block twice: for its mean, then for the squares around that (`m0`, `q0`).
     Devices go over it once: they sum up differences to an element at the beginning (`o0`).
     """
 
-    alternates = False
+    lanes = "total"
+    blocked = True
 
     def parts(self, compensated: bool) -> tuple[Part, ...]:
         """Count, mean, sum of squares."""
@@ -242,6 +248,14 @@ class MomentsFold(SumFold):
     def finish(self, totals: Totals, total: Sequence[str]) -> str:
         """Mean square."""
         return f"({total[2]} / {total[0]})"
+
+    def combine(self, partial: str, value: str) -> str:
+        """Add."""
+        return f"{partial} += {value};"
+
+    def host_open(self, block: HostBlock) -> tuple[list[str], list[str]]:
+        """The sum of the block, for its mean."""
+        return open_sum(block)
 
     def host_centre(self, block: HostBlock) -> list[str]:
         """After the first loop over a block: its mean, and no squares yet."""

@@ -1,1 +1,1 @@
-"""compiler.explain."""
+"""What a statement becomes, in words and as a picture."""
