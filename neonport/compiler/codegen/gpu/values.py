@@ -272,6 +272,38 @@ class DeviceValues:
             if i in self.keeps and i not in self.have:
                 self._remember(i)
 
+    # ---- rows --------------------------------------------------------------------------------
+
+    def coordinates(self) -> None:
+        """Outer coordinates, and the position of every access at the start of the row."""
+        if len(self.outer) > 1:
+            self.put("neo_int rest = row;")
+            for axis in reversed(self.outer[1:]):
+                self.put(f"const neo_int i{axis} = rest % n{axis}; rest /= n{axis};")
+            self.put(f"const neo_int i{self.outer[0]} = rest;")
+        elif self.outer:
+            self.put(f"const neo_int i{self.outer[0]} = row;")
+        for i, access in enumerate(self.k.accesses):
+            terms = [f"a{i}"] if access.buffer >= 0 else []
+            terms += [t for axis in self.outer if (t := self.term(i, axis, f"i{axis}"))]
+            self.put(f"const neo_int p{i} = {' + '.join(terms) or '0'};")
+
+    def scalars(self) -> None:
+        """Numbers as values of their dtypes."""
+        for i, node in enumerate(self.k.nodes):
+            if node.op == "scalar":
+                kind = self.type(self.dtype(i))
+                self.put(f"const {kind} v{i} = ({kind})c{node.attr};")
+
+    def row_nodes(self, phase: int) -> None:
+        """Row values that become known after a phase."""
+        wanted = [s.source for s in self.k.stores] + [r.source for r in self.k.reductions]
+        for node in self.k.nodes:
+            if not node.row:
+                wanted.extend(node.args)
+        rows = self.cone([i for i in wanted if self.k.nodes[i].row], True)
+        self.emit([i for i in rows if self.k.nodes[i].phase == phase], row=True)
+
     # ---- values that a later phase reads again -----------------------------------------------
 
     def declare_kept(self) -> None:

@@ -130,26 +130,26 @@ class DeviceWriter:
             self._open("neo_main", self.variant.group, memory=True)
             self._row_of()
             self._row_item("")
-            self._scalars()
-            self._row_nodes(-1)
+            self.values.scalars()
+            self.values.row_nodes(-1)
             self.values.declare_kept()
             for phase in range(self.k.phases):
                 self._row_phase(phase)
                 self.reductions.tree(phase)
                 self._results(phase, "u", 1)
-                self._row_nodes(phase)
+                self.values.row_nodes(phase)
             self._row_stores(guarded=True)
             self.put("}")
             return
         if self.variant.tile_side:
             self._open("neo_main", self.variant.group)
-            self._scalars()
-            self.tiles.tile(self._coordinates, lambda: self._row_nodes(-1), self._map)
+            self.values.scalars()
+            self.tiles.tile(self.values.coordinates, lambda: self.values.row_nodes(-1), self._map)
             self.put("}")
             return
         self._open("neo_main", self.variant.map_group)
         self._items("rows * items", chunked=False)
-        self._scalars()
+        self.values.scalars()
         self._both(self._columns if self.k.column else self._map)
         self.put("}")
 
@@ -163,7 +163,7 @@ class DeviceWriter:
         if by_row:
             self._row_of("rows * nch", "const neo_int row = {0} / nch, ch = {0} % nch;")
             self._row_item("split")
-            self._scalars()
+            self.values.scalars()
             self._earlier(phase, 1)
             self._row_phase(phase)
             self.reductions.tree(phase)
@@ -173,7 +173,7 @@ class DeviceWriter:
                 self.put("}")
         else:
             self._items("rows * nch * items", chunked=True)
-            self._scalars()
+            self.values.scalars()
 
             def body() -> None:
                 self._earlier(phase, self.values.vector)
@@ -198,8 +198,8 @@ class DeviceWriter:
             self.put("const neo_int t = GLOBAL_ID;")
             self.put(f"if (t >= rows * n{self.values.last}) return;")
             self.put(f"const neo_int row = t / n{self.values.last}, j = t % n{self.values.last};")
-        self._coordinates()
-        self._scalars()
+        self.values.coordinates()
+        self.values.scalars()
         self._earlier(phase, 1)
         for number, red in self.reductions.of_phase(phase):
             self.reductions.declare(number, red, "u", 1)
@@ -212,7 +212,7 @@ class DeviceWriter:
             self.reductions.tree(phase)
         self._results(phase, "u", 1)
         if last:
-            self._row_nodes(phase)
+            self.values.row_nodes(phase)
             self._row_stores(guarded=by_row)
         else:
             if by_row:
@@ -241,7 +241,7 @@ class DeviceWriter:
             self.put(f"const neo_int hi = lo + chunk < n{first} ? lo + chunk : n{first};")
         else:
             self.put(f"const neo_int lo = 0, hi = n{first};")
-        self._coordinates()
+        self.values.coordinates()
 
     def _items(self, total: str, chunked: bool) -> None:
         """Which row and which elements of the last axis an item has."""
@@ -260,7 +260,7 @@ class DeviceWriter:
                 self.put(f"const neo_int hi = lo + chunk < n{first} ? lo + chunk : n{first};")
             else:
                 self.put(f"const neo_int lo = 0, hi = n{first};")
-        self._coordinates()
+        self.values.coordinates()
 
     def _both(self, body: Callable[[], None]) -> None:
         """The body for whole vectors, and for the single elements that are left over."""
@@ -279,28 +279,6 @@ class DeviceWriter:
             self.put(f"const neo_int {name} = v + {whole} * {width - 1};")
             body()
             self.put("}")
-
-    def _coordinates(self) -> None:
-        """Outer coordinates, and the position of every access at the start of the row."""
-        if len(self.values.outer) > 1:
-            self.put("neo_int rest = row;")
-            for axis in reversed(self.values.outer[1:]):
-                self.put(f"const neo_int i{axis} = rest % n{axis}; rest /= n{axis};")
-            self.put(f"const neo_int i{self.values.outer[0]} = rest;")
-        elif self.values.outer:
-            self.put(f"const neo_int i{self.values.outer[0]} = row;")
-        for i, access in enumerate(self.k.accesses):
-            terms = [f"a{i}"] if access.buffer >= 0 else []
-            terms += [
-                t for axis in self.values.outer if (t := self.values.term(i, axis, f"i{axis}"))
-            ]
-            self.put(f"const neo_int p{i} = {' + '.join(terms) or '0'};")
-
-    def _scalars(self) -> None:
-        for i, node in enumerate(self.k.nodes):
-            if node.op == "scalar":
-                kind = self.values.type(self.values.dtype(i))
-                self.put(f"const {kind} v{i} = ({kind})c{node.attr};")
 
     # ---- bodies ------------------------------------------------------------------------------
 
@@ -324,12 +302,12 @@ class DeviceWriter:
         self.values.close_lanes(targets)
 
     def _columns(self) -> None:
-        self._row_nodes(-1)
+        self.values.row_nodes(-1)
         self.values.declare_kept()
         for phase in range(self.k.phases):
             self._column_phase(phase)
             self._results(phase, "u", self.values.vector)
-            self._row_nodes(phase)
+            self.values.row_nodes(phase)
         self._row_stores(guarded=False)
 
     def _work(self, phase: int) -> tuple[list[int], list[tuple[int, int]]]:
@@ -499,16 +477,7 @@ class DeviceWriter:
                 text = self.reductions.load_result(number, red, width)
                 self.put(f"const {kind} v{red.result} = {text};")
         for p in range(-1, phase):
-            self._row_nodes(p)
-
-    def _row_nodes(self, phase: int) -> None:
-        """Row values that become known after a phase."""
-        wanted = [s.source for s in self.k.stores] + [r.source for r in self.k.reductions]
-        for node in self.k.nodes:
-            if not node.row:
-                wanted.extend(node.args)
-        rows = self.values.cone([i for i in wanted if self.k.nodes[i].row], True)
-        self.values.emit([i for i in rows if self.k.nodes[i].phase == phase], row=True)
+            self.values.row_nodes(p)
 
     def _row_stores(self, guarded: bool) -> None:
         stores = [s for s in self.k.stores if s.row]
