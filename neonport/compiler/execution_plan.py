@@ -1,19 +1,20 @@
-"""Plan: a schedule made concrete: kernels and calls in order, over storage slots."""
+"""Execution plans: a schedule made concrete, kernels and library calls over storage slots."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
 
+from neonport.compiler.graph import Graph, MemoryView, Value
 from neonport.compiler.kernel import BoundKernel
-from neonport.compiler.loop_nest import NestBuilder
-from neonport.compiler.lowering import INT64, Graph, Leaf, Value, move_layout, read_dtype
+from neonport.compiler.loop_nest import LoopNestBuilder
+from neonport.compiler.lowering import INT64, move_layout, read_dtype
 from neonport.compiler.schedule import Schedule, Step, schedule
 from neonport.shape import contiguous_strides
 
 
 @dataclass(frozen=True)
-class Call:
+class LibraryCall:
     """A step that is no kernel: a product, a window op or untake.
 
     Attributes:
@@ -23,12 +24,12 @@ class Call:
     """
 
     value: Value
-    operands: tuple[Leaf, ...]
-    target: Leaf
+    operands: tuple[MemoryView, ...]
+    target: MemoryView
 
 
 @dataclass(frozen=True)
-class Plan:
+class ExecutionPlan:
     """What a statement does.
 
     Attributes:
@@ -37,7 +38,7 @@ class Plan:
         rands: number of random sources.
     """
 
-    steps: tuple[BoundKernel | Call, ...]
+    steps: tuple[BoundKernel | LibraryCall, ...]
     temporaries: dict[int, int]
     rands: int
 
@@ -47,28 +48,28 @@ class Plan:
         return [s for s in self.steps if isinstance(s, BoundKernel)]
 
 
-def copy_kernel(source: Leaf, target: Leaf) -> BoundKernel:
+def copy_kernel(source: MemoryView, target: MemoryView) -> BoundKernel:
     """A kernel that copies one view into another of the same (or a broadcast) shape."""
     value = Value("leaf", (), source.layout[0], read_dtype(source.dtype), source)
     values = (value, Value("broadcast", (0,), target.layout[0], value.dtype))
     graph = Graph(values, ((1, target),), 0, 0)
     plan = Schedule(schedule(graph).steps, {1: target}, (), frozenset({1}))
-    return NestBuilder(graph, plan, plan.steps[0]).build()
+    return LoopNestBuilder(graph, plan, plan.steps[0]).build()
 
 
-def fill_kernel(target: Leaf) -> BoundKernel:
+def fill_kernel(target: MemoryView) -> BoundKernel:
     """A kernel that fills a view with zeros."""
     iota = Value("iota", (), (1, 1), INT64, 0)
     value = Value("broadcast", (0,), target.layout[0], INT64)
     graph = Graph((iota, value), ((1, target),), 0, 0)
     plan = Schedule(schedule(graph).steps, {1: target}, (), frozenset({1}))
-    return NestBuilder(graph, plan, plan.steps[0]).build()
+    return LoopNestBuilder(graph, plan, plan.steps[0]).build()
 
 
-def make_plan(graph: Graph) -> Plan:
+def make_plan(graph: Graph) -> ExecutionPlan:
     """Schedule a graph and build its kernels."""
     plan = schedule(graph)
-    steps: list[BoundKernel | Call] = []
+    steps: list[BoundKernel | LibraryCall] = []
     for step in plan.steps:
         steps.extend(step_parts(graph, plan, step))
     steps.extend(copy_kernel(source, target) for source, target in plan.copies)
@@ -77,13 +78,13 @@ def make_plan(graph: Graph) -> Plan:
         for leaf in plan.places.values()
         if leaf.slot < 0
     }
-    return Plan(tuple(steps), temporaries, graph.rands)
+    return ExecutionPlan(tuple(steps), temporaries, graph.rands)
 
 
-def step_parts(graph: Graph, plan: Schedule, step: Step) -> list[BoundKernel | Call]:
+def step_parts(graph: Graph, plan: Schedule, step: Step) -> list[BoundKernel | LibraryCall]:
     """What one step of a schedule runs."""
     if not step.call:
-        return [NestBuilder(graph, plan, step).build()]
+        return [LoopNestBuilder(graph, plan, step).build()]
     (root,) = step.roots
     value = graph.values[root]
     operands = tuple(
@@ -92,14 +93,16 @@ def step_parts(graph: Graph, plan: Schedule, step: Step) -> list[BoundKernel | C
     return _call_steps(value, operands, plan.places[root])
 
 
-def _call_steps(value: Value, operands: tuple[Leaf, ...], target: Leaf) -> list[BoundKernel | Call]:
+def _call_steps(
+    value: Value, operands: tuple[MemoryView, ...], target: MemoryView
+) -> list[BoundKernel | LibraryCall]:
     """The steps of a non-fusible op: movements become copies, the rest is a call."""
     params = dict(value.attr or ())
     if value.op == "unslice":
         (source,) = operands
         starts, steps = params["starts"], params["steps"]
         _, strides, offset = target.layout
-        region = Leaf(
+        region = MemoryView(
             target.slot,
             target.dtype,
             (
@@ -113,11 +116,11 @@ def _call_steps(value: Value, operands: tuple[Leaf, ...], target: Leaf) -> list[
         (source,) = operands
         layout = move_layout(source.layout, value.op, params)
         if layout is None:  # a leaf that has no such view: copy it row by row into the flat target
-            flat = Leaf(
+            flat = MemoryView(
                 target.slot,
                 target.dtype,
                 (source.layout[0], contiguous_strides(source.layout[0]), target.layout[2]),
             )
             return [copy_kernel(source, flat)]
-        return [copy_kernel(Leaf(source.slot, source.dtype, layout), target)]
-    return [Call(value, operands, target)]
+        return [copy_kernel(MemoryView(source.slot, source.dtype, layout), target)]
+    return [LibraryCall(value, operands, target)]

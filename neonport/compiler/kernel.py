@@ -17,6 +17,8 @@ from neonport.shape import Shape
 
 # stride classes of an access along a loop axis
 ZERO, UNIT, ANY = "0", "1", "n"
+POSITIONS = frozenset({"argmax", "argmin"})  # reductions whose result is a position
+TWICE = frozenset({"var"})  # reductions that look at each element twice
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class Node:
 class Reduction:
     """Fold `source` over the folded axes in a phase; node `result` is its value.
 
-    `index` is the access that numbers the folded positions (argmax, argmin).
+    `index` is the access that numbers the folded positions, where the result is one of them.
     """
 
     op: str
@@ -67,6 +69,11 @@ class Reduction:
     result: int
     phase: int
     index: int | None = None
+
+    @property
+    def twice(self) -> bool:
+        """Whether host code looks at each element twice."""
+        return self.op in TWICE
 
 
 @dataclass(frozen=True)
@@ -87,7 +94,7 @@ class Kernel:
         axes: one entry a loop axis, outermost first: True where it is folded (or, without
             reductions, the innermost axis, which is chunked).
         accesses, nodes, reductions, stores: see their classes; nodes in dependency order.
-        phases: number of passes over the folded axes.
+        phases: how often the folded axes are walked.
         scalars: number of number arguments.
         rands: number of random sources.
     """

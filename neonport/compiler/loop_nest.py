@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from neonport.compiler.graph import Graph, MemoryView, Value
 from neonport.compiler.kernel import (
     ANY,
+    POSITIONS,
     UNIT,
     ZERO,
     Access,
@@ -18,13 +20,12 @@ from neonport.compiler.kernel import (
     Reduction,
     Store,
 )
-from neonport.compiler.lowering import Graph, Leaf, Value
 from neonport.compiler.reduction_phases import postponed
 from neonport.compiler.schedule import Schedule, Step, is_reduction
 from neonport.shape import Shape, broadcast_strides, contiguous_strides
 
 
-class NestBuilder:
+class LoopNestBuilder:
     """Builds the kernel of one step."""
 
     def __init__(self, graph: Graph, plan: Schedule, step: Step) -> None:
@@ -36,7 +37,7 @@ class NestBuilder:
         self.places = plan.places
         self.folded = self._folded()
         # linear index forms over the space, collected first because they decide the loops
-        self.forms: list[tuple[Leaf | None, str, Shape, int]] = []
+        self.forms: list[tuple[MemoryView | None, str, Shape, int]] = []
         self._form_index: dict[Any, int] = {}
         self.nodes: list[Node] = []
         self._node_index: dict[int, int] = {}
@@ -70,7 +71,7 @@ class NestBuilder:
 
     # ---- nodes -------------------------------------------------------------------------------
 
-    def _form(self, buffer: Leaf | None, dtype: str, strides: Shape, offset: int) -> int:
+    def _form(self, buffer: MemoryView | None, dtype: str, strides: Shape, offset: int) -> int:
         key = (buffer, dtype, strides, offset)
         found = self._form_index.get(key)
         if found is None:
@@ -78,7 +79,7 @@ class NestBuilder:
             self.forms.append(key)
         return found
 
-    def _leaf_form(self, leaf: Leaf) -> int:
+    def _leaf_form(self, leaf: MemoryView) -> int:
         shape, strides, offset = leaf.layout
         full = broadcast_strides(shape, strides, self.space)
         return self._form(leaf, leaf.dtype.name, full, offset)
@@ -153,7 +154,7 @@ class NestBuilder:
         source, index = value.args
         axis = dict(value.attr)["axis"]
         inside = self.values[source].op == "leaf"
-        leaf: Leaf = self.values[source].attr if inside else self.places[source]
+        leaf: MemoryView = self.values[source].attr if inside else self.places[source]
         shape, strides, offset = leaf.layout
         rest = tuple(0 if a == axis else s for a, s in enumerate(strides))
         picked = (*shape[:axis], 1, *shape[axis + 1 :])
@@ -162,7 +163,7 @@ class NestBuilder:
         )
         # the index runs along `axis` of the result, whatever shape the index tensor has
         place = self.nodes[self._node_index[index]]
-        index_leaf: Leaf = self.values[index].attr
+        index_leaf: MemoryView = self.values[index].attr
         column = tuple(n if a == axis else 1 for a, n in enumerate(value.shape))
         flat = _flat_stride(index_leaf)
         along = tuple(flat if a == axis else 0 for a in range(len(value.shape)))
@@ -179,7 +180,7 @@ class NestBuilder:
     def _reduce(self, value: Value, source: int) -> int:
         phase = self.nodes[source].phase + 1
         attr = None
-        if value.op in ("argmax", "argmin"):
+        if value.op in POSITIONS:
             self.ordered = True
             shape = self.values[value.args[0]].shape
             axes = value.attr
@@ -264,12 +265,12 @@ class NestBuilder:
         strides = tuple(
             tuple(form[2][group[-1]] if group else 0 for group in order) for form in self.forms
         )
-        buffers: list[Leaf] = []
+        buffers: list[MemoryView] = []
         accesses = []
         for (buffer, dtype, _, _), steps in zip(self.forms, strides, strict=True):
             slot = -1
             if buffer is not None:
-                key = Leaf(buffer.slot, buffer.dtype, ((), (), 0))
+                key = MemoryView(buffer.slot, buffer.dtype, ((), (), 0))
                 if key not in buffers:
                     buffers.append(key)
                 slot = buffers.index(key)
@@ -304,7 +305,7 @@ class NestBuilder:
 
     def _stores_what_a_variance_reads(self, phase: int) -> bool:
         """Whether a store would overwrite elements before the second look of a variance at them."""
-        if not any(r.op == "var" and r.phase == phase for r in self.reductions):
+        if not any(r.twice and r.phase == phase for r in self.reductions):
             return False
         stored = {self.forms[f][0] for f, _, row in self.stores if not row}
         slots = {leaf.slot for leaf in stored if leaf is not None}
@@ -328,7 +329,7 @@ class NestBuilder:
 _LEAF_OPS = frozenset({"leaf", "scalar"})
 
 
-def _flat_stride(leaf: Leaf) -> int:
+def _flat_stride(leaf: MemoryView) -> int:
     """Element step along the one non-unit axis of an index list."""
     shape, strides, _ = leaf.layout
     return next((s for n, s in zip(shape, strides, strict=True) if n != 1), 0)

@@ -9,66 +9,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from neonport.compiler.graph import Graph, MemoryView, Value
 from neonport.dtypes import is_float
 from neonport.ops.inference import operand_dtypes
 from neonport.ops.op import OPS, Kind
 from neonport.optree.node import Expression, OpTreeNode, resolve_wild, walk
 from neonport.optree.replay_number import Traced
-from neonport.shape import Shape, broadcast_strides, contiguous_strides, reshape_strides
+from neonport.shape import Shape, broadcast_strides, reshape_strides
 from neonport.tensor.storage import Layout
 
 INT64 = np.dtype("int64")
 CALLS = frozenset({Kind.CONTRACTION, Kind.WINDOW})  # kinds of ops that are no part of a loop nest
-
-
-@dataclass(frozen=True)
-class Leaf:
-    """A view of memory: which storage (a slot of the graph), dtype and layout."""
-
-    slot: int
-    dtype: np.dtype
-    layout: Layout
-
-
-@dataclass(frozen=True)
-class Value:
-    """A distinct value of the graph.
-
-    Attributes:
-        op: name in the op table, or "leaf", "scalar", "iota".
-        args: indices of operand values.
-        shape: shape of the value.
-        dtype: compute dtype.
-        attr: hashable extras: Leaf of a leaf, slot of a scalar, axes of a reduction, ...
-    """
-
-    op: str
-    args: tuple[int, ...]
-    shape: Shape
-    dtype: np.dtype
-    attr: Any = None
-
-
-@dataclass(frozen=True)
-class Graph:
-    """Values in dependency order, what is stored where, and what fills the slots.
-
-    Attributes:
-        values: distinct values, operands first.
-        outputs: (value, target) pairs.
-        storages: number of storage slots.
-        rands: number of random sources.
-    """
-
-    values: tuple[Value, ...]
-    outputs: tuple[tuple[int, Leaf], ...]
-    storages: int
-    rands: int
 
 
 def scalar_key(value: float) -> tuple[Any, float]:
@@ -146,7 +101,7 @@ class Lowering:
             self.storages.append((tensor.storage, tensor.offset * tensor.dtype.itemsize))
         return slot
 
-    def leaf_of(self, tensor: Any) -> Leaf:
+    def leaf_of(self, tensor: Any) -> MemoryView:
         """The leaf of a tensor.
 
         Offsets are relative, so that the next slice of the same arrays is the same graph. Memory
@@ -163,7 +118,7 @@ class Lowering:
             slot = self._slot((key, first, tensor.dtype, "apart"), tensor)
             distance = 0
         shape, strides, _ = tensor.layout
-        return Leaf(slot, tensor.dtype, (shape, strides, distance // tensor.dtype.itemsize))
+        return MemoryView(slot, tensor.dtype, (shape, strides, distance // tensor.dtype.itemsize))
 
     def _operand(self, arg: Any, dtype: np.dtype | None) -> int:
         """Value of an operand, read in `dtype` (None: as it is stored)."""
@@ -245,7 +200,7 @@ class Lowering:
         if value.op == "leaf":
             layout = move_layout(value.attr.layout, name, params)
             if layout is not None:
-                leaf = Leaf(value.attr.slot, value.attr.dtype, layout)
+                leaf = MemoryView(value.attr.slot, value.attr.dtype, layout)
                 return self._add(Value("leaf", (), shape, value.dtype, leaf))
         elementwise = value.op in OPS and OPS[value.op].kind is Kind.ELEMENTWISE
         if elementwise and name in ("transpose", "slice"):
@@ -308,8 +263,3 @@ def move_layout(layout: Layout, name: str, params: dict[str, Any]) -> Layout | N
         steps_or_none = reshape_strides(shape, strides, params["shape"])
         return None if steps_or_none is None else (params["shape"], steps_or_none, offset)
     return None
-
-
-def contiguous_leaf(slot: int, dtype: np.dtype, shape: Shape) -> Leaf:
-    """A leaf over the beginning of a storage of its own."""
-    return Leaf(slot, dtype, (shape, contiguous_strides(shape), 0))

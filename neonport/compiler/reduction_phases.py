@@ -1,4 +1,4 @@
-"""What each pass over a row computes, and in which pass a reduction is done."""
+"""What each phase of a kernel computes, and in which phase a reduction is done."""
 
 from __future__ import annotations
 
@@ -22,14 +22,17 @@ def cone(kernel: Kernel, wanted: Sequence[int], have: Collection[int] = ()) -> l
 
 
 def postponed(kernel: Kernel) -> Kernel:
-    """Do each reduction in the last pass that computes what it folds anyway.
+    """Move each reduction to the last phase that reads its operand anyway.
 
     As built, a reduction is done as soon as it can be. Where nobody needs it so soon, that may be
-    the only thing for which a pass reads an array: in the gradient of a normalisation the sum of
-    the errors would be taken while mean and variance of the inputs are, and the errors, which the
-    next pass reads as well, would be read once more than needed.
+    the only thing for which a phase reads an array.
 
-    A variance looks at its elements twice: it stays out of passes that store some.
+    A variance looks at its elements twice: it stays out of phases that store some.
+
+    Example:
+        In the gradient of a normalisation, the sum of the errors could be taken in the phase of
+        mean and variance of the inputs. The next phase reads the errors as well: done there, the
+        sum costs no further reading.
     """
     if kernel.phases < 2:
         return kernel
@@ -40,11 +43,11 @@ def postponed(kernel: Kernel) -> Kernel:
         return set(cone(kernel, [reductions[n].source for n in numbers]))
 
     members = [_members(reductions, phase) for phase in range(kernel.phases)]
-    for phase in reversed(range(kernel.phases - 1)):  # later passes are settled
+    for phase in reversed(range(kernel.phases - 1)):  # later phases are settled
         later: dict[int, int] = {}
         for number in members[phase]:
             last = _last(kernel, reductions, number)
-            barred = storing if reductions[number].op == "var" else ()
+            barred = storing if reductions[number].twice else ()
             fits = (p for p in range(last, phase, -1) if p not in barred)
             folded = work([number])
             found = next((p for p in fits if folded <= work(members[p])), None)
@@ -52,7 +55,7 @@ def postponed(kernel: Kernel) -> Kernel:
                 later[number] = found
         stays = work([n for n in members[phase] if n not in later])
         for number, found in later.items():
-            if not work([number]) <= stays:  # else this pass would become no shorter
+            if not work([number]) <= stays:  # else this phase would become no shorter
                 reductions[number] = replace(reductions[number], phase=found)
         members = [_members(reductions, phase) for phase in range(kernel.phases)]
     if tuple(reductions) == kernel.reductions:
@@ -66,7 +69,7 @@ def _members(reductions: Sequence[Reduction], phase: int) -> list[int]:
 
 
 def _last(kernel: Kernel, reductions: Sequence[Reduction], number: int) -> int:
-    """The last pass in which a reduction may be done: before all that need its result."""
+    """The last phase in which a reduction may be done: before all that need its result."""
     above = {reductions[number].result}
     for i, node in enumerate(kernel.nodes):
         if above.intersection(node.args):
@@ -77,7 +80,7 @@ def _last(kernel: Kernel, reductions: Sequence[Reduction], number: int) -> int:
 
 
 def _known(nodes: Sequence[Node], reductions: Sequence[Reduction]) -> tuple[Node, ...]:
-    """Nodes with the pass after which each is known, from the passes of the reductions."""
+    """Nodes with the phase after which each is known, from those of the reductions."""
     found: list[Node] = []
     for node in nodes:
         phase = max((found[a].phase for a in node.args), default=-1)

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import prod
 
-from neonport.compiler.lowering import CALLS, Graph, Leaf, Value, contiguous_leaf
+from neonport.compiler.graph import Graph, MemoryView, Value, contiguous_leaf
+from neonport.compiler.lowering import CALLS
 from neonport.ops.op import OPS, Kind
 from neonport.shape import Shape, layouts_overlap
 
@@ -69,8 +70,8 @@ class Schedule:
     """
 
     steps: tuple[Step, ...]
-    places: dict[int, Leaf]
-    copies: tuple[tuple[Leaf, Leaf], ...]
+    places: dict[int, MemoryView]
+    copies: tuple[tuple[MemoryView, MemoryView], ...]
     roots: frozenset[int]
 
 
@@ -239,7 +240,7 @@ class Scheduler:
 
     # ---- memory ------------------------------------------------------------------------------
 
-    def _reads(self, steps: tuple[Step, ...]) -> Iterator[tuple[int, int, Leaf]]:
+    def _reads(self, steps: tuple[Step, ...]) -> Iterator[tuple[int, int, MemoryView]]:
         """(step, value, leaf) of every read of a leaf."""
         for number, step in enumerate(steps):
             for root in step.roots:
@@ -255,8 +256,8 @@ class Scheduler:
         A target may be written directly when nothing reads the memory it overlaps at or after that
         point, except the very element that is being replaced.
         """
-        places: dict[int, Leaf] = {}
-        late: list[tuple[int, Leaf]] = []
+        places: dict[int, MemoryView] = {}
+        late: list[tuple[int, MemoryView]] = []
         reads = list(self._reads(steps))
         gathered = {a for v in self.values if v.op == "take" for a in v.args}
         for value, target in self.graph.outputs:
@@ -292,9 +293,9 @@ class Scheduler:
     def _direct(
         self,
         value: int,
-        target: Leaf,
+        target: MemoryView,
         steps: tuple[Step, ...],
-        reads: list[tuple[int, int, Leaf]],
+        reads: list[tuple[int, int, MemoryView]],
         gathered: set[int],
     ) -> bool:
         source = self.values[value]
@@ -328,7 +329,7 @@ class Scheduler:
         )
 
 
-def _may_overlap(a: Leaf, b: Leaf) -> bool:
+def _may_overlap(a: MemoryView, b: MemoryView) -> bool:
     if a.dtype.itemsize != b.dtype.itemsize:
         return prod(a.layout[0]) > 0 and prod(b.layout[0]) > 0
     return layouts_overlap(a.layout, b.layout)

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from neonport.compiler.execution_plan import Call, Plan, make_plan
-from neonport.compiler.lowering import Graph, Leaf, Lowering
+from neonport.compiler.execution_plan import ExecutionPlan, LibraryCall, make_plan
+from neonport.compiler.graph import Graph, MemoryView
+from neonport.compiler.lowering import Lowering
 from neonport.dtypes import cast
 from neonport.engine.device import Device, Launch
 from neonport.engine.evaluator import evaluate, on_host
@@ -40,7 +41,7 @@ class Executor:
         self.owner = owner
         self.device = device
         device.executor = self
-        self._plans: dict[Graph, Plan] = {}
+        self._plans: dict[Graph, ExecutionPlan] = {}
         self._arena: Storage | None = None
         self._arena_lock = threading.RLock()
 
@@ -108,7 +109,7 @@ class Executor:
 
         return recall
 
-    def plan(self, graph: Graph) -> Plan:
+    def plan(self, graph: Graph) -> ExecutionPlan:
         """The plan of a graph, made once."""
         plan = self._plans.get(graph)
         if plan is None:
@@ -118,7 +119,7 @@ class Executor:
         return plan
 
     def bind(self, pairs: Sequence[tuple[Tensor, Any]]) -> Statement:
-        """Plan a statement and bind it to its tensors."""
+        """ExecutionPlan a statement and bind it to its tensors."""
         _, scalars = statement_key(pairs)
         lowering = Lowering(scalars)
         graph = lowering.build(pairs)
@@ -129,7 +130,7 @@ class Executor:
         arena, offsets = self._temporaries(plan)
         storages = lowering.storages
 
-        def place(leaf: Leaf) -> tuple[Storage, int]:
+        def place(leaf: MemoryView) -> tuple[Storage, int]:
             if leaf.slot < 0 and arena is not None:
                 return arena, offsets[leaf.slot]
             return storages[leaf.slot]
@@ -138,7 +139,7 @@ class Executor:
         numbered: list[tuple[Launch, tuple[int, ...]]] = []
         rands: list[tuple[Launch, tuple[int, ...]]] = []
         for step in plan.steps:
-            if isinstance(step, Call):
+            if isinstance(step, LibraryCall):
                 call = bind_library_call(self.device, step, place)
                 launches.append(self.owner.tracer.watch(call, of_step(step), self.owner))
                 continue
@@ -166,7 +167,7 @@ class Executor:
             fixed, arena,
         )  # fmt: skip
 
-    def _temporaries(self, plan: Plan) -> tuple[Storage | None, dict[int, int]]:
+    def _temporaries(self, plan: ExecutionPlan) -> tuple[Storage | None, dict[int, int]]:
         offsets: dict[int, int] = {}
         size = 0
         for slot, nbytes in plan.temporaries.items():

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from neonport.compiler.execution_plan import Call
-from neonport.compiler.lowering import Leaf
+from neonport.compiler.execution_plan import LibraryCall
+from neonport.compiler.graph import MemoryView
 from neonport.dtypes import cast
 from neonport.engine.device import Bound, Device
 from neonport.ops.op import OPS
@@ -21,7 +21,7 @@ from neonport.tensor.tensor import Tensor
 
 
 def bind_library_call(
-    device: Device, call: Call, place: Callable[[Leaf], tuple[Storage, int]]
+    device: Device, call: LibraryCall, place: Callable[[MemoryView], tuple[Storage, int]]
 ) -> Bound:
     """A call of a plan, bound to memory.
 
@@ -31,7 +31,7 @@ def bind_library_call(
         place: storage and first byte of a leaf of the plan.
     """
 
-    def tensor(leaf: Leaf) -> Tensor:
+    def tensor(leaf: MemoryView) -> Tensor:
         storage, start = place(leaf)
         shape, strides, offset = leaf.layout
         first = offset + start // leaf.dtype.itemsize

@@ -12,7 +12,7 @@ from neonport import settings
 from neonport.compiler.kernel import BoundKernel
 
 if TYPE_CHECKING:
-    from neonport.compiler.execution_plan import Call
+    from neonport.compiler.execution_plan import LibraryCall
 
 observers: list[Callable[[Any, list[tuple[Any, Any]]], None]] = []
 """Called with the backend and the (target, value) pairs of each statement before its first run."""
@@ -69,7 +69,7 @@ class Tracer:
         return watched
 
 
-def of_step(step: BoundKernel | Call) -> Callable[[float], str]:
+def of_step(step: BoundKernel | LibraryCall) -> Callable[[float], str]:
     """What ran, over which sizes, how long."""
     if not isinstance(step, BoundKernel):
         return of_call(step.value.op, step.target.layout[0])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from neonport.autodiff.autodiff import Autodiff
-from neonport.compiler.execution_plan import Call
+from neonport.compiler.execution_plan import LibraryCall
 
 
 class Recorder:
@@ -101,7 +101,7 @@ def test_common_subexpressions_are_computed_once(cpu, fill, steps):
 def test_dot_is_a_call_and_what_follows_one_kernel(cpu, fill, steps):
     w, x, b, y = fill(cpu, 7, 5), fill(cpu, 5, 9), fill(cpu, 7, 1), cpu.empty((7, 9))
     found = steps([(y, cpu.maximum(cpu.dot(w, x) + b, 0))])
-    assert [isinstance(s, Call) for s in found] == [True, False]
+    assert [isinstance(s, LibraryCall) for s in found] == [True, False]
 
 
 def test_dot_writes_its_target_directly(cpu, fill, steps):

@@ -96,7 +96,7 @@ MISTAKES: dict[str, tuple[Mistake, type[Exception], type[Exception], str]] = {
     "ndarray on the left": (lambda w: np.ones((3, 4)) + w.a, DtypeError, TypeError, r"be\.array"),
     "text operand": (lambda w: w.be.exp("x"), DtypeError, TypeError, "exp"),
     "complex operand": (lambda w: w.be.exp(1j), DtypeError, TypeError, "exp"),
-    "unknown op": (lambda w: apply("sinh", w.a), NeonportError, TypeError, "sinh"),
+    "unknown op": (lambda w: apply("sinc", w.a), NeonportError, TypeError, "sinc"),
     "arity": (lambda w: apply("add", w.a), NeonportError, TypeError, "add"),
     "assign shape": (lambda w: assign(w, w.b), ShapeError, ValueError, r"\(5, 4\).*\(3, 4\)"),
     "assign tree": (lambda w: assign(w, w.b * 2.0), ShapeError, ValueError, r"\(5, 4\).*\(3, 4\)"),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from neonport.compiler.codegen.gpu.launch_shape import Traits
+from neonport.compiler.codegen.gpu.launch_shape import DeviceTraits
 from neonport.engine.device import ProbeResult
 from neonport.errors import BackendUnavailable
 
@@ -50,9 +50,9 @@ class Device:
         runtime = load_cupy().cuda.runtime
         return f"cuda|{self.words}|{self.units}|{runtime.driverGetVersion()}"
 
-    def traits(self) -> Traits:
+    def traits(self) -> DeviceTraits:
         """Loads of 16 bytes; rows are cut into chunks until every multiprocessor has some."""
-        return Traits(units=4 * self.units, aligned=True)
+        return DeviceTraits(units=4 * self.units, aligned=True)
 
 
 @lru_cache(maxsize=1)

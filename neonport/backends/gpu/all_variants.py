@@ -11,7 +11,7 @@ from neonport.backends.gpu import convolution, gemm, transpose
 from neonport.backends.gpu.gemm_tiles import TILES
 from neonport.backends.gpu.kernel_text import FOUR, kernel_text
 from neonport.compiler.codegen.gpu.dialects import DeviceDialect
-from neonport.compiler.codegen.gpu.launch_shape import Traits
+from neonport.compiler.codegen.gpu.launch_shape import DeviceTraits
 from neonport.dtypes import FLOAT_NAMES, bfloat16
 
 GROUP = 64
@@ -30,7 +30,7 @@ def hand_written(
     seen: set[str] = set()
     for bits in transpose.BITS.values():
         for whole in WHOLE:
-            for traits in (Traits(), Traits(group=1)):
+            for traits in (DeviceTraits(), DeviceTraits(group=1)):
                 files, side, group = transpose.form(traits)
                 sides = {"TILE": side, "GROUP": group}
                 text = kernel_text(dialect, files, np.dtype(bits), whole, **sides)

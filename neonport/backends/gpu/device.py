@@ -24,7 +24,7 @@ from neonport.backends.gpu.launch import NativeLaunch, RenderedLaunch
 from neonport.backends.gpu.lrn import bind_lrn
 from neonport.backends.gpu.replay_arguments import Box, BoxedLaunch
 from neonport.compiler.codegen.gpu.dialects import DeviceDialect
-from neonport.compiler.codegen.gpu.launch_shape import Cut, Traits, cut
+from neonport.compiler.codegen.gpu.launch_shape import DeviceTraits, LaunchShape, launch_shape
 from neonport.compiler.codegen.gpu.reductions import scratch_words
 from neonport.compiler.codegen.gpu.writer import DeviceWriter
 from neonport.compiler.kernel import BoundKernel
@@ -47,7 +47,7 @@ class GpuDevice(Device):
     """
 
     dialect: DeviceDialect
-    traits: Traits
+    traits: DeviceTraits
     identity: str
 
     def __init__(self, device_id: int = 0) -> None:
@@ -114,7 +114,7 @@ class GpuDevice(Device):
         """Whether a kernel is a copy between turned views that goes by tiles."""
         return transpose.gains(self.traits) and transpose.turned_axes(spec) is not None
 
-    def _code(self, spec: BoundKernel, shape: Cut) -> tuple[DeviceWriter, Any]:
+    def _code(self, spec: BoundKernel, shape: LaunchShape) -> tuple[DeviceWriter, Any]:
         key = (spec.kernel, shape.variant)
         found = self._writers.get(key)
         if found is None:
@@ -134,7 +134,7 @@ class GpuDevice(Device):
         )
         if self.tiled(spec):
             return transpose.bind_turned(self, spec, starts, places)
-        shape = cut(spec, starts, self.traits)
+        shape = launch_shape(spec, starts, self.traits)
         box = self._box(spec)
         if box is not None:
             shape = replace(shape, variant=replace(shape.variant, boxed=True))
@@ -146,7 +146,7 @@ class GpuDevice(Device):
         words: list[Any] = [buffers[i] for i in range(len(buffers))]
         scratch = None
         if shape.variant.split:
-            count = scratch_words(writer, shape.rows, shape.columns, shape.chunks)
+            count = scratch_words(spec.kernel, shape.rows, shape.columns, shape.chunks)
             scratch = self.allocate(count * (8 if writer.float64 else 4))
             words.append(scratch)
         whole = np.int64 if shape.variant.wide else np.int32

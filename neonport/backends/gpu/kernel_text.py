@@ -13,7 +13,7 @@ import numpy as np
 
 from neonport.compiler.codegen.dialect import SUFFIX
 from neonport.compiler.codegen.gpu.dialects import DeviceDialect, device_text, functions
-from neonport.compiler.codegen.gpu.launch_shape import Traits, cut
+from neonport.compiler.codegen.gpu.launch_shape import DeviceTraits, launch_shape
 from neonport.compiler.codegen.gpu.writer import DeviceWriter
 from neonport.compiler.kernel import BoundKernel
 from neonport.dtypes import is_bfloat16
@@ -85,9 +85,9 @@ def _access(dialect: DeviceDialect, dtype: np.dtype) -> tuple[str, str]:
     return "(p)[i]", "(p)[i] = x"
 
 
-def kernel_body(spec: BoundKernel, dialect: DeviceDialect, traits: Traits) -> str:
+def kernel_body(spec: BoundKernel, dialect: DeviceDialect, traits: DeviceTraits) -> str:
     """Text of a kernel for a device, without the prelude."""
-    writer = DeviceWriter(spec.kernel, dialect, cut(spec, spec.offsets, traits).variant)
+    writer = DeviceWriter(spec.kernel, dialect, launch_shape(spec, spec.offsets, traits).variant)
     writer.source()
     return "\n".join(writer.lines[1:])
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from neonport.backends.gpu.kernel_text import NARROW, bind, kernel_text
 from neonport.backends.gpu.launch import NativeLaunch, RenderedLaunch
-from neonport.compiler.codegen.gpu.launch_shape import Traits
+from neonport.compiler.codegen.gpu.launch_shape import DeviceTraits
 from neonport.compiler.kernel import BoundKernel
 
 OUTER = 3  # axes besides the two
@@ -23,14 +23,14 @@ WORTH = 1 << 14  # elements below which a launch is most of the time
 BITS = {1: "uint8", 2: "uint16", 4: "uint32", 8: "uint64"}
 
 
-def form(traits: Traits) -> tuple[tuple[str, ...], int, int]:
+def form(traits: DeviceTraits) -> tuple[tuple[str, ...], int, int]:
     """Files, side of a tile and work-items for one on a device."""
     tiles = traits.tiles
     files = ("block.h", "transpose_blocks.h") if tiles.group == 1 else ("transpose.h",)
     return files, tiles.side, min(tiles.group, traits.map_group)
 
 
-def gains(traits: Traits) -> bool:
+def gains(traits: DeviceTraits) -> bool:
     """Whether tiles are faster than a rendered kernel."""
     # a driver that puts items into the lanes of vectors has no use for single ones (rusticl)
     return traits.group > 1 or traits.vector_bytes > ONE_NUMBER

@@ -14,11 +14,11 @@ import numpy as np
 from neonport.backends.backend import Backend
 from neonport.backends.gpu.kernel_text import kernel_body
 from neonport.backends.host import memory
-from neonport.backends.host.jit.dialect import c_dialect
 from neonport.backends.host.jit.launcher import render_c, shape_of
+from neonport.compiler.codegen.cpu.dialect import c_dialect
 from neonport.compiler.codegen.cpu.writer import HostWriter
 from neonport.compiler.codegen.gpu.dialects import DeviceDialect, cuda_dialect, opencl_dialect
-from neonport.compiler.codegen.gpu.launch_shape import Traits, cut
+from neonport.compiler.codegen.gpu.launch_shape import DeviceTraits, launch_shape
 from neonport.compiler.codegen.gpu.writer import DeviceWriter
 from neonport.compiler.kernel import BoundKernel
 from neonport.compiler.lowering import Lowering
@@ -31,13 +31,13 @@ from neonport.tensor.dlpack import CPU
 from neonport.tensor.storage import Layout, Storage
 from neonport.tensor.tensor import Tensor
 
-DEVICES: dict[str, tuple[Callable[[], DeviceDialect], Traits]] = {
-    "opencl": (opencl_dialect, Traits(vector_bytes=16, group=256)),
+DEVICES: dict[str, tuple[Callable[[], DeviceDialect], DeviceTraits]] = {
+    "opencl": (opencl_dialect, DeviceTraits(vector_bytes=16, group=256)),
     "opencl-cpu": (
         opencl_dialect,
-        Traits(vector_bytes=64, group=1, map_group=64, column_group=1, units=64),
+        DeviceTraits(vector_bytes=64, group=1, map_group=64, column_group=1, units=64),
     ),
-    "cuda": (cuda_dialect, Traits(vector_bytes=16, group=256, units=512, aligned=True)),
+    "cuda": (cuda_dialect, DeviceTraits(vector_bytes=16, group=256, units=512, aligned=True)),
 }
 """Languages that are rendered for work-items, with a typical device of each."""
 
@@ -156,7 +156,7 @@ class NullBackend(Backend):
         self,
         statement: Any,
         dialect: str = "opencl",
-        traits: Traits | None = None,
+        traits: DeviceTraits | None = None,
     ) -> list[str]:
         """The text of every kernel of a statement, in order.
 
@@ -193,6 +193,8 @@ def check_dialect(name: str) -> None:
         raise ConfigurationError(f"render: dialect {name!r} is unknown; use one of {known}")
 
 
-def render_device(spec: BoundKernel, dialect: DeviceDialect, traits: Traits) -> str:
+def render_device(spec: BoundKernel, dialect: DeviceDialect, traits: DeviceTraits) -> str:
     """Text of a kernel for a work-item language."""
-    return DeviceWriter(spec.kernel, dialect, cut(spec, spec.offsets, traits).variant).source()
+    return DeviceWriter(
+        spec.kernel, dialect, launch_shape(spec, spec.offsets, traits).variant
+    ).source()

@@ -10,7 +10,7 @@ from neonport.backends.host.cpu_info import cpu_flags, last_level_cache
 from neonport.backends.opencl import clblast
 from neonport.backends.opencl.icd_loader import load_pyopencl
 from neonport.compiler.codegen.cpu.buffers import KEPT_LENGTH
-from neonport.compiler.codegen.gpu.launch_shape import Traits
+from neonport.compiler.codegen.gpu.launch_shape import DeviceTraits
 from neonport.engine.device import ProbeResult
 from neonport.errors import BackendUnavailable, ConfigurationError
 
@@ -98,14 +98,14 @@ class Device:
         """Whether the driver has a cache on disk; PoCL compiles twice where its binary is asked."""
         return self.platform in OWN_CACHE
 
-    def traits(self) -> Traits:
+    def traits(self) -> DeviceTraits:
         """What the renderer has to know."""
         d = self.handle
         units = max(1, int(d.max_compute_units))
         largest = int(d.max_work_group_size)
         if self.cpu:
             scalar = self.platform in SCALAR
-            return Traits(
+            return DeviceTraits(
                 vector_bytes=4 if scalar else 64,
                 group=1,
                 map_group=min(256, largest),
@@ -119,7 +119,7 @@ class Device:
                 largest=largest,
             )
         group = 1 << (min(256, largest).bit_length() - 1)
-        return Traits(16, group, group, min(64, group), 4 * units, 1 << 12, self.float64)
+        return DeviceTraits(16, group, group, min(64, group), 4 * units, 1 << 12, self.float64)
 
     @property
     def options(self) -> tuple[str, ...]:

@@ -1,7 +1,8 @@
 """Rendering, the part all dialects share: expressions, argument order, conversions.
 
-A dialect is an attribute table (`dialects.py`); the loops around the expressions are written by
-`render_host.py` for compiled host code and by `render_device.py` for work-item languages.
+A dialect is an attribute table (`cpu/dialect.py`, `gpu/dialects.py`); the loops around the
+expressions are written by `cpu/writer.py` for compiled host code and by `gpu/writer.py` for
+work-item languages.
 """
 
 from __future__ import annotations
@@ -210,7 +211,3 @@ def converted(dialect: Dialect, text: str, source: str, target: str) -> str:
     if source == "int32":
         text, source = f"((neo_i64){text})", "int64"
     return f"neo_to_{target}_{SUFFIX[source]}({text})"
-
-
-PARTIALS = {"sum": 1, "max": 1, "min": 1, "var": 3, "argmax": 2, "argmin": 2}
-"""Numbers (double) that a reduction over a part of the folded positions consists of."""

@@ -1,4 +1,4 @@
-"""What the loops over a row have in common, and which results nobody reads again.
+"""Reuse analysis of a kernel: values worth keeping between phases, results worth streaming.
 
 Host and device writers keep costly values from one loop to the next, and store large results past
 the cache. Which values and which results these are depends on the kernel alone.
@@ -48,7 +48,7 @@ def _loops(kernel: Kernel, variance: int) -> list[list[int]]:
         stores = [s.source for s in kernel.stores if s.phase == phase and not s.row]
         loops.append([r.source for r in reductions] + stores)
         if variance > 1:
-            loops.append([r.source for r in reductions if r.op == "var"])
+            loops.append([r.source for r in reductions if r.twice])
     return [wanted for wanted in loops if wanted]
 
 
@@ -87,7 +87,7 @@ def strided(kernel: Kernel) -> frozenset[int]:
 
 
 @lru_cache(maxsize=4096)
-def turned(kernel: Kernel, axis: int = -2) -> frozenset[int]:
+def transposed(kernel: Kernel, axis: int = -2) -> frozenset[int]:
     """Those of `strided` whose neighbours lie along an axis that is not the innermost one.
 
     Args:
@@ -99,8 +99,8 @@ def turned(kernel: Kernel, axis: int = -2) -> frozenset[int]:
     return frozenset(i for i in strided(kernel) if kernel.accesses[i].strides[axis] == UNIT)
 
 
-def turned_axis(kernel: Kernel) -> int | None:
-    """The axis along which most turned loads have their neighbours; None if there are no such."""
+def transposed_axis(kernel: Kernel) -> int | None:
+    """The axis along which most transposed loads have their neighbours; None if there are none."""
     outer = range(len(kernel.axes) - 1)
-    counts = {axis: len(turned(kernel, axis)) for axis in outer}
+    counts = {axis: len(transposed(kernel, axis)) for axis in outer}
     return max((a for a in outer if counts[a]), key=lambda a: (counts[a], a), default=None)

@@ -14,7 +14,7 @@ from itertools import groupby
 from neonport.compiler.explain.formulas import Names, strip, value_text
 from neonport.compiler.explain.graph_layout import HEIGHT, Box, connect, place
 from neonport.compiler.explain.steps import Part
-from neonport.compiler.lowering import Graph, Leaf
+from neonport.compiler.graph import Graph, MemoryView
 from neonport.compiler.schedule import Schedule, Scheduler
 
 COLOURS = ("#cfe3f7", "#fbdcc0", "#d3ecd0", "#f6cfd4", "#e2d6f0", "#f5ecb8", "#cdeae8", "#e7dccf")
@@ -135,7 +135,7 @@ def _boxes(outline: Outline, step: int) -> list[Box]:
         for operand in dict.fromkeys(made[a] for a in operands if a in made):
             connect(operand, box)
     for root in roots:
-        leaf: Leaf | None = plan.places.get(root)
+        leaf: MemoryView | None = plan.places.get(root)
         if leaf is not None:
             store = Box(names.leaf(leaf), "store")
             order.append(store)

@@ -13,7 +13,8 @@ from itertools import count
 from math import prod
 from typing import Any
 
-from neonport.compiler.lowering import Graph, Leaf, Lowering, Value
+from neonport.compiler.graph import Graph, MemoryView, Value
+from neonport.compiler.lowering import Lowering
 from neonport.compiler.schedule import Schedule, Scheduler, is_reduction
 from neonport.ops.op import OPS
 from neonport.optree.node import Expression, tensors
@@ -61,7 +62,7 @@ class Names:
         """Name of a tensor of the statement."""
         return self._view(tensor.storage, tensor.layout)
 
-    def leaf(self, leaf: Leaf) -> str:
+    def leaf(self, leaf: MemoryView) -> str:
         """Name of a view of memory; `x.T` and `x[...]` for other views of x."""
         if leaf.slot < 0:
             rank = len(self._temporary) + 1
@@ -165,7 +166,7 @@ class Formulas:
             return text[index]
         return self.names.leaf(self.places[index])
 
-    def call(self, value: Value, operands: Iterable[Leaf], target: Leaf) -> str:
+    def call(self, value: Value, operands: Iterable[MemoryView], target: MemoryView) -> str:
         """The line of a call."""
         parts = [self.names.leaf(leaf) for leaf in operands]
         return f"{self.names.leaf(target)} <- {strip(value_text(self.names, value, parts))}"

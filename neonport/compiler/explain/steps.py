@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import prod
 
-from neonport.compiler.execution_plan import Call, copy_kernel, step_parts
+from neonport.compiler.execution_plan import LibraryCall, copy_kernel, step_parts
 from neonport.compiler.explain.formulas import Formulas, Names
+from neonport.compiler.graph import Graph, MemoryView
 from neonport.compiler.kernel import BoundKernel
-from neonport.compiler.lowering import Graph, Leaf
 from neonport.compiler.schedule import Schedule, Scheduler
 from neonport.ops.op import OPS, Kind
 from neonport.shape import Shape
@@ -34,7 +34,7 @@ class Part:
         source: the text that is compiled, without its prelude; empty unless asked for.
     """
 
-    spec: BoundKernel | Call
+    spec: BoundKernel | LibraryCall
     step: int
     space: Shape
     axes: tuple[int, ...]
@@ -54,8 +54,8 @@ class Part:
         if isinstance(self.spec, BoundKernel):
             if self.axes:
                 words.append(f"folds axis {', '.join(map(str, self.axes))}")
-            passes = self.spec.kernel.phases
-            words.append(f"{passes} pass{'es' * (passes > 1)}")
+            phases = self.spec.kernel.phases
+            words.append(f"{phases} pass{'es' * (phases > 1)}")
         return f"{', '.join(words)}: {self.bytes_moved:,} bytes, {self.operations:,} operations"
 
 
@@ -72,7 +72,7 @@ def make_parts(
     for number, step in enumerate(plan.steps):
         specs = step_parts(graph, plan, step)
         for spec in specs:
-            if isinstance(spec, Call):
+            if isinstance(spec, LibraryCall):
                 line = formulas.call(spec.value, spec.operands, spec.target)
                 found.append(_call(spec, number, line))
                 continue
@@ -112,13 +112,13 @@ def _operations(spec: BoundKernel) -> int:
     return total + sum(OPS[r.op].work((), {}) * every for r in kernel.reductions)
 
 
-def _call(spec: Call, step: int, line: str) -> Part:
-    leaves: list[Leaf] = [*spec.operands, spec.target]
+def _call(spec: LibraryCall, step: int, line: str) -> Part:
+    leaves: list[MemoryView] = [*spec.operands, spec.target]
     moved = sum(prod(leaf.layout[0]) * leaf.dtype.itemsize for leaf in leaves)
     return Part(spec, step, spec.target.layout[0], (), (line,), moved, _work(spec))
 
 
-def _work(spec: Call) -> int:
+def _work(spec: LibraryCall) -> int:
     """Floating-point operations of a call."""
     shapes = [leaf.layout[0] for leaf in (*spec.operands, spec.target)]
     return OPS[spec.value.op].work(shapes, dict(spec.value.attr or ()))

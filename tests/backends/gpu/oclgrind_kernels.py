@@ -27,7 +27,7 @@ import numpy as np
 from neonport.backends.gpu import gemm, transpose
 from neonport.backends.gpu import gemm_tiles as tiles
 from neonport.backends.gpu.gemm import bind_product
-from neonport.compiler.codegen.gpu.launch_shape import Traits
+from neonport.compiler.codegen.gpu.launch_shape import DeviceTraits
 from neonport.ops.op import OPS
 from neonport.optree.node import transpose as transposed
 
@@ -124,7 +124,7 @@ def run() -> int:
     be.device.matmul(be.array(x), be.array(y), c, 1.0, 0.0)()
     np.testing.assert_allclose(c.get(), x @ y, rtol=1e-3, atol=1e-3)
     be.device.tiled = lambda spec: transpose.turned_axes(spec) is not None  # type: ignore[method-assign]
-    forms = [transpose.form(Traits(group=group)) for group in (1, 256)]
+    forms = [transpose.form(DeviceTraits(group=group)) for group in (1, 256)]
     for dtype, form in product((np.uint8, np.float16, np.float32, np.int64), forms):
         transpose.form = lambda traits, form=form: form  # type: ignore[misc]
         values = rng.randint(0, 99, (2, 65, 129)).astype(dtype)
@@ -140,7 +140,7 @@ def run() -> int:
         swapped = transposed(be.array(values, dtype=dtype), (0, 2, 1))
         y[:] = be.array(straight, dtype=dtype) * 2 + swapped
         np.testing.assert_array_equal(y.get(), straight * 2.0 + values.transpose(0, 2, 1))
-    assert sum(variant.turn > 0 for _, variant in be.device._writers) == 6
+    assert sum(variant.tile_side > 0 for _, variant in be.device._writers) == 6
     be.device.traits = traits
     layer = be.lrn_layer(np.dtype(np.float32), 3, 4, 1, 2, 1, 3)
     x, y, denom, e, delta = (be.ones((8, 3)) for _ in range(5))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from neonport.backends.gpu import transpose
-from neonport.compiler.codegen.gpu.launch_shape import Traits
+from neonport.compiler.codegen.gpu.launch_shape import DeviceTraits
 from neonport.dtypes import bfloat16
 from tests.backends.gpu.conftest import laid
 
@@ -125,4 +125,4 @@ def test_tiles_are_used_where_they_gain(dev, monkeypatch):
     ("group", "vector_bytes", "gain"), [(256, 16, True), (1, 64, True), (1, 4, False)]
 )
 def test_a_driver_that_fills_lanes_with_items_has_no_use_for_one(group, vector_bytes, gain):
-    assert transpose.gains(Traits(group=group, vector_bytes=vector_bytes)) == gain
+    assert transpose.gains(DeviceTraits(group=group, vector_bytes=vector_bytes)) == gain

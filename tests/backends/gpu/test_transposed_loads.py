@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from neonport.backends.gpu import device as backend
-from neonport.compiler.codegen.gpu.tiles import GROUPS
+from neonport.compiler.codegen.gpu.transposed_loads import GROUPS
 from neonport.dtypes import bfloat16
 from neonport.ops.philox import uniform
 from neonport.optree.node import transpose
@@ -38,7 +38,7 @@ def device(dev, monkeypatch, request):
 
 def sides(be):
     """Sides of the tiles of all kernels so far."""
-    return {variant.turn for _, variant in be.device._writers}
+    return {variant.tile_side for _, variant in be.device._writers}
 
 
 def assert_turned(be):
@@ -135,13 +135,13 @@ def test_a_matrix_and_its_own_transpose(device):
 
 
 def test_positions_of_64_bits(device, monkeypatch):
-    narrow = backend.cut
+    narrow = backend.launch_shape
 
     def wide(*args):
         shape = narrow(*args)
         return replace(shape, variant=replace(shape.variant, wide=True))
 
-    monkeypatch.setattr(backend, "cut", wide)
+    monkeypatch.setattr(backend, "launch_shape", wide)
     X, Z = numbers((75, 141)), numbers((141, 75))
     x, z, y = device.array(X), device.array(Z), device.zeros(X.shape)
     y[:] = x + z.T * 2

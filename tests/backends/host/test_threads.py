@@ -10,7 +10,7 @@ import pytest
 
 from neonport.backends.host import threads
 from neonport.backends.host.jit import launcher as jit
-from neonport.backends.host.jit.launcher import make_program, shared_jit, task_shape
+from neonport.backends.host.jit.launcher import make_program, shape_of, shared_jit
 
 SOURCE = """
 #define _GNU_SOURCE
@@ -117,6 +117,6 @@ def test_chunks_are_as_many_for_each_thread(cpu):
     x = cpu.zeros((1, 100_000))
     for pairs in ([(cpu.empty(x.shape), x * 2)], [(cpu.empty((1, 1)), cpu.sum(x))]):
         (spec,) = cpu.executor.plan(Lowering().build(pairs)).kernels
-        shape = task_shape(spec.kernel, spec.sizes)
+        shape = shape_of(spec)
         assert shape.tasks % 8 == 0
         assert shape.chunk * shape.chunks - 100_000 < shape.chunk

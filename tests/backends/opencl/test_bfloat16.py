@@ -8,15 +8,21 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from neonport.compiler.codegen.gpu.launch_shape import Traits
+from neonport.compiler.codegen.gpu.launch_shape import DeviceTraits
 
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 BITS = np.arange(65536, dtype=np.uint16).reshape(256, 256)
 NUMBER = (BITS & 0x7FFF) <= 0x7F80  # the others are nan
 SHAPES = {
-    "vectors": Traits(vector_bytes=64, group=1, map_group=16, column_group=1, units=8, chunk=512),
-    "scalars": Traits(vector_bytes=4, group=1, map_group=32, column_group=8, units=4, chunk=1024),
-    "groups": Traits(vector_bytes=16, group=64, map_group=64, column_group=16, units=16, chunk=512),
+    "vectors": DeviceTraits(
+        vector_bytes=64, group=1, map_group=16, column_group=1, units=8, chunk=512
+    ),
+    "scalars": DeviceTraits(
+        vector_bytes=4, group=1, map_group=32, column_group=8, units=4, chunk=1024
+    ),
+    "groups": DeviceTraits(
+        vector_bytes=16, group=64, map_group=64, column_group=16, units=16, chunk=512
+    ),
 }
 
 

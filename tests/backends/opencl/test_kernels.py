@@ -7,16 +7,22 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from neonport.compiler.codegen.gpu.launch_shape import Traits
+from neonport.compiler.codegen.gpu.launch_shape import DeviceTraits
 from neonport.ops.philox import uniform
 from neonport.optree.node import apply
 
 # devices whose kernels every device can run: wide and narrow vectors, groups with barriers
 SHAPES = {
-    "vectors": Traits(vector_bytes=64, group=1, map_group=16, column_group=1, units=8, chunk=512),
-    "shares": Traits(vector_bytes=64, group=1, units=8, chunk=512, cores=3, largest=7),
-    "scalars": Traits(vector_bytes=4, group=1, map_group=32, column_group=8, units=4, chunk=1024),
-    "groups": Traits(vector_bytes=16, group=64, map_group=64, column_group=16, units=16, chunk=512),
+    "vectors": DeviceTraits(
+        vector_bytes=64, group=1, map_group=16, column_group=1, units=8, chunk=512
+    ),
+    "shares": DeviceTraits(vector_bytes=64, group=1, units=8, chunk=512, cores=3, largest=7),
+    "scalars": DeviceTraits(
+        vector_bytes=4, group=1, map_group=32, column_group=8, units=4, chunk=1024
+    ),
+    "groups": DeviceTraits(
+        vector_bytes=16, group=64, map_group=64, column_group=16, units=16, chunk=512
+    ),
 }
 SIZES = [(1, 1), (3, 5), (17, 33), (1, 5000), (5000, 3), (130, 64), (2, 40000)]
 

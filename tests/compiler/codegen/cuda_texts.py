@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from neonport.compiler.codegen.gpu.dialects import cuda_dialect
-from neonport.compiler.codegen.gpu.launch_shape import Traits, cut
+from neonport.compiler.codegen.gpu.launch_shape import DeviceTraits, launch_shape
 from neonport.compiler.codegen.gpu.writer import DeviceWriter
 from neonport.compiler.kernel import BoundKernel
 from neonport.compiler.lowering import Lowering
@@ -17,12 +17,12 @@ from neonport.engine.executor import Executor, must_interpret
 from neonport.engine.statement import statement_key
 from neonport.tensor.tensor import Tensor
 
-TRAITS = Traits(units=528, aligned=True)  # what the cuda backend takes from an H100
+TRAITS = DeviceTraits(units=528, aligned=True)  # what the cuda backend takes from an H100
 
 
 def texts_of(spec: BoundKernel) -> Iterator[str]:
     """The text for launches, and the one for launches that are recorded."""
-    variant = cut(spec, spec.offsets, TRAITS).variant
+    variant = launch_shape(spec, spec.offsets, TRAITS).variant
     yield DeviceWriter(spec.kernel, cuda_dialect(), variant).source()
     if spec.kernel.scalars or spec.kernel.rands:
         yield DeviceWriter(spec.kernel, cuda_dialect(), replace(variant, boxed=True)).source()

@@ -9,11 +9,11 @@ import pytest
 
 from neonport.backends.cpu.device import CPUBackend
 from neonport.backends.host.jit import launcher as jit
-from neonport.compiler.codegen.cpu.buffers import KEPT_LENGTH, Variant
+from neonport.compiler.codegen.cpu.buffers import KEPT_LENGTH, HostVariant
 from neonport.compiler.codegen.reuse import kept, streamable
 from neonport.compiler.lowering import Lowering
 
-PLAIN = Variant()
+PLAIN = HostVariant()
 
 
 @pytest.fixture
@@ -22,11 +22,11 @@ def run(monkeypatch):
     shape = jit.task_shape.__wrapped__
 
     def runner(make, *, keep=False, stream=False):
-        chosen: list[Variant] = []
+        chosen: list[HostVariant] = []
 
-        def forced(kernel, sizes):
-            own = shape(kernel, sizes)
-            variant = Variant(
+        def forced(kernel, sizes, cache):
+            own = shape(kernel, sizes, cache)
+            variant = HostVariant(
                 own.variant.split,
                 keep and own.variant.keep,
                 stream and bool(streamable(kernel, keep and own.variant.keep)),
@@ -126,7 +126,6 @@ def _kernel(be, pairs):
 
 def test_large_results_are_streamed_and_small_ones_not(cpu, monkeypatch):
     monkeypatch.setattr(jit, "last_level_cache", lambda: 1 << 20)
-    monkeypatch.setattr(jit, "task_shape", jit.task_shape.__wrapped__)
     x = cpu.zeros((1000, 1000))
     assert jit.shape_of(_kernel(cpu, [(cpu.empty(x.shape), x * 2)])).variant.stream
     small = cpu.zeros((100, 1000))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from neonport.backends import gen_backend
-from neonport.compiler.codegen.gpu.launch_shape import Cut, Traits
+from neonport.compiler.codegen.gpu.launch_shape import DeviceTraits, LaunchShape
 from neonport.errors import ConfigurationError, DtypeError
 from neonport.optree.node import transpose
 from tests.compiler.codegen.render_trees import TREES, WIDE
@@ -63,14 +63,14 @@ def test_float64_is_there_when_a_tensor_has_it(null, dialect):
 
 def test_a_device_without_float64_refuses_float64_tensors(null):
     with pytest.raises(DtypeError, match="no float64"):
-        null.render(WIDE["map64"](null), "opencl", Traits(float64=False))
+        null.render(WIDE["map64"](null), "opencl", DeviceTraits(float64=False))
 
 
 def test_a_number_is_float32_where_there_is_no_float64(null):
     target = null.zeros((4, 4))
     pairs = [(target, 3.5)]
     assert "const double c0" in null.render(pairs, "opencl")[0]
-    assert "double" not in null.render(pairs, "opencl", Traits(float64=False))[0]
+    assert "double" not in null.render(pairs, "opencl", DeviceTraits(float64=False))[0]
 
 
 @pytest.mark.parametrize(("name", "count"), [("adam", 1), ("softmax", 1), ("batch_norm", 1)])
@@ -85,8 +85,8 @@ def test_the_vector_width_is_the_devices(null):
     tree = TREES["map"](null)
     assert "vload4(" in null.render(tree, "opencl")[0]
     assert "vload16(" in null.render(tree, "opencl-cpu")[0]
-    assert "vload8(" in null.render(tree, "opencl", Traits(vector_bytes=32))[0]
-    assert "vload" not in _body(null.render(tree, "opencl", Traits(vector_bytes=4))[0])
+    assert "vload8(" in null.render(tree, "opencl", DeviceTraits(vector_bytes=32))[0]
+    assert "vload" not in _body(null.render(tree, "opencl", DeviceTraits(vector_bytes=4))[0])
     assert "neo_pack<float, 4>" in null.render(tree, "cuda")[0]
 
 
@@ -173,7 +173,7 @@ def test_a_work_item_that_is_a_loop_needs_no_barrier(null):
 
 
 def test_work_groups_of_any_size_hold_items_that_work_alone(null):
-    traits = Traits(vector_bytes=64, group=1, cores=2, largest=8192)
+    traits = DeviceTraits(vector_bytes=64, group=1, cores=2, largest=8192)
     for name in ("map", "softmax", "columns", "long_rows"):
         body = _body(null.render(TREES[name](null), "opencl", traits)[0])
         assert "KERNEL NEO_ALONE void" in body
@@ -197,7 +197,7 @@ def test_work_groups_of_any_size_hold_items_that_work_alone(null):
     ],
 )
 def test_cores_get_as_much_each(cores, items, elements):
-    shape = Cut(None, 1, 1, 1, 1, 1, elements, cores, 8192)
+    shape = LaunchShape(None, 1, 1, 1, 1, 1, elements, cores, 8192)
     groups, size = shape.groups(items, elements)
     assert (groups - 1) * size < items <= groups * size
     assert size <= 8192

@@ -7,11 +7,11 @@ import pytest
 
 from neonport.backends.host import threads
 from neonport.backends.host.jit import launcher as jit
-from neonport.compiler.codegen.cpu.transposed_loads import TURN_COLUMNS, TURN_ROWS
+from neonport.compiler.codegen.cpu.transposed_loads import TILE_COLUMNS, TILE_ROWS
 from neonport.compiler.lowering import Lowering
 from neonport.optree.node import transpose
 
-ODD = (TURN_ROWS + 11, 2 * TURN_COLUMNS + 13)
+ODD = (TILE_ROWS + 11, 2 * TILE_COLUMNS + 13)
 SHAPES = [ODD, (ODD[1], ODD[0]), (8, 520), (520, 8), (64, 64), (1024, 33), (8, 50_001)]
 
 
@@ -32,7 +32,7 @@ def numbers(be, *shape, dtype="float32"):
 @pytest.mark.parametrize("shape", SHAPES)
 def test_copies(cpu, variant_of, shape):
     x, y = numbers(cpu, *shape), cpu.empty(shape[::-1])
-    assert variant_of((y, x.T)).turn
+    assert variant_of((y, x.T)).tiles
     y[:] = x.T
     np.testing.assert_array_equal(y.get(), x.get().T)
 
@@ -55,7 +55,7 @@ def test_views_that_begin_anywhere(cpu, variant_of):
         x = big[start : start + ODD[0], start + 1 : start + 1 + ODD[1]]
         target = cpu.zeros((ODD[1] + 3, ODD[0] + 5))
         y = target[2 : 2 + ODD[1], 3 : 3 + ODD[0]]
-        assert variant_of((y, x.T)).turn
+        assert variant_of((y, x.T)).tiles
         y[:] = x.T
         np.testing.assert_array_equal(y.get(), x.get().T)
         assert target.get().sum() == y.get().sum(), "stored beside the target"
@@ -68,7 +68,7 @@ def test_trees_with_rows_and_columns_and_several_results(cpu, variant_of):
     )  # fmt: skip
     y, w = cpu.empty(z.shape), cpu.empty(z.shape)
     pairs = [(y, a.T * z + row), (w, cpu.maximum(b.T, column) - a.T)]
-    assert variant_of(*pairs).turn
+    assert variant_of(*pairs).tiles
     cpu.assign_many(pairs)
     A, B, Z = a.get().T, b.get().T, z.get()
     np.testing.assert_array_equal(y.get(), A * Z + row.get())
@@ -78,7 +78,7 @@ def test_trees_with_rows_and_columns_and_several_results(cpu, variant_of):
 def test_more_axes(cpu, variant_of):
     x, y = numbers(cpu, 3, *ODD), cpu.empty((3, *ODD[::-1]))
     tree = transpose(x, (0, 2, 1)) + 1.0
-    assert variant_of((y, tree)).turn
+    assert variant_of((y, tree)).tiles
     y[:] = tree
     np.testing.assert_array_equal(y.get(), x.get().transpose(0, 2, 1) + 1)
 
@@ -92,12 +92,12 @@ def test_a_matrix_and_its_own_transpose(cpu):
 
 def test_what_is_not_turned(cpu, variant_of):
     x, y = numbers(cpu, 600, 600), cpu.empty((600, 600))
-    assert not variant_of((y, x * 2)).turn
-    assert not variant_of((y, x[::-1] * 2)).turn
+    assert not variant_of((y, x * 2)).tiles
+    assert not variant_of((y, x[::-1] * 2)).tiles
     thin, wide = numbers(cpu, 5000, 4), cpu.empty((4, 5000))
-    assert not variant_of((wide, thin.T)).turn
+    assert not variant_of((wide, thin.T)).tiles
     small, other = numbers(cpu, 20, 20), cpu.empty((20, 20))
-    assert not variant_of((other, small.T)).turn
+    assert not variant_of((other, small.T)).tiles
 
 
 def test_random_numbers_are_those_of_the_generator(cpu):

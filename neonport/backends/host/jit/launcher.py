@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from importlib.resources import files
-from math import prod
 from struct import Struct
 from typing import Any
 
@@ -16,28 +15,13 @@ import numpy as np
 from neonport.backends.host import threads
 from neonport.backends.host.cpu_info import last_level_cache
 from neonport.backends.host.jit.compiler import Compiler, find_compiler
-from neonport.backends.host.jit.dialect import c_dialect
-from neonport.compiler.codegen.cpu.buffers import KEPT_LENGTH, KEPT_ROWS, Variant
-from neonport.compiler.codegen.cpu.reductions import scratch_words
-from neonport.compiler.codegen.cpu.transposed_loads import TURN_ROWS
-from neonport.compiler.codegen.cpu.values import COLUMNS
+from neonport.compiler.codegen.cpu.buffers import HostVariant
+from neonport.compiler.codegen.cpu.dialect import c_dialect
+from neonport.compiler.codegen.cpu.task_shape import TaskShape, task_shape
 from neonport.compiler.codegen.cpu.writer import HostWriter
 from neonport.compiler.codegen.dialect import Arguments
-from neonport.compiler.codegen.reuse import kept, streamable, turned
 from neonport.compiler.kernel import BoundKernel, Kernel
 from neonport.tensor.storage import Storage
-
-SPLIT_ROWS = 16  # fewer rows than this are cut into chunks, if they are long
-SPLIT_LENGTH = 1 << 13, 1 << 15  # folded elements of a chunk: where there are few chunks, or many
-SPLIT_FEW = 16  # chunks
-MAX_CHUNKS = 256
-MAP_LENGTH = 1 << 12, 1 << 14  # the same of a kernel without reductions
-MAP_FEW = 256
-EVEN = 8  # chunks come in multiples of it: as many for each of 2, 4 or 8 threads
-SERIAL_WORK = 1 << 15  # elements below which waking other threads costs more than it gains
-TURNED_WORK = 1 << 12  # elements of a kernel from which on tiles are worth their buffers
-TURNED_SIDE = 8  # rows and columns, at least
-TASK_WORK = 1 << 12  # elements handed to a thread at a time, at least
 
 
 @dataclass(frozen=True)
@@ -110,7 +94,7 @@ class HostJit:
             run.argtypes, run.restype = (ctypes.c_void_p,), None
         runtime.neo_set_threads.argtypes = (ctypes.c_int64,)
         threads.on_change(runtime.neo_set_threads)
-        self._codes: dict[tuple[Kernel, Variant], Code] = {}
+        self._codes: dict[tuple[Kernel, HostVariant], Code] = {}
 
     def load(self, specs: Sequence[BoundKernel]) -> list[Code]:
         """Code of some kernels; those that are new are compiled at the same time."""
@@ -174,70 +158,9 @@ def make_program(
     return program
 
 
-@dataclass(frozen=True)
-class TaskShape:
-    """How a kernel is cut into tasks; depends on sizes only, never on the number of threads."""
-
-    variant: Variant
-    rows: int
-    chunks: int
-    chunk: int
-    tasks: int
-    grain: int
-    scratch: int
-
-
-@lru_cache(maxsize=4096)
-def task_shape(kernel: Kernel, sizes: tuple[int, ...]) -> TaskShape:
-    """Cut a kernel of some sizes into tasks."""
-    folded = [n for n, f in zip(sizes, kernel.axes, strict=True) if f]
-    columns = sizes[-1] if kernel.column else 1
-    outer = [n for n, f in zip(sizes, kernel.axes, strict=True) if not f]
-    rows = prod(outer) // (columns if kernel.column else 1)
-    blocks = -(-columns // COLUMNS) if kernel.column else 1
-    length = prod(folded)
-    chunks = 1
-    if not kernel.reductions:
-        if length >= SERIAL_WORK:
-            chunks = _even(length, MAP_LENGTH, MAP_FEW)
-    elif rows * blocks < SPLIT_ROWS and length * min(columns, COLUMNS) >= SERIAL_WORK:
-        work = length * min(columns, COLUMNS)
-        chunks = min(MAX_CHUNKS, _even(work, SPLIT_LENGTH, SPLIT_FEW))
-    chunk = -(-folded[0] // chunks)
-    if kernel.axes.count(True) == 1:
-        chunk = -(-chunk // 64) * 64  # whole cache lines: threads do not share one
-    chunk = max(1, chunk)
-    chunks = max(1, -(-folded[0] // chunk))
-    split = bool(kernel.reductions) and chunks > 1
-    tasks = rows * blocks * chunks
-    work = prod(sizes)
-    per_task = max(1, work // max(1, tasks))
-    grain = 0 if work < SERIAL_WORK else max(1, min(TASK_WORK // per_task, -(-tasks // 4)))
-    scratch = scratch_words(kernel, rows, columns, chunks) if split else 0
-    short = length <= (KEPT_ROWS if kernel.column else KEPT_LENGTH)
-    keep = not split and short and bool(kept(kernel))
-    turn = work >= TURNED_WORK and min(sizes[-2:]) >= TURNED_SIDE and bool(turned(kernel))
-    if turn and grain:
-        grain = max(grain, min(TURN_ROWS, -(-tasks // 4)))
-    variant = Variant(split, keep, not turn and _streams(kernel, keep, sizes), turn)
-    return TaskShape(variant, rows, chunks, chunk, tasks, grain, scratch)
-
-
-def _even(length: int, lengths: tuple[int, int], few: int) -> int:
-    """Number of chunks: short ones up to some number of them, then long ones."""
-    short, long = (-(-length // n) for n in lengths)
-    return -(-max(min(short, few), long) // EVEN) * EVEN
-
-
-def _streams(kernel: Kernel, keep: bool, sizes: tuple[int, ...]) -> bool:
-    """Whether results are so large that the cache would not hold them for the next reader."""
-    stored = [np.dtype(kernel.accesses[i].dtype).itemsize for i in streamable(kernel, keep)]
-    return bool(stored) and prod(sizes) * sum(stored) >= last_level_cache() // 2
-
-
 def shape_of(spec: BoundKernel) -> TaskShape:
     """Tasks of a bound kernel."""
-    return task_shape(spec.kernel, spec.sizes)
+    return task_shape(spec.kernel, spec.sizes, last_level_cache())
 
 
 def render_c(spec: BoundKernel) -> str:

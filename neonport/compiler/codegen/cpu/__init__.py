@@ -1,1 +1,1 @@
-"""compiler.codegen.cpu."""
+"""Kernels as loops in C, which a compiler vectorises."""

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from neonport.compiler.codegen.cpu.transposed_loads import HostTurned
-from neonport.compiler.codegen.cpu.values import COLUMNS
+from neonport.compiler.codegen.cpu.values import COLUMNS, HostValues
 from neonport.compiler.kernel import UNIT
 from neonport.compiler.reduction_phases import cone
 
@@ -17,22 +16,26 @@ FEW_ROWS = 64  # folded positions whose pieces of two blocks fit into the second
 ROWS_AHEAD = 8  # of taller columns: the piece of a row that follows in the same block
 
 
-class HostAhead(HostTurned):
+class HostPrefetch:
     """Writes prefetches."""
 
-    def _declare_ahead(self) -> None:
+    def __init__(self, values: HostValues) -> None:
+        self.values, self.k, self.put = values, values.k, values.put
+        self.fetched: set[int] = set()  # accesses
+
+    def declare(self) -> None:
         """How far ahead, in columns and in rows; nothing has been fetched yet."""
-        self.fetched: set[int] = set()
+        self.fetched = set()
         if self.k.column:
-            rows = " * ".join(f"n{axis}" for axis in self.fold)
+            rows = " * ".join(f"n{axis}" for axis in self.values.fold)
             self.put(f"const int few = {rows} <= {FEW_ROWS};")
             self.put(f"const neo_i64 columns_on = few ? {2 * COLUMNS} : 0;")
             self.put(f"const neo_i64 rows_on = few ? 0 : {ROWS_AHEAD};")
             self.put("(void)columns_on; (void)rows_on;")
 
-    def _fetch_ahead(self, wanted: Sequence[int]) -> None:
+    def fetch(self, wanted: Sequence[int]) -> None:
         """After the columns of a row: what the next blocks load, where it is loaded first."""
-        last = self.fold[-1]
+        last = self.values.fold[-1]
         for i in cone(self.k, wanted):
             node = self.k.nodes[i]
             if node.op != "load" or node.attr in self.fetched:
@@ -40,8 +43,10 @@ class HostAhead(HostTurned):
             if self.k.accesses[node.attr].strides[-1] != UNIT:
                 continue
             self.fetched.add(node.attr)
-            terms = [self._term(node.attr, axis, f"r{axis}") for axis in self.fold[:-1]]
-            terms.append(self._term(node.attr, last, f"(r{last} + rows_on)"))
+            terms = [
+                self.values.term(node.attr, axis, f"r{axis}") for axis in self.values.fold[:-1]
+            ]
+            terms.append(self.values.term(node.attr, last, f"(r{last} + rows_on)"))
             place = " + ".join(t for t in [*terms, "j0 + columns_on"] if t)
             size = f"w * (neo_i64)sizeof(*p{node.attr})"
             self.put(f"neo_ahead(p{node.attr} + {place}, {size});")

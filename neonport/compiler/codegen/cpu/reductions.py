@@ -2,233 +2,219 @@
 
 from __future__ import annotations
 
-from neonport.compiler.codegen.cpu.prefetch import HostAhead
-from neonport.compiler.codegen.cpu.values import COLUMNS
-from neonport.compiler.codegen.dialect import PARTIALS, SUFFIX
-from neonport.compiler.kernel import Kernel, Reduction
+from collections.abc import Sequence
 
-# what joins the partial results in lanes
-ACROSS = {"sum": "total", "var": "total", "max": "most", "min": "least"}
+import numpy as np
+
+from neonport.compiler.codegen.cpu.values import COLUMNS, HostValues
+from neonport.compiler.codegen.dialect import SUFFIX
+from neonport.compiler.codegen.reductions import (
+    Fold,
+    HostBlock,
+    MomentsFold,
+    Totals,
+    fold_of,
+)
+from neonport.compiler.codegen.reuse import COSTLY
+from neonport.compiler.kernel import UNIT, Kernel, Reduction
+from neonport.compiler.reduction_phases import cone
+
+IN_LANES = 16  # values computed for partial results that are made in lanes, at most
+COSTLY_IN_LANES = 1  # costly ones among them
+_IN_DOUBLE = ("max", "min")  # functions of which the prelude has several
+TOTALS = Totals(
+    function=lambda name: f"neo_{name}_f64" if name in _IN_DOUBLE else f"neo_{name}",
+    compensated=False,
+    ordered=True,
+)
+"""Totals are doubles, and merged chunk by chunk."""
 
 
-class HostFolds(HostAhead):
-    """Writes reductions."""
+class HostReductions:
+    """Writes the reductions of a kernel.
+
+    Attributes:
+        lane: suffix of a partial result inside a loop over lanes.
+        apart: whether what goes into a partial result is laid aside, in a variable.
+    """
+
+    def __init__(self, values: HostValues) -> None:
+        self.values, self.k, self.put = values, values.k, values.put
+        self.lane = ""
+        self.apart = False
 
     # ---- reductions --------------------------------------------------------------------------
     # u: total over all blocks (double); x: partial of one block (compute dtype, or an order key)
 
-    def _reductions(self, phase: int) -> list[tuple[int, Reduction]]:
+    def of_phase(self, phase: int) -> list[tuple[int, Reduction]]:
+        """Number and description of each reduction of a phase."""
         return [(n, r) for n, r in enumerate(self.k.reductions) if r.phase == phase]
 
-    def _each(self, line: str) -> None:
-        """A statement for the row, or for each column of the block."""
-        if self.k.column:
-            self.put(f"for (neo_i64 j = 0; j < w; ++j) {line}")
-        else:
-            self.put(line)
-
-    def _at(self) -> str:
-        return "[j]" if self.k.column else ""
-
-    def _array(self) -> str:
-        return f"[{COLUMNS}]" if self.k.column else ""
-
-    def _declare(self, number: int, red: Reduction) -> None:
-        start = {"max": "-NEO_INF", "argmax": "0", "min": "NEO_INF", "argmin": "0"}.get(red.op, "0")
-        for part in range(PARTIALS[red.op]):
-            value = start if part == 0 else "0"
-            if part == 1 and red.op.startswith("arg"):
-                value = "-1"
-            self.put(f"double u{number}_{part}{self._array()};")
-            self._each(f"u{number}_{part}{self._at()} = {value};")
-
-    def _source_type(self, red: Reduction) -> str:
+    def source_type(self, red: Reduction) -> str:
+        """Dtype of the partial result of a block."""
         dtype = self.k.nodes[red.source].dtype
         return dtype if dtype.startswith("float") else "float64"
 
-    def _open_partial(self, number: int, red: Reduction) -> list[str]:
+    def block_of(self, number: int, red: Reduction) -> HostBlock:
+        """The partial result of a block, as folds write it."""
+        dtype = self.source_type(red)
+        return HostBlock(number, self.values.type(dtype), SUFFIX[dtype], self.k.column, COLUMNS)
+
+    def _total(self, number: int, red: Reduction) -> list[str]:
+        """Names of the parts of a total."""
+        return [f"u{number}_{part}{self.values.at}" for part in range(_width(red))]
+
+    def declare(self, number: int, red: Reduction) -> None:
+        """An empty total."""
+        array = f"[{COLUMNS}]" if self.k.column else ""
+        for i, part in enumerate(fold_of(red).parts(TOTALS.compensated)):
+            self.put(f"double u{number}_{i}{array};")
+            self.values.each(f"u{number}_{i}{self.values.at} = {part.start.format(t='')};")
+
+    def open_block(self, number: int, red: Reduction) -> list[str]:
         """Declare the partial of a block; returns the clauses of the loop."""
-        kind, at = self.type(self._source_type(red)), self._at()
-        if red.op in ("sum", "var"):
-            self.put(f"{kind} x{number}{self._array()};")
-            self._each(f"x{number}{at} = 0;")
-            return [f"reduction(+:x{number})"]
-        if red.op in ("max", "min"):
-            if self.k.column:
-                self.put(f"{kind} x{number}{self._array()};")
-                self._each(f"x{number}[j] = {'-' if red.op == 'max' else ''}NEO_INF;")
-                return []
-            key, start = self._lane_start(red)
-            self.put(f"{key} x{number} = {start};")
-            return [f"reduction({red.op}:x{number})"]
-        return []
+        lines, clauses = fold_of(red).host_open(self.block_of(number, red))
+        self.values.put_all(lines)
+        return clauses
 
-    def _accumulate(self, number: int, red: Reduction) -> None:
-        value, at = self._name(red.source, False), self._at() or self.lane
-        suffix = SUFFIX[self._source_type(red)]
-        if red.op in ("sum", "var"):
-            self._into(number, red, f"x{number}{at}", value)
-        elif red.op in ("max", "min"):
-            if self.k.column:
-                self.put(f"x{number}[j] = neo_{red.op}_{suffix}({value}, x{number}[j]);")
-            else:
-                self.put(f"const neo_key_{suffix} k{number} = neo_{red.op}key_{suffix}({value});")
-                self._into(number, red, f"x{number}{at}", f"k{number}")
-        else:
-            best, place = f"u{number}_0{at}", f"u{number}_1{at}"
-            index = f"(double)(p{red.index} + {self._position(red.index, False)})"  # type: ignore[arg-type]
-            better = f"neo_{'above' if red.op == 'argmax' else 'below'}((double){value}, {best})"
-            self.put(f"const int k{number} = {place} < 0 || {better};")
-            self.put(f"{best} = k{number} ? (double){value} : {best};")
-            self.put(f"{place} = k{number} ? {index} : {place};")
+    def step(self, number: int, red: Reduction) -> None:
+        """Take the element at hand."""
+        fold, block, value = fold_of(red), self.block_of(number, red), self.values.name(red.source)
+        position = ""
+        if red.index is not None:
+            position = f"p{red.index} + {self.values.position(red.index, False)}"
+        lines = fold.host_step(block, value, self._total(number, red), position)
+        if lines:
+            self.values.put_all(lines)
+            return
+        lines, value = fold.host_value(block, value)
+        self.values.put_all(lines)
+        self._into(fold, number, f"x{number}{self.values.at or self.lane}", value)
 
-    def _into(self, number: int, red: Reduction, partial: str, value: str) -> None:
+    def step_square(self, number: int, red: Reduction) -> None:
+        """Take the element at hand in the second loop over a block."""
+        fold = moments_of(red)
+        block = self.block_of(number, red)
+        lines, value = fold.host_square(block, self.values.name(red.source))
+        self.values.put_all(lines)
+        self._into(fold, number, f"q{number}{self.values.at or self.lane}", value)
+
+    def _into(self, fold: Fold, number: int, partial: str, value: str) -> None:
         """Take a value into a partial result, or lay it aside for that."""
-        if self.apart:
-            self.put(f"y{number} = {value};")
-        else:
-            self._merge_lane(red, partial, value)
+        self.put(f"y{number} = {value};" if self.apart else fold.combine(partial, value))
 
-    def _merge_lane(self, red: Reduction, partial: str, value: str) -> None:
-        if red.op in ("sum", "var"):
-            self.put(f"{partial} += {value};")
-        else:
-            better = ">" if red.op == "max" else "<"
-            self.put(f"{partial} = {value} {better} {partial} ? {value} : {partial};")
-
-    def _lane_start(self, red: Reduction) -> tuple[str, str]:
-        """C type of a partial result, and what it is before there is any value."""
-        dtype = self._source_type(red)
-        if red.op in ("sum", "var"):
-            return self.type(dtype), "0"
-        return f"neo_key_{SUFFIX[dtype]}", f"NEO_{red.op.upper()}_START_{SUFFIX[dtype]}"
-
-    def _across(self, red: Reduction) -> str:
-        """The function that makes one result of those in lanes."""
-        return f"neo_{ACROSS[red.op]}_{SUFFIX[self._source_type(red)]}"
-
-    def _centre(self, number: int, red: Reduction) -> None:
-        """Mean of the block (of `x`), and the sum of squares around it (in `q`)."""
-        kind, at = self.type(self._source_type(red)), self._at()
-        self.put(f"{kind} m{number}{self._array()}, q{number}{self._array()};")
-        if self.k.column:
-            self._each(f"{{ m{number}[j] = x{number}[j] / ({kind})(e1 - e0); q{number}[j] = 0; }}")
-        else:
-            self.put(f"m{number}{at} = x{number}{at} / ({kind})(e1 - e0); q{number} = 0;")
-
-    def _accumulate_square(self, number: int, red: Reduction) -> None:
-        kind, at = self.type(self._source_type(red)), self._at()
-        value = self._name(red.source, False)
-        self.put(f"const {kind} d{number} = {value} - m{number}{at};")
-        self._into(number, red, f"q{number}{at or self.lane}", f"d{number} * d{number}")
-
-    def _flush(self, number: int, red: Reduction, bounds: tuple[str, str]) -> None:
+    def close_block(self, number: int, red: Reduction, bounds: tuple[str, str]) -> None:
         """Merge the partial of a block into the total."""
-        at = self._at()
-        total = [f"u{number}_{part}{at}" for part in range(PARTIALS[red.op])]
-        if red.op == "sum":
-            self._each(f"{total[0]} += (double)x{number}{at};")
-        elif red.op in ("max", "min"):
-            suffix = SUFFIX[self._source_type(red)]
-            block = f"x{number}{at}"
-            if not self.k.column:
-                block = f"neo_{red.op}unkey_{suffix}({block})"
-            self._each(f"{total[0]} = neo_{red.op}_f64((double){block}, {total[0]});")
-        elif red.op == "var":
-            count = f"(double)({bounds[1]} - {bounds[0]})"
-            values = f"{count}, (double)m{number}{at}, (double)q{number}{at}"
-            targets = ", ".join(f"&{t}" for t in total)
-            self._each(f"neo_moments({targets}, {values});")
+        fold = fold_of(red)
+        parts = fold.host_close(self.block_of(number, red), bounds)
+        if parts:
+            self._merge(number, red, parts)
+
+    def _merge(self, number: int, red: Reduction, parts: Sequence[str]) -> None:
+        """Merge another total into the total."""
+        for line in fold_of(red).merge(TOTALS, self._total(number, red), parts):
+            self.values.each(line)
 
     def _final(self, number: int, red: Reduction) -> str:
         """The result of a reduction from its totals, as a number of the result's dtype."""
-        kind = self.type(self.k.nodes[red.result].dtype)
-        at = self._at()
-        if red.op == "var":
-            return f"({kind})(u{number}_2{at} / u{number}_0{at})"
-        part = 1 if red.op.startswith("arg") else 0
-        return f"({kind})u{number}_{part}{at}"
+        kind = self.values.type(self.k.nodes[red.result].dtype)
+        return f"({kind}){fold_of(red).finish(TOTALS, self._total(number, red))}"
 
-    def _finish(self, phase: int) -> None:
-        for number, red in self._reductions(phase):
+    def finish(self, phase: int) -> None:
+        """The results of a phase."""
+        for number, red in self.of_phase(phase):
             self._result(red, self._final(number, red))
 
     def _result(self, red: Reduction, text: str) -> None:
-        kind = self.type(self.k.nodes[red.result].dtype)
+        kind = self.values.type(self.k.nodes[red.result].dtype)
         if self.k.column:
             self.put(f"{kind} v{red.result}[{COLUMNS}];")
-            self._each(f"v{red.result}[j] = {text};")
+            self.values.each(f"v{red.result}[j] = {text};")
         else:
             self.put(f"const {kind} v{red.result} = {text}; (void)v{red.result};")
 
+    # ---- lanes -------------------------------------------------------------------------------
+
+    def in_lanes(self, reductions: Sequence[tuple[int, Reduction]], wanted: Sequence[int]) -> bool:
+        """Whether results are made in lanes: it writes the values twice, so they must be few.
+
+        What is kept does not count, for the order of the additions is the same in all variants.
+        """
+        nodes = cone(self.k, wanted)
+        few = len(nodes) <= IN_LANES
+        few = few and sum(self.k.nodes[i].op in COSTLY for i in nodes) <= COSTLY_IN_LANES
+        return few and bool(reductions) and all(fold_of(r).lanes for _, r in reductions)
+
+    def maskable(self, wanted: Sequence[int]) -> bool:
+        """Whether all that is needed can be loaded under a mask: neighbours, 4 bytes or wider."""
+        loads = [self.k.nodes[i] for i in cone(self.k, wanted) if self.k.nodes[i].args == ()]
+        found = [self.k.accesses[n.attr] for n in loads if n.op == "load"]
+        sizes = [np.dtype(a.dtype).itemsize for a in found if a.strides[-1] == UNIT]
+        return len(sizes) == len(loads) and min(sizes, default=0) >= 4
+
     # ---- partial results in scratch ----------------------------------------------------------
 
-    def _width(self) -> str:
-        return f" * n{self.inner} + j0 + j" if self.k.column else ""
+    def _columns(self) -> str:
+        return f" * n{self.values.inner} + j0 + j" if self.k.column else ""
 
     def _slots(self, phase: int) -> int:
-        return sum(PARTIALS[r.op] for _, r in self._reductions(phase))
+        return sum(_width(r) for _, r in self.of_phase(phase))
 
     def _partial(self, phase: int, row: str, chunk: str, part: int) -> str:
-        place = f"({row} * nch + {chunk})" + self._width()
+        place = f"({row} * nch + {chunk})" + self._columns()
         return f"scratch[(({place}) * {self._slots(phase)}) + {part}]"
 
-    def _save_partials(self, phase: int) -> None:
+    def save_partials(self, phase: int) -> None:
+        """Keep the totals of a chunk in scratch."""
         part = 0
-        for number, red in self._reductions(phase):
-            for own in range(PARTIALS[red.op]):
-                target = self._partial(phase, "row", "ch", part)
-                self._each(f"{target} = u{number}_{own}{self._at()};")
+        for number, red in self.of_phase(phase):
+            for own in self._total(number, red):
+                self.values.each(f"{self._partial(phase, 'row', 'ch', part)} = {own};")
                 part += 1
 
-    def _merge_partials(self, phase: int) -> None:
+    def merge_partials(self, phase: int) -> None:
         """Combine the chunks of a row in order and keep the results in scratch."""
         first = 0
-        for number, red in self._reductions(phase):
-            self._declare(number, red)
-            at = self._at()
-            total = [f"u{number}_{p}{at}" for p in range(PARTIALS[red.op])]
-            part = [self._partial(phase, "row", "g", first + p) for p in range(PARTIALS[red.op])]
+        for number, red in self.of_phase(phase):
+            self.declare(number, red)
+            parts = [self._partial(phase, "row", "g", first + p) for p in range(_width(red))]
             self.put("for (neo_i64 g = 0; g < nch; ++g) {")
-            if red.op == "sum":
-                self._each(f"{total[0]} += {part[0]};")
-            elif red.op in ("max", "min"):
-                self._each(f"{total[0]} = neo_{red.op}_f64({part[0]}, {total[0]});")
-            elif red.op == "var":
-                targets = ", ".join(f"&{t}" for t in total)
-                self._each(f"neo_moments({targets}, {', '.join(part)});")
-            else:
-                better = "above" if red.op == "argmax" else "below"
-                self._each(
-                    f"if ({part[1]} >= 0 && "
-                    f"({total[1]} < 0 || neo_{better}({part[0]}, {total[0]}))) "
-                    f"{{ {total[0]} = {part[0]}; {total[1]} = {part[1]}; }}"
-                )
+            self._merge(number, red, parts)
             self.put("}")
             self._result(red, self._final(number, red))
-            self._each(f"{self._saved(number)} = (double){self._name(red.result, True)};")
-            first += PARTIALS[red.op]
+            self.values.each(f"{self._saved(number)} = (double){self.values.name(red.result)};")
+            first += _width(red)
 
     def _saved(self, number: int) -> str:
         """Place of a result in scratch, after the partials."""
-        rows = " * ".join(f"n{axis}" for axis in self.outer) or "1"
-        columns = f" * n{self.inner}" if self.k.column else ""
+        rows = " * ".join(f"n{axis}" for axis in self.values.outer) or "1"
+        columns = f" * n{self.values.inner}" if self.k.column else ""
         slots = max((self._slots(p) for p in range(self.k.phases)), default=0)
         base = f"({rows}) * nch{columns} * {slots}"
-        return f"scratch[{base} + ((row){self._width()}) * {len(self.k.reductions)} + {number}]"
+        return f"scratch[{base} + ((row){self._columns()}) * {len(self.k.reductions)} + {number}]"
 
-    def _load_result(self, number: int, red: Reduction) -> None:
-        kind = self.type(self.k.nodes[red.result].dtype)
+    def load_result(self, number: int, red: Reduction) -> None:
+        """A result of an earlier phase."""
+        kind = self.values.type(self.k.nodes[red.result].dtype)
         self._result(red, f"({kind}){self._saved(number)}")
+
+
+def _width(red: Reduction) -> int:
+    """Doubles of a total."""
+    return len(fold_of(red).parts(TOTALS.compensated))
+
+
+def moments_of(red: Reduction) -> MomentsFold:
+    """The fold of a reduction that looks at its elements twice."""
+    fold = fold_of(red)
+    assert isinstance(fold, MomentsFold)
+    return fold
 
 
 def scratch_words(kernel: Kernel, rows: int, columns: int, chunks: int) -> int:
     """Number of doubles a split run needs for partial and final results."""
     slots = max(
-        (
-            sum(PARTIALS[r.op] for r in kernel.reductions if r.phase == p)
-            for p in range(kernel.phases)
-        ),
+        (sum(_width(r) for r in kernel.reductions if r.phase == p) for p in range(kernel.phases)),
         default=0,
     )
     return rows * columns * (chunks * slots + len(kernel.reductions))

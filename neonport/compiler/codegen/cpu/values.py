@@ -3,34 +3,44 @@
 from __future__ import annotations
 
 from neonport.compiler.codegen.dialect import Arguments, Dialect, expression, loaded
+from neonport.compiler.codegen.emitter import Emitter
 from neonport.compiler.kernel import UNIT, ZERO, Kernel
 
 COLUMNS = 128  # columns handled together when the innermost axis is kept
 
 
 class HostValues:
-    """Writes what a kernel computes with, line by line; the loops are its subclasses'."""
+    """Writes what a kernel computes with; the loops around it are the writer's.
 
-    def __init__(self, kernel: Kernel, dialect: Dialect) -> None:
+    Attributes:
+        k, d: kernel and dialect.
+        args: order of the argument words.
+        put: appends a line.
+        fold, outer, inner: folded axes, kept axes outside of them, the innermost axis.
+        given: texts of values that are made before the loop, by node.
+    """
+
+    def __init__(self, kernel: Kernel, dialect: Dialect, emitter: Emitter) -> None:
         self.k = kernel
         self.d = dialect
         self.args = Arguments(kernel)
-        self.lines: list[str] = []
-        self.depth = 0
+        self.put, self.put_all = emitter.put, emitter.put_all
+        self.given: dict[int, str] = {}
         self.fold = [i for i, f in enumerate(kernel.axes) if f]
         self.inner = len(kernel.axes) - 1
         kept = [i for i, f in enumerate(kernel.axes) if not f]
         self.outer = kept[:-1] if kernel.column else kept
 
-    # ---- text --------------------------------------------------------------------------------
+    # ---- columns -----------------------------------------------------------------------------
 
-    def put(self, line: str) -> None:
-        """Append a line; braces move the indentation."""
-        if line.startswith("}"):
-            self.depth -= 1
-        self.lines.append("  " * self.depth + line)
-        if line.endswith("{"):
-            self.depth += 1
+    def each(self, line: str) -> None:
+        """A statement for the row, or for each column of the block."""
+        self.put(f"for (neo_i64 j = 0; j < w; ++j) {line}" if self.k.column else line)
+
+    @property
+    def at(self) -> str:
+        """Index of the column at hand."""
+        return "[j]" if self.k.column else ""
 
     def type(self, dtype: str) -> str:
         """C type of a compute dtype."""
@@ -38,7 +48,7 @@ class HostValues:
 
     # ---- positions ---------------------------------------------------------------------------
 
-    def _coordinates(self, row: str) -> None:
+    def coordinates(self, row: str) -> None:
         """Outer coordinates, and the position of every access at the start of the row."""
         if len(self.outer) > 1:
             self.put(f"neo_i64 rest = {row};")
@@ -48,7 +58,7 @@ class HostValues:
         elif self.outer:
             self.put(f"const neo_i64 i{self.outer[0]} = {row};")
         for i, access in enumerate(self.k.accesses):
-            terms = [self._term(i, axis, f"i{axis}") for axis in self.outer]
+            terms = [self.term(i, axis, f"i{axis}") for axis in self.outer]
             offset = " + ".join(t for t in terms if t) or "0"
             if access.buffer >= 0:
                 self.put(f"{self.type(access.dtype)} *const p{i} = b{i} + {offset};")
@@ -56,17 +66,18 @@ class HostValues:
                 self.put(f"const neo_i64 p{i} = {offset};")
             self.put(f"(void)p{i};")
 
-    def _term(self, access: int, axis: int, index: str) -> str:
+    def term(self, access: int, axis: int, index: str) -> str:
+        """What a coordinate adds to the position of an access; nothing if its stride is 0."""
         kind = self.k.accesses[access].strides[axis]
         if kind == ZERO:
             return ""
         return index if kind == UNIT else f"{index} * s{access}_{axis}"
 
-    def _position(self, access: int, row: bool) -> str:
+    def position(self, access: int, row: bool) -> str:
         """Offset of an element from the start of its row."""
-        terms = [] if row else [self._term(access, axis, f"r{axis}") for axis in self.fold]
+        terms = [] if row else [self.term(access, axis, f"r{axis}") for axis in self.fold]
         if self.k.column:
-            terms.append(self._term(access, self.inner, "(j0 + j)"))
+            terms.append(self.term(access, self.inner, "(j0 + j)"))
         return " + ".join(t for t in terms if t) or "0"
 
     # ---- nodes -------------------------------------------------------------------------------
@@ -82,49 +93,54 @@ class HostValues:
                 stack.extend(self.k.nodes[i].args)
         return needed
 
-    def _name(self, index: int, row: bool) -> str:
+    def name(self, index: int) -> str:
+        """Name of a node's value."""
         node = self.k.nodes[index]
         if node.row and self.k.column and node.op != "scalar":
             return f"v{index}[j]"
         return f"v{index}"
 
-    def _operand(self, index: int, dtype: str, row: bool) -> str:
+    def operand(self, index: int, dtype: str) -> str:
+        """A node's value as a number of a dtype."""
         node = self.k.nodes[index]
-        name = self._name(index, row)
+        name = self.name(index)
         return name if node.dtype == dtype else f"(({self.type(dtype)}){name})"
 
     def _value(self, index: int) -> str:
+        if index in self.given:
+            return self.given[index]
         node = self.k.nodes[index]
         kind = self.type(node.dtype)
         if node.op == "load":
             access = self.k.accesses[node.attr]
-            text = f"p{node.attr}[{self._position(node.attr, node.row)}]"
+            text = f"p{node.attr}[{self.position(node.attr, node.row)}]"
             return loaded(self.d, text, access.dtype, node.dtype)
         if node.op == "iota":
-            return f"({kind})(p{node.attr} + {self._position(node.attr, node.row)})"
+            return f"({kind})(p{node.attr} + {self.position(node.attr, node.row)})"
         if node.op == "rand":
             form, slot = node.attr
             return (
                 f"neo_uniform(key{slot}, off{slot}, "
-                f"(neo_word)(p{form} + {self._position(form, node.row)}))"
+                f"(neo_word)(p{form} + {self.position(form, node.row)}))"
             )
         if node.op == "gather":
             form, stride, size = node.attr
-            (where,) = (self._name(a, node.row) for a in node.args)
-            text = f"p{form}[{self._position(form, node.row)} + {where} * {stride}]"
+            (where,) = (self.name(a) for a in node.args)
+            text = f"p{form}[{self.position(form, node.row)} + {where} * {stride}]"
             text = loaded(self.d, text, self.k.accesses[form].dtype, node.dtype)
             return f"({where} >= 0 && {where} < {size} ? {text} : 0)"
-        operands = [self._operand(a, node.dtype, node.row) for a in node.args]
+        operands = [self.operand(a, node.dtype) for a in node.args]
         return expression(self.d, node, operands)
 
-    def _emit(self, indices: list[int]) -> None:
+    def emit(self, indices: list[int]) -> None:
+        """Define the values of nodes."""
         for i in indices:
             node = self.k.nodes[i]
             if node.op in ("scalar", "result"):
                 continue
             self.put(f"const {self.type(node.dtype)} v{i} = {self._value(i)};")
 
-    def _row_nodes(self, phase: int) -> None:
+    def row_nodes(self, phase: int) -> None:
         """Row values that become known after `phase`."""
         needed = self._rows(self._row_wanted())
         rows = [
@@ -135,7 +151,7 @@ class HostValues:
         if not rows:
             return
         if not self.k.column:
-            self._emit(rows)
+            self.emit(rows)
             for i in rows:
                 self.put(f"(void)v{i};")
             return

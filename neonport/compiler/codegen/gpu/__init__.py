@@ -1,1 +1,1 @@
-"""compiler.codegen.gpu."""
+"""Kernels as work-items in OpenCL C and CUDA C++."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from neonport.compiler.codegen.gpu.launch_shape import Cut
+from neonport.compiler.codegen.gpu.launch_shape import LaunchShape
 from neonport.compiler.kernel import ANY, Kernel
 
 
@@ -36,14 +36,14 @@ class DeviceArguments:
 
     def values(
         self,
-        cut: Cut,
+        shape: LaunchShape,
         sizes: tuple[int, ...],
         starts: tuple[int, ...],
         strides: tuple[tuple[int, ...], ...],
     ) -> list[int]:
         """Values of the integer arguments (`items` is per row)."""
         single = {
-            "items": cut.vectors, "rows": cut.rows, "nch": cut.chunks, "chunk": cut.chunk
+            "items": shape.vectors, "rows": shape.rows, "nch": shape.chunks, "chunk": shape.chunk
         }  # fmt: skip
         found = []
         for what, i, axis in self.integers:

@@ -97,7 +97,7 @@ class DeviceDialect(Dialect):
         Args:
             width: elements a work-item handles together.
             float64, rands: whether it computes with float64, or draws random numbers.
-            blocks: whether it turns operands in blocks.
+            blocks: whether it transposes operands in blocks.
         """
         parts = [self.wide] if float64 and self.wide else []
         parts.append(self.prelude)

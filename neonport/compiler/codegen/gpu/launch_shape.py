@@ -9,8 +9,9 @@ from math import prod
 
 import numpy as np
 
-from neonport.compiler.codegen.gpu.tiles import GROUPS, LOOPS, Tiles, in_tiles, side_of
-from neonport.compiler.codegen.reuse import kept, streamable, turned_axis
+from neonport.compiler.codegen.gpu.transposed_loads import GROUPS, LOOPS, Tiles, in_tiles, side_of
+from neonport.compiler.codegen.gpu.variant import KernelVariant
+from neonport.compiler.codegen.reuse import kept, streamable, transposed_axis
 from neonport.compiler.kernel import ANY, UNIT, BoundKernel, Kernel
 from neonport.errors import DtypeError
 
@@ -22,7 +23,7 @@ PER_CORE, LEAST, MOST = 2, 1 << 12, 1 << 15
 
 
 @dataclass(frozen=True)
-class Traits:
+class DeviceTraits:
     """What rendering has to know about a device.
 
     Attributes:
@@ -35,7 +36,7 @@ class Traits:
         chunk: folded elements of a chunk, at least.
         float64: whether the device has it.
         aligned: whether vector loads need aligned addresses.
-        keep: values that a work-item may keep from one pass over its row to the next, for each
+        keep: values that a work-item may keep from one phase to the next, for each
             value of the expression; 0 where its private memory is far away.
         cache: bytes of results that the last cache would still hold for the next reader; more are
             stored past it. 0: there is no such store.
@@ -64,42 +65,7 @@ class Traits:
 
 
 @dataclass(frozen=True)
-class Variant:
-    """What the text of a kernel depends on besides the kernel.
-
-    Attributes:
-        width: elements a work-item handles together.
-        tail: whether rows may end with less than `width` elements.
-        wide: whether positions need 64 bits.
-        split: whether each phase is a launch over chunks of rows, followed by one that combines.
-        group: work-group of row reductions.
-        map_group: work-group of the other entries.
-        float64: whether numbers may be float64.
-        boxed: whether numbers and random sources are read from memory.
-        keep: length of the arrays in which costly values are kept for later passes; 0: none are.
-        stream: whether whole vectors of results that the kernel does not read pass by the cache.
-        ragged: whether rows of these may begin between the borders of vectors.
-        turn: side of the tiles through which loads go that run across the loops; 0: none do.
-        free: whether the launch chooses the size of work-groups, and each item works alone.
-    """
-
-    width: int
-    tail: bool
-    wide: bool
-    split: bool
-    group: int
-    map_group: int
-    float64: bool
-    boxed: bool = False
-    keep: int = 0
-    stream: bool = False
-    ragged: bool = False
-    turn: int = 0
-    free: bool = False
-
-
-@dataclass(frozen=True)
-class Cut:
+class LaunchShape:
     """Sizes of a launch.
 
     Attributes:
@@ -107,12 +73,12 @@ class Cut:
         rows, columns: kept positions outside and inside of the folded axes.
         chunks, chunk: pieces of the first folded axis.
         vectors: work-items for a row of `columns` (or, without reductions, of the last axis).
-            Where tiles are turned, `rows` and `vectors` count tiles.
+            Where loads go through tiles, `rows` and `vectors` count tiles.
         elements: of the whole kernel.
         cores, largest: those of the device.
     """
 
-    variant: Variant
+    variant: KernelVariant
     rows: int
     columns: int
     chunks: int
@@ -142,7 +108,7 @@ class Cut:
         return self.rows * self.columns * self.chunks
 
 
-def cut(spec: BoundKernel, starts: Sequence[int], traits: Traits) -> Cut:
+def launch_shape(spec: BoundKernel, starts: Sequence[int], traits: DeviceTraits) -> LaunchShape:
     """Lay a bound kernel over a device.
 
     Args:
@@ -156,15 +122,15 @@ def cut(spec: BoundKernel, starts: Sequence[int], traits: Traits) -> Cut:
     kernel, sizes = spec.kernel, spec.sizes
     if not traits.float64 and any(a.dtype == "float64" for a in kernel.accesses):
         raise DtypeError("the device has no float64; use float32 tensors")
-    turn = side_of(spec, traits.tiles)
-    width = _width(kernel, traits, turn > 0)
+    side = side_of(spec, traits.tiles)
+    width = _width(kernel, traits, side > 0)
     if kernel.reductions and not kernel.column:  # lanes are worth joining after a few rounds
         while width > 1 and sizes[-1] < ROUNDS * width:
             width //= 2
     while width > 1 and not _fits(spec, starts, width, traits):
         width //= 2
     if width == 1 and traits.tiles.group == 1:
-        turn = 0  # a driver that puts items into the lanes of vectors has no use for single ones
+        side = 0  # a driver that puts items into the lanes of vectors has no use for single ones
     reach = [
         abs(first) + sum(abs(s) * max(n - 1, 0) for s, n in zip(steps, sizes, strict=True))
         for first, steps in zip(starts, spec.strides, strict=True)
@@ -175,7 +141,7 @@ def cut(spec: BoundKernel, starts: Sequence[int], traits: Traits) -> Cut:
     last = sizes[-1]
     group = 1
     by_row = bool(kernel.reductions) and not kernel.column
-    if turn:
+    if side:
         group = 1 << (min(traits.tiles.group, traits.map_group).bit_length() - 1)
     elif by_row:
         length = prod(n for n, f in zip(sizes, kernel.axes, strict=True) if f)
@@ -186,7 +152,7 @@ def cut(spec: BoundKernel, starts: Sequence[int], traits: Traits) -> Cut:
     stored = _streamed(spec, keep > 0, traits) if width > 1 else frozenset()
     even = not any(s % width for i in stored for s in (starts[i], *spec.strides[i][:-1]))
     ragged = not even and _may_shift(spec, starts, width, stored)
-    variant = Variant(
+    variant = KernelVariant(
         width,
         width > 1 and (ragged or last % width != 0),
         wide,
@@ -197,29 +163,30 @@ def cut(spec: BoundKernel, starts: Sequence[int], traits: Traits) -> Cut:
         keep=keep,
         stream=bool(stored) and (even or ragged),
         ragged=ragged,
-        turn=turn,
+        tile_side=side,
         # else drivers make vectors of single elements, for which they should know the size
-        free=traits.cores > 0 and group == 1 and (by_row or width > 1) and not turn,
+        free=traits.cores > 0 and group == 1 and (by_row or width > 1) and not side,
     )
-    if turn:
+    if side:
         tiles = prod(
-            -(-n // turn) if axis == turned_axis(kernel) else n for axis, n in enumerate(sizes[:-1])
+            -(-n // side) if axis == transposed_axis(kernel) else n
+            for axis, n in enumerate(sizes[:-1])
         )
-        return Cut(variant, tiles, columns, chunks, chunk, -(-last // turn))
+        return LaunchShape(variant, tiles, columns, chunks, chunk, -(-last // side))
     vectors = last // width + last % width
-    return Cut(
+    return LaunchShape(
         variant, rows, columns, chunks, chunk, vectors, prod(sizes), traits.cores, traits.largest
     )
 
 
-def _keep(kernel: Kernel, sizes: tuple[int, ...], width: int, traits: Traits) -> int:
+def _keep(kernel: Kernel, sizes: tuple[int, ...], width: int, traits: DeviceTraits) -> int:
     """Length of the arrays for kept values; 0 where nothing is kept or rows are too long."""
     length = prod(n for n, f in zip(sizes, kernel.axes, strict=True) if f)
     length *= width if kernel.column else 1
     return traits.keep if length <= traits.keep and kept(kernel, 1) else 0
 
 
-def _streamed(spec: BoundKernel, keep: bool, traits: Traits) -> frozenset[int]:
+def _streamed(spec: BoundKernel, keep: bool, traits: DeviceTraits) -> frozenset[int]:
     """Accesses whose results are larger than the cache."""
     kernel, stored = spec.kernel, streamable(spec.kernel, keep)
     nbytes = prod(spec.sizes) * sum(np.dtype(kernel.accesses[i].dtype).itemsize for i in stored)
@@ -243,16 +210,16 @@ def _may_shift(
     return len(places) == 1
 
 
-def _width(kernel: Kernel, traits: Traits, turn: bool) -> int:
+def _width(kernel: Kernel, traits: DeviceTraits, tiled: bool) -> int:
     """Elements of a vector: 1 where lanes would need addresses of their own."""
-    if any(r.op.startswith("arg") for r in kernel.reductions):
+    if any(r.index is not None for r in kernel.reductions):
         return 1
-    through = set(in_tiles(kernel, traits.tiles.group) if turn else ())
+    through = set(in_tiles(kernel, traits.tiles.group) if tiled else ())
     through -= {s.access for s in kernel.stores}
     through -= {n.attr[0] for n in kernel.nodes if n.op == "gather"}
     if any(a.strides[-1] == ANY for i, a in enumerate(kernel.accesses) if i not in through):
         return 1
-    if turn and traits.tiles.group > 1:  # neighbouring work-items read neighbouring elements
+    if tiled and traits.tiles.group > 1:  # neighbouring work-items read neighbouring elements
         return 1
     if traits.aligned and kernel.column:  # neighbouring work-items read neighbouring columns
         return 1
@@ -271,7 +238,7 @@ def _varies(kernel: Kernel, index: int) -> bool:
     return node.op == "rand" or any(_varies(kernel, a) for a in node.args)
 
 
-def _fits(spec: BoundKernel, starts: Sequence[int], width: int, traits: Traits) -> bool:
+def _fits(spec: BoundKernel, starts: Sequence[int], width: int, traits: DeviceTraits) -> bool:
     if spec.sizes[-1] < width:
         return False
     if not traits.aligned:
@@ -287,7 +254,7 @@ def _fits(spec: BoundKernel, starts: Sequence[int], width: int, traits: Traits) 
 
 @lru_cache(maxsize=4096)
 def _pieces(
-    kernel: Kernel, sizes: tuple[int, ...], width: int, traits: Traits
+    kernel: Kernel, sizes: tuple[int, ...], width: int, traits: DeviceTraits
 ) -> tuple[int, int, int, int]:
     """(rows, columns, chunks, chunk) of a kernel; depends on nothing but sizes and the device."""
     columns = sizes[-1] if kernel.column else 1

@@ -6,22 +6,36 @@ one value. Without them the loads and stores are packs, and the text between run
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from neonport.compiler.codegen.emitter import Emitter
 from neonport.compiler.codegen.gpu.dialects import DeviceDialect
-from neonport.compiler.codegen.gpu.launch_shape import Variant
+from neonport.compiler.codegen.gpu.variant import KernelVariant
 from neonport.compiler.codegen.reuse import kept, streamable
 from neonport.compiler.kernel import UNIT, ZERO, Kernel
 
 
-class ValueWriter:
-    """Names and texts of the values of one kernel."""
+class DeviceValues:
+    """Names and texts of the values of one kernel.
 
-    def __init__(self, kernel: Kernel, dialect: DeviceDialect, variant: Variant) -> None:
+    Attributes:
+        k, d, variant: what is written.
+        put, put_all: append lines.
+        width: elements that the code being written handles together.
+        fold, outer, last: folded axes, kept axes outside of them, the last axis.
+        given: how the loads of some accesses are read instead, by access: text of a node.
+        have: of the values that are kept, what an earlier phase has computed.
+    """
+
+    def __init__(
+        self, kernel: Kernel, dialect: DeviceDialect, variant: KernelVariant, emitter: Emitter
+    ) -> None:
         self.k = kernel
         self.d = dialect
         self.variant = variant
-        self.lines: list[str] = []
-        self.depth = 0
-        self.width = 1  # of the code being written
+        self.put, self.put_all = emitter.put, emitter.put_all
+        self.given: dict[int, Callable[[int], str]] = {}
+        self.width = 1
         self.last = len(kernel.axes) - 1
         self.fold = [i for i, f in enumerate(kernel.axes) if f]
         self.outer = [
@@ -32,15 +46,7 @@ class ValueWriter:
         self._varies: dict[int, bool] = {}
         self.keeps = kept(kernel, 1) if variant.keep else frozenset()
         self.streams = streamable(kernel, variant.keep > 0) if variant.stream else frozenset()
-        self.have: set[int] = set()  # of `keeps`, what an earlier pass has computed
-
-    def put(self, line: str) -> None:
-        """Append a line; braces move the indentation."""
-        if line.startswith("}"):
-            self.depth -= 1
-        self.lines.append("  " * self.depth + line)
-        if line.endswith("{"):
-            self.depth += 1
+        self.have: set[int] = set()
 
     # ---- types -------------------------------------------------------------------------------
 
@@ -203,6 +209,8 @@ class ValueWriter:
         """Text of a node."""
         node, width, dtype = self.k.nodes[index], self.span(index), self.dtype(index)
         if node.op == "load":
+            if node.attr in self.given:
+                return self.given[node.attr](index)
             if self.lanes and self.varies(index):
                 stored = self.k.accesses[node.attr].dtype
                 text = f"in{node.attr}.x[l]"
@@ -263,7 +271,39 @@ class ValueWriter:
             if i in self.keeps and i not in self.have:
                 self._remember(i)
 
-    # ---- values that a later pass reads again ------------------------------------------------
+    # ---- rows --------------------------------------------------------------------------------
+
+    def coordinates(self) -> None:
+        """Outer coordinates, and the position of every access at the start of the row."""
+        if len(self.outer) > 1:
+            self.put("neo_int rest = row;")
+            for axis in reversed(self.outer[1:]):
+                self.put(f"const neo_int i{axis} = rest % n{axis}; rest /= n{axis};")
+            self.put(f"const neo_int i{self.outer[0]} = rest;")
+        elif self.outer:
+            self.put(f"const neo_int i{self.outer[0]} = row;")
+        for i, access in enumerate(self.k.accesses):
+            terms = [f"a{i}"] if access.buffer >= 0 else []
+            terms += [t for axis in self.outer if (t := self.term(i, axis, f"i{axis}"))]
+            self.put(f"const neo_int p{i} = {' + '.join(terms) or '0'};")
+
+    def scalars(self) -> None:
+        """Numbers as values of their dtypes."""
+        for i, node in enumerate(self.k.nodes):
+            if node.op == "scalar":
+                kind = self.type(self.dtype(i))
+                self.put(f"const {kind} v{i} = ({kind})c{node.attr};")
+
+    def row_nodes(self, phase: int) -> None:
+        """Row values that become known after a phase."""
+        wanted = [s.source for s in self.k.stores] + [r.source for r in self.k.reductions]
+        for node in self.k.nodes:
+            if not node.row:
+                wanted.extend(node.args)
+        rows = self.cone([i for i in wanted if self.k.nodes[i].row], True)
+        self.emit([i for i in rows if self.k.nodes[i].phase == phase], row=True)
+
+    # ---- values that a later phase reads again -----------------------------------------------
 
     def declare_kept(self) -> None:
         """Private arrays for the values that are kept; nothing is in them yet."""
@@ -297,7 +337,7 @@ class ValueWriter:
         loads = {
             self.k.nodes[i].attr for i in indices if self.k.nodes[i].op == "load" and self.varies(i)
         }
-        for access in sorted(loads):
+        for access in sorted(loads.difference(self.given)):
             pack = self._pack(access)
             where = f"b{self.k.accesses[access].buffer} + {self.position(access)}"
             self.put(f"const {pack} in{access} = *(const {pack} *)({where});")

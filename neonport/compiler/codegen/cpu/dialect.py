@@ -1,4 +1,4 @@
-"""C as a dialect of the renderer."""
+"""C as a dialect: its types, and the prelude with the functions that kernels call."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ from neonport.dtypes import ROWS
 
 def c_dialect() -> Dialect:
     """C for GCC, Clang and compilers that understand their builtins."""
-    prelude = files("neonport.backends.host.jit").joinpath("prelude.h").read_text()
+    prelude = files("neonport.compiler.codegen.cpu").joinpath("prelude.h").read_text()
     return Dialect("c", {row.name: row.c for row in ROWS.values()}, prelude)
