@@ -20,9 +20,9 @@ from neonport.tensor.tensor import Tensor
 
 _NAMES = """
     absolute add argmax argmin clip divide dot equal exp exp2 fabs finite fprop_softmax greater
-    greater_equal less less_equal log log2 max maximum mean min minimum
-    multiply negative not_equal onehot power rand reciprocal rint safelog sgn sig sig2 sqrt square
-    std subtract sum take tanh tanh2 transpose true_divide var where
+    greater_equal less less_equal log log2 log_softmax logsumexp max maximum mean min minimum
+    multiply negative norm not_equal onehot power rand reciprocal rint safelog sgn sig sig2 softmax
+    sqrt square std subtract sum take tanh tanh2 transpose true_divide var where
 """
 FUNCTIONS = frozenset(_NAMES.split())
 """Functions of a backend that build trees and run nothing."""

@@ -52,6 +52,16 @@ argmax over axis 0                                     | 1 | 0 | 0 | k1
 accuracy: argmax against argmax, mean                  | 2 | 0 | 2 | k1 k1
 softmax over axis 0                                    | 1 | 0 | 0 | k3
 softmax over axis 1                                    | 1 | 0 | 0 | k3
+std over axis 1                                        | 1 | 0 | 0 | k1
+std over axis 1, gradient                              | 1 | 0 | 0 | k2
+rows divided by their norm                             | 1 | 0 | 0 | k2
+rows divided by their norm, gradient                   | 1 | 0 | 0 | k3
+norm of order inf over axis 0                          | 1 | 0 | 0 | k1
+logsumexp over axis 1                                  | 1 | 0 | 0 | k2
+logsumexp over axis 1, gradient                        | 1 | 0 | 0 | k3
+log_softmax over axis 1                                | 1 | 0 | 0 | k3
+cross-entropy by log_softmax, gradient                 | 1 | 0 | 0 | k3
+rounding with a gradient of its own                    | 1 | 0 | 0 | k1
 cross-entropy of a softmax                             | 1 | 0 | 0 | k3
 cross-entropy of a softmax, gradient                   | 1 | 0 | 0 | k5
 layer norm (over axis 0)                               | 1 | 0 | 0 | k2
@@ -238,6 +248,62 @@ def softmax_columns(be):
 @tree("softmax over axis 1")
 def softmax_rows(be):
     return be.fprop_softmax(be.zeros((10, 64)), 1)
+
+
+@tree("std over axis 1")
+def spread(be):
+    return be.std(be.zeros((10, 64)), axis=1)
+
+
+@tree("std over axis 1, gradient")
+def spread_gradient(be):
+    x = be.zeros((10, 64))
+    return Autodiff(be.std(x, axis=1), be).get_grad_op_tree([x])[0]
+
+
+@tree("rows divided by their norm")
+def unit_rows(be):
+    x = be.zeros((10, 64))
+    return x / be.norm(x, axis=1)
+
+
+@tree("rows divided by their norm, gradient")
+def unit_rows_gradient(be):
+    x, g = be.zeros((10, 64)), be.zeros((10, 64))
+    return Autodiff(x / be.norm(x, axis=1), be, next_error=g).get_grad_op_tree([x])[0]
+
+
+@tree("norm of order inf over axis 0")
+def largest(be):
+    return be.norm(be.zeros((10, 64)), float("inf"), 0)
+
+
+@tree("logsumexp over axis 1")
+def logsumexp(be):
+    return be.logsumexp(be.zeros((10, 64)), axis=1)
+
+
+@tree("logsumexp over axis 1, gradient")
+def logsumexp_gradient(be):
+    x = be.zeros((10, 64))
+    return Autodiff(be.logsumexp(x, axis=1), be).get_grad_op_tree([x])[0]
+
+
+@tree("log_softmax over axis 1")
+def log_softmax(be):
+    return be.log_softmax(be.zeros((10, 64)), axis=1)
+
+
+@tree("cross-entropy by log_softmax, gradient")
+def log_softmax_gradient(be):
+    x, t = be.zeros((10, 64)), be.zeros((10, 64))
+    return Autodiff(be.sum(-t * be.log_softmax(x, axis=0)), be).get_grad_op_tree([x])[0]
+
+
+@tree("rounding with a gradient of its own")
+def straight_through(be):
+    x = be.zeros((10, 64))
+    return be.tanh(be.custom_gradient(be.rint(x) * 2.0, lambda g, x: g)) + x
 
 
 def cross_entropy(be, x, t):
