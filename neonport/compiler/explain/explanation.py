@@ -13,27 +13,18 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any
 
+from neonport.compiler.explain.drawing import Outline, draw
 from neonport.compiler.explain.formulas import Names
 from neonport.compiler.explain.steps import Part, Render, make_parts
 from neonport.compiler.loop_nest import BoundKernel
-from neonport.compiler.lowering import Graph, Lowering
-from neonport.compiler.schedule import Schedule, Scheduler
+from neonport.compiler.lowering import Lowering
+from neonport.compiler.schedule import Scheduler
 from neonport.errors import BackendMismatchError, ConfigurationError, ShapeError
 from neonport.optree.node import Expression, OpTreeNode, walk
 from neonport.shape import Shape, contiguous_strides
 
 if TYPE_CHECKING:
     from neonport.backends.backend import Backend
-
-
-@dataclass(frozen=True, eq=False)
-class Outline:
-    """What the drawing needs: the graph, its cut and its names."""
-
-    graph: Graph
-    scheduler: Scheduler
-    schedule: Schedule
-    names: Names
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,11 +65,18 @@ class Explanation:
         """Floating-point operations of all steps."""
         return sum(s.operations for s in self.steps)
 
-    def svg(self) -> str:
-        """The op-tree as a picture, a coloured band for each kernel or call."""
-        from neonport.compiler.explain.drawing import draw
+    def mermaid(self) -> str:
+        r"""The op-tree as a Mermaid flowchart, a box of nodes for each kernel or call.
 
-        return draw(self)
+        Example:
+            print("```mermaid", be.explain(tree).mermaid(), "```", sep="\n")
+        """
+        titles = {}
+        for number, part in enumerate(self.steps, 1):
+            kind, space = "kernel" if part.is_kernel else "call", " x ".join(map(str, part.space))
+            # not "1. ...", which Mermaid takes for a list
+            titles[part.step] = f"{kind} {number}: {space}, {part.bytes_moved:,} bytes"
+        return draw(titles, self.outline)
 
     def __str__(self) -> str:
         lines = [f"reads   {text}" for text in self.reads]
