@@ -28,22 +28,10 @@ from neonport.errors import CheckpointError
 MARK = "$"
 _RAW_DTYPE = re.compile(r"[<>|][biufcSU]\d+")
 
-# dtype_text -> the word safetensors has for it
-NATIVE = {
-    "<f8": "F64",
-    "<f4": "F32",
-    "<f2": "F16",
-    "bfloat16": "BF16",
-    "<i8": "I64",
-    "<i4": "I32",
-    "<i2": "I16",
-    "|i1": "I8",
-    "<u8": "U64",
-    "<u4": "U32",
-    "<u2": "U16",
-    "|u1": "U8",
-    "|b1": "BOOL",
-}
+# dtype_text of what safetensors stores as it is
+NATIVE = frozenset(
+    ["<f8", "<f4", "<f2", "bfloat16", "<i8", "<i4", "<i2", "|i1", "<u8", "<u4", "<u2", "|u1", "|b1"]
+)
 
 
 def dtype_text(dtype: np.dtype) -> str:
