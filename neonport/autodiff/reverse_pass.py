@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from neonport.autodiff.simplify import (
     add,
+    as_tree,
     full,
     is_number,
     reshape,
+    shape_of,
     take_region,
     transpose,
     unbroadcast,
     with_rank,
 )
 from neonport.autodiff.vjps import NOT_DIFFERENTIABLE, ROWS, ZERO
-from neonport.errors import NotDifferentiableError
+from neonport.errors import ConfigurationError, NotDifferentiableError, ShapeError
 from neonport.ops.op import OPS, Kind
-from neonport.optree.node import Expression, OpTreeNode, apply, walk
+from neonport.optree.custom_gradient import custom_operands
+from neonport.optree.node import Expression, OpTreeNode, apply, as_operand, walk
+from neonport.shape import broadcast_shapes
 from neonport.tensor.storage import views_overlap
 from neonport.tensor.tensor import Tensor
 
@@ -64,7 +71,10 @@ def leaf_gradients(root: Any, seed: Any) -> Leaves:
         g = grads.pop(id(node), None)
         if g is None or node.op in ZERO:
             continue
-        for x, gx in zip(node.args, _apply_row(node, g), strict=True):
+        custom = node.sig.custom is not None
+        operands = custom_operands(node) if custom else node.args
+        results = _apply_rule(node, g, operands) if custom else _apply_row(node, g)
+        for x, gx in zip(operands, results, strict=True):
             # numbers, and trees of numbers only, are constants
             if gx is not None and isinstance(x, Expression) and x.sig.backend is not None:
                 give(x, gx)
@@ -93,6 +103,37 @@ def _apply_row(node: OpTreeNode, g: Any) -> list[Any]:
         None if gx is None or is_number(x) else unbroadcast(gx, node.shape, x.sig.shape)
         for x, gx in zip(node.args, results, strict=True)
     ]
+
+
+def _apply_rule(node: OpTreeNode, g: Any, operands: Sequence[Any]) -> list[Any]:
+    """Gradients that the rule of a node made by `custom_gradient` gives to its operands.
+
+    Raises:
+        ConfigurationError: not one gradient for each operand.
+        ShapeError: a gradient does not broadcast to the shape of its operand.
+        DtypeError: a gradient is no number, tensor or tree.
+    """
+    blocked = isinstance(g, Blocked)
+    given: Any = 1.0 if blocked else g
+    if node.dtype == np.float64 and (is_number(given) or given.sig.backend is None):
+        given = as_tree(given, node)  # a tree of numbers only computes in float32
+    found = node._rule(full(given, node.shape, node), *operands)
+    results = list(found) if isinstance(found, (tuple, list)) else [found]
+    if len(results) != len(operands):
+        raise ConfigurationError(
+            f"custom_gradient: the rule {node._rule} gave {len(results)} gradients for "
+            f"{len(operands)} operands; return one for each, None for an operand that gets none"
+        )
+    for x, gx in zip(operands, results, strict=True):
+        if gx is None:
+            continue
+        shape = shape_of(as_operand(gx, "custom_gradient"))
+        if broadcast_shapes(shape, x.sig.shape) != x.sig.shape:
+            raise ShapeError(
+                f"custom_gradient: the rule {node._rule} gave a gradient of shape {shape} for an "
+                f"operand of shape {x.sig.shape}; sum over the axes along which it was repeated"
+            )
+    return [g if blocked and gx is not None else gx for gx in results]
 
 
 def gradient_of(tensor: Tensor, leaves: Leaves) -> Any:

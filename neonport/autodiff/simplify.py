@@ -126,7 +126,7 @@ def reshape(x: Any, shape: Shape) -> Any:
     """Same elements in row-major order, another shape; a number stays one."""
     if is_number(x) or x.sig.shape == shape:
         return x
-    if isinstance(x, OpTreeNode) and x.op == "reshape":
+    if isinstance(x, OpTreeNode) and x.op == "reshape" and x.sig.custom is None:
         return reshape(x.left, shape)
     return apply("reshape", x, shape=shape)
 

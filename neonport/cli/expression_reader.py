@@ -19,7 +19,10 @@ from neonport.ops.op import OPS
 from neonport.optree.node import OpTreeNode
 from neonport.tensor.tensor import Tensor
 
-_COMPOSITES = ("clip", "fprop_softmax", "mean", "reciprocal", "std")
+_COMPOSITES = (
+    *("clip", "fprop_softmax", "log_softmax", "logsumexp", "mean", "norm", "reciprocal", "softmax"),
+    "std",
+)
 FUNCTIONS = frozenset(_COMPOSITES).union(*(op.public for op in OPS.values()))
 """Functions of a backend that build trees and run nothing."""
 

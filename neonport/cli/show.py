@@ -28,9 +28,10 @@ DIALECTS = ("c", "opencl", "opencl-cpu", "cuda")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @click.option("--source", is_flag=True, help="Show the text of the kernels.")
 @click.option(
-    "--svg",
+    "--mermaid",
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
-    help="Draw the op-tree and its kernels there; the statements of a script are numbered.",
+    help="Write the op-tree and its kernels there, as a Mermaid flowchart; the statements of a "
+    "script are numbered.",
 )
 @click.option(
     "--shape",
@@ -48,7 +49,7 @@ def show(
     subject: str,
     arguments: tuple[str, ...],
     source: bool,
-    svg: Path | None,
+    mermaid: Path | None,
     shapes: tuple[str, ...],
     dialect: str | None,
 ) -> None:
@@ -62,14 +63,14 @@ def show(
     if subject.endswith(".py") or os.path.isfile(subject):
         if shapes:
             raise click.UsageError("--shape belongs to an expression; a script makes its tensors")
-        _script(subject, arguments, source, svg, dialect)
+        _script(subject, arguments, source, mermaid, dialect)
         return
     if arguments:
         raise click.UsageError(f"one expression, please; {arguments[0]!r} is too much")
     explanation = _expression(subject, shapes, dialect or DIALECTS[0], source)
     click.echo(str(explanation))
-    if svg is not None:
-        svg.write_text(explanation.svg(), encoding="utf-8")
+    if mermaid is not None:
+        mermaid.write_text(explanation.mermaid(), encoding="utf-8")
 
 
 def _expression(text: str, shapes: tuple[str, ...], dialect: str, source: bool) -> Explanation:
@@ -136,7 +137,7 @@ class Recorder:
 
 
 def _script(
-    path: str, arguments: tuple[str, ...], source: bool, svg: Path | None, dialect: str | None
+    path: str, arguments: tuple[str, ...], source: bool, mermaid: Path | None, dialect: str | None
 ) -> None:
     """Run a script and show its statements, also when it ends with an error."""
     from neonport.engine.tracing import observing
@@ -152,18 +153,18 @@ def _script(
             runpy.run_path(path, run_name="__main__")
     finally:
         sys.argv, sys.path[:] = before
-        _report(recorder, path, svg)
+        _report(recorder, path, mermaid)
 
 
-def _report(recorder: Recorder, path: str, svg: Path | None) -> None:
+def _report(recorder: Recorder, path: str, mermaid: Path | None) -> None:
     for number, (text, explanation) in enumerate(recorder.found.items(), 1):
         times = recorder.times[text]
         again = f", {times} of its kind" if times > 1 else ""
         click.echo(f"{'' if number == 1 else chr(10)}---- statement {number}{again} ----")
         click.echo(text)
-        if svg is not None:
-            place = svg.with_name(f"{svg.stem}-{number:03}{svg.suffix}")
-            place.write_text(explanation.svg(), encoding="utf-8")
+        if mermaid is not None:
+            place = mermaid.with_name(f"{mermaid.stem}-{number:03}{mermaid.suffix}")
+            place.write_text(explanation.mermaid(), encoding="utf-8")
     kernels = sum(len(e.kernels) for e in recorder.found.values())
     calls = sum(len(e.calls) for e in recorder.found.values())
     click.echo(

@@ -10,6 +10,8 @@ safetensors read the tensors too, under their place in the description
 | `version` | `1`; a file of a newer version is refused |
 | `structure` | JSON, see `neonport.io.json_encoding` |
 | `sha256` | of the structure and of every tensor with its name, dtype and shape |
+
+Two files of equal contents have the same `sha256`; safetensors writes the keys in any order.
 """
 
 from __future__ import annotations
@@ -20,12 +22,13 @@ import os
 from typing import IO, Any
 
 import numpy as np
+import safetensors.numpy
 from safetensors import SafetensorError, safe_open
 
 from neonport.dtypes import bfloat16
 from neonport.errors import CheckpointError
 from neonport.io.atomic_write import write_file
-from neonport.io.json_encoding import NATIVE, decode, dtype_text, encode
+from neonport.io.json_encoding import decode, dtype_text, encode
 
 FORMAT = "neonport"
 VERSION = 1
@@ -53,20 +56,21 @@ def save(description: Any, path: Path) -> None:
         OSError: the disk is full, the folder is missing, ...; the older file is untouched.
     """
     structure, arrays = encode(description)
-    # C order, and at least what safetensors asks for: no gaps, largest items first (alignment).
-    names = sorted(arrays, key=lambda name: (-arrays[name].itemsize, name))
-    tensors = {name: np.asarray(arrays[name], order="C") for name in names}
+    tensors = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     try:
         text = json.dumps(structure, allow_nan=False, separators=(",", ":"))
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"cannot store the description: {error}") from error
-    header = _header(text, tensors)
+    metadata = {
+        "format": FORMAT,
+        "version": str(VERSION),
+        "sha256": _digest(text, tensors),
+        "structure": text,
+    }
+    data = safetensors.numpy.save(tensors, metadata)
 
     def write(file: IO[bytes]) -> None:
-        file.write(len(header).to_bytes(8, "little"))
-        file.write(header)
-        for array in tensors.values():
-            file.write(array.reshape(-1).view(np.uint8).data)
+        file.write(data)
 
     write_file(os.fsdecode(path), write)
 
@@ -112,27 +116,6 @@ def is_checkpoint(path: Path) -> bool:
             return (file.metadata() or {}).get("format") == FORMAT
     except (SafetensorError, OSError):
         return False
-
-
-def _header(text: str, tensors: dict[str, np.ndarray]) -> bytes:
-    metadata = {
-        "format": FORMAT,
-        "version": str(VERSION),
-        "sha256": _digest(text, tensors),
-        "structure": text,
-    }
-    header: dict[str, Any] = {"__metadata__": metadata}
-    start = 0
-    for name, array in tensors.items():
-        end = start + array.nbytes
-        header[name] = {
-            "dtype": NATIVE[dtype_text(array.dtype)],
-            "shape": list(array.shape),
-            "data_offsets": [start, end],
-        }
-        start = end
-    encoded = json.dumps(header, separators=(",", ":")).encode("ascii")
-    return encoded + b" " * (-len(encoded) % 8)
 
 
 def _digest(text: str, arrays: dict[str, np.ndarray]) -> str:

@@ -8,7 +8,7 @@ first operand.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -76,14 +76,16 @@ class OpTreeNode(Expression):
         sig: structure, shape and dtype.
     """
 
-    # the builders fill the slots: `_found` with None, `_third` where there are three operands
-    __slots__ = ("_first", "_found", "_second", "_third", "sig")
+    # the builders fill the slots: `_found` with None, `_third` where there are three operands,
+    # `_rule` where `sig.custom` says that there is one
+    __slots__ = ("_first", "_found", "_rule", "_second", "_third", "sig")
 
     if TYPE_CHECKING:
         _first: Any
         _second: Any
         _third: Any
         _found: Leaves | None
+        _rule: Callable[..., Any]
 
     @property
     def args(self) -> tuple[Any, ...]:

@@ -48,6 +48,8 @@ class Signature:
         constant: whether it is an element-wise op on numbers only, so a number itself.
         part: 1 / (elements that a reduction folds into one), nan of none; nan of other ops.
         open: whether a size in or below the expression is decided by the assignment target.
+        custom: None where the derivative table has the gradient; else a rule of the node gives it,
+            to these among all tensors and nodes below, () for every tensor.
     """
 
     op: Any  # Op, or None
@@ -56,12 +58,14 @@ class Signature:
     leaves: int
     ops: int
     open: bool
+    custom: tuple[int, ...] | None
     read: Callable[[Any], Leaves]
 
     __slots__ = (
         "args",
         "backend",
         "constant",
+        "custom",
         "derived",
         "dtype",
         "large",
@@ -106,6 +110,7 @@ class Signature:
         if op is not None and op.kind is Kind.REDUCTION:
             count = prod(args[0].shape[a] for a in params["axes"])
         self.part = 1.0 / count if count else math.nan
+        self.custom = None
         self.open = bool(wild) or any(a.open for a in args)
         self.derived: dict[Any, Signature] = {}
 

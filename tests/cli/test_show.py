@@ -61,9 +61,9 @@ def test_a_dtype_belongs_to_the_shape(capsys, dtype):
 
 
 def test_a_drawing(capsys, tmp_path):
-    place = tmp_path / "tree.svg"
-    assert show(capsys, "x + 1", "--shape", "x=3x4", "--svg", str(place))[0] == 0
-    assert place.read_text().startswith("<svg ")
+    place = tmp_path / "tree.mmd"
+    assert show(capsys, "x + 1", "--shape", "x=3x4", "--mermaid", str(place))[0] == 0
+    assert place.read_text().startswith("flowchart TD\n")
 
 
 @pytest.mark.parametrize("text", [
@@ -147,10 +147,10 @@ def test_a_script_is_run_and_every_statement_shown_once(capsys, script):
 
 
 def test_a_script_in_another_language_and_with_drawings(capsys, script, tmp_path):
-    place = tmp_path / "out.svg"
-    _, out, _ = show(capsys, str(script), "--source", "--dialect", "cuda", "--svg", str(place))
+    place = tmp_path / "out.mmd"
+    _, out, _ = show(capsys, str(script), "--source", "--dialect", "cuda", "--mermaid", str(place))
     assert out.count("neo_pack<float, 4>") >= 2
-    assert sorted(p.name for p in tmp_path.glob("*.svg")) == ["out-001.svg", "out-002.svg"]
+    assert sorted(p.name for p in tmp_path.glob("*.mmd")) == ["out-001.mmd", "out-002.mmd"]
 
 
 def test_a_script_that_fails_still_shows_what_ran(capsys, script):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import xml.etree.ElementTree as ElementTree
 
 import numpy as np
 import pytest
@@ -14,8 +13,6 @@ from neonport.compiler.execution_plan import make_plan
 from neonport.compiler.lowering import Lowering
 from neonport.errors import BackendMismatchError, ConfigurationError, ShapeError
 from neonport.optree.node import apply
-
-SVG = "{http://www.w3.org/2000/svg}"
 
 
 def softmax(be, x):
@@ -198,50 +195,75 @@ def test_no_elements(cpu):
     found = cpu.explain(cpu.zeros((0, 3)) + 1)
     assert found.steps == ()
     assert str(found).endswith("no elements: nothing runs")
-    assert "no elements" in found.svg()
+    assert "no elements" in found.mermaid()
 
 
 # ---- the drawing -------------------------------------------------------------------------------
 
 
-def _bands(svg):
-    root = ElementTree.fromstring(svg)
-    return [r for r in root.iter(f"{SVG}rect") if "class" not in r.attrib]
+def _boxes(chart):
+    """Title of each box -> its nodes (name -> label) and edges; dotted lines between boxes."""
+    first, *lines = chart.splitlines()
+    assert first == "flowchart TD"
+    boxes, far, inside = {}, [], None
+    for line in lines:
+        if found := re.fullmatch(r'  subgraph \w+\["(.*)"\]', line):
+            inside = boxes[found[1]] = ({}, [])
+        elif line == "  end":
+            inside = None
+        elif found := re.fullmatch(r"    (n\d+) --> (n\d+)", line):
+            inside[1].append(found.groups())
+        elif found := re.fullmatch(r"  (n\d+) -\.-> (n\d+)", line):
+            far.append(found.groups())
+        else:
+            found = re.fullmatch(r'    (n\d+)(?:\[\(|\(\[|\[\[)"(.*)"(?:\)\]|\]\)|\]\])', line)
+            inside[0][found[1]] = found[2]
+    return boxes, far
 
 
-def _box(rect):
-    x, y, w, h = (float(rect.get(k)) for k in ("x", "y", "width", "height"))
-    return x, y, x + w, y + h
-
-
-def test_every_step_is_a_band_of_another_colour(cpu, gradient_step):
+def test_every_step_is_a_box_with_nodes_of_its_own(cpu, gradient_step):
     found = cpu.explain(gradient_step)
-    bands = _bands(found.svg())
-    assert len(bands) == len(found.steps)
-    assert len({b.get("fill") for b in bands}) == len(bands)
+    boxes, _ = _boxes(found.mermaid())
+    assert [title.split()[0] for title in boxes] == [
+        "kernel" if s.is_kernel else "call" for s in found.steps
+    ]
+    names = [name for nodes, _ in boxes.values() for name in nodes]
+    assert len(set(names)) == len(names)
+    for nodes, edges in boxes.values():
+        assert {name for edge in edges for name in edge} <= set(nodes)
+        for name in nodes:  # none is drawn for nothing
+            assert any(name in edge for edge in edges)
 
 
-def test_boxes_lie_inside_one_band_and_apart(cpu, gradient_step):
-    svg = cpu.explain(gradient_step).svg()
-    root = ElementTree.fromstring(svg)
-    bands = [_box(b) for b in _bands(svg)]
-    boxes = [_box(r) for r in root.iter(f"{SVG}rect") if "class" in r.attrib]
-    for x0, y0, x1, y1 in boxes:
-        inside = [a for a in bands if a[0] <= x0 and a[1] <= y0 and x1 <= a[2] and y1 <= a[3]]
-        assert len(inside) == 1
-    for i, a in enumerate(boxes):
-        for b in boxes[:i]:
-            assert a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1]
+def test_memory_between_kernels_is_a_dotted_line(cpu, gradient_step):
+    found = cpu.explain(gradient_step)
+    boxes, far = _boxes(found.mermaid())
+    labels = {name: label for nodes, _ in boxes.values() for name, label in nodes.items()}
+    assert sorted(labels[a] for a, _ in far) == sorted(found.temporaries)
+    assert all(labels[a] == labels[b] for a, b in far)
 
 
-def test_memory_between_kernels_is_a_dashed_line(cpu, gradient_step):
-    svg = cpu.explain(gradient_step).svg()
-    assert svg.count('class="edge far"') == len(cpu.explain(gradient_step).temporaries)
+def test_a_box_shows_what_its_step_computes(cpu):
+    x, y = named(cpu, (4, 5), "x", "y")
+    boxes, far = _boxes(cpu.explain([(y, cpu.exp(x) * 2.0 + x.T.T)]).mermaid())
+    ((nodes, edges),) = boxes.values()
+    shown = sorted((nodes[a], nodes[b]) for a, b in edges)
+    assert shown == [
+        ("exp(·)", "· * 2"), ("x", "exp(·)"), ("x", "· + ·"), ("· * 2", "· + ·"), ("· + ·", "y"),
+    ]  # fmt: skip
+    assert far == []
+
+
+def test_a_copy_at_the_end_is_a_box_as_well(cpu):
+    (x,) = named(cpu, (4, 4), "x")
+    boxes, far = _boxes(cpu.explain([(x, x.T * 2)]).mermaid())
+    assert list(list(boxes.values())[-1][0].values()) == ["tmp1", "x"]
+    assert len(far) == 1
 
 
 def test_the_drawing_is_the_same_every_time_and_escapes_names(cpu):
-    x = cpu.zeros((4, 4), name="a<b&c")
+    x = cpu.zeros((4, 4), name='a<b&"c"')
     tree = softmax(cpu, x)
-    assert cpu.explain(tree).svg() == cpu.explain(softmax(cpu, x)).svg()
-    labels = [t.text for t in ElementTree.fromstring(cpu.explain(tree).svg()).iter(f"{SVG}text")]
-    assert {"a<b&c", "out", "exp(·)", "sum(·, axis=1)"} <= set(labels)
+    assert cpu.explain(tree).mermaid() == cpu.explain(softmax(cpu, x)).mermaid()
+    ((nodes, _),) = _boxes(cpu.explain(tree).mermaid())[0].values()
+    assert {"a#60;b#38;#34;c#34;", "out", "exp(·)", "sum(·, axis=1)"} <= set(nodes.values())

@@ -1,4 +1,4 @@
-"""Files that are not what they should be give a CheckpointError that says what was found."""
+"""Old files are read; those that are not what they should be give an error that says why."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ from safetensors.numpy import save_file
 
 from neonport.errors import CheckpointError
 from neonport.io import checkpoint
+from tests.fixtures.checkpoints.value import VALUE as FIRST
+
+FIXTURES = Path(__file__).parents[1] / "fixtures" / "checkpoints"
 
 VALUE = {
     "epoch_index": 3,
@@ -30,6 +33,36 @@ def path(tmp_path: Path) -> Path:
     path = tmp_path / "c.prm"
     checkpoint.save(VALUE, path)
     return path
+
+
+def assert_same(found: Any, wanted: Any) -> None:
+    assert type(found) is type(wanted)
+    if isinstance(wanted, dict):
+        assert list(found) == list(wanted)
+        found, wanted = list(found.values()), list(wanted.values())
+    if isinstance(wanted, np.ndarray):
+        assert (found.dtype, found.shape) == (wanted.dtype, wanted.shape)
+        assert found.tobytes() == wanted.tobytes()
+    elif isinstance(wanted, (list, tuple)):
+        assert len(found) == len(wanted)
+        for x, y in zip(found, wanted, strict=True):
+            assert_same(x, y)
+    else:
+        assert repr(found) == repr(wanted)
+
+
+def sha256(path: Path) -> str:
+    data = path.read_bytes()
+    return json.loads(data[8 : header_end(data)])["__metadata__"]["sha256"]
+
+
+def test_a_file_of_the_first_release_is_read_and_written_again(tmp_path: Path) -> None:
+    first, again = FIXTURES / "version-1.prm", tmp_path / "again.prm"
+    value = checkpoint.load(first)
+    assert_same(value, FIRST)
+    checkpoint.save(value, again)
+    assert_same(checkpoint.load(again), FIRST)
+    assert sha256(again) == sha256(first)
 
 
 def header_end(data: bytes) -> int:

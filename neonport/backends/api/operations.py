@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
+from neonport.errors import ConfigurationError, ShapeError
 from neonport.optree import functions as build
 from neonport.optree import operators as builders
+from neonport.optree.custom_gradient import custom_gradient
 from neonport.optree.functions import emit
 from neonport.optree.node import Expression, apply
 from neonport.optree.operators import power
-from neonport.shape import normalize_axis
+from neonport.shape import normalize_axes, normalize_axis
 from neonport.tensor.indexing import check_indices
 from neonport.tensor.tensor import Tensor
 
@@ -29,6 +32,10 @@ def _reduction(name: str, default: int | None) -> Any:
 
 
 _var = builders.reduction("var")
+
+
+def _no_gradient(g: Any, *operands: Any) -> tuple[None, ...]:
+    return (None,) * len(operands)
 
 
 class Operations:
@@ -161,8 +168,166 @@ class Operations:
         out: Tensor | None = None,
         keepdims: bool = True,
     ) -> Any:
-        """Square root of the biased variance."""
-        return emit(self.sqrt(_var(a, axis)), out)
+        """Square root of the biased variance, as an op-tree, or `out`.
+
+        Where all elements are equal it is 0, and so is its gradient.
+
+        Args:
+            a: tensor or op-tree.
+            axis: axis, several or None for all; they stay with length 1.
+            partial, keepdims: accepted for neon and NumPy.
+            out: assign there and return it.
+
+        Raises:
+            ShapeError: an axis out of range, or named twice.
+
+        Example:
+            spread = be.std(x, axis=1)
+        """
+        return emit(self._root(_var(a, axis)), out)
+
+    def _root(self, squares: Any) -> Any:
+        """Square root of numbers from 0 on, with the gradient 0 at 0 instead of an infinity."""
+        zero = self.equal(squares, 0.0)
+        return self.where(zero, 0.0, self.sqrt(self.where(zero, 1.0, squares)))
+
+    def norm(self, a: Any, ord: Any = 2, axis: Any = None, out: Tensor | None = None) -> Any:
+        """Length of the vectors along an axis, or of all elements, as an op-tree, or `out`.
+
+        Its gradient at a vector of zeros is 0. Where several elements are the largest in magnitude,
+        the norm of order inf gives each of them the whole gradient, as `max` does.
+
+        Args:
+            a: tensor or op-tree.
+            ord: 1 (sum of magnitudes), 2 (root of the sum of squares) or inf (largest magnitude).
+            axis: axis, several or None for all; they stay with length 1. All axes of a matrix and
+                order 2 give its Frobenius norm.
+            out: assign there and return it.
+
+        Raises:
+            ConfigurationError: another order.
+            ShapeError: an axis out of range, or named twice; order inf of no elements.
+
+        Example:
+            unit = x / be.norm(x, axis=0)
+        """
+        if isinstance(ord, Expression) or ord not in (1, 2, math.inf):
+            raise ConfigurationError(f"norm: ord {ord!r} must be 1, 2 or inf (float('inf'))")
+        if ord == 1:
+            tree = self.sum(self.absolute(a), axis)
+        elif ord == 2:
+            tree = self._root(self.sum(self.square(a), axis))
+        else:
+            tree = self.max(self.absolute(a), axis)
+        return emit(tree, out)
+
+    def logsumexp(self, a: Any, axis: Any = None, out: Tensor | None = None) -> Any:
+        """log(sum(exp(a))) along an axis, without overflow, as an op-tree, or `out`.
+
+        Args:
+            a: tensor or op-tree.
+            axis: axis, several or None for all; they stay with length 1.
+            out: assign there and return it.
+
+        Raises:
+            ShapeError: an axis out of range, named twice, or without elements; no axis at all.
+
+        Example:
+            evidence = be.logsumexp(log_likelihood + log_prior, axis=0)
+        """
+        largest = self._largest("logsumexp", a, axis, finite=True)
+        return emit(self.log(self.sum(self.exp(a - largest), axis)) + largest, out)
+
+    def softmax(self, a: Any, axis: Any = None, out: Tensor | None = None) -> Any:
+        """exp(a) / sum(exp(a)) along an axis, without overflow, as an op-tree, or `out`.
+
+        Args:
+            a: tensor or op-tree.
+            axis: axis, several or None for all, along which the result sums to 1.
+            out: assign there and return it.
+
+        Raises:
+            ShapeError: an axis out of range, named twice, or without elements; no axis at all.
+
+        Example:
+            probabilities = be.softmax(be.dot(w, x), axis=0)
+        """
+        e = self.exp(a - self._largest("softmax", a, axis, finite=False))
+        return emit(e / self.sum(e, axis), out)
+
+    def log_softmax(self, a: Any, axis: Any = None, out: Tensor | None = None) -> Any:
+        """Logarithm of `softmax`, exact also where that is 0, as an op-tree, or `out`.
+
+        Args:
+            a: tensor or op-tree.
+            axis: axis, several or None for all, along which exp(result) sums to 1.
+            out: assign there and return it.
+
+        Raises:
+            ShapeError: an axis out of range, named twice, or without elements; no axis at all.
+
+        Example:
+            loss = -be.sum(t * be.log_softmax(be.dot(w, x), axis=0))
+        """
+        shifted = a - self._largest("log_softmax", a, axis, finite=True)
+        return emit(shifted - self.log(self.sum(self.exp(shifted), axis)), out)
+
+    def _largest(self, what: str, a: Any, axis: Any, finite: bool) -> Any:
+        """The maximum along axes, which a sum of exponentials is shifted by; a constant.
+
+        Args:
+            what: name of the function, for errors.
+            a: tensor or op-tree.
+            axis: as for `max`.
+            finite: whether an infinite maximum becomes 0: inf - inf is NaN.
+        """
+        shape = build.expression(a, what).sig.shape
+        axes = normalize_axes(axis, len(shape), what)
+        if not axes or any(shape[i] == 0 for i in axes):
+            raise ShapeError(
+                f"{what}: there are no elements along axis {axis} of shape {shape}; give an axis "
+                "that has some"
+            )
+        largest = self.max(a, axis)
+        if finite:
+            largest = self.where(self.finite(largest), largest, 0.0)
+        return custom_gradient(largest, _no_gradient) if not largest.sig.open else largest
+
+    def custom_gradient(self, tree: Any, rule: Any, operands: Any = None) -> Any:
+        """A tree of the same value whose gradient a function of yours gives.
+
+        It is a tree like any other: part of larger trees, in `OpTreeLayer`, differentiated again.
+        Computing it costs what `tree` costs.
+
+        Args:
+            tree: tensor or op-tree. The sizes in it must be known (`onehot`: classes, `rand`:
+                shape).
+            rule: called as `rule(g, *operands)` while a gradient tree is built, `g` being the
+                gradient of the result, a tree or tensor of its shape. It builds trees and returns
+                one gradient for each operand, in a tuple (of one operand the gradient alone will
+                do): a number, tensor or tree that broadcasts to the operand's shape, None for an
+                operand that gets none. Gradients of second order are those of what it returns.
+                Statements and gradients are found again by the rule: define it once, not anew in
+                each step.
+            operands: tensors or nodes of `tree`, possibly `tree` itself; all that is not below them
+                is constant. None is every tensor of the tree, in the order of first use.
+
+        Returns:
+            An op-tree. Neon's lists (`optree_to_list`) do not carry its rule.
+
+        Raises:
+            ConfigurationError: the rule is no function; an operand is not in the tree. When the
+                gradient is taken: not one result for each operand.
+            ShapeError: a size is only known on assignment. When the gradient is taken: a result
+                does not broadcast to its operand.
+
+        Example:
+            def straight_through(g, x):  # rounding has no useful gradient of its own
+                return g
+
+            rounded = be.custom_gradient(be.rint(x), straight_through)
+        """
+        return custom_gradient(tree, rule, operands)
 
     def _index_tensor(self, indices: Any, size: int | None, axis: int) -> Any:
         """Indices as something a node can hold; host lists are checked and copied over."""

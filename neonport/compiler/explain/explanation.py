@@ -73,9 +73,18 @@ class Explanation:
         """Floating-point operations of all steps."""
         return sum(s.operations for s in self.steps)
 
-    def svg(self) -> str:
-        """The op-tree as a picture, a coloured band for each kernel or call."""
-        return draw(self.steps, self.outline)
+    def mermaid(self) -> str:
+        r"""The op-tree as a Mermaid flowchart, a box of nodes for each kernel or call.
+
+        Example:
+            print("```mermaid", be.explain(tree).mermaid(), "```", sep="\n")
+        """
+        titles = {}
+        for number, part in enumerate(self.steps, 1):
+            kind, space = "kernel" if part.is_kernel else "call", " x ".join(map(str, part.space))
+            # not "1. ...", which Mermaid takes for a list
+            titles[part.step] = f"{kind} {number}: {space}, {part.bytes_moved:,} bytes"
+        return draw(titles, self.outline)
 
     def __str__(self) -> str:
         lines = [f"reads   {text}" for text in self.reads]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import neonport.compiler.codegen as codegen
 from neonport.compiler.codegen.reductions import FOLDS
-from neonport.ops.table import Kind, of_kind
+from neonport.ops.op import Kind, of_kind
 
 FOLDER = Path(codegen.__path__[0])
 
