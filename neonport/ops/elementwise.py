@@ -44,18 +44,18 @@ def where(condition: Array, a: Array, b: Array) -> Array:
 
 
 def sigmoid(x: Array) -> Array:
-    """1 / (1 + e^-x); only non-positive numbers are exponentiated, so nothing overflows."""
+    """`1 / (1 + e^-x)`; only non-positive numbers are exponentiated, so nothing overflows."""
     small = np.exp(-np.abs(x))
     return np.where(x >= 0, 1, small) / (1 + small)
 
 
 def sigmoid2(x: Array) -> Array:
-    """1 / (1 + 2^-x)."""
+    """`1 / (1 + 2^-x)`."""
     return sigmoid(x * x.dtype.type(LN2))
 
 
 def tanh2(x: Array) -> Array:
-    """(2^2x - 1) / (2^2x + 1), without its overflow."""
+    """`(2^2x - 1) / (2^2x + 1)`, without its overflow."""
     return np.tanh(x * x.dtype.type(LN2))
 
 

@@ -20,7 +20,7 @@ def total(x: Array, axes: Ints) -> Array:
 
 
 def mean(x: Array, axes: Ints) -> Array:
-    """Sum / n; nan of nothing, and without the warning of NumPy's own."""
+    """The sum divided by n; nan of nothing, and without the warning of NumPy's own."""
     count = prod(x.shape[a] for a in axes)
     return np.asarray(np.sum(x, axis=axes, keepdims=True, dtype=np.float64) / count)
 

@@ -54,7 +54,7 @@ class Normalization:
         bpower: float = 1,
         repeat: int = 1,
     ) -> None:
-        """Denom = 1 + ascale / J * (sum of I^2 over the window); O = I * denom^-bpower.
+        """`denom = 1 + ascale / J * (sum of I^2 over the window)`; `O = I * denom^-bpower`.
 
         Args:
             layer: from `lrn_layer`.
@@ -90,7 +90,7 @@ class Normalization:
         bpower: float = 1,
         repeat: int = 1,
     ) -> None:
-        """Delta = E * denom^-bpower - 2 bpower ascale / J * I * (sum of O E / denom over windows).
+        """`delta = E * denom^-bpower - 2 bpower ascale / J * I * (window sums of O E / denom)`.
 
         Args:
             layer: from `lrn_layer`.

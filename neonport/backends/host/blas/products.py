@@ -267,7 +267,7 @@ def bind_call(
 def bind_product(
     engine: Engine, a: np.ndarray, b: np.ndarray, c: np.ndarray, alpha: float, beta: float
 ) -> Bound:
-    """Bind c = alpha * a @ b + beta * c of checked arguments.
+    """Bind `c = alpha * a @ b + beta * c` of checked arguments.
 
     Args:
         engine: what multiplies; where sizes are too large for it NumPy does.
@@ -368,7 +368,7 @@ def _bind_calls(
 
 
 def _bind_scaling(c: np.ndarray, beta: float) -> Bound:
-    """Bind c = beta * c, what remains of a product over no elements."""
+    """Bind `c = beta * c`, what remains of a product over no elements."""
     work = compute_dtype([c.dtype])
 
     def run() -> None:
