@@ -29,12 +29,4 @@ NEO_FN REAL neo_shift_SUFFIX(REAL x, REAL s) {
 NEO_FN REAL neo_sin_SUFFIX(REAL a) { return sin(a); }
 NEO_FN REAL neo_cos_SUFFIX(REAL a) { return cos(a); }
 NEO_FN REAL neo_tan_SUFFIX(REAL a) { return tan(a); }
-/* PoCL 3.1 is wrong for a divisor below the smallest normal number: first a multiple of it, which is
-   none, then both larger by 2^54 */
-NEO_FN REAL neo_mod_SUFFIX(REAL a, REAL b) {
-  const REAL zero = (REAL)0, smallest = (REAL)2.2250738585072014e-308;
-  const REAL tiny = NEO_BOOL_SUFFIX((fabs(b) < smallest) & (b != zero));
-  const REAL up = tiny != zero ? (REAL)18014398509481984.0 : (REAL)1.0;
-  const REAL r = fmod(a, b * up);
-  return neo_floored_SUFFIX(tiny != zero ? fmod(r * up, b * up) / up : r, b);
-}
+NEO_FN REAL neo_mod_SUFFIX(REAL a, REAL b) { return neo_floored_SUFFIX(fmod(a, b), b); }
