@@ -47,8 +47,8 @@ def test_into_two_parts_of_the_error(be64, values):
 
 def test_all_gradients_in_one_call(net, be64, monkeypatch):
     calls = []
-    run = be64.run
-    monkeypatch.setattr(be64, "run", lambda pairs: (calls.append(len(pairs)), run(pairs)))
+    run = be64.executor.run
+    monkeypatch.setattr(be64.executor, "run", lambda pairs: (calls.append(len(pairs)), run(pairs)))
     net.ad.back_prop_grad([net.x, net.w], [be64.empty((3, 5)), be64.empty((3, 1))])
     assert calls == [2]
 
