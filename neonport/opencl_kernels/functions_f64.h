@@ -29,4 +29,17 @@ NEO_FN REAL neo_shift_SUFFIX(REAL x, REAL s) {
 NEO_FN REAL neo_sin_SUFFIX(REAL a) { return sin(a); }
 NEO_FN REAL neo_cos_SUFFIX(REAL a) { return cos(a); }
 NEO_FN REAL neo_tan_SUFFIX(REAL a) { return tan(a); }
-NEO_FN REAL neo_mod_SUFFIX(REAL a, REAL b) { return neo_floored_SUFFIX(fmod(a, b), b); }
+/* Long division in base 2, each step exact: PoCL's fmod is wrong where a / b is beyond 2^1023. */
+NEO_FN REAL neo_remainder_SUFFIX(REAL a, REAL b) {
+  const REAL y = fabs(b), first = fabs(a);
+  REAL x = first, t = y;
+  while (NEO_ANY(MASK((t <= x * (REAL)0.5) & (y > (REAL)0) & (x - x == (REAL)0))))
+    t = (t <= x * (REAL)0.5) & (y > (REAL)0) & (x - x == (REAL)0) ? t * (REAL)2 : t;
+  while (NEO_ANY(MASK(t > y))) {
+    x = x >= t ? x - t : x;
+    t = t > y ? t * (REAL)0.5 : t;
+  }
+  x = x >= y ? x - y : x;
+  return (y > (REAL)0) & (first - first == (REAL)0) ? copysign(x, a) : (first - first) / y;
+}
+NEO_FN REAL neo_mod_SUFFIX(REAL a, REAL b) { return neo_floored_SUFFIX(neo_remainder_SUFFIX(a, b), b); }

@@ -17,6 +17,7 @@ typedef unsigned int uint;
 typedef unsigned long long ulong;
 #define NEO_FMA(a, b, c) fmaf(a, b, c)
 #define NEO_MUL_HI(a, b) __umulhi(a, b)
+#define NEO_ANY(mask) ((mask) != 0)
 
 /* several elements that are loaded and stored together, at most 16 bytes at a time */
 template <typename T, int N> struct __align__(sizeof(T) * N < 16 ? sizeof(T) * N : 16) neo_pack {

@@ -25,6 +25,7 @@ typedef ulong neo_word;
 #define NEO_FMA(a, b, c) ((a) * (b) + (c))
 #endif
 #define NEO_MUL_HI(a, b) mul_hi(a, b)
+#define NEO_ANY(mask) any(mask)
 /* Half vectors pass through memory of the work-item: OpenCL lets their address be that of any half,
    PoCL 3.1 takes it for one of an aligned vector and crashes. */
 #define NEO_HALF_VECTORS(W) \
