@@ -223,5 +223,6 @@ def cases() -> Iterator[Case]:
             run = partial(_softmax, dtype, axis)
             yield Case("layers", f"{dtype} softmax axis {axis}", run, needs)
     for dtype in ("float32", "int8", "float16"):
-        yield Case("layers", f"{dtype} histogram", partial(_histogram, dtype))
+        wide = frozenset([dtype]) & set(FLOATS)
+        yield Case("layers", f"{dtype} histogram", partial(_histogram, dtype), wide)
     yield Case("layers", "skips and biases", _skips)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[Any]
 DTYPES = (*FLOATS, *INTEGERS, "bool")
+OPTIONAL = ("float16", "bfloat16", "float64")  # a device may be without them
 
 
 def convert(value: Any, dtype: str) -> Any:
@@ -116,11 +117,11 @@ def cases() -> Iterator[Case]:
         needs = [source] if source in FLOATS else []
         for computed in (False, True) if source in FLOATS else (False,):
             form = "tree" if computed else "tensor"
-            for targets in ([t for t in DTYPES if t != "float64"], ["float64"]):
-                wide = ["float64"] if targets == ["float64"] else []
+            for targets in ([t for t in DTYPES if t not in OPTIONAL], *([t] for t in OPTIONAL)):
+                more = [t for t in targets if t in OPTIONAL]
                 names = [("store", f"{source} {form} into {t}") for t in targets]
                 build = partial(_statements, source, targets, computed)
-                yield from Batch(names, build, [*needs, *wide]).cases()
+                yield from Batch(names, build, [*needs, *more]).cases()
         for target in DTYPES:
             wide = [target] if target in FLOATS else []
             run = partial(_host, source, target)
