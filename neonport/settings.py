@@ -1,7 +1,8 @@
 """The environment variables of neonport: name, parser, default, allowed values and meaning of each.
 
 Modules ask `settings.TUNE.get()` when they need the value, so a variable that is set later counts.
-`neonport doctor` lists what is set, and the table in `docs/backends.md` is tested against the rows.
+`neonport doctor` lists what is set; the table in `docs/how-to/environment-variables.md` is tested
+against the rows.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The NumPy meanings against loops over positions and cells."""
+"""The NumPy definitions against loops over positions and cells."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""backends.host."""
+"""What the host's processor can do: memory, threads, compiled C, matrix products."""

@@ -60,7 +60,7 @@ def laid(be: Any, values: np.ndarray, layout: str) -> Tensor:
 
 @pytest.fixture
 def check(dev: Any) -> Callable[..., np.ndarray]:
-    """Compare a hand-written kernel with the op's NumPy meaning; gives the meaning's values."""
+    """Compare a hand-written kernel with the op's NumPy definition; gives its values."""
 
     def compare(
         op: str, *operands: np.ndarray, layout: str = "plain", exact: bool = False, **params: Any

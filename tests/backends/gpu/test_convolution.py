@@ -1,4 +1,4 @@
-"""Convolution and its adjoints as hand-written kernels against their NumPy meanings."""
+"""Convolution and its adjoints as hand-written kernels against their NumPy definitions."""
 
 from __future__ import annotations
 

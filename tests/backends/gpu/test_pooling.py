@@ -1,4 +1,4 @@
-"""Pooling and its adjoints as hand-written kernels against their NumPy meanings."""
+"""Pooling and its adjoints as hand-written kernels against their NumPy definitions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pooling over regions of interest as hand-written kernels against its NumPy meaning."""
+"""Pooling over regions of interest as hand-written kernels against its NumPy definition."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def parameters(name, samples):
 
 
 def meaning(op, *operands, **params):
-    """What NumPy says; `test_meanings.py` compares it with loops."""
+    """What NumPy says; `tests/ops/test_windows.py` compares it with loops."""
     return OPS[op].numpy(*operands, **params)
 
 

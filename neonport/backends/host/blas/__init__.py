@@ -1,1 +1,1 @@
-"""backends.host.blas."""
+"""Matrix products on the host."""

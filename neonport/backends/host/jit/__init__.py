@@ -1,1 +1,1 @@
-"""backends.host.jit."""
+"""Fused kernels on the host: compiled, loaded, run by threads."""

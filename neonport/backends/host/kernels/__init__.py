@@ -1,1 +1,1 @@
-"""backends.host.kernels."""
+"""Hand-written C for convolution and pooling on the host."""

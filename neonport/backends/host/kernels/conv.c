@@ -37,7 +37,7 @@ typedef struct {
   int64_t place, plane, row, column;
 } cell_t;
 
-/* Geometry of the patches; the order is that of `conv_direct.py`. */
+/* Geometry of the patches; the order is that of `direct_convolution.py`. */
 typedef struct {
   const REAL *images;
   int64_t maps, samples;

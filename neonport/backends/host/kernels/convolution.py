@@ -1,4 +1,6 @@
-"""Convolutions on the host: compiled C (`conv_direct.py`), or a BLAS product of unfolded windows.
+"""Convolutions on the host: compiled C, or a BLAS product of unfolded windows.
+
+The compiled C is bound in `direct_convolution.py`.
 
 Windows are unfolded, block by block, without a compiler and for sizes that the compiled code does
 not like:

@@ -42,7 +42,7 @@ const int64_t neo_values = VALUE_BYTES / (POINTS * PANEL * sizeof(REAL)); /* pan
 const int64_t neo_most_maps = MOST_MAPS, neo_most_panels = MOST_PANELS;
 const int64_t neo_maps = MAPS, neo_errors = ERRORS, neo_together = TOGETHER, neo_unit = UNIT;
 
-/* The order is that of `conv_winograd.py`. */
+/* The order is that of `winograd.py`. */
 typedef struct {
   const REAL *images;  /* (maps, planes, sizes, samples) */
   const REAL *filters; /* of any strides */
