@@ -24,6 +24,9 @@ class Adadelta(Optimizer):
 
     Raises:
         ConfigurationError: an argument is out of range.
+
+    Example:
+        model.fit(train, cost=cost, optimizer=Adadelta(decay=0.95), num_epochs=1)
     """
 
     neon_module = "neon.optimizers.optimizer"

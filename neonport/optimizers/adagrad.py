@@ -25,6 +25,9 @@ class Adagrad(Optimizer):
 
     Raises:
         ConfigurationError: an argument is out of range.
+
+    Example:
+        model.fit(train, cost=cost, optimizer=Adagrad(learning_rate=0.01), num_epochs=1)
     """
 
     neon_module = "neon.optimizers.optimizer"

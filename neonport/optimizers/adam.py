@@ -33,6 +33,9 @@ class Adam(Optimizer):
 
     Raises:
         ConfigurationError: an argument is out of range.
+
+    Example:
+        model.fit(train, cost=cost, optimizer=Adam(learning_rate=0.001), num_epochs=1)
     """
 
     neon_module = "neon.optimizers.optimizer"

@@ -25,7 +25,13 @@ if TYPE_CHECKING:
 
 
 def get_param_list(layer_list: Iterable[Any]) -> list[Param]:
-    """Flatten what `get_params()` of the layers gives: one entry or a list of entries each."""
+    """Flatten what `get_params()` of the layers gives: one entry or a list of entries each.
+
+    Example:
+        model.initialize(train, cost)
+        for (param, grad), states in get_param_list(model.layers_to_optimize):
+            assert param.shape == grad.shape
+    """
     params: list[Param] = []
     for layer in layer_list:
         entry = layer.get_params()
@@ -59,6 +65,14 @@ class Optimizer(NervanaObject):
 
     Raises:
         ConfigurationError: one of them is out of range.
+
+    Example:
+        class Descent(Optimizer):
+            def optimize(self, layer_list, epoch):
+                for (param, grad), states in get_param_list(layer_list):
+                    param[:] = param - 0.1 * grad / be.bsz
+
+        model.fit(train, cost=cost, optimizer=Descent(), num_epochs=1)
     """
 
     be: Backend

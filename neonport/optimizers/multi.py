@@ -26,6 +26,10 @@ class MultiOptimizer(Optimizer):
 
     Raises:
         ConfigurationError: there is no `default`, or a value is not an optimizer.
+
+    Example:
+        mapping = {"default": Adam(), "Bias": GradientDescentMomentum(0.1, momentum_coef=0.9)}
+        model.fit(train, cost=cost, optimizer=MultiOptimizer(mapping), num_epochs=1)
     """
 
     neon_module = "neon.optimizers.optimizer"

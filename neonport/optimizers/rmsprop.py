@@ -30,6 +30,9 @@ class RMSProp(Optimizer):
 
     Raises:
         ConfigurationError: an argument is out of range.
+
+    Example:
+        model.fit(train, cost=cost, optimizer=RMSProp(decay_rate=0.95), num_epochs=1)
     """
 
     neon_module = "neon.optimizers.optimizer"

@@ -63,6 +63,11 @@ class Schedule(NervanaObject):
 
     Raises:
         ConfigurationError: `step_config` is none of these, or does not fit `change`.
+
+    Example:
+        rate = Schedule(step_config=[2, 4], change=0.1)
+        rates = [rate.get_learning_rate(1.0, epoch) for epoch in range(5)]
+        assert np.allclose(rates, [1, 1, 0.1, 0.1, 0.01])
     """
 
     neon_module = "neon.optimizers.optimizer"
@@ -112,6 +117,10 @@ class StepSchedule(Schedule):
 
     Raises:
         ConfigurationError: the lists differ in length, epochs don't ascend, or a rate is negative.
+
+    Example:
+        rate = StepSchedule(step_config=[2, 4], change=[0.3, 0.1])
+        assert [rate.get_learning_rate(1.0, epoch) for epoch in range(5)] == [1, 1, 0.3, 0.3, 0.1]
     """
 
     neon_module = "neon.optimizers.optimizer"
@@ -132,6 +141,10 @@ class PowerSchedule(Schedule):
 
     Raises:
         ConfigurationError: the first is no integer above 0, the second no number.
+
+    Example:
+        rate = PowerSchedule(step_config=2, change=0.5)
+        assert [rate.get_learning_rate(1.0, epoch) for epoch in range(5)] == [1, 1, 0.5, 0.5, 0.25]
     """
 
     neon_module = "neon.optimizers.optimizer"
@@ -149,6 +162,9 @@ class ExpSchedule(Schedule):
 
     Args:
         decay: not negative.
+
+    Example:
+        assert ExpSchedule(decay=0.5).get_learning_rate(1.0, epoch=2) == 0.5
     """
 
     neon_module = "neon.optimizers.optimizer"
@@ -168,6 +184,10 @@ class PolySchedule(Schedule):
     Args:
         total_epochs: when the rate reaches 0.
         power: exponent, above 0.
+
+    Example:
+        rate = PolySchedule(total_epochs=4, power=2)
+        assert [rate.get_learning_rate(1.0, epoch) for epoch in (0, 2, 4)] == [1, 0.25, 0]
     """
 
     neon_module = "neon.optimizers.optimizer"
@@ -188,6 +208,10 @@ class ShiftSchedule(Schedule):
     Args:
         interval: epochs between two changes.
         shift_size: binary places of a change.
+
+    Example:
+        rate = ShiftSchedule(interval=2)
+        assert [rate.get_learning_rate(1.0, epoch) for epoch in (0, 2, 4)] == [1, 0.5, 0.25]
     """
 
     neon_module = "neon.optimizers.optimizer"

@@ -31,6 +31,10 @@ class GradientDescentMomentum(Optimizer):
 
     Raises:
         ConfigurationError: an argument is out of range, or `nesterov` without momentum.
+
+    Example:
+        momentum = GradientDescentMomentum(0.1, momentum_coef=0.9, wdecay=0.0005)
+        model.fit(train, cost=cost, optimizer=momentum, num_epochs=1)
     """
 
     neon_module = "neon.optimizers.optimizer"

@@ -30,6 +30,9 @@ class ShiftAdaMax(Optimizer):
 
     Raises:
         ConfigurationError: an argument is out of range.
+
+    Example:
+        model.fit(train, cost=cost, optimizer=ShiftAdaMax(learning_rate=0.01), num_epochs=1)
     """
 
     neon_module = "neon.optimizers.optimizer"

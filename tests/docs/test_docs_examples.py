@@ -24,7 +24,6 @@ ROOMS = (
     "data",
     "models",
 )
-EXAMPLES_WANTED = tuple(room for room in ROOMS if room != "optimizers")
 
 
 def public(rooms: tuple[str, ...]) -> dict[str, Any]:
@@ -51,7 +50,7 @@ def example_of(owner: Any) -> str:
     return textwrap.dedent("\n".join(lines))
 
 
-PUBLIC = public(EXAMPLES_WANTED)
+PUBLIC = public(ROOMS)
 METHODS = {
     f"{name}.{method.__name__}": method
     for name, owner in PUBLIC.items()
