@@ -16,8 +16,8 @@ from neonport.backends.cuda.launch import KernelLaunch
 from neonport.backends.cuda.programs import Programs
 from neonport.backends.cuda.stream import Queue
 from neonport.backends.gpu.device import GpuDevice
-from neonport.backends.gpu.gemm import check
-from neonport.backends.gpu.replay_arguments import WORDS, Box
+from neonport.backends.gpu.launch import WORDS, Box
+from neonport.backends.gpu.matmul import check
 from neonport.compiler.codegen.gpu.dialects import cuda_dialect
 from neonport.dtypes import FLOAT_NAMES
 from neonport.engine.device import Bound, Capabilities, ProbeResult

@@ -1,7 +1,7 @@
 """Recorded steps as CUDA graphs: one call to the driver launches all of them.
 
 CuPy 14 captures and launches graphs but cannot change the arguments of the kernels in them, so
-numbers that change lie in memory (`neonport.backends.gpu.replay_arguments`).
+numbers that change lie in memory (`neonport.backends.gpu.launch`).
 """
 
 from __future__ import annotations

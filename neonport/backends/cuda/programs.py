@@ -7,8 +7,7 @@ from typing import Any
 
 from neonport.backends.cuda.discovery import load_cupy, load_nvrtc
 from neonport.backends.cuda.stream import Queue
-from neonport.backends.gpu.compile_errors import complaint
-from neonport.backends.gpu.program_cache import ProgramCache
+from neonport.backends.gpu.program_cache import ProgramCache, complaint
 from neonport.errors import CompileError
 
 _LINE = re.compile(r"\((\d+)\): (?:catastrophic )?error")

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from neonport.backends.gpu import convolution, gemm, transpose
-from neonport.backends.gpu.gemm_tiles import TILES
+from neonport.backends.gpu import convolution, matmul, transpose
 from neonport.backends.gpu.kernel_text import FOUR, kernel_text
+from neonport.backends.gpu.matmul import TILES
 from neonport.compiler.codegen.gpu.dialects import DeviceDialect
 from neonport.compiler.codegen.gpu.launch_shape import DeviceTraits
 from neonport.dtypes import FLOAT_NAMES, bfloat16
@@ -77,7 +77,7 @@ def _products() -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
             for rows in (0, 1):
                 along = {**tile.macros(), **vectors, "LEFT_ROWS": rows}
                 part = {"PARTIAL": rows, "RESULT": "REAL" if rows else "STORED"}
-                yield gemm.FILES, {**along, "RIGHT_ROWS": 1 - rows, **part}
+                yield matmul.FILES, {**along, "RIGHT_ROWS": 1 - rows, **part}
                 yield convolution.FILES, {**along, "RIGHT_ROWS": 1}
             one = min(left, right)
             macros = {**tile.macros(), "LEFT_VEC": one, "RIGHT_VEC": one}

@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 
 from neonport import settings
-from neonport.backends.gpu.gemm import FILES, bind_product
-from neonport.backends.gpu.gemm_tiles import KINDS, Tile
 from neonport.backends.gpu.kernel_text import kernel_text
+from neonport.backends.gpu.matmul import FILES, KINDS, Tile, bind_product
 from neonport.io.cache_dir import cache_dir, read_checked, write_checked
 from neonport.tensor.tensor import Tensor
 

@@ -9,8 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from neonport.backends.gpu.gemm import bind_combine
-from neonport.backends.gpu.gemm_tiles import pieces
 from neonport.backends.gpu.kernel_text import (
     bind,
     in_fours,
@@ -20,6 +18,7 @@ from neonport.backends.gpu.kernel_text import (
     position_type,
     real_of,
 )
+from neonport.backends.gpu.matmul import bind_combine, pieces
 from neonport.shape import reshape_strides
 from neonport.tensor.tensor import Tensor
 

@@ -15,14 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from neonport.backends.gpu import gemm, transpose
+from neonport.backends.gpu import matmul, transpose
 from neonport.backends.gpu.autotune import first_tile, tuned
 from neonport.backends.gpu.dispatch import BINDERS
-from neonport.backends.gpu.gemm_tiles import WORTH, Tile, kind_of
 from neonport.backends.gpu.kernel_text import in_order, kernel_body
-from neonport.backends.gpu.launch import NativeLaunch, RenderedLaunch
+from neonport.backends.gpu.launch import Box, BoxedLaunch, NativeLaunch, RenderedLaunch
 from neonport.backends.gpu.lrn import bind_lrn
-from neonport.backends.gpu.replay_arguments import Box, BoxedLaunch
+from neonport.backends.gpu.matmul import WORTH, Tile, kind_of
 from neonport.compiler.codegen.gpu.dialects import DeviceDialect
 from neonport.compiler.codegen.gpu.launch_shape import DeviceTraits, LaunchShape, launch_shape
 from neonport.compiler.codegen.gpu.reductions import scratch_words
@@ -189,13 +188,13 @@ class GpuDevice(Device):
 
     def own_product(self, a: Tensor, b: Tensor, c: Tensor, alpha: float, beta: float) -> Bound:
         """Our tiled kernel for one product or a batch."""
-        gemm.check(a, b, c)
+        matmul.check(a, b, c)
         if 0 in c.shape:
             return lambda: None
         tile = self.tile_for(c.dtype, a.shape[-2], b.shape[-1], a.shape[-1])
 
         def bind(x: Tensor, y: Tensor) -> Bound:
-            return gemm.bind_product(self, x, y, c, alpha, beta, tile)
+            return matmul.bind_product(self, x, y, c, alpha, beta, tile)
 
         return self.copied([a, b], bind, c)
 

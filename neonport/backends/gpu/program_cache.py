@@ -1,8 +1,9 @@
-"""Programs of a device: text that is compiled once and kept in memory and on disk."""
+"""Programs of a device: text that is compiled once, kept in memory and on disk; compile errors."""
 
 from __future__ import annotations
 
 import hashlib
+import re
 import threading
 from abc import ABC, abstractmethod
 from typing import Any
@@ -81,3 +82,22 @@ class ProgramCache(ABC):
         found = self.compile(source, options)
         self.compiled += 1
         return found
+
+
+LOG_LENGTH = 3000
+LINES = 5
+
+
+def complaint(words: str, source: str, log: str, line: re.Pattern[str]) -> str:
+    """A message for people.
+
+    Args:
+        words: what failed.
+        source: the text.
+        log: the compiler's.
+        line: finds the line numbers in the log, each as the only group that matches.
+    """
+    lines = source.splitlines()
+    numbers = sorted({int(found[found.lastindex or 1]) for found in line.finditer(log)})[:LINES]
+    marked = [f"{n:5d} | {lines[n - 1]}" for n in numbers if 0 < n <= len(lines)]
+    return "\n".join([words, *marked, log[-LOG_LENGTH:]])

@@ -14,8 +14,7 @@ import numpy as np
 
 from neonport import settings
 from neonport.backends.gpu import autotune as tuning
-from neonport.backends.gpu.gemm import bind_product
-from neonport.backends.gpu.gemm_tiles import WORTH, kind_of
+from neonport.backends.gpu.matmul import WORTH, bind_product, kind_of
 from neonport.backends.opencl import clblast
 from neonport.io.cache_dir import is_lasting
 from neonport.log import logger

@@ -10,7 +10,7 @@ import numpy as np
 from neonport import settings
 from neonport.backends.backend import Backend
 from neonport.backends.gpu.device import GpuDevice
-from neonport.backends.gpu.gemm import check
+from neonport.backends.gpu.matmul import check
 from neonport.backends.host.blas import gemm as blas
 from neonport.backends.host.kernels import dispatch as calls
 from neonport.backends.host.workspace import Workspace

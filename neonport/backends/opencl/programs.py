@@ -6,8 +6,7 @@ import re
 import warnings
 from typing import Any
 
-from neonport.backends.gpu.compile_errors import complaint
-from neonport.backends.gpu.program_cache import ProgramCache
+from neonport.backends.gpu.program_cache import ProgramCache, complaint
 from neonport.backends.opencl.discovery import Device
 from neonport.backends.opencl.icd_loader import load_pyopencl
 from neonport.errors import CompileError

@@ -6,7 +6,7 @@ import cupy
 import numpy as np
 import pytest
 
-from neonport.backends.gpu import replay_arguments as boxed
+from neonport.backends.gpu import launch as boxed
 from neonport.errors import RecordingError
 
 

@@ -24,9 +24,9 @@ from typing import Any
 
 import numpy as np
 
-from neonport.backends.gpu import gemm, transpose
-from neonport.backends.gpu import gemm_tiles as tiles
-from neonport.backends.gpu.gemm import bind_product
+from neonport.backends.gpu import matmul, transpose
+from neonport.backends.gpu import matmul as tiles
+from neonport.backends.gpu.matmul import bind_product
 from neonport.compiler.codegen.gpu.launch_shape import DeviceTraits
 from neonport.ops.op import OPS
 from neonport.optree.node import transpose as transposed
@@ -119,7 +119,7 @@ def run() -> int:
             bind_product(be.device, be.array(x), be.array(y), c, 1.0, 0.5, tile)()
             np.testing.assert_allclose(c.get(), x @ y + 0.5, rtol=1e-4, atol=1e-4)
     x, y = (rng.normal(size=s).astype(np.float32) for s in ((2, 70), (70, 3)))
-    gemm.CHUNK = 32
+    matmul.CHUNK = 32
     c = be.empty((2, 3))
     be.device.matmul(be.array(x), be.array(y), c, 1.0, 0.0)()
     np.testing.assert_allclose(c.get(), x @ y, rtol=1e-3, atol=1e-3)

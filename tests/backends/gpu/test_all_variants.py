@@ -6,7 +6,7 @@ from importlib.resources import files
 
 import pytest
 
-from neonport.backends.gpu import gemm_tiles as tiles
+from neonport.backends.gpu import matmul as tiles
 from neonport.backends.gpu.all_variants import hand_written
 from neonport.compiler.codegen.gpu.dialects import cuda_dialect, device_text, opencl_dialect
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from neonport.backends.gpu import autotune as tuning
-from neonport.backends.gpu import gemm_tiles as tiles
+from neonport.backends.gpu import matmul as tiles
 
 
 @pytest.fixture

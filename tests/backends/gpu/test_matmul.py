@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from neonport.backends.gpu import gemm_tiles as tiles
-from neonport.backends.gpu.gemm import bind_product
+from neonport.backends.gpu import matmul as tiles
+from neonport.backends.gpu.matmul import bind_product
 from neonport.dtypes import bfloat16
 from tests.backends.gpu.conftest import TOLERANCE, laid
 

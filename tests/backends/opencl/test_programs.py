@@ -33,7 +33,7 @@ def load(ocl, folder):
     if ocl.device.info.keeps_programs:
         pytest.skip(f"{ocl.device.info.words} keeps programs in a cache of its own")
 
-    def run(device=ocl.device):
+    def run(device=ocl.device.info):
         programs = Programs(ocl.device.context, device)
         programs.load(TEXT, ())
         programs.load(TEXT, ())
@@ -68,12 +68,12 @@ def test_a_right_entry_that_the_driver_refuses_is_built_again(load, folder, ocl)
 
 def test_another_driver_version_compiles_again(load, ocl):
     @dataclass(frozen=True)
-    class Updated(type(ocl.device)):
+    class Updated(type(ocl.device.info)):
         @property
         def identity(self):
             return super().identity + " of tomorrow"
 
-    d = ocl.device
+    d = ocl.device.info
     load()
     assert load(Updated(d.handle, d.platform, d.ordinal, d.index)) == 1
 
