@@ -34,12 +34,12 @@ NEO_FN REAL neo_remainder_SUFFIX(REAL a, REAL b) {
   const REAL y = fabs(b), first = fabs(a);
   REAL x = first, t = y;
   while (NEO_ANY(MASK((t <= x * (REAL)0.5) & (y > (REAL)0) & (x - x == (REAL)0))))
-    t = (t <= x * (REAL)0.5) & (y > (REAL)0) & (x - x == (REAL)0) ? t * (REAL)2 : t;
+    t = ((t <= x * (REAL)0.5) & (y > (REAL)0) & (x - x == (REAL)0)) ? t * (REAL)2 : t;
   while (NEO_ANY(MASK(t > y))) {
     x = x >= t ? x - t : x;
     t = t > y ? t * (REAL)0.5 : t;
   }
   x = x >= y ? x - y : x;
-  return (y > (REAL)0) & (first - first == (REAL)0) ? copysign(x, a) : (first - first) / y;
+  return ((y > (REAL)0) & (first - first == (REAL)0)) ? copysign(x, a) : (first - first) / y;
 }
 NEO_FN REAL neo_mod_SUFFIX(REAL a, REAL b) { return neo_floored_SUFFIX(neo_remainder_SUFFIX(a, b), b); }
