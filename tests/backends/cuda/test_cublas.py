@@ -36,7 +36,7 @@ def test_layouts_scales_and_types(cuda, monkeypatch, dtype, sizes):
     def refused(*args):
         raise AssertionError("cuBLAS takes these")
 
-    monkeypatch.setattr("neonport.backends.gpu.device.gemm.bind_product", refused)
+    monkeypatch.setattr("neonport.backends.gpu.device.matmul.bind_product", refused)
     m, k, n = sizes
     rng = np.random.RandomState(0)
     for kinds in itertools.product(LAYOUTS, LAYOUTS, LAYOUTS):
