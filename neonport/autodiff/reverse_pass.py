@@ -196,11 +196,13 @@ def _undo(view: Tensor, g: Any) -> Any:
         return g if is_number(g) else reshape(full(g, view.shape, view), base)
     if name == "slice":
         starts, steps = params["starts"], params["steps"]
-        return apply("unslice", full(g, view.shape, view), starts=starts, steps=steps, shape=base)
+        return apply(
+            "pad_region", full(g, view.shape, view), starts=starts, steps=steps, shape=base
+        )
     flat = reshape(full(g, view.shape, view), (view.size, 1))
     size = (prod(base), 1)
     if view.size != size[0]:
-        flat = apply("unslice", flat, starts=(0, 0), steps=(1, 1), shape=size)
+        flat = apply("pad_region", flat, starts=(0, 0), steps=(1, 1), shape=size)
     return reshape(flat, base)
 
 

@@ -135,7 +135,7 @@ def take_region(x: Any, starts: Shape, steps: Shape, shape: Shape) -> Any:
     """A strided region of x."""
     if is_number(x):
         return x
-    if isinstance(x, OpTreeNode) and x.op == "unslice":
+    if isinstance(x, OpTreeNode) and x.op == "pad_region":
         put = x.params
         if (put["starts"], put["steps"], shape_of(x.left)) == (starts, steps, shape):
             return x.left

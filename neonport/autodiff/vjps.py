@@ -136,10 +136,10 @@ def _reshape(ans: Any, g: Any, x: Any, shape: Shape) -> tuple[Any, ...]:
 
 def _slice(ans: Any, g: Any, x: Any, starts: Shape, steps: Shape, shape: Shape) -> tuple[Any, ...]:
     g = full(g, ans.shape, ans)
-    return (apply("unslice", g, starts=starts, steps=steps, shape=shape_of(x)),)
+    return (apply("pad_region", g, starts=starts, steps=steps, shape=shape_of(x)),)
 
 
-def _unslice(
+def _pad_region(
     ans: Any, g: Any, x: Any, starts: Shape, steps: Shape, shape: Shape
 ) -> tuple[Any, ...]:
     g = g if is_number(g) else full(g, shape, ans)
@@ -148,10 +148,10 @@ def _unslice(
 
 def _take(ans: Any, g: Any, x: Any, y: Any, axis: int) -> tuple[Any, ...]:
     g = full(g, ans.shape, ans)
-    return apply("untake", g, y, axis=axis, size=shape_of(x)[axis]), None
+    return apply("scatter_add", g, y, axis=axis, size=shape_of(x)[axis]), None
 
 
-def _untake(ans: Any, g: Any, x: Any, y: Any, axis: int, size: int) -> tuple[Any, ...]:
+def _scatter_add(ans: Any, g: Any, x: Any, y: Any, axis: int, size: int) -> tuple[Any, ...]:
     return apply("take", full(g, ans.shape, ans), y, axis=axis), None
 
 
@@ -226,9 +226,9 @@ ROWS: dict[str, Row] = {
     "reshape": _reshape,
     "broadcast": lambda ans, g, x, shape: (g,),
     "slice": _slice,
-    "unslice": _unslice,
+    "pad_region": _pad_region,
     "take": _take,
-    "untake": _untake,
+    "scatter_add": _scatter_add,
     "dot": _dot,
     "batched_dot": _batched_dot,
     **WINDOW_ROWS,

@@ -22,19 +22,21 @@ def _images(x: Any) -> Shape:
 
 def _conv(ans: Any, g: Any, x: Any, y: Any, **geometry: Shape) -> Grads:
     g = full(g, ans.shape, ans)
-    gx = apply("conv_data", y, g, **geometry, size=_images(x))
-    return gx, apply("conv_filter", x, g, **geometry, size=_images(y))
+    gx = apply("conv_backward_data", y, g, **geometry, size=_images(x))
+    return gx, apply("conv_backward_filter", x, g, **geometry, size=_images(y))
 
 
-def _conv_data(ans: Any, g: Any, x: Any, y: Any, size: Shape, **geometry: Shape) -> Grads:
+def _conv_backward_data(ans: Any, g: Any, x: Any, y: Any, size: Shape, **geometry: Shape) -> Grads:
     g = full(g, ans.shape, ans)
-    gx = apply("conv_filter", g, y, **geometry, size=_images(x))
+    gx = apply("conv_backward_filter", g, y, **geometry, size=_images(x))
     return gx, apply("conv", g, x, **geometry)
 
 
-def _conv_filter(ans: Any, g: Any, x: Any, y: Any, size: Shape, **geometry: Shape) -> Grads:
+def _conv_backward_filter(
+    ans: Any, g: Any, x: Any, y: Any, size: Shape, **geometry: Shape
+) -> Grads:
     g = full(g, ans.shape, ans)
-    gx = apply("conv_data", g, y, **geometry, size=_images(x))
+    gx = apply("conv_backward_data", g, y, **geometry, size=_images(x))
     return gx, apply("conv", x, g, **geometry)
 
 
@@ -42,21 +44,21 @@ def _pool(ans: Any, g: Any, x: Any, how: str, size: Shape, **windows: Shape) -> 
     g = full(g, ans.shape, ans)
     cells = shape_of(x)[:4]
     if how != "max":
-        return (apply("spread", g, how=how, **windows, size=cells),)
+        return (apply("avg_pool_backward", g, how=how, **windows, size=cells),)
     index = apply("pool_index", x, **windows, size=size)
-    return (apply("unpool", g, index, **windows, size=cells),)
+    return (apply("max_pool_backward", g, index, **windows, size=cells),)
 
 
-def _unpool(ans: Any, g: Any, x: Any, y: Any, size: Shape, **windows: Shape) -> Grads:
-    return apply("pool_pick", full(g, ans.shape, ans), y, **windows), None
+def _max_pool_backward(ans: Any, g: Any, x: Any, y: Any, size: Shape, **windows: Shape) -> Grads:
+    return apply("max_pool_gather", full(g, ans.shape, ans), y, **windows), None
 
 
-def _pool_pick(ans: Any, g: Any, x: Any, y: Any, **windows: Shape) -> Grads:
+def _max_pool_gather(ans: Any, g: Any, x: Any, y: Any, **windows: Shape) -> Grads:
     g = full(g, ans.shape, ans)
-    return apply("unpool", g, y, **windows, size=shape_of(x)[:4]), None
+    return apply("max_pool_backward", g, y, **windows, size=shape_of(x)[:4]), None
 
 
-def _spread(ans: Any, g: Any, x: Any, how: str, size: Shape, **windows: Shape) -> Grads:
+def _avg_pool_backward(ans: Any, g: Any, x: Any, how: str, size: Shape, **windows: Shape) -> Grads:
     g = full(g, ans.shape, ans)
     return (apply("pool", g, how=how, **windows, size=shape_of(x)[:4]),)
 
@@ -64,27 +66,27 @@ def _spread(ans: Any, g: Any, x: Any, how: str, size: Shape, **windows: Shape) -
 def _roi_pool(ans: Any, g: Any, x: Any, y: Any, size: Shape, scale: float) -> Grads:
     index = apply("roi_index", x, y, size=size, scale=scale)
     g = full(g, ans.shape, ans)
-    return apply("roi_spread", g, y, index, size=shape_of(x)[1:]), None
+    return apply("roi_pool_backward", g, y, index, size=shape_of(x)[1:]), None
 
 
-def _roi_spread(ans: Any, g: Any, x: Any, y: Any, z: Any, size: Shape) -> Grads:
-    return apply("roi_pick", full(g, ans.shape, ans), y, z), None, None
+def _roi_pool_backward(ans: Any, g: Any, x: Any, y: Any, z: Any, size: Shape) -> Grads:
+    return apply("roi_pool_gather", full(g, ans.shape, ans), y, z), None, None
 
 
-def _roi_pick(ans: Any, g: Any, x: Any, y: Any, z: Any) -> Grads:
+def _roi_pool_gather(ans: Any, g: Any, x: Any, y: Any, z: Any) -> Grads:
     g = full(g, ans.shape, ans)
-    return apply("roi_spread", g, y, z, size=shape_of(x)[1:]), None, None
+    return apply("roi_pool_backward", g, y, z, size=shape_of(x)[1:]), None, None
 
 
 WINDOW_ROWS: dict[str, Callable[..., Grads]] = {
     "conv": _conv,
-    "conv_data": _conv_data,
-    "conv_filter": _conv_filter,
+    "conv_backward_data": _conv_backward_data,
+    "conv_backward_filter": _conv_backward_filter,
     "pool": _pool,
-    "unpool": _unpool,
-    "pool_pick": _pool_pick,
-    "spread": _spread,
+    "max_pool_backward": _max_pool_backward,
+    "max_pool_gather": _max_pool_gather,
+    "avg_pool_backward": _avg_pool_backward,
     "roi_pool": _roi_pool,
-    "roi_spread": _roi_spread,
-    "roi_pick": _roi_pick,
+    "roi_pool_backward": _roi_pool_backward,
+    "roi_pool_gather": _roi_pool_gather,
 }

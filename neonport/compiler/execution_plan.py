@@ -15,7 +15,7 @@ from neonport.shape import contiguous_strides
 
 @dataclass(frozen=True)
 class LibraryCall:
-    """A step that is no kernel: a product, a window op or untake.
+    """A step that is no kernel: a product, a window op or scatter_add.
 
     Attributes:
         value: the op and its parameters.
@@ -98,7 +98,7 @@ def _call_steps(
 ) -> list[BoundKernel | LibraryCall]:
     """The steps of a non-fusible op: movements become copies, the rest is a call."""
     params = dict(value.attr or ())
-    if value.op == "unslice":
+    if value.op == "pad_region":
         (source,) = operands
         starts, steps = params["starts"], params["steps"]
         _, strides, offset = target.layout

@@ -151,9 +151,9 @@ class Lowering:
             return self._onehot(node, shape)
         dtypes = operand_dtypes(op, [a.dtype for a in node.sig.args])
         args = tuple(self._operand(a, d) for a, d in zip(node.args, dtypes, strict=True))
-        if op.kind in CALLS or name == "untake":
+        if op.kind in CALLS or name == "scatter_add":
             args = tuple(self._in_dtype(a, d) for a, d in zip(args, dtypes, strict=True))
-        if op.kind is Kind.MOVEMENT and name != "unslice":
+        if op.kind is Kind.MOVEMENT and name != "pad_region":
             return self._move(args[0], name, params)
         if op.kind is Kind.REDUCTION:
             axes = tuple(a for a in params["axes"])

@@ -44,7 +44,9 @@ def conv(x: Array, f: Array, padding: Ints, stride: Ints, dilation: Ints) -> Arr
     return out.astype(x.dtype)
 
 
-def conv_data(f: Array, e: Array, padding: Ints, stride: Ints, dilation: Ints, size: Ints) -> Array:
+def conv_backward_data(
+    f: Array, e: Array, padding: Ints, stride: Ints, dilation: Ints, size: Ints
+) -> Array:
     """The adjoint of `conv` for x: what of e each cell of x took part in, times the filters."""
     out = np.zeros((f.shape[0], *size, e.shape[-1]), wide(e))
     for t, positions, places in cells(size, images(e), images(f), padding, stride, dilation):
@@ -54,7 +56,7 @@ def conv_data(f: Array, e: Array, padding: Ints, stride: Ints, dilation: Ints, s
     return out.astype(e.dtype)
 
 
-def conv_filter(
+def conv_backward_filter(
     x: Array, e: Array, padding: Ints, stride: Ints, dilation: Ints, size: Ints
 ) -> Array:
     """The adjoint of `conv` for f: the sum over positions and samples of x times e."""
@@ -92,7 +94,7 @@ def _conv(op: Op, shapes: Sequence[Shape], **geometry: Shape) -> Shape:
     return (f[4], *_counts(op, x[1:4], f[1:4], **geometry), x[4])
 
 
-def _conv_data(op: Op, shapes: Sequence[Shape], size: Shape, **geometry: Shape) -> Shape:
+def _conv_backward_data(op: Op, shapes: Sequence[Shape], size: Shape, **geometry: Shape) -> Shape:
     f, e = require_rank(op, shapes[0], FILTER), require_rank(op, shapes[1], RESULT)
     require_ints(op, 3, LEAST, size=size)
     require_same(op, f"the maps of filters {f} and e {e}", f[4], e[0])
@@ -103,7 +105,7 @@ def _conv_data(op: Op, shapes: Sequence[Shape], size: Shape, **geometry: Shape) 
     return (f[0], *size, e[4])
 
 
-def _conv_filter(op: Op, shapes: Sequence[Shape], size: Shape, **geometry: Shape) -> Shape:
+def _conv_backward_filter(op: Op, shapes: Sequence[Shape], size: Shape, **geometry: Shape) -> Shape:
     x, e = require_rank(op, shapes[0], IMAGE), require_rank(op, shapes[1], RESULT)
     require_ints(op, 3, {"size": 1}, size=size)
     require_same(op, f"the samples of x {x} and e {e}", x[4], e[4])
@@ -143,25 +145,25 @@ _row(
     work=_work(1, 2),
 )
 _row(
-    "conv_data",
+    "conv_backward_data",
     2,
     "padding stride dilation size",
-    conv_data,
-    "conv_data({0}, {1}, {padding}, {stride}, {dilation}, {size})",
+    conv_backward_data,
+    "conv_backward_data({0}, {1}, {padding}, {stride}, {dilation}, {size})",
     "adjoint of conv for x of a size: from filters and e (K, M, P, Q, N)",
-    infer=_conv_data,
+    infer=_conv_backward_data,
     accuracy=SUMS,
     terms=lambda shapes, params: prod(shapes[0][1:]),
     work=_work(0, 1),
 )
 _row(
-    "conv_filter",
+    "conv_backward_filter",
     2,
     "padding stride dilation size",
-    conv_filter,
-    "conv_filter({0}, {1}, {padding}, {stride}, {dilation}, {size})",
+    conv_backward_filter,
+    "conv_backward_filter({0}, {1}, {padding}, {stride}, {dilation}, {size})",
     "adjoint of conv for filters of a size: from x and e",
-    infer=_conv_filter,
+    infer=_conv_backward_filter,
     accuracy=SUMS,
     terms=lambda shapes, params: prod(shapes[1][1:]),
     work=_work(2, 1),

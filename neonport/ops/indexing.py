@@ -24,7 +24,7 @@ def take(x: Array, indices: Array, axis: int) -> Array:
     return np.where(keep, picked, x.dtype.type(0))
 
 
-def untake(g: Array, indices: Array, axis: int, size: int) -> Array:
+def scatter_add(g: Array, indices: Array, axis: int, size: int) -> Array:
     """Entries added up at their indices, in order; those out of range are left out."""
     flat = indices.reshape(-1)
     inside = (flat >= 0) & (flat < size)
@@ -56,11 +56,11 @@ def _take(op: Op, shapes: Sequence[Shape], axis: int) -> Shape:
     return (*source[:axis], _index_count(op, indices), *source[axis + 1 :])
 
 
-def _untake(op: Op, shapes: Sequence[Shape], axis: int, size: int) -> Shape:
+def _scatter_add(op: Op, shapes: Sequence[Shape], axis: int, size: int) -> Shape:
     source, indices = shapes
     count = _index_count(op, indices)
     if count != source[axis]:
-        raise ShapeError(f"untake: {count} indices for axis {axis} of shape {source}")
+        raise ShapeError(f"scatter_add: {count} indices for axis {axis} of shape {source}")
     return (*source[:axis], size, *source[axis + 1 :])
 
 
@@ -86,16 +86,16 @@ register(
 )
 register(
     Op(
-        "untake",
+        "scatter_add",
         2,
         Kind.INDEXING,
-        untake,
-        "untake({0}, {1}, axis={axis})",
+        scatter_add,
+        "scatter_add({0}, {1}, axis={axis})",
         "entries added up at their indices, zeros elsewhere",
         ("axis", "size"),
         "vi",
         accuracy=SUMS,
-        infer=_untake,
+        infer=_scatter_add,
         terms=lambda shapes, params: shapes[0][params["axis"]],
     )
 )

@@ -64,7 +64,9 @@ def _slice(op: Op, shapes: Sequence[Shape], starts: Shape, steps: Shape, shape: 
     return shape
 
 
-def _unslice(op: Op, shapes: Sequence[Shape], starts: Shape, steps: Shape, shape: Shape) -> Shape:
+def _pad_region(
+    op: Op, shapes: Sequence[Shape], starts: Shape, steps: Shape, shape: Shape
+) -> Shape:
     _slice(op, [shape], starts, steps, shapes[0])
     return shape
 
@@ -105,4 +107,4 @@ _row(
     "unit axes repeated",
 )
 _row("slice", "starts steps shape", cut, _slice, "a strided region")
-_row("unslice", "starts steps shape", paste, _unslice, "zeros of a shape with a region set")
+_row("pad_region", "starts steps shape", paste, _pad_region, "zeros of a shape with a region set")

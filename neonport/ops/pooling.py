@@ -84,7 +84,9 @@ def pool_index(x: Array, window: Ints, padding: Ints, stride: Ints, size: Ints) 
     return _first_maximum(x, window, padding, stride, size)[1]
 
 
-def unpool(e: Array, index: Array, window: Ints, padding: Ints, stride: Ints, size: Ints) -> Array:
+def max_pool_backward(
+    e: Array, index: Array, window: Ints, padding: Ints, stride: Ints, size: Ints
+) -> Array:
     """Each e added at the cell of its window that index numbers; left out if that is outside."""
     out = np.zeros((*size, e.shape[-1]), wide(e))
     for number, positions, places in pool_cells(size, e.shape[:4], window, padding, stride):
@@ -92,7 +94,7 @@ def unpool(e: Array, index: Array, window: Ints, padding: Ints, stride: Ints, si
     return out.astype(e.dtype)
 
 
-def pool_pick(x: Array, index: Array, window: Ints, padding: Ints, stride: Ints) -> Array:
+def max_pool_gather(x: Array, index: Array, window: Ints, padding: Ints, stride: Ints) -> Array:
     """The x at the cell of each window that index numbers; 0 if that is outside."""
     out = np.zeros(index.shape, x.dtype)
     for number, positions, places in pool_cells(
@@ -102,7 +104,9 @@ def pool_pick(x: Array, index: Array, window: Ints, padding: Ints, stride: Ints)
     return out
 
 
-def spread(e: Array, how: str, window: Ints, padding: Ints, stride: Ints, size: Ints) -> Array:
+def avg_pool_backward(
+    e: Array, how: str, window: Ints, padding: Ints, stride: Ints, size: Ints
+) -> Array:
     """Each e (for avg: divided by the cells inside) added to every cell of its window."""
     out = np.zeros((*size, e.shape[-1]), wide(e))
     share: Array = e.astype(out.dtype)
@@ -115,7 +119,7 @@ def spread(e: Array, how: str, window: Ints, padding: Ints, stride: Ints, size: 
 
 def _window(op: Op, how: str | None, **params: Shape) -> None:
     require_ints(op, 4, LEAST, **params)
-    allowed = ("avg", "sum") if op.name == "spread" else ("max", "avg", "sum")
+    allowed = ("avg", "sum") if op.name == "avg_pool_backward" else ("max", "avg", "sum")
     if how is not None and how not in allowed:
         raise ShapeError(f"{op.name}: how {how!r} must be one of {', '.join(allowed)}")
 
@@ -123,14 +127,14 @@ def _window(op: Op, how: str | None, **params: Shape) -> None:
 def _pool(
     op: Op, shapes: Sequence[Shape], size: Shape, how: str | None = None, **params: Shape
 ) -> Shape:
-    """Pool and pool_index of x, spread of e: the size is given."""
+    """Pool and pool_index of x, avg_pool_backward of e: the size is given."""
     (x,) = shapes
-    require_rank(op, x, RESULT if op.name == "spread" else IMAGE)
+    require_rank(op, x, RESULT if op.name == "avg_pool_backward" else IMAGE)
     _window(op, how, size=size, **params)
     return (*size, x[4])
 
 
-def _unpool(op: Op, shapes: Sequence[Shape], size: Shape, **params: Shape) -> Shape:
+def _max_pool_backward(op: Op, shapes: Sequence[Shape], size: Shape, **params: Shape) -> Shape:
     e, index = shapes
     require_rank(op, e, RESULT)
     require_same(op, "the shapes of e and index", e, index)
@@ -138,7 +142,7 @@ def _unpool(op: Op, shapes: Sequence[Shape], size: Shape, **params: Shape) -> Sh
     return (*size, e[4])
 
 
-def _pool_pick(op: Op, shapes: Sequence[Shape], **params: Shape) -> Shape:
+def _max_pool_gather(op: Op, shapes: Sequence[Shape], **params: Shape) -> Shape:
     x, index = require_rank(op, shapes[0], IMAGE), require_rank(op, shapes[1], RESULT)
     require_same(op, f"the samples of x {x} and index {index}", x[4], index[4])
     _window(op, None, **params)
@@ -180,11 +184,11 @@ _row(
     work=_work(-1),
 )
 _row(
-    "spread",
+    "avg_pool_backward",
     1,
     "how window padding stride size",
-    spread,
-    "spread({0}, {how}, {window}, {padding}, {stride}, {size})",
+    avg_pool_backward,
+    "avg_pool_backward({0}, {how}, {window}, {padding}, {stride}, {size})",
     "adjoint of pool avg and sum: e added to all cells of its window",
     infer=_pool,
     accuracy=SUMS,
@@ -203,26 +207,26 @@ _row(
     result=INT32,
 )
 _row(
-    "unpool",
+    "max_pool_backward",
     2,
     "window padding stride size",
-    unpool,
-    "unpool({0}, {1}, {window}, {padding}, {stride}, {size})",
+    max_pool_backward,
+    "max_pool_backward({0}, {1}, {window}, {padding}, {stride}, {size})",
     "adjoint of pool max: e added at the cell that an index names; nothing if it is outside",
-    infer=_unpool,
+    infer=_max_pool_backward,
     reads="vi",
     accuracy=SUMS,
     terms=_cells_of_window,
     work=_work(0),
 )
 _row(
-    "pool_pick",
+    "max_pool_gather",
     2,
     "window padding stride",
-    pool_pick,
-    "pool_pick({0}, {1}, {window}, {padding}, {stride})",
+    max_pool_gather,
+    "max_pool_gather({0}, {1}, {window}, {padding}, {stride})",
     "the cell of each window that an index names; 0 if it is outside",
-    infer=_pool_pick,
+    infer=_max_pool_gather,
     reads="vi",
     work=_work(-1),
 )

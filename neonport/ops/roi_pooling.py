@@ -92,7 +92,7 @@ def _roi_places(rois: Array, index: Array, extents: Ints) -> tuple[Array, tuple[
     return inside, (np.nonzero(inside)[0], flat // width, flat % width, image[inside])
 
 
-def roi_spread(e: Array, rois: Array, index: Array, size: Ints) -> Array:
+def roi_pool_backward(e: Array, rois: Array, index: Array, size: Ints) -> Array:
     """Each e added at h * W + w = index of its region's image; left out if that is outside."""
     out = np.zeros((e.shape[0], *size), wide(e))
     inside, places = _roi_places(rois, index, size)
@@ -100,7 +100,7 @@ def roi_spread(e: Array, rois: Array, index: Array, size: Ints) -> Array:
     return out.astype(e.dtype)
 
 
-def roi_pick(x: Array, rois: Array, index: Array) -> Array:
+def roi_pool_gather(x: Array, rois: Array, index: Array) -> Array:
     """The x at h * W + w = index of each region's image; 0 if that is outside."""
     out = np.zeros(index.shape, x.dtype)
     inside, places = _roi_places(rois, index, x.shape[1:])
@@ -131,7 +131,7 @@ def _roi_entries(op: Op, rois: Shape, index: Shape) -> Shape:
     return index
 
 
-def _roi_spread(op: Op, shapes: Sequence[Shape], size: Shape) -> Shape:
+def _roi_pool_backward(op: Op, shapes: Sequence[Shape], size: Shape) -> Shape:
     e, rois, index = shapes
     _roi_entries(op, rois, index)
     require_same(op, "the shapes of e and index", e, index)
@@ -139,7 +139,7 @@ def _roi_spread(op: Op, shapes: Sequence[Shape], size: Shape) -> Shape:
     return (e[0], *size)
 
 
-def _roi_pick(op: Op, shapes: Sequence[Shape]) -> Shape:
+def _roi_pool_gather(op: Op, shapes: Sequence[Shape]) -> Shape:
     x, rois, index = shapes
     require_rank(op, x, "(C, H, W, N)")
     _roi_entries(op, rois, index)
@@ -182,24 +182,24 @@ _row(
     result=INT32,
 )
 _row(
-    "roi_spread",
+    "roi_pool_backward",
     3,
     "size",
-    roi_spread,
-    "roi_spread({0}, {1}, {2}, {size})",
+    roi_pool_backward,
+    "roi_pool_backward({0}, {1}, {2}, {size})",
     "adjoint of roi_pool: e added where an index says in its region's image",
-    infer=_roi_spread,
+    infer=_roi_pool_backward,
     reads="vfi",
     accuracy=SUMS,
     terms=lambda shapes, params: prod(shapes[2][1:]),
 )
 _row(
-    "roi_pick",
+    "roi_pool_gather",
     3,
     "",
-    roi_pick,
-    "roi_pick({0}, {1}, {2})",
+    roi_pool_gather,
+    "roi_pool_gather({0}, {1}, {2})",
     "the cell of its region's image that an index names; 0 if it is outside",
-    infer=_roi_pick,
+    infer=_roi_pool_gather,
     reads="vfi",
 )

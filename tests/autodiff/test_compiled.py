@@ -63,34 +63,40 @@ SPECIAL = {
     "reshape": lambda x, y, row, i: apply("reshape", x * row, shape=(6, 4)) * y.T,
     "broadcast": lambda x, y, row, i: apply("broadcast", row, shape=(4, 6)) * x,
     "slice": lambda x, y, row, i: apply("slice", x * y, **CUT) * y[:2, :3],
-    "unslice": lambda x, y, row, i: apply("unslice", x[:2, :3] * 2, **{**CUT, "shape": (4, 6)}) * y,
-    "take": lambda x, y, row, i: apply("take", x * row, i, axis=1) * y[:, :5],
-    "untake": lambda x, y, row, i: apply("untake", x[:, 1:] * 2, i, axis=1, size=6) * y,
-    "conv": lambda x, y, row, i: apply("conv", images(x * row), filters(y) * 1.5, **CONV),
-    "conv_data": lambda x, y, row, i: apply(
-        "conv_data", filters(y) * 2, results(x * row), **CONV, size=(1, 3, 3)
+    "pad_region": lambda x, y, row, i: (
+        apply("pad_region", x[:2, :3] * 2, **{**CUT, "shape": (4, 6)}) * y
     ),
-    "conv_filter": lambda x, y, row, i: apply(
-        "conv_filter", images(x * row), results(y), **CONV, size=(1, 3, 2)
+    "take": lambda x, y, row, i: apply("take", x * row, i, axis=1) * y[:, :5],
+    "scatter_add": lambda x, y, row, i: apply("scatter_add", x[:, 1:] * 2, i, axis=1, size=6) * y,
+    "conv": lambda x, y, row, i: apply("conv", images(x * row), filters(y) * 1.5, **CONV),
+    "conv_backward_data": lambda x, y, row, i: apply(
+        "conv_backward_data", filters(y) * 2, results(x * row), **CONV, size=(1, 3, 3)
+    ),
+    "conv_backward_filter": lambda x, y, row, i: apply(
+        "conv_backward_filter", images(x * row), results(y), **CONV, size=(1, 3, 2)
     ),
     "pool": lambda x, y, row, i: (
         apply("pool", images(x * row), how="max", **POOL, size=POOLED)
         + apply("pool", images(x * y), how="avg", **POOL, size=POOLED)
     ),
-    "spread": lambda x, y, row, i: (
-        apply("spread", pooled(x * row), how="avg", **POOL, size=CELLS) * images(y)
+    "avg_pool_backward": lambda x, y, row, i: (
+        apply("avg_pool_backward", pooled(x * row), how="avg", **POOL, size=CELLS) * images(y)
     ),
-    "unpool": lambda x, y, row, i: (
-        apply("unpool", pooled(x * row), picks(x), **POOL, size=CELLS) * images(y)
+    "max_pool_backward": lambda x, y, row, i: (
+        apply("max_pool_backward", pooled(x * row), picks(x), **POOL, size=CELLS) * images(y)
     ),
-    "pool_pick": lambda x, y, row, i: apply("pool_pick", images(x * row), picks(y), **POOL),
+    "max_pool_gather": lambda x, y, row, i: apply(
+        "max_pool_gather", images(x * row), picks(y), **POOL
+    ),
     "roi_pool": lambda x, y, row, i: apply(
         "roi_pool", maps(x * row), regions(x), size=(2, 1), scale=1.0
     ),
-    "roi_spread": lambda x, y, row, i: (
-        apply("roi_spread", bins(x * row), regions(x), spots(y), size=(3, 2, 2)) * maps(y)
+    "roi_pool_backward": lambda x, y, row, i: (
+        apply("roi_pool_backward", bins(x * row), regions(x), spots(y), size=(3, 2, 2)) * maps(y)
     ),
-    "roi_pick": lambda x, y, row, i: apply("roi_pick", maps(x * row), regions(x), spots(y)),
+    "roi_pool_gather": lambda x, y, row, i: apply(
+        "roi_pool_gather", maps(x * row), regions(x), spots(y)
+    ),
     "dot": lambda x, y, row, i: apply("dot", x * row, y.T) + apply("dot", y, x.T),
     "batched_dot": lambda x, y, row, i: apply(
         "batched_dot", x.reshape(2, 2, 6), y.T * 1.5, reduce=False

@@ -57,25 +57,25 @@ def test_broadcast(be64, values):
     [((0, 0), (1, 1), (2, 3)), ((1, 0), (1, 2), (2, 2)), ((2, 3), (-1, -2), (3, 2))],
     ids=str,
 )
-def test_slice_and_unslice(be64, values, starts, steps, shape):
+def test_slice_and_pad_region(be64, values, starts, steps, shape):
     x = values(3, 4)
     cut = apply("slice", x * x, starts=starts, steps=steps, shape=shape)
     check_grads(cut, [x], be64)
     check_grads(be64.sum(be64.exp(cut), axis=0) + cut, [x], be64)
     y = values(*shape)
-    put = apply("unslice", y * y, starts=starts, steps=steps, shape=(3, 4))
+    put = apply("pad_region", y * y, starts=starts, steps=steps, shape=(3, 4))
     check_grads(put * x, [x, y], be64)
     check_grads(be64.sum(put), [y], be64)
 
 
 @pytest.mark.parametrize("axis", [0, 1])
 @pytest.mark.parametrize("picked", [[0, 2, 2], [1], [2, 1, 0, 1, 2]], ids=str)
-def test_take_and_untake(be64, values, axis, picked):
+def test_take_and_scatter_add(be64, values, axis, picked):
     x, indices = values(3, 3), be64.array(np.array(picked), dtype=np.int32)
     check_grads(be64.take(x * x, indices, axis), [x], be64)
     check_grads(be64.sum(be64.take(be64.exp(x), indices, axis)), [x], be64)
     g = values(*((len(picked), 2) if axis == 0 else (2, len(picked))))
-    check_grads(apply("untake", g * g, indices, axis=axis, size=3), [g], be64)
+    check_grads(apply("scatter_add", g * g, indices, axis=axis, size=3), [g], be64)
 
 
 def test_take_gives_nothing_to_an_index_out_of_range(be64, values):

@@ -32,9 +32,9 @@ def test_convolution(be64, values, geometry):
 def test_adjoints_of_convolution(be64, values, geometry):
     x, f = values(2, 3, 4, 5, 2), values(2, 2, 2, 3, 2, low=0.23)
     e = values(*apply("conv", x, f, **geometry).shape, low=0.26)
-    data = apply("conv_data", f, e, **geometry, size=x.shape[1:4])
+    data = apply("conv_backward_data", f, e, **geometry, size=x.shape[1:4])
     check_grads(data * data, [f, e], be64)
-    filters = apply("conv_filter", x, e, **geometry, size=f.shape[1:4])
+    filters = apply("conv_backward_filter", x, e, **geometry, size=f.shape[1:4])
     check_grads(filters * filters, [x, e], be64)
 
 
@@ -50,12 +50,12 @@ def test_pooling(be64, values, how, params, size):
 def test_what_puts_gradients_back(be64, values, params, size):
     e, x = values(*size, 2), values(*CELLS, 2, low=0.23)
     for how in ("avg", "sum"):
-        back = apply("spread", e, how=how, **params, size=CELLS)
+        back = apply("avg_pool_backward", e, how=how, **params, size=CELLS)
         check_grads(back * back, [e], be64)
     index = apply("pool_index", x, **params, size=size)
-    back = apply("unpool", e, index, **params, size=CELLS)
+    back = apply("max_pool_backward", e, index, **params, size=CELLS)
     check_grads(back * back, [e], be64)
-    picked = apply("pool_pick", x, index, **params)
+    picked = apply("max_pool_gather", x, index, **params)
     check_grads(picked * picked, [x], be64)
 
 
@@ -65,7 +65,7 @@ def test_regions_of_interest(be64, values):
     check_grads(pooled * pooled, [x], be64)
     index = apply("roi_index", x, rois, size=(2, 3), scale=0.5)
     e = values(*pooled.shape, low=0.23)
-    back = apply("roi_spread", e, rois, index, size=x.shape[1:])
+    back = apply("roi_pool_backward", e, rois, index, size=x.shape[1:])
     check_grads(back * back, [e], be64)
-    picked = apply("roi_pick", x, rois, index)
+    picked = apply("roi_pool_gather", x, rois, index)
     check_grads(picked * picked, [x], be64)

@@ -31,8 +31,8 @@ def test_operations_of_convolutions(be):
     work = 2 * 3 * 1 * 3 * 2 * k * m * p * q * n
     e = be.ones(tree.shape)
     assert operations(tree) == work
-    assert operations(apply("conv_data", f, e, **STEPS, size=X[1:4])) == work
-    assert operations(apply("conv_filter", x, e, **STEPS, size=F[1:4])) == work
+    assert operations(apply("conv_backward_data", f, e, **STEPS, size=X[1:4])) == work
+    assert operations(apply("conv_backward_filter", x, e, **STEPS, size=F[1:4])) == work
 
 
 def test_operations_of_pooling(be):
@@ -41,7 +41,9 @@ def test_operations_of_pooling(be):
     size, count = (2, 1, 2, 3), 2 * 2 * 3 * 3 * 4
     e = be.ones((*size, 3))
     assert operations(apply("pool", x, how="max", **windows, size=size)) == count
-    assert operations(apply("spread", e, how="sum", **windows, size=x.shape[:4])) == count
+    assert (
+        operations(apply("avg_pool_backward", e, how="sum", **windows, size=x.shape[:4])) == count
+    )
 
 
 def test_a_result_goes_straight_to_its_target(be):

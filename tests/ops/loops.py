@@ -37,14 +37,14 @@ def conv(x, f, padding, stride, dilation):
     return y
 
 
-def conv_data(f, e, padding, stride, dilation, size):
+def conv_backward_data(f, e, padding, stride, dilation, size):
     x = np.zeros((f.shape[0], *size, e.shape[4]))
     for at_x, at_f, at_y in _conv_terms(x.shape, f.shape, e.shape, padding, stride, dilation):
         x[at_x] += f[at_f] * e[at_y]
     return x
 
 
-def conv_filter(x, e, padding, stride, dilation, size):
+def conv_backward_filter(x, e, padding, stride, dilation, size):
     f = np.zeros((x.shape[0], *size, e.shape[0]))
     for at_x, at_f, at_y in _conv_terms(x.shape, f.shape, e.shape, padding, stride, dilation):
         f[at_f] += x[at_x] * e[at_y]
@@ -91,7 +91,7 @@ def pool(x, how, window, padding, stride, size):
     return out
 
 
-def spread(e, how, window, padding, stride, size):
+def avg_pool_backward(e, how, window, padding, stride, size):
     out = np.zeros((*size, e.shape[4]))
     for position, found in _windows(size, e.shape[:4], window, padding, stride):
         for _, place in found:
@@ -99,7 +99,7 @@ def spread(e, how, window, padding, stride, size):
     return out
 
 
-def unpool(e, index, window, padding, stride, size):
+def max_pool_backward(e, index, window, padding, stride, size):
     out = np.zeros((*size, e.shape[4]))
     for position, found in _windows(size, e.shape[:4], window, padding, stride):
         for n in range(e.shape[4]):
@@ -109,7 +109,7 @@ def unpool(e, index, window, padding, stride, size):
     return out
 
 
-def pool_pick(x, index, window, padding, stride):
+def max_pool_gather(x, index, window, padding, stride):
     out = np.zeros(index.shape)
     for position, found in _windows(x.shape[:4], index.shape[:4], window, padding, stride):
         for n in range(x.shape[4]):
@@ -160,7 +160,7 @@ def roi_index(x, rois, size, scale):
 
 
 def roi_pool(x, rois, size, scale):
-    return roi_pick(x, rois, roi_index(x, rois, size, scale))
+    return roi_pool_gather(x, rois, roi_index(x, rois, size, scale))
 
 
 def _roi_places(rois, index, extents):
@@ -171,14 +171,14 @@ def _roi_places(rois, index, extents):
             yield at, (at[0], where // width, where % width, image)
 
 
-def roi_spread(e, rois, index, size):
+def roi_pool_backward(e, rois, index, size):
     out = np.zeros((e.shape[0], *size))
     for at, place in _roi_places(rois, index, size):
         out[place] += e[at]
     return out
 
 
-def roi_pick(x, rois, index):
+def roi_pool_gather(x, rois, index):
     out = np.zeros(index.shape)
     for at, place in _roi_places(rois, index, x.shape[1:]):
         out[at] = x[place]

@@ -55,9 +55,12 @@ def test_convolution_and_its_adjoints(name):
     close(OPS["conv"].numpy(x, f, **params), want)
     e = random(*want.shape, seed=2)
     data = {**params, "size": x_shape[1:4]}
-    close(OPS["conv_data"].numpy(f, e, **data), loops.conv_data(f, e, **data))
+    close(OPS["conv_backward_data"].numpy(f, e, **data), loops.conv_backward_data(f, e, **data))
     filters = {**params, "size": f_shape[1:4]}
-    close(OPS["conv_filter"].numpy(x, e, **filters), loops.conv_filter(x, e, **filters))
+    close(
+        OPS["conv_backward_filter"].numpy(x, e, **filters),
+        loops.conv_backward_filter(x, e, **filters),
+    )
 
 
 def windows(name):
@@ -88,15 +91,17 @@ def test_what_puts_gradients_back(name):
     cells, params, size = windows(name)
     e, x = random(*size, 2), random(*cells, 2, seed=1)
     for how in ("avg", "sum"):
-        got = OPS["spread"].numpy(e, how=how, **params, size=cells)
-        close(got, loops.spread(e, how, **params, size=cells))
+        got = OPS["avg_pool_backward"].numpy(e, how=how, **params, size=cells)
+        close(got, loops.avg_pool_backward(e, how, **params, size=cells))
     count = int(np.prod(params["window"]))
     index = np.random.RandomState(2).randint(-1, count + 1, e.shape)
     close(
-        OPS["unpool"].numpy(e, index, **params, size=cells),
-        loops.unpool(e, index, **params, size=cells),
+        OPS["max_pool_backward"].numpy(e, index, **params, size=cells),
+        loops.max_pool_backward(e, index, **params, size=cells),
     )
-    close(OPS["pool_pick"].numpy(x, index, **params), loops.pool_pick(x, index, **params))
+    close(
+        OPS["max_pool_gather"].numpy(x, index, **params), loops.max_pool_gather(x, index, **params)
+    )
 
 
 @pytest.mark.parametrize("name", ROI_FORMS)
@@ -114,10 +119,10 @@ def test_regions_of_interest(name):
     index = np.random.RandomState(2).randint(-1, 60, want.shape)
     for where in (want, index):
         close(
-            OPS["roi_spread"].numpy(e, ROIS, where, size=x.shape[1:]),
-            loops.roi_spread(e, ROIS, where, x.shape[1:]),
+            OPS["roi_pool_backward"].numpy(e, ROIS, where, size=x.shape[1:]),
+            loops.roi_pool_backward(e, ROIS, where, x.shape[1:]),
         )
-        close(OPS["roi_pick"].numpy(x, ROIS, where), loops.roi_pick(x, ROIS, where))
+        close(OPS["roi_pool_gather"].numpy(x, ROIS, where), loops.roi_pool_gather(x, ROIS, where))
 
 
 def test_half_a_cell_is_rounded_to_even():

@@ -125,7 +125,7 @@ class Convolution:
             )
         axes = zip(images[1:4], filters[1:4], *params.values(), strict=True)
         size = tuple((m - 1) * s - 2 * p + d * (t - 1) + 1 for m, t, p, s, d in axes)
-        return apply("conv_data", f, x, **params, size=size)
+        return apply("conv_backward_data", f, x, **params, size=size)
 
     # ---- layer objects -----------------------------------------------------------------------
 
@@ -214,7 +214,7 @@ class Convolution:
         """
         errors = shaped(E, layer.dimO, "bprop_conv: E")
         filters = shaped(F, layer.dimF, "bprop_conv: F")
-        tree = apply("conv_data", filters, errors, **layer.params, size=layer.DHW)
+        tree = apply("conv_backward_data", filters, errors, **layer.params, size=layer.DHW)
         out = target(grad_I, layer.dimI, "bprop_conv: grad_I")
         self._epilogue("bprop_conv", tree, out, X, bias, bsum, alpha, beta, relu, brelu, slope)
 
@@ -246,7 +246,7 @@ class Convolution:
         """
         images = shaped(I, layer.dimI, "update_conv: I")
         errors = shaped(E, layer.dimO, "update_conv: E")
-        tree = apply("conv_filter", images, errors, **layer.params, size=layer.TRS)
+        tree = apply("conv_backward_filter", images, errors, **layer.params, size=layer.TRS)
         out = target(U, layer.dimF, "update_conv: U")
         pairs = [(out, scaled(tree, alpha, beta, out))]
         if grad_bias is not None:

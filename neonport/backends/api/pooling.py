@@ -152,9 +152,11 @@ class Pooling:
                 raise ConfigurationError(
                     "bprop_pool: op 'max' needs the argmax that fprop_pool has written"
                 )
-            tree = apply("unpool", errors, _positions("bprop_pool", layer, argmax), **params)
+            tree = apply(
+                "max_pool_backward", errors, _positions("bprop_pool", layer, argmax), **params
+            )
         else:
-            tree = apply("spread", errors, how=layer.op, **params)
+            tree = apply("avg_pool_backward", errors, how=layer.op, **params)
         self.assign(out, scaled(tree, alpha, beta, out))
 
     # ---- local response normalisation (Krizhevsky, Sutskever, Hinton, 2012) ------------------

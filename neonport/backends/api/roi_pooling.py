@@ -96,7 +96,7 @@ class RoiPooling:
         errors = shaped(I, form, "roipooling_bprop: I")
         regions = shaped(rois, (roi_count, 5), "roipooling_bprop: rois")
         where = _places("roipooling_bprop", argmax, form, H * W)
-        self.assign(out, apply("roi_spread", errors, regions, where, size=(H, W, n)))
+        self.assign(out, apply("roi_pool_backward", errors, regions, where, size=(H, W, n)))
 
     @staticmethod
     def _images(op: str, tensor: Any, features: int) -> int:
@@ -169,7 +169,7 @@ class RoiPooling:
         if pad_idx is not None:
             words = shaped(inputs, (rows.shape[0], 1), "compound_bprop_lut: inputs")
             rows = apply("where", apply("ne", words, pad_idx), rows, 0.0)
-        added = apply("untake", rows, inputs, axis=0, size=dW.shape[0])
+        added = apply("scatter_add", rows, inputs, axis=0, size=dW.shape[0])
         self.assign(dW, dW + added)
 
 

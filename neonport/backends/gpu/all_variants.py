@@ -56,14 +56,14 @@ def _variants(dialect: DeviceDialect) -> Iterator[tuple[tuple[str, ...], dict[st
             result = "int" if how == 3 else "STORED"
             yield ("windows.h", "pool.h"), {**flat, "HOW": how, "RESULT": result}
         for how in range(3):
-            yield ("windows.h", "unpool.h"), {**flat, "HOW": how, **index}
-        yield ("windows.h", "pool_pick.h"), {**flat, **index}
+            yield ("windows.h", "pool_backward.h"), {**flat, "HOW": how, **index}
+        yield ("windows.h", "max_pool_gather.h"), {**flat, **index}
     for how in (0, 3):
         result = "int" if how == 3 else "STORED"
         yield ("roi.h", "roi_pool.h"), {"GROUP": GROUP, "HOW": how, "RESULT": result}
-    for file in ("roi_spread.h", "roi_pick.h"):
+    for file in ("roi_pool_backward.h", "roi_pool_gather.h"):
         yield ("roi.h", file), {"GROUP": GROUP, **index}
-    yield ("untake.h",), {"GROUP": GROUP, **index}
+    yield ("scatter_add.h",), {"GROUP": GROUP, **index}
     yield ("lrn.h",), {"GROUP": GROUP}
     yield ("combine.h",), {"GROUP": GROUP}
 

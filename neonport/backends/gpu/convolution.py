@@ -24,7 +24,7 @@ from neonport.tensor.tensor import Tensor
 
 Ints = tuple[int, ...]
 FILES = ("tile.h", "conv.h")
-FILTER_FILES = ("tile.h", "conv_filter.h")
+FILTER_FILES = ("tile.h", "conv_backward_filter.h")
 CHUNK = 256  # positions and samples of a chunk of the filters' gradient, at least
 
 
@@ -40,7 +40,7 @@ def bind_conv(
     return _bind(be, f, x, y, table, 4, y.shape[1:4], stride, padding, place(y))
 
 
-def bind_conv_data(
+def bind_conv_backward_data(
     be: Any,
     operands: list[Tensor],
     y: Tensor,
@@ -49,7 +49,7 @@ def bind_conv_data(
     dilation: Ints,
     size: Ints,
 ) -> Callable[[], None]:
-    """A call that does y = conv_data(f, e).
+    """A call that does y = conv_backward_data(f, e).
 
     Cells whose numbers differ by multiples of the stride take part in the same entries of a filter,
     at positions with a fixed distance: for them it is a convolution with stride 1.
@@ -135,7 +135,7 @@ def _cells(x: Tensor) -> list[int]:
     return [x.offset, *x.strides[1:]]
 
 
-def bind_conv_filter(
+def bind_conv_backward_filter(
     be: Any,
     operands: list[Tensor],
     w: Tensor,
@@ -144,12 +144,12 @@ def bind_conv_filter(
     dilation: Ints,
     size: Ints,
 ) -> Callable[[], None]:
-    """A call that does w = conv_filter(x, e)."""
+    """A call that does w = conv_backward_filter(x, e)."""
     x, e = operands
     rows, columns = prod(w.shape[:4]), w.shape[4]
     strides = reshape_strides(w.shape, w.strides, (rows, columns))
     if strides is None:
-        return be.through(w, lambda t: bind_conv_filter(
+        return be.through(w, lambda t: bind_conv_backward_filter(
             be, operands, t, padding, stride, dilation, size
         ))  # fmt: skip
     depth = prod(e.shape[1:])
@@ -170,7 +170,7 @@ def bind_conv_filter(
     ]  # fmt: skip
     shape = (tile.count(rows, columns) * chunks, tile.group)
     arguments = [x, e, parts, entries, *words]
-    first = bind(be, text, "neo_conv_filter", shape, arguments, whole)
+    first = bind(be, text, "neo_conv_backward_filter", shape, arguments, whole)
     sizes, layout = (1, chunks, rows, columns), [w.offset, *strides, 0]
     last = bind_combine(be, parts, w, sizes, layout, [real(1), real(0)], whole)
     return be.together([first, last])

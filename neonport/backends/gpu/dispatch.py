@@ -10,17 +10,17 @@ from neonport.backends.gpu import scatter_add as lookup
 
 BINDERS: dict[str, Callable[..., Callable[[], None]]] = {
     "conv": convolution.bind_conv,
-    "conv_data": convolution.bind_conv_data,
-    "conv_filter": convolution.bind_conv_filter,
+    "conv_backward_data": convolution.bind_conv_backward_data,
+    "conv_backward_filter": convolution.bind_conv_backward_filter,
     "pool": pooling.bind_pool,
     "pool_index": pooling.bind_pool,
-    "unpool": pooling.bind_unpool,
-    "spread": pooling.bind_unpool,
-    "pool_pick": pooling.bind_pool_pick,
+    "max_pool_backward": pooling.bind_pool_backward,
+    "avg_pool_backward": pooling.bind_pool_backward,
+    "max_pool_gather": pooling.bind_max_pool_gather,
     "roi_pool": regions.bind_roi_pool,
     "roi_index": regions.bind_roi_index,
-    "roi_spread": regions.bind_roi_spread,
-    "roi_pick": regions.bind_roi_pick,
-    "untake": lookup.bind_untake,
+    "roi_pool_backward": regions.bind_roi_pool_backward,
+    "roi_pool_gather": regions.bind_roi_pool_gather,
+    "scatter_add": lookup.bind_scatter_add,
 }
 """`BINDERS[op](be, operands, target, **params)`: a call that stores op(operands) in the target."""

@@ -22,20 +22,20 @@ def bind_pool(
     return _bind(be, "pool", x, y, None, x.shape[:4], y.shape, windows, macros)
 
 
-def bind_unpool(
+def bind_pool_backward(
     be: Any, operands: list[Tensor], y: Tensor, *, how: str = "max", **windows: Ints
 ) -> Callable[[], None]:
-    """A call that does y = spread(e), or y = unpool(e, index)."""
+    """A call that does y = avg_pool_backward(e), or y = max_pool_backward(e, index)."""
     e, index = operands[0], operands[1] if len(operands) > 1 else None
-    return _bind(be, "unpool", e, y, index, y.shape[:4], y.shape, windows, {"HOW": HOW[how]})
+    return _bind(be, "pool_backward", e, y, index, y.shape[:4], y.shape, windows, {"HOW": HOW[how]})
 
 
-def bind_pool_pick(
+def bind_max_pool_gather(
     be: Any, operands: list[Tensor], y: Tensor, **windows: Ints
 ) -> Callable[[], None]:
-    """A call that does y = pool_pick(x, index)."""
+    """A call that does y = max_pool_gather(x, index)."""
     x, index = operands
-    return _bind(be, "pool_pick", x, y, index, x.shape[:4], y.shape, windows, {})
+    return _bind(be, "max_pool_gather", x, y, index, x.shape[:4], y.shape, windows, {})
 
 
 def _bind(

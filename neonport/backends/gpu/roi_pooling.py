@@ -32,16 +32,18 @@ def bind_roi_index(
     return bind_roi_pool(be, operands, y, size, scale, index=True)
 
 
-def bind_roi_spread(be: Any, operands: list[Tensor], y: Tensor, size: Ints) -> Callable[[], None]:
-    """A call that does y = roi_spread(e, rois, index)."""
+def bind_roi_pool_backward(
+    be: Any, operands: list[Tensor], y: Tensor, size: Ints
+) -> Callable[[], None]:
+    """A call that does y = roi_pool_backward(e, rois, index)."""
     e, rois, index = operands
-    return _bind(be, "roi_spread", e, y, rois, index, y.shape, e.shape[1:], {}, [])
+    return _bind(be, "roi_pool_backward", e, y, rois, index, y.shape, e.shape[1:], {}, [])
 
 
-def bind_roi_pick(be: Any, operands: list[Tensor], y: Tensor) -> Callable[[], None]:
-    """A call that does y = roi_pick(x, rois, index)."""
+def bind_roi_pool_gather(be: Any, operands: list[Tensor], y: Tensor) -> Callable[[], None]:
+    """A call that does y = roi_pool_gather(x, rois, index)."""
     x, rois, index = operands
-    return _bind(be, "roi_pick", x, y, rois, index, x.shape, y.shape[1:], {}, [])
+    return _bind(be, "roi_pool_gather", x, y, rois, index, x.shape, y.shape[1:], {}, [])
 
 
 def _bind(
@@ -65,7 +67,7 @@ def _bind(
     tensors = [t for t in (x, y, rois, index) if t is not None]
     maps, height, width, count = image
     group = be.traits.map_group
-    if name == "roi_spread":  # a work-group has cells of one map and image
+    if name == "roi_pool_backward":  # a work-group has cells of one map and image
         groups = maps * count * -(-height * width // group)
     else:
         groups = -(-prod(y.shape) // group)

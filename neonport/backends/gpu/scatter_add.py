@@ -1,4 +1,4 @@
-"""The gradient of a lookup: entries added up at their indices, without atomics, see `untake.h`."""
+"""The gradient of a lookup: entries added at their indices, without atomics: `scatter_add.h`."""
 
 from __future__ import annotations
 
@@ -13,23 +13,25 @@ from neonport.tensor.tensor import Tensor
 BLOCK = 1 << 15  # positions that are compared with each other
 
 
-def bind_untake(
+def bind_scatter_add(
     be: Any, operands: list[Tensor], y: Tensor, axis: int, size: int
 ) -> Callable[[], None]:
-    """A call that does y = untake(g, indices)."""
+    """A call that does y = scatter_add(g, indices)."""
     g, indices = operands
     flat = reshape_strides(indices.shape, indices.strides, (indices.size,))
     parts = [_three(t, axis) for t in (g, y)]
     if flat is None or parts[0] is None:
-        return be.copied(operands, lambda *copies: bind_untake(be, list(copies), y, axis, size))
+        return be.copied(
+            operands, lambda *copies: bind_scatter_add(be, list(copies), y, axis, size)
+        )
     if parts[1] is None:
-        return be.through(y, lambda t: bind_untake(be, operands, t, axis, size))
+        return be.through(y, lambda t: bind_scatter_add(be, operands, t, axis, size))
     (outer, count, inner), in_g = parts[0]
     in_y = parts[1][1]
     group = be.traits.map_group
     whole = position_type((g, y, indices), g.size + group, y.size + group, 2 * BLOCK)
     text = kernel_text(
-        be.dialect, ("untake.h",), g.dtype, whole,
+        be.dialect, ("scatter_add.h",), g.dtype, whole,
         GROUP=group, INDEX=be.dialect.types[indices.dtype.name],
     )  # fmt: skip
     links = be.scratch(2 * min(count, BLOCK) * whole().itemsize)
@@ -44,7 +46,7 @@ def bind_untake(
         calls.append(launch("neo_link", some, indices, links, *where, begin, some, size))
         calls.append(
             launch(
-                "neo_untake", outer * some * inner, g, y, indices, links, *where, begin, some,
+                "neo_scatter_add", outer * some * inner, g, y, indices, links, *where, begin, some,
                 outer, inner, *in_g, *in_y,
             )
         )  # fmt: skip

@@ -31,7 +31,9 @@ from neonport.tensor.storage import Layout, Storage
 from neonport.tensor.tensor import Tensor
 
 # unfolding and the host's BLAS, strided NumPy: on processors 1.4 to 15 times as fast as our kernels
-HOSTED = frozenset({"conv", "conv_data", "conv_filter", "pool", "unpool"})
+HOSTED = frozenset(
+    {"conv", "conv_backward_data", "conv_backward_filter", "pool", "max_pool_backward"}
+)
 
 
 class OpenCLDevice(GpuDevice):

@@ -60,44 +60,49 @@ STRUCTURED: dict[str, tuple[tuple[tuple[int, ...], ...], Maker]] = {
     "reshape": (((3, 4),), partial(apply, "reshape", shape=(2, 6))),
     "broadcast": (((3, 1),), partial(apply, "broadcast", shape=(3, 4))),
     "slice": (((3, 4),), partial(apply, "slice", starts=(2, 0), steps=(-1, 2), shape=(2, 2))),
-    "unslice": (((2, 2),), partial(apply, "unslice", starts=(2, 0), steps=(-1, 2), shape=(3, 4))),
+    "pad_region": (
+        ((2, 2),),
+        partial(apply, "pad_region", starts=(2, 0), steps=(-1, 2), shape=(3, 4)),
+    ),
     "take": (((3, 4),), lambda x: apply("take", x, _index(x), axis=0)),
-    "untake": (((4, 2),), lambda x: apply("untake", x, _index(x), axis=0, size=3)),
+    "scatter_add": (((4, 2),), lambda x: apply("scatter_add", x, _index(x), axis=0, size=3)),
     "dot": (((3, 4), (4, 2)), partial(apply, "dot")),
     "batched_dot": (((2, 3, 4), (4, 2)), partial(apply, "batched_dot", reduce=False)),
     "conv": (((2, 1, 3, 4, 2), (2, 1, 2, 2, 2)), partial(apply, "conv", **CONV)),
-    "conv_data": (
+    "conv_backward_data": (
         ((2, 1, 2, 2, 2), (2, 1, 2, 3, 2)),
-        partial(apply, "conv_data", **CONV, size=(1, 3, 4)),
+        partial(apply, "conv_backward_data", **CONV, size=(1, 3, 4)),
     ),
-    "conv_filter": (
+    "conv_backward_filter": (
         ((2, 1, 3, 4, 2), (2, 1, 2, 3, 2)),
-        partial(apply, "conv_filter", **CONV, size=(1, 2, 2)),
+        partial(apply, "conv_backward_filter", **CONV, size=(1, 2, 2)),
     ),
     "pool": (((2, 1, 4, 3, 2),), _pools),
-    "spread": (
+    "avg_pool_backward": (
         ((2, 1, 2, 3, 2),),
-        partial(apply, "spread", how="avg", **POOL, size=(2, 1, 4, 3)),
+        partial(apply, "avg_pool_backward", how="avg", **POOL, size=(2, 1, 4, 3)),
     ),
-    "unpool": (
+    "max_pool_backward": (
         ((2, 1, 2, 3, 2),),
-        lambda x: apply("unpool", x, _cells(x, (2, 1, 2, 3, 2)), **POOL, size=(2, 1, 4, 3)),
+        lambda x: apply(
+            "max_pool_backward", x, _cells(x, (2, 1, 2, 3, 2)), **POOL, size=(2, 1, 4, 3)
+        ),
     ),
-    "pool_pick": (
+    "max_pool_gather": (
         ((2, 1, 4, 3, 2),),
-        lambda x: apply("pool_pick", x, _cells(x, (2, 1, 2, 3, 2)), **POOL),
+        lambda x: apply("max_pool_gather", x, _cells(x, (2, 1, 2, 3, 2)), **POOL),
     ),
     "roi_pool": (
         ((2, 4, 3, 2),),
         lambda x: apply("roi_pool", x, _rois(x), size=(2, 1), scale=1.0),
     ),
-    "roi_spread": (
+    "roi_pool_backward": (
         ((2, 2, 1, 2),),
-        lambda x: apply("roi_spread", x, _rois(x), _cells(x, (2, 2, 1, 2)), size=(4, 3, 2)),
+        lambda x: apply("roi_pool_backward", x, _rois(x), _cells(x, (2, 2, 1, 2)), size=(4, 3, 2)),
     ),
-    "roi_pick": (
+    "roi_pool_gather": (
         ((2, 4, 3, 2),),
-        lambda x: apply("roi_pick", x, _rois(x), _cells(x, (2, 2, 1, 2))),
+        lambda x: apply("roi_pool_gather", x, _rois(x), _cells(x, (2, 2, 1, 2))),
     ),
 }
 

@@ -39,10 +39,10 @@ MOVES: tuple[tuple[str, str, tuple[int, ...], dict[str, Any]], ...] = (
     ("slice", "backwards", (7, 13), {"starts": (6, 12), "steps": (-1, -2), "shape": (7, 6)}),
     ("slice", "one element", (7, 13), {"starts": (3, 4), "steps": (1, 1), "shape": (1, 1)}),
     ("slice", "nothing", (7, 13), {"starts": (3, 0), "steps": (1, 1), "shape": (0, 13)}),
-    ("unslice", "steps", (3, 4), {"starts": (1, 2), "steps": (2, 3), "shape": (7, 13)}),
-    ("unslice", "backwards", (7, 6), {"starts": (6, 12), "steps": (-1, -2), "shape": (7, 13)}),
-    ("unslice", "3-D", (1, 5, 3), {"starts": (1, 0, 2), "steps": (1, 1, 2), "shape": (3, 5, 7)}),
-    ("unslice", "nothing", (0, 4), {"starts": (0, 0), "steps": (1, 1), "shape": (3, 4)}),
+    ("pad_region", "steps", (3, 4), {"starts": (1, 2), "steps": (2, 3), "shape": (7, 13)}),
+    ("pad_region", "backwards", (7, 6), {"starts": (6, 12), "steps": (-1, -2), "shape": (7, 13)}),
+    ("pad_region", "3-D", (1, 5, 3), {"starts": (1, 0, 2), "steps": (1, 1, 2), "shape": (3, 5, 7)}),
+    ("pad_region", "nothing", (0, 4), {"starts": (0, 0), "steps": (1, 1), "shape": (3, 4)}),
 )
 INDEX = [3, 0, 6, 3, 3, 5]  # one occurs three times
 OUTSIDE = [3, -1, 6, 7, 100, 0]  # of an axis of 7: some are not there
@@ -56,11 +56,11 @@ PICKS: tuple[tuple[str, str, tuple[int, ...], list[int], dict[str, Any]], ...] =
     ("take", "3-D middle", (3, 7, 5), INDEX, {"axis": 1}),
     ("take", "no indices", (7, 13), [], {"axis": 0}),
     ("take", "one index", (7, 13), [2], {"axis": 0}),
-    ("untake", "rows", (6, 5), INDEX, {"axis": 0, "size": 7}),
-    ("untake", "columns", (5, 6), INDEX, {"axis": 1, "size": 7}),
-    ("untake", "out of range", (6, 5), OUTSIDE, {"axis": 0, "size": 7}),
-    ("untake", "3-D middle", (3, 6, 5), INDEX, {"axis": 1, "size": 7}),
-    ("untake", "no indices", (0, 5), [], {"axis": 0, "size": 7}),
+    ("scatter_add", "rows", (6, 5), INDEX, {"axis": 0, "size": 7}),
+    ("scatter_add", "columns", (5, 6), INDEX, {"axis": 1, "size": 7}),
+    ("scatter_add", "out of range", (6, 5), OUTSIDE, {"axis": 0, "size": 7}),
+    ("scatter_add", "3-D middle", (3, 6, 5), INDEX, {"axis": 1, "size": 7}),
+    ("scatter_add", "no indices", (0, 5), [], {"axis": 0, "size": 7}),
 )
 INDEX_DTYPES = ("int32", "uint32", "int64", "uint8", "int16")
 FEW = ("2-D", "flat", "column", "steps", "rows")  # of the dtypes other than float32

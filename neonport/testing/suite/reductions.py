@@ -45,7 +45,7 @@ SUMS_ONLY = {"3-D outer": ((3, 5, 7), "plain", (0, 2)), "4-D": ((2, 3, 4, 5), "s
 FEW = ("rows", "columns", "strided columns", "3-D middle", "many rows", "many columns", "all")
 
 
-def _spread(values: Array) -> Array:
+def _avg_pool_backward(values: Array) -> Array:
     """Add a distance from 0 to half of the rows, which a variance in one pass would not survive."""
     if values.dtype.kind != "f" or values.dtype.itemsize < 4:
         return values
@@ -81,7 +81,7 @@ def cases() -> Iterator[Case]:
     for dtype in FLOATS:
         for label, (shape, layout, axes) in CLASSES.items():
             if dtype == "float32" or label in FEW:
-                values = _spread(numbers(1, shape, dtype))
+                values = _avg_pool_backward(numbers(1, shape, dtype))
                 if dtype == "float16":
                     values = np.clip(values, -8, 8)  # sums must fit
                 yield from _batch(label, values, layout, axes)

@@ -165,8 +165,8 @@ def _convolutions(
     x, f = make.tensor(1, conv.x), make.tensor(2, conv.f)
     e = make.tensor(3, apply("conv", x, f, **steps).shape)
     make.add("conv", x, f, **steps)
-    make.add("conv_data", f, e, **steps, size=conv.x[1:4])
-    make.add("conv_filter", x, e, **steps, size=conv.f[1:4])
+    make.add("conv_backward_data", f, e, **steps, size=conv.x[1:4])
+    make.add("conv_backward_filter", x, e, **steps, size=conv.f[1:4])
     return make.statements
 
 
@@ -175,10 +175,10 @@ POOL_FORMS: Sequence[tuple[str, str]] = (
     ("pool", "avg"),
     ("pool", "sum"),
     ("pool_index", ""),
-    ("unpool", ""),
-    ("pool_pick", ""),
-    ("spread", "avg"),
-    ("spread", "sum"),
+    ("max_pool_backward", ""),
+    ("max_pool_gather", ""),
+    ("avg_pool_backward", "avg"),
+    ("avg_pool_backward", "sum"),
 )
 
 
@@ -193,9 +193,9 @@ def _poolings(
         params: dict[str, Any] = {**pool.params, **({"how": how} if how else {})}
         if op in ("pool", "pool_index"):
             make.add(op, x, **_ordered(op, params, pool.size))
-        elif op == "spread":
+        elif op == "avg_pool_backward":
             make.add(op, e, **_ordered(op, params, pool.cells))
-        elif op == "unpool":
+        elif op == "max_pool_backward":
             make.add(op, e, index, **_ordered(op, params, pool.cells))
         else:
             make.add(op, x, index, **params)
@@ -223,7 +223,7 @@ def _special(be: Backend) -> list[Statement]:
     return make.statements
 
 
-ROI_OPS = ("roi_pool", "roi_index", "roi_spread", "roi_pick")
+ROI_OPS = ("roi_pool", "roi_index", "roi_pool_backward", "roi_pool_gather")
 
 
 def _regions(
@@ -238,8 +238,8 @@ def _regions(
     index = make.index(index_shape, -1, ROI_IMAGES[1] * ROI_IMAGES[2] + 2, "int32")
     make.add("roi_pool", x, rois, size=size, scale=scale)
     make.add("roi_index", x, rois, size=size, scale=scale)
-    make.add("roi_spread", e, rois, index, size=ROI_IMAGES[1:])
-    make.add("roi_pick", x, rois, index)
+    make.add("roi_pool_backward", e, rois, index, size=ROI_IMAGES[1:])
+    make.add("roi_pool_gather", x, rois, index)
     return make.statements
 
 
@@ -265,7 +265,10 @@ def cases() -> Iterator[Case]:
     """All cases of window ops."""
     for name, conv in CONVS.items():
         for variant in _variants(name in FEW_CONVS):
-            names = [(op, _label(name, *variant)) for op in ("conv", "conv_data", "conv_filter")]
+            names = [
+                (op, _label(name, *variant))
+                for op in ("conv", "conv_backward_data", "conv_backward_filter")
+            ]
             yield from Batch(names, partial(_convolutions, conv, *variant), [variant[0]]).cases()
     for name, pool in POOLS.items():
         for dtype, layout, computed in _variants(name in FEW_POOLS):

@@ -37,8 +37,8 @@ def convolved(layer, x, f):
 def gradients(layer, x, f, e):
     steps = layer.padding, layer.strides, layer.dilation
     return (
-        loops.conv_data(f, e, *steps, size=layer.DHW),
-        loops.conv_filter(x, e, *steps, size=layer.TRS),
+        loops.conv_backward_data(f, e, *steps, size=layer.DHW),
+        loops.conv_backward_filter(x, e, *steps, size=layer.TRS),
     )
 
 
@@ -261,7 +261,7 @@ def test_conv_as_a_tree(be):
 def test_deconv_as_a_tree(be):
     x, f = random(4, 1, 3, 4, 2), random(3, 1, 3, 2, 4, seed=1)
     tree = be.deconv(be.array(x), be.array(f), padding=1, stride=2)
-    want = loops.conv_data(f, x, (0, 1, 1), (1, 2, 2), (1, 1, 1), (1, 5, 6))
+    want = loops.conv_backward_data(f, x, (0, 1, 1), (1, 2, 2), (1, 1, 1), (1, 5, 6))
     assert tree.shape == want.shape
     np.testing.assert_allclose(tree.get(), want, rtol=1e-5, atol=1e-5)
 

@@ -47,9 +47,9 @@ def test_forward_and_backward(be, name, op, kind):
     be.bprop_pool(layer, errors, deltas, argmax)
     if op == "max":
         index = loops.pool_index(x, *geometry, size=size)
-        want = loops.unpool(e, index, *geometry, size=layer.dimI[:4])
+        want = loops.max_pool_backward(e, index, *geometry, size=layer.dimI[:4])
     else:
-        want = loops.spread(e, op, *geometry, size=layer.dimI[:4])
+        want = loops.avg_pool_backward(e, op, *geometry, size=layer.dimI[:4])
     close(deltas, want)
     deltas.set(old.reshape(layer.dimI2))
     be.bprop_pool(layer, errors, deltas, argmax, alpha=0.5, beta=2.0)
@@ -119,7 +119,7 @@ def test_a_window_in_the_padding_has_no_gradient(be):
     assert not out.get().reshape(layer.dimO)[:, :, 0].any()
     deltas = be.empty(layer.dimI)
     be.bprop_pool(layer, be.ones(layer.dimO2), deltas, argmax)
-    want = loops.unpool(
+    want = loops.max_pool_backward(
         np.ones(layer.dimO), np.where(out.get().reshape(layer.dimO) == 0, -1, 2), layer.JTRS,
         layer.padding, layer.strides, layer.dimI[:4],
     )  # fmt: skip
@@ -247,7 +247,7 @@ def test_regions_of_interest(be):
     deltas = be.array(np.full((c * h * w, 3), np.nan))
     be.roipooling_bprop(be.array(e), regions, deltas, argmax, *sizes)
     index = loops.roi_index(x, rois, (ph, pw), scale)
-    close(deltas, loops.roi_spread(e, rois, index, (h, w, 3)), 1e-6)
+    close(deltas, loops.roi_pool_backward(e, rois, index, (h, w, 3)), 1e-6)
     assert deltas.get().sum() == e[index >= 0].sum()
 
 

@@ -36,7 +36,7 @@ Case = tuple[str, list[np.ndarray], dict[str, Any]]
 
 
 def cases() -> Iterator[Case]:
-    """(op, operands, parameters) of all window ops and untake."""
+    """(op, operands, parameters) of all window ops and scatter_add."""
     rng = np.random.RandomState(0)
     for fours in (False, True):
         size, filters = (
@@ -47,8 +47,8 @@ def cases() -> Iterator[Case]:
         x, f = x.astype(np.float32), f.astype(np.float32)
         e = OPS["conv"].numpy(x, f, **geometry)
         yield "conv", [x, f], geometry
-        yield "conv_data", [f, e], {**geometry, "size": size[1:4]}
-        yield "conv_filter", [x, e], {**geometry, "size": filters[:3]}
+        yield "conv_backward_data", [f, e], {**geometry, "size": size[1:4]}
+        yield "conv_backward_filter", [x, e], {**geometry, "size": filters[:3]}
     x = rng.normal(size=(3, 1, 4, 4, 3)).astype(np.float32)
     place = {"window": (2, 1, 2, 3), "padding": (1, 0, 1, 0), "stride": (1, 1, 2, 1)}
     windows = {**place, "size": (4, 1, 3, 3)}
@@ -58,10 +58,10 @@ def cases() -> Iterator[Case]:
     for how in ("max", "avg", "sum"):
         yield "pool", [x], {"how": how, **windows}
     yield "pool_index", [x], windows
-    yield "unpool", [e, index], back
+    yield "max_pool_backward", [e, index], back
     for how in ("avg", "sum"):
-        yield "spread", [e], {"how": how, **back}
-    yield "pool_pick", [x, index], place
+        yield "avg_pool_backward", [e], {"how": how, **back}
+    yield "max_pool_gather", [x, index], place
     x = rng.normal(size=(2, 5, 4, 2)).astype(np.float32)
     rois = np.array([[0, 1, 1, 9, 6], [1, 0, 2, 30, 40], [5, 0, 0, 1, 1]], np.float32)
     bins: dict[str, Any] = {"size": (2, 2), "scale": 0.5}
@@ -69,10 +69,14 @@ def cases() -> Iterator[Case]:
     e = rng.normal(size=index.shape).astype(np.float32)
     yield "roi_pool", [x, rois], bins
     yield "roi_index", [x, rois], bins
-    yield "roi_spread", [e, rois, index], {"size": x.shape[1:]}
-    yield "roi_pick", [x, rois, index], {}
+    yield "roi_pool_backward", [e, rois, index], {"size": x.shape[1:]}
+    yield "roi_pool_gather", [x, rois, index], {}
     indices = rng.randint(-1, 6, (20, 1)).astype(np.int32)
-    yield "untake", [rng.normal(size=(3, 20)).astype(np.float32), indices], {"axis": 1, "size": 5}
+    yield (
+        "scatter_add",
+        [rng.normal(size=(3, 20)).astype(np.float32), indices],
+        {"axis": 1, "size": 5},
+    )
 
 
 def write_zeros(be: Any) -> None:

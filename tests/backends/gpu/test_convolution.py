@@ -23,7 +23,7 @@ GEOMETRIES = {
     "tiles": ((17, 1, 9, 9, 12), (1, 3, 3, 70), (0, 0, 0), (1, 1, 1), (1, 1, 1)),
     "few maps": ((70, 1, 4, 5, 40), (1, 1, 1, 33), (0, 0, 0), (1, 1, 1), (1, 1, 1)),
 }
-OPERATIONS = ("conv", "conv_data", "conv_filter")
+OPERATIONS = ("conv", "conv_backward_data", "conv_backward_filter")
 
 
 def _run(check, op, name, dtype, layout="plain"):
@@ -35,7 +35,7 @@ def _run(check, op, name, dtype, layout="plain"):
     e = rng.normal(size=OPS["conv"].numpy(x, f, **geometry).shape).astype(dtype)
     if op == "conv":
         check(op, x, f, layout=layout, **geometry)
-    elif op == "conv_data":
+    elif op == "conv_backward_data":
         check(op, f, e, layout=layout, **geometry, size=size[1:4])
     else:
         check(op, x, e, layout=layout, **geometry, size=filters[:3])
@@ -73,6 +73,6 @@ def test_the_same_call_gives_the_same_bits(dev):
     params = {"padding": (0, 0, 0), "stride": (1, 1, 1), "dilation": (1, 1, 1), "size": (1, 1, 1)}
     found = set()
     for _ in range(3):
-        dev.device.library_call("conv_filter", [x, e], out, params)()
+        dev.device.library_call("conv_backward_filter", [x, e], out, params)()
         found.add(out.get().tobytes())
     assert len(found) == 1

@@ -41,16 +41,16 @@ def test_the_first_maximum_and_back(check, name, dtype):
     x, windows, out = _values(name, dtype)
     index = check("pool_index", x, **windows, size=out, exact=True)
     e = np.random.RandomState(4).normal(size=index.shape).astype(dtype)
-    check("unpool", e, index, **windows, size=x.shape[:4])
-    check("pool_pick", x, index, **windows, exact=True)
+    check("max_pool_backward", e, index, **windows, size=x.shape[:4])
+    check("max_pool_gather", x, index, **windows, exact=True)
 
 
 @pytest.mark.parametrize("how", ["avg", "sum"])
 @pytest.mark.parametrize("name", GEOMETRIES)
-def test_spread(check, name, how):
+def test_avg_pool_backward(check, name, how):
     x, windows, out = _values(name, "float32")
     e = np.random.RandomState(5).normal(size=(*out, x.shape[4])).astype(np.float32)
-    check("spread", e, how=how, **windows, size=x.shape[:4])
+    check("avg_pool_backward", e, how=how, **windows, size=x.shape[:4])
 
 
 @pytest.mark.parametrize("layout", ["offset", "turned"])
@@ -59,8 +59,8 @@ def test_layouts(check, layout):
     check("pool", x, how="avg", layout=layout, **windows, size=out)
     index = check("pool_index", x, layout=layout, **windows, size=out, exact=True)
     e = np.random.RandomState(4).normal(size=index.shape).astype(np.float32)
-    check("unpool", e, index, layout=layout, **windows, size=x.shape[:4])
-    check("pool_pick", x, index, layout=layout, **windows, exact=True)
+    check("max_pool_backward", e, index, layout=layout, **windows, size=x.shape[:4])
+    check("max_pool_gather", x, index, layout=layout, **windows, exact=True)
 
 
 def test_nan_wins(check):
@@ -76,8 +76,8 @@ def test_indices_that_name_no_cell(check, dtype):
     x, windows, out = _values("overlap", "float32")
     index = np.random.RandomState(0).randint(0, 14, (*out, x.shape[4])).astype(dtype)
     index[..., 0] = -1 if dtype[0] == "i" else 60000
-    check("pool_pick", x, index, **windows, exact=True)
-    check("unpool", np.ones(index.shape, np.float32), index, **windows, size=x.shape[:4])
+    check("max_pool_gather", x, index, **windows, exact=True)
+    check("max_pool_backward", np.ones(index.shape, np.float32), index, **windows, size=x.shape[:4])
 
 
 def test_a_pooling_layer_runs_as_one_launch(dev):

@@ -25,8 +25,8 @@ def test_regions(check, dtype, size, layout):
     check("roi_pool", x, ROIS, exact=True, **bins)
     index = check("roi_index", x, ROIS, exact=True, **bins)
     e = rng.normal(size=index.shape).astype(dtype)
-    check("roi_spread", e, ROIS, index, size=x.shape[1:], layout=layout)
-    check("roi_pick", x, ROIS, index, exact=True, layout=layout)
+    check("roi_pool_backward", e, ROIS, index, size=x.shape[1:], layout=layout)
+    check("roi_pool_gather", x, ROIS, index, exact=True, layout=layout)
 
 
 def test_nan_wins(check):
@@ -43,6 +43,6 @@ def test_entries_may_name_any_cell(check):
     rois[:, 0] = rng.randint(-1, 4, 40)
     index = rng.randint(-3, 30 * 20 + 5, (2, 3, 3, 40)).astype(np.int32)
     e = rng.normal(size=index.shape).astype(np.float32)
-    check("roi_spread", e, rois, index, size=(30, 20, 3))
+    check("roi_pool_backward", e, rois, index, size=(30, 20, 3))
     x = rng.normal(size=(2, 30, 20, 3)).astype(np.float32)
-    check("roi_pick", x, rois, index, exact=True)
+    check("roi_pool_gather", x, rois, index, exact=True)

@@ -85,16 +85,16 @@ def test_convolution(be, monkeypatch, name, dtype, samples, room):
         x, f, e = (a.astype(dtype) for a in (x, f, e))
         check(be, "conv", [x, f], want.astype(dtype), **params)
         data = {**params, "size": x.shape[1:4]}
-        want = meaning("conv_data", f, e, **data).astype(dtype)
-        check(be, "conv_data", [f, e], want, **data)
+        want = meaning("conv_backward_data", f, e, **data).astype(dtype)
+        check(be, "conv_backward_data", [f, e], want, **data)
         filters = {**params, "size": f.shape[1:4]}
-        want = meaning("conv_filter", x, e, **filters).astype(dtype)
-        check(be, "conv_filter", [x, e], want, **filters)
+        want = meaning("conv_backward_filter", x, e, **filters).astype(dtype)
+        check(be, "conv_backward_filter", [x, e], want, **filters)
     finally:
         direct._patch_of_sums.cache_clear()
         direct._patch_of_filter.cache_clear()
     if name != "1x1x1" and room == "as it is":  # that one is a product
-        assert {"neo_conv", "neo_conv_filter"} <= set(seen)
+        assert {"neo_conv", "neo_conv_backward_filter"} <= set(seen)
 
 
 @pytest.mark.parametrize("filters", [1, 3, 4, 5, 8, 9, 20])
@@ -105,14 +105,20 @@ def test_blocks_of_filters_that_are_not_full(be, filters):
     check(be, "conv", [x, f], want, **params)
     e = random(*want.shape, seed=2).astype("f")
     size = {**params, "size": (1, 3, 3)}
-    check(be, "conv_filter", [x, e], meaning("conv_filter", x, e, **size).astype("f"), **size)
+    check(
+        be,
+        "conv_backward_filter",
+        [x, e],
+        meaning("conv_backward_filter", x, e, **size).astype("f"),
+        **size,
+    )
 
 
 def test_nan_behind_the_samples_of_a_row_takes_no_part(be):
     x, e = random(1, 1, 3, 9, 9).astype("f"), random(1, 1, 3, 8, 9, seed=1).astype("f")
     x[:, :, :, 8] = np.nan  # seen by the second cell of a window only
     params = {"padding": (0, 0, 0), "stride": (1, 1, 1), "dilation": (1, 1, 1)}
-    tree = apply("conv_filter", be.array(x), be.array(e), **params, size=(1, 1, 2))
+    tree = apply("conv_backward_filter", be.array(x), be.array(e), **params, size=(1, 1, 2))
     got = tree.get().ravel()
     np.testing.assert_allclose(got[0], np.sum(x[..., :8, :] * e, dtype="d"), rtol=1e-5)
     assert np.isnan(got[1])
@@ -138,8 +144,8 @@ def three(be, x, f, e):
     params = {"padding": (0, 1, 1), "stride": (1, 1, 1), "dilation": (1, 1, 1)}
     return [
         apply("conv", be.array(x), be.array(f), **params),
-        apply("conv_data", be.array(f), be.array(e), **params, size=x.shape[1:4]),
-        apply("conv_filter", be.array(x), be.array(e), **params, size=(1, 3, 3)),
+        apply("conv_backward_data", be.array(f), be.array(e), **params, size=x.shape[1:4]),
+        apply("conv_backward_filter", be.array(x), be.array(e), **params, size=(1, 3, 3)),
     ]
 
 
@@ -164,11 +170,16 @@ def test_pooling_of_many_samples(be, monkeypatch, name, samples, dtype):
     got = apply("pool", be.array(x, dtype=dtype), how="max", **params, size=size)
     np.testing.assert_array_equal(got.get(), want)
     finite = np.nan_to_num(x)
-    want = meaning("pool_pick", finite, index, **params).astype(dtype)
-    check(be, "pool_pick", [finite, index], want, **params)
-    want = meaning("unpool", e, index, **params, size=cells).astype(dtype)
-    check(be, "unpool", [e, index], want, **params, size=cells)
-    assert {"neo_pool_index", "neo_pool_max", "neo_pool_pick", "neo_unpool"} <= set(seen)
+    want = meaning("max_pool_gather", finite, index, **params).astype(dtype)
+    check(be, "max_pool_gather", [finite, index], want, **params)
+    want = meaning("max_pool_backward", e, index, **params, size=cells).astype(dtype)
+    check(be, "max_pool_backward", [e, index], want, **params, size=cells)
+    assert {
+        "neo_pool_index",
+        "neo_pool_max",
+        "neo_max_pool_gather",
+        "neo_max_pool_backward",
+    } <= set(seen)
 
 
 def test_an_index_too_small_for_the_cells_of_a_window_names_none_of_them(be):
@@ -176,7 +187,9 @@ def test_an_index_too_small_for_the_cells_of_a_window_names_none_of_them(be):
     params = {"window": window, "padding": (0, 0, 0, 0), "stride": (1, 1, 1, 1)}
     index = np.full((1, 1, 1, 1, 2), 44, np.uint8)  # 300 is another cell
     e = np.ones((1, 1, 1, 1, 2), "f")
-    tree = apply("unpool", be.array(e), be.array(index, dtype="uint8"), **params, size=cells)
+    tree = apply(
+        "max_pool_backward", be.array(e), be.array(index, dtype="uint8"), **params, size=cells
+    )
     got = tree.get()
     assert got.sum() == 2
     assert (got[0, 0, 2, 4] == 1).all()

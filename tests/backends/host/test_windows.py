@@ -46,10 +46,17 @@ def test_convolution(be, name, layout, dtype):
     check(be, "conv", [x, f], layout, want, **params)
     e = random(*want.shape, seed=2).astype(dtype)
     data = {**params, "size": x_shape[1:4]}
-    check(be, "conv_data", [f, e], layout, loops.conv_data(f, e, **data).astype(dtype), **data)
+    check(
+        be,
+        "conv_backward_data",
+        [f, e],
+        layout,
+        loops.conv_backward_data(f, e, **data).astype(dtype),
+        **data,
+    )
     filters = {**params, "size": f_shape[1:4]}
-    want = loops.conv_filter(x, e, **filters).astype(dtype)
-    check(be, "conv_filter", [x, e], layout, want, **filters)
+    want = loops.conv_backward_filter(x, e, **filters).astype(dtype)
+    check(be, "conv_backward_filter", [x, e], layout, want, **filters)
 
 
 @pytest.mark.parametrize("columns", [1, 5, 40])
@@ -83,12 +90,12 @@ def test_pooling(be, name, layout):
     index = loops.pool_index(x, **params, size=size).astype(np.int32)
     check(be, "pool_index", [x], layout, index, **params, size=size)
     for how in ("avg", "sum"):
-        want = loops.spread(e, how, **params, size=cells).astype("f")
-        check(be, "spread", [e], layout, want, how=how, **params, size=cells)
-    want = loops.unpool(e, index, **params, size=cells).astype("f")
-    check(be, "unpool", [e, index], layout, want, **params, size=cells)
-    want = loops.pool_pick(x, index, **params).astype("f")
-    check(be, "pool_pick", [x, index], layout, want, **params)
+        want = loops.avg_pool_backward(e, how, **params, size=cells).astype("f")
+        check(be, "avg_pool_backward", [e], layout, want, how=how, **params, size=cells)
+    want = loops.max_pool_backward(e, index, **params, size=cells).astype("f")
+    check(be, "max_pool_backward", [e, index], layout, want, **params, size=cells)
+    want = loops.max_pool_gather(x, index, **params).astype("f")
+    check(be, "max_pool_gather", [x, index], layout, want, **params)
 
 
 def test_pooling_of_nan_and_infinities(be):
@@ -100,9 +107,9 @@ def test_pooling_of_nan_and_infinities(be):
     index[:] = apply("pool_index", t, **params, size=size)
     np.testing.assert_array_equal(index.get(), loops.pool_index(x, **params, size=size))
     e = np.resize(x, (*size, 3))
-    got = apply("unpool", be.array(e), index, **params, size=cells).get()
+    got = apply("max_pool_backward", be.array(e), index, **params, size=cells).get()
     with np.errstate(invalid="ignore"):
-        want = loops.unpool(e, index.get(), **params, size=cells)
+        want = loops.max_pool_backward(e, index.get(), **params, size=cells)
     np.testing.assert_allclose(got, want, rtol=1e-6, equal_nan=True)
 
 

@@ -61,9 +61,21 @@ def check_all(be, monkeypatch, name):
     check(be, "conv", [x, f], want, **params)
     e = random(*want.shape, seed=2).astype("f")
     data = {**params, "size": images}
-    check(be, "conv_data", [f, e], meaning("conv_data", f, e, **data).astype("f"), **data)
+    check(
+        be,
+        "conv_backward_data",
+        [f, e],
+        meaning("conv_backward_data", f, e, **data).astype("f"),
+        **data,
+    )
     size = {**params, "size": (1, 3, 3)}
-    check(be, "conv_filter", [x, e], meaning("conv_filter", x, e, **size).astype("f"), **size)
+    check(
+        be,
+        "conv_backward_filter",
+        [x, e],
+        meaning("conv_backward_filter", x, e, **size).astype("f"),
+        **size,
+    )
     assert set(seen) >= ALL
     assert seen.count("neo_winograd") == 2 * seen.count("neo_winograd_sums")
 
@@ -112,8 +124,8 @@ def test_what_is_not_finite_reaches_its_own_results_only(be, value, where):
         x[5] = e[7] = 0.01  # infinite times 0 would be nan
     calls = [
         ("conv", x, f, PLAIN),
-        ("conv_data", f, e, {**PLAIN, "size": (1, 6, 6)}),
-        ("conv_filter", x, e, {**PLAIN, "size": (1, 3, 3)}),
+        ("conv_backward_data", f, e, {**PLAIN, "size": (1, 6, 6)}),
+        ("conv_backward_filter", x, e, {**PLAIN, "size": (1, 3, 3)}),
     ]
     for op, a, b, params in calls:
         with np.errstate(invalid="ignore"):
@@ -177,7 +189,13 @@ def test_other_convolutions_are_sums_of_products(be, monkeypatch, change):
     check(be, "conv", [x, f], want, **params)
     e = random(*want.shape, seed=2).astype(dtype)
     size = {**params, "size": f.shape[1:4]}
-    check(be, "conv_filter", [x, e], meaning("conv_filter", x, e, **size).astype(dtype), **size)
+    check(
+        be,
+        "conv_backward_filter",
+        [x, e],
+        meaning("conv_backward_filter", x, e, **size).astype(dtype),
+        **size,
+    )
     assert "neo_conv" in seen
     assert not ALL.intersection(seen)
 
@@ -188,7 +206,13 @@ def test_gradients_of_few_filters_are_sums_of_products(be, monkeypatch):
     x, _ = operands(16, (1, 6, 6), 32, filters)
     e = random(filters, 1, 6, 6, 32, seed=2).astype("f")
     size = {**PLAIN, "size": (1, 3, 3)}
-    check(be, "conv_filter", [x, e], meaning("conv_filter", x, e, **size).astype("f"), **size)
+    check(
+        be,
+        "conv_backward_filter",
+        [x, e],
+        meaning("conv_backward_filter", x, e, **size).astype("f"),
+        **size,
+    )
     assert not ALL.intersection(seen)
 
 
@@ -203,7 +227,10 @@ be, maps = gen_backend("cpu", batch_size=2), int(sys.argv[1])
 threads.set_num_threads(1)
 x, f = be.ones((maps, 1, 6, 6, 32)), be.ones((maps, 1, 3, 3, 32))
 params = {"padding": (0, 1, 1), "stride": (1, 1, 1), "dilation": (1, 1, 1)}
-trees = [apply("conv", x, f, **params), apply("conv_filter", x, x, **params, size=(1, 3, 3))]
+trees = [
+    apply("conv", x, f, **params),
+    apply("conv_backward_filter", x, x, **params, size=(1, 3, 3)),
+]
 for tree in trees:
     tree.get()  # compilers are called from here
 results = []

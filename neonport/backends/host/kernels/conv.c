@@ -326,7 +326,7 @@ static void pack_errors(const filter_t *p, const block_t *b, int64_t low, int64_
     }
 }
 
-void neo_conv_filter(const uint64_t *words, int64_t begin, int64_t end) {
+void neo_conv_backward_filter(const uint64_t *words, int64_t begin, int64_t end) {
   const filter_t *p = (const filter_t *)words;
   const geometry_t *g = &p->g;
   const int64_t tiles = g->tiles[0] * g->tiles[1] * g->tiles[2];

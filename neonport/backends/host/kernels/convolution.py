@@ -6,8 +6,8 @@ Windows are unfolded, block by block, without a compiler and for sizes that the 
 not like:
 
     conv         y      = filters.T @ unfolded(x)
-    conv_filter  df     = sum over blocks of unfolded(x) @ e.T
-    conv_data    dx     = folded(filters @ e)
+    conv_backward_filter  df     = sum over blocks of unfolded(x) @ e.T
+    conv_backward_data    dx     = folded(filters @ e)
 
 With the batch last, unfolding copies runs of at least N numbers, of Q * N where the stride along
 the width is 1. A 1x1x1 filter with unit stride and no padding is a product without copies.
@@ -64,7 +64,7 @@ def bind(op: str, operands: list[np.ndarray], target: np.ndarray, params: dict[s
     """Prepare a convolution or one of its adjoints.
 
     Args:
-        op: conv, conv_data or conv_filter.
+        op: conv, conv_backward_data or conv_backward_filter.
         operands: as in the op table, float32 or float64, any strides.
         target: receives the result; shares no memory with the operands.
         params: of the op.
@@ -84,11 +84,19 @@ def _call(
     """A product where the images are their own unfolded matrix; compiled C where it can be."""
     direct = None if geometry.plain else direct_of(out.dtype.name)
     if direct is not None:
-        make = {"conv": direct.forward, "conv_data": direct.data, "conv_filter": direct.filter}
+        make = {
+            "conv": direct.forward,
+            "conv_backward_data": direct.data,
+            "conv_backward_filter": direct.filter,
+        }
         call = make[op](geometry, operands[0], operands[1], out, carver)
         if call is not None:
             return call
-    kinds: dict[str, type[_Pass]] = {"conv": _Forward, "conv_data": _Data, "conv_filter": _Filter}
+    kinds: dict[str, type[_Pass]] = {
+        "conv": _Forward,
+        "conv_backward_data": _Data,
+        "conv_backward_filter": _Filter,
+    }
     return kinds[op](geometry, operands, out, carver).run
 
 

@@ -1,10 +1,10 @@
 """Convolutions in compiled C that unfolds nothing, see `conv.c`: how they are cut into tasks.
 
-    conv         y  = sums over maps and windows of x times filters
-    conv_data    dx = the same of e: what a cell gets comes from the windows that it lies in.
-                 With a stride s, cells s apart see the same numbers of the filters: each of these
-                 phases is a convolution of its own.
-    conv_filter  df = sums over positions and samples of x times e
+    conv                  y  = sums over maps and windows of x times filters
+    conv_backward_data    dx = the same of e: a cell gets from the windows that it lies in.
+                          With a stride s, cells s apart see the same numbers of the filters:
+                          each of these phases is a convolution of its own.
+    conv_backward_filter  df = sums over positions and samples of x times e
 
 What a task computes depends on sizes only: equal bits with any number of threads.
 """
@@ -246,7 +246,7 @@ class Direct:
         ]  # fmt: skip
         grain = 1 if e.size * g.maps * len(cells) >= SERIAL_WORK else 0
         keep = (x, e, sums, cells)
-        calls = [self.library.bind("neo_conv_filter", words, chunks * parts, grain, keep)]
+        calls = [self.library.bind("neo_conv_backward_filter", words, chunks * parts, grain, keep)]
         if parts > 1:
             calls.append(partial(_add_parts, sums, out.reshape(-1)))
         call = _in_order(calls)

@@ -14,8 +14,11 @@ from neonport.backends.host.workspace import Workspace
 Bound = Callable[[], None]
 
 ROOMS: dict[str, Callable[..., Bound]] = {
-    **dict.fromkeys(("conv", "conv_data", "conv_filter"), conv.bind),
-    **dict.fromkeys(("pool", "pool_index", "unpool", "pool_pick", "spread"), pool.bind),
+    **dict.fromkeys(("conv", "conv_backward_data", "conv_backward_filter"), conv.bind),
+    **dict.fromkeys(
+        ("pool", "pool_index", "max_pool_backward", "max_pool_gather", "avg_pool_backward"),
+        pool.bind,
+    ),
 }
 
 

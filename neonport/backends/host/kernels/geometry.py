@@ -76,8 +76,8 @@ def geometry_of(
     """Sizes of a convolution or one of its adjoints, operands as in the op table."""
     x, f, y = {
         "conv": (*operands, target),
-        "conv_data": (target, *operands),
-        "conv_filter": (operands[0], target, operands[1]),
+        "conv_backward_data": (target, *operands),
+        "conv_backward_filter": (operands[0], target, operands[1]),
     }[op]
     steps = (params["padding"], params["stride"], params["dilation"])
     return Geometry(

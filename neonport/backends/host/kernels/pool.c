@@ -150,7 +150,7 @@ void neo_pool_sum(const uint64_t *words, int64_t begin, int64_t end) {
   }
 }
 
-void neo_pool_pick(const uint64_t *words, int64_t begin, int64_t end) {
+void neo_max_pool_gather(const uint64_t *words, int64_t begin, int64_t end) {
   const pool_t *p = (const pool_t *)words;
   const int64_t n = p->samples;
   for (int64_t row = begin; row < end; ++row) {
@@ -207,10 +207,10 @@ static inline void gather(const pool_t *p, int64_t begin, int64_t end, int chose
   }
 }
 
-void neo_unpool(const uint64_t *words, int64_t begin, int64_t end) {
+void neo_max_pool_backward(const uint64_t *words, int64_t begin, int64_t end) {
   gather((const pool_t *)words, begin, end, 1);
 }
 
-void neo_spread(const uint64_t *words, int64_t begin, int64_t end) {
+void neo_avg_pool_backward(const uint64_t *words, int64_t begin, int64_t end) {
   gather((const pool_t *)words, begin, end, 0);
 }

@@ -27,13 +27,17 @@ def bind(op: str, operands: list[np.ndarray], target: np.ndarray, params: dict[s
     """Prepare a pooling op.
 
     Args:
-        op: pool, pool_index, unpool, pool_pick or spread.
+        op: pool, pool_index, max_pool_backward, max_pool_gather or avg_pool_backward.
         operands: as in the op table, any strides.
         target: receives the result; shares no memory with the operands.
         params: of the op.
         workspace: for what lies between.
     """
-    index = {"pool_index": target, "unpool": operands[-1], "pool_pick": operands[-1]}
+    index = {
+        "pool_index": target,
+        "max_pool_backward": operands[-1],
+        "max_pool_gather": operands[-1],
+    }
     number = index[op].dtype.name if op in index else "int32"
     compiled = native.library("pool.c", REAL=operands[0].dtype.name, INDEX=number)
     if compiled is None:
@@ -56,7 +60,7 @@ def _rows(
 ) -> Bound:
     """Compiled C, a task a row of the target."""
     values, index = operands[0], operands[-1]
-    to_cells = op in ("unpool", "spread")
+    to_cells = op in ("max_pool_backward", "avg_pool_backward")
     images, windows = (target, values) if to_cells else (values, target)
     *rows, samples = target.shape
     words = [
@@ -141,7 +145,7 @@ def _pool_index(
     return run
 
 
-def _unpool(
+def _max_pool_backward(
     operands: list[np.ndarray], target: np.ndarray, params: dict[str, Any], carver: Carver
 ) -> Bound:
     e, index = operands
@@ -158,7 +162,7 @@ def _unpool(
     return run
 
 
-def _pool_pick(
+def _max_pool_gather(
     operands: list[np.ndarray], target: np.ndarray, params: dict[str, Any], carver: Carver
 ) -> Bound:
     x, index = operands
@@ -175,7 +179,7 @@ def _pool_pick(
     return run
 
 
-def _spread(
+def _avg_pool_backward(
     operands: list[np.ndarray], target: np.ndarray, params: dict[str, Any], carver: Carver
 ) -> Bound:
     (e,) = operands
@@ -199,7 +203,7 @@ def _spread(
 _PASSES: dict[str, Callable[..., Bound]] = {
     "pool": _pool,
     "pool_index": _pool_index,
-    "unpool": _unpool,
-    "pool_pick": _pool_pick,
-    "spread": _spread,
+    "max_pool_backward": _max_pool_backward,
+    "max_pool_gather": _max_pool_gather,
+    "avg_pool_backward": _avg_pool_backward,
 }

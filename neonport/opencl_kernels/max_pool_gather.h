@@ -1,5 +1,5 @@
 /* The x at the cell of each window that `index` names, 0 if that is outside. */
-KERNEL NEO_GROUP(GROUP) void neo_pool_pick(
+KERNEL NEO_GROUP(GROUP) void neo_max_pool_gather(
     GLOBAL const STORED *x, GLOBAL STORED *y, GLOBAL const INDEX *index, LAYOUT(index), WINDOWS,
     LAYOUT(x), LAYOUT(y)) {
   PLACE(count);

@@ -1,6 +1,6 @@
 /* Adjoints of pooling: each cell gathers from the positions whose windows hold it. HOW 0: e where
    `index` names the cell; 1: e divided by the cells inside of its window; 2: e. */
-KERNEL NEO_GROUP(GROUP) void neo_unpool(
+KERNEL NEO_GROUP(GROUP) void neo_pool_backward(
     GLOBAL const STORED *e, GLOBAL STORED *y,
 #if HOW == 0
     GLOBAL const INDEX *index, LAYOUT(index),

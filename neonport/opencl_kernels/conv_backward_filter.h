@@ -31,7 +31,7 @@
     } \
   }
 
-KERNEL NEO_GROUP(GROUP) void neo_conv_filter(
+KERNEL NEO_GROUP(GROUP) void neo_conv_backward_filter(
     GLOBAL const STORED *x, GLOBAL const STORED *err, GLOBAL REAL *parts, GLOBAL const INT *table,
     const INT rows, const INT columns, const INT depth, const INT chunk,
     const INT count_h, const INT count_w, const INT n,

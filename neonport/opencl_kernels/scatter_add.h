@@ -38,7 +38,7 @@ KERNEL NEO_GROUP(GROUP) void neo_clear(
   STORE(y, y0 + o * y_o + s * y_s + i * y_i, (REAL)0);
 }
 
-KERNEL NEO_GROUP(GROUP) void neo_untake(
+KERNEL NEO_GROUP(GROUP) void neo_scatter_add(
     GLOBAL const STORED *g, GLOBAL STORED *y, GLOBAL const INDEX *index, GLOBAL const INT *next,
     const INT index0, const INT index_s, const INT begin, const INT count, const INT outer,
     const INT inner, const INT g0, const INT g_o, const INT g_s, const INT g_i, const INT y0,

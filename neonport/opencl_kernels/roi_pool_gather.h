@@ -1,5 +1,5 @@
 /* The x at h * W + w = index of each region's image, 0 if that is outside. */
-KERNEL NEO_GROUP(GROUP) void neo_roi_pick(
+KERNEL NEO_GROUP(GROUP) void neo_roi_pool_gather(
     GLOBAL const STORED *x, GLOBAL STORED *y, GLOBAL const INDEX *index, LAYOUT(index), REGIONS,
     const INT maps, const INT height, const INT width, const INT n, const INT bins_h,
     const INT bins_w, const INT regions, LAYOUT(x), LAYOUT(y)) {

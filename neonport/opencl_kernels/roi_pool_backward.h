@@ -1,6 +1,6 @@
 /* Each e added at the cell h * W + w = index of its region's image: every item has a cell of one
    map and image, and the work-group reads the entries of that map once, in their order. */
-KERNEL NEO_GROUP(GROUP) void neo_roi_spread(
+KERNEL NEO_GROUP(GROUP) void neo_roi_pool_backward(
     GLOBAL const STORED *e, GLOBAL STORED *y, GLOBAL const INDEX *index, LAYOUT(index), REGIONS,
     const INT maps, const INT height, const INT width, const INT n, const INT bins_h,
     const INT bins_w, const INT regions, LAYOUT(e), LAYOUT(y)) {
