@@ -24,6 +24,7 @@ from neonport.testing.suite import (
     fused,
     gradients,
     layers,
+    memory,
     movements,
     products,
     randomness,
@@ -34,6 +35,7 @@ from neonport.testing.suite import (
 )
 
 SUITES = (
+    memory,
     elementwise,
     reductions,
     movements,
