@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from neonport import __version__, settings
-from neonport.cli.output import print_json, show, table
+from neonport.cli.output import print_json, reports_only, show, table
 from neonport.plugins import registry
 
 SETTING_COLUMNS = ("setting", "value", "meaning")
@@ -27,16 +27,18 @@ def doctor(as_json: bool) -> None:
 
     Works with any number of broken plugins.
     """
-    rows = registry.statuses()
+    with reports_only():
+        rows = registry.statuses(try_out=True)
+        host = {name: _line(ask) for name, ask in HOST.items()}
+        plugins = _plugins()
     chosen = _settings()
-    host = {name: _line(ask) for name, ask in HOST.items()}
     if as_json:
         backends = [
             {c: getattr(row, c) for c in COLUMNS}
             | {"summary": row.summary, "traceback": row.traceback}
             for row in rows
         ]
-        print_json({"host": host, "settings": chosen, "backends": backends, "plugins": _plugins()})
+        print_json({"host": host, "settings": chosen, "backends": backends, "plugins": plugins})
         return
     for name, answer in host.items():
         click.echo(f"{name:<9} {answer}")

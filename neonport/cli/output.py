@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from typing import Any
 
 import click
@@ -12,6 +15,27 @@ from rich.table import Table
 from rich.text import Text
 
 PIPE_WIDTH = 200
+STDOUT, STDERR = 1, 2
+
+
+@contextmanager
+def reports_only() -> Iterator[None]:
+    """Keep stdout for the report: what plugins and drivers print goes to stderr."""
+    sys.stdout.flush()
+    try:
+        kept = os.dup(STDOUT)
+    except OSError:  # closed: nothing can be printed by anybody
+        kept = None
+    try:
+        if kept is not None:
+            os.dup2(STDERR, STDOUT)  # also of libraries that print without Python
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        sys.stderr.flush()
+        if kept is not None:
+            os.dup2(kept, STDOUT)
+            os.close(kept)
 
 
 def show(content: Table) -> None:

@@ -90,10 +90,14 @@ class Registry:
         """
         return ask(self._resolve(name))
 
-    def statuses(self) -> list[Status]:
-        """Probe everything: one row a backend, in the order of listings, rejected ones last."""
+    def statuses(self, try_out: bool = False) -> list[Status]:
+        """Probe everything: one row a backend, in the order of listings, rejected ones last.
+
+        Args:
+            try_out: also construct and close what says it is ready.
+        """
         found = self._catalogue()
-        return [ask(entry) for entry in (*found.entries.values(), *found.rejected)]
+        return [ask(entry, try_out) for entry in (*found.entries.values(), *found.rejected)]
 
     def require(self, name: str) -> Entry:
         """Return the entry of a backend that can be constructed here.

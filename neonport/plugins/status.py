@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from neonport.plugins.discovery import Failure
+from neonport.plugins.discovery import Failure, printable
 from neonport.plugins.info import PROTOCOL, ProbeResult
 from neonport.plugins.names import Entry, version_text
 
@@ -53,7 +53,7 @@ def status(
         state=state,
         device=result.device if result else "",
         reason=reason,
-        summary=entry.info.summary if entry.info else "",
+        summary=printable(entry.info.summary) if entry.info else "",
         count=result.count if result else 0,
         capabilities=result.capabilities if result else (),
         error=error,

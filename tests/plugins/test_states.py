@@ -70,7 +70,7 @@ def test_a_complaint_about_an_argument_comes_through(registry_with):
     ("name", "cause", "words"),
     [
         ("make-exit", SystemExit, "constructing it: SystemExit: 9"),
-        ("make-nothing", TypeError, "made a NoneType, which has no empty and no cleanup_backend"),
+        ("make-nothing", TypeError, "made a NoneType, which has no array and no cleanup_backend"),
         ("make-gone", AttributeError, "has no attribute 'make_gone'"),
     ],
 )
