@@ -259,9 +259,7 @@ def _hooks(manager: PluginManager) -> list[str]:
     """Names of the hooks that there are."""
     from neonport.plugins import hookspecs
 
-    return sorted(
-        name for name in vars(hookspecs) if manager.parse_hookspec_opts(hookspecs, name)
-    )
+    return sorted(name for name in vars(hookspecs) if manager.parse_hookspec_opts(hookspecs, name))
 
 
 def _flatten(answer: Any, plugin: Plugin) -> Iterable[BackendInfo]:

@@ -110,7 +110,7 @@ class Registry:
         if entry.name not in self._ready:
             row = ask(entry)
             if row.state != "ready":
-                raise BackendUnavailable(explain(row)) from row.error
+                raise BackendUnavailable(explain(row, self._source(name))) from row.error
             self._ready.add(entry.name)
         return entry
 
@@ -139,15 +139,27 @@ class Registry:
 
     def _unknown(self, name: str, found: Catalogue) -> str:
         """Say which names there are, in which state each of them is, and what was perhaps meant."""
-        known = "; ".join(
-            f"{e.name} ({e.state}{f': {e.reason}' if e.reason else ''})"
-            for e in found.entries.values()
+        rows = [ask(entry) for entry in found.entries.values()]
+        ready = ", ".join(row.name for row in rows if row.state == "ready") or "none"
+        others = "; ".join(
+            f"{row.name} ({row.state}{f': {row.reason}' if row.reason else ''})"
+            for row in rows
+            if row.state != "ready"
         )
         aliases = ", ".join(f"{a} means {n}" for a, n in sorted(found.aliases.items()))
         close = difflib.get_close_matches(name, [*found.entries, *found.aliases], 1)
         guess = f" Did you mean {close[0]!r}?" if close else ""
         off = " Plugins are switched off by NEONPORT_DISABLE_PLUGINS." if self._disabled else ""
-        return f"unknown backend {name!r}.{guess} Known: {known}; {aliases}.{off}"
+        rest = f" Known, but not ready: {others}." if others else ""
+        return (
+            f"unknown backend {name!r}{self._source(name)}.{guess} Ready: {ready}; {aliases}."
+            f"{rest}{off}"
+        )
+
+    def _source(self, name: str) -> str:
+        """Where a name may come from, if not from the caller."""
+        set_to = settings.BACKEND.text(self._environ)
+        return " (NEONPORT_BACKEND is set to it)" if name == set_to else ""
 
     @property
     def _disabled(self) -> bool:

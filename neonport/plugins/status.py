@@ -60,9 +60,14 @@ def status(
     )
 
 
-def explain(row: Status) -> str:
-    """Say in one line why a backend cannot be used, whose it is and what to do."""
-    name, origin = repr(row.name), f"{row.distribution} {row.version}"
+def explain(row: Status, source: str = "") -> str:
+    """Say in one line why a backend cannot be used, whose it is and what to do.
+
+    Args:
+        row: what is known about it.
+        source: where its name comes from, with a space in front.
+    """
+    name, origin = f"{row.name!r}{source}", f"{row.distribution} {row.version}"
     reason = (row.reason or "no reason given").rstrip(". ")
     if row.state == "not-installed":
         return f"backend {name} ({origin}) is not installed: {reason}"

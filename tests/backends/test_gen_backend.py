@@ -92,7 +92,9 @@ def test_a_name_that_cannot_be_used_leaves_the_present_one_alone():
 
 
 def test_unknown_name_is_a_valueerror_with_the_choices():
-    with pytest.raises(ValueError, match=r"unknown backend 'cpuu'. Did you mean 'cpu'\? Known: "):
+    with pytest.raises(
+        ValueError, match=r"unknown backend 'cpuu'. Did you mean 'cpu'\? Ready: cpu, "
+    ):
         gen_backend("cpuu")
 
 

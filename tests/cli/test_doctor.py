@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 import neonport
-from neonport import __version__
+from neonport import __version__, settings
 from neonport.cli.doctor import COLUMNS
+from tests.cli.terminal import on_terminal
 
 SITE = Path(neonport.__file__).parents[1]  # of the package under test: source tree or wheel
 PLUGINS = Path(__file__).parents[1] / "fixtures" / "plugins"
@@ -125,6 +126,34 @@ def test_it_lists_the_settings_that_are_set():
     assert rows["NEONPORT_TUNE"]["complaint"] == ""
     assert "NEONPORT_TF32='perhaps' is not allowed" in rows["NEONPORT_TF32"]["complaint"]
     assert "no setting" in rows["NEONPORT_TRCE"]["complaint"]
+
+
+def test_every_setting_is_listed_with_its_default():
+    rows = {row["name"]: row for row in json.loads(_doctor("--json").stdout)["settings"]}
+    assert set(rows) == {setting.name for setting in settings.SETTINGS}
+    assert rows["NEONPORT_BACKEND"] == {
+        "name": "NEONPORT_BACKEND",
+        "set": False,
+        "value": "(cpu)",
+        "meaning": "the backend that gen_backend() makes when none is named",
+        "complaint": "",
+    }
+
+
+def test_lines_in_a_pipe_are_whole(report, data):
+    lines = report.splitlines()
+    assert not [line for line in lines if line.startswith(" ")]
+    for row in data["backends"]:
+        if row["state"] not in ("blocked", "installed"):
+            assert any(row["reason"] in line for line in lines), row
+
+
+def test_it_can_be_read_on_a_narrow_terminal():
+    text = on_terminal(["doctor"], columns=60)
+    lines = text.splitlines()
+    assert max(map(len, lines)) <= 60
+    cpu = lines.index("cpu")
+    assert any(line.split() == ["state", "ready"] for line in lines[cpu : cpu + 5])
 
 
 def test_settings_as_text():
