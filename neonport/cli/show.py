@@ -6,6 +6,7 @@ import os
 import runpy
 import sys
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ DIALECTS = ("c", "opencl", "opencl-cpu", "cuda")
 @click.argument("subject", metavar="FILE_OR_EXPRESSION")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @click.option("--source", is_flag=True, help="Show the text of the kernels.")
+@click.option("--prelude", is_flag=True, help="With --source: all that the compiler is given.")
 @click.option(
     "--mermaid",
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
@@ -49,6 +51,7 @@ def show(
     subject: str,
     arguments: tuple[str, ...],
     source: bool,
+    prelude: bool,
     mermaid: Path | None,
     shapes: tuple[str, ...],
     dialect: str | None,
@@ -60,20 +63,24 @@ def show(
     given together. A script is run as `python FILE [ARGUMENTS]` would run it (options for it come
     after --); its statements are shown in the order of their first run.
     """
+    if prelude and not source:
+        raise click.UsageError("--prelude belongs to --source")
     if subject.endswith(".py") or os.path.isfile(subject):
         if shapes:
             raise click.UsageError("--shape belongs to an expression; a script makes its tensors")
-        _script(subject, arguments, source, mermaid, dialect)
+        _script(subject, arguments, Recorder(source, prelude, dialect), mermaid)
         return
     if arguments:
         raise click.UsageError(f"one expression, please; {arguments[0]!r} is too much")
-    explanation = _expression(subject, shapes, dialect or DIALECTS[0], source)
+    explanation = _expression(subject, shapes, dialect or DIALECTS[0], source, prelude)
     click.echo(str(explanation))
     if mermaid is not None:
         mermaid.write_text(explanation.mermaid(), encoding="utf-8")
 
 
-def _expression(text: str, shapes: tuple[str, ...], dialect: str, source: bool) -> Explanation:
+def _expression(
+    text: str, shapes: tuple[str, ...], dialect: str, source: bool, prelude: bool
+) -> Explanation:
     from neonport.cli.expression_reader import Reader
 
     backend = _renderer(dialect)
@@ -82,7 +89,7 @@ def _expression(text: str, shapes: tuple[str, ...], dialect: str, source: bool) 
         statement = Reader(backend, tensors).read(text)
     except ConfigurationError as error:
         raise click.BadParameter(str(error), param_hint="EXPRESSION") from error
-    found: Explanation = backend.explain(statement, source)
+    found: Explanation = backend.explain(statement, source, prelude)
     return found
 
 
@@ -119,8 +126,9 @@ class Recorder:
         times: how many statements each of them stands for.
     """
 
-    def __init__(self, source: bool, dialect: str | None) -> None:
+    def __init__(self, source: bool, prelude: bool, dialect: str | None) -> None:
         self.source = source
+        self.prelude = prelude
         self.renderer = _renderer(dialect) if dialect else None
         self.found: dict[str, Explanation] = {}
         self.times: Counter[str] = Counter()
@@ -129,22 +137,23 @@ class Recorder:
         """See a statement."""
         from neonport.compiler.explain.explanation import explain
 
-        render = (self.renderer or backend).device.render_kernel if self.source else None
-        explanation = explain(pairs, backend, render)
+        render = (self.renderer or backend).device.render_kernel
+        if self.prelude:
+            render = partial(render, prelude=True)
+        explanation = explain(pairs, backend, render if self.source else None)
         text = str(explanation)
         self.found.setdefault(text, explanation)
         self.times[text] += 1
 
 
 def _script(
-    path: str, arguments: tuple[str, ...], source: bool, mermaid: Path | None, dialect: str | None
+    path: str, arguments: tuple[str, ...], recorder: Recorder, mermaid: Path | None
 ) -> None:
     """Run a script and show its statements, also when it ends with an error."""
     from neonport.engine.tracing import observing
 
     if not os.path.isfile(path):
         raise click.BadParameter(f"there is no file {path!r}", param_hint="FILE")
-    recorder = Recorder(source, dialect)
     before = sys.argv, list(sys.path)
     sys.argv = [path, *arguments]
     sys.path.insert(0, str(Path(path).resolve().parent))

@@ -158,8 +158,13 @@ class Device(ABC):
     def prefetch(self, kernels: Sequence[BoundKernel]) -> None:  # noqa: B027
         """Compile several kernels at the same time, before each of them is bound: a hint."""
 
-    def render_kernel(self, kernel: BoundKernel) -> str:
-        """The text of a kernel for `be.explain(source=True)`; "" if there is none."""
+    def render_kernel(self, kernel: BoundKernel, prelude: bool = False) -> str:
+        """The text of a kernel for `be.explain(source=True)`; "" if there is none.
+
+        Args:
+            kernel: what is computed.
+            prelude: whether the functions that stand in front of every kernel are shown too.
+        """
         return ""
 
     def batched_matmul(self, a: Tensor, b: Tensor, c: Tensor) -> Bound:

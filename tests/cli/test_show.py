@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from neonport.backends import cleanup_backend
+from neonport.backends import cleanup_backend, gen_backend
 from neonport.cli.expression_reader import FUNCTIONS, Reader
 from neonport.cli.main import main
 from neonport.errors import ConfigurationError
@@ -173,3 +173,23 @@ def test_wrong_usage(capsys, script):
     assert show(capsys, "missing.py")[0] == 2
     assert show(capsys, str(script), "--shape", "x=2x2")[0] == 2
     assert show(capsys, "x + 1", "y + 1", "--shape", "x=2x2")[0] == 2
+    assert show(capsys, "x + 1", "--shape", "x=2x2", "--prelude")[0] == 2
+
+
+@pytest.mark.parametrize("dialect", ["c", "opencl", "opencl-cpu", "cuda"])
+def test_the_prelude_makes_it_all_that_a_compiler_gets(capsys, dialect):
+    words = ["be.exp(x)", "--shape", "x=20x20", "--source", "--dialect", dialect]
+    _, short, _ = show(capsys, *words)
+    status, whole, _ = show(capsys, *words, "--prelude")
+    assert status == 0
+    assert len(whole) > 2 * len(short)
+    null = gen_backend("null")
+    (text,) = null.render(null.exp(null.zeros((20, 20))), dialect)
+    assert "".join(text.split()) in "".join(whole.split())
+    assert "".join(text.split()) not in "".join(short.split())
+
+
+def test_the_prelude_of_a_script(capsys, script):
+    _, short, _ = show(capsys, str(script), "--source")
+    _, whole, _ = show(capsys, str(script), "--source", "--prelude")
+    assert len(whole) > 2 * len(short)

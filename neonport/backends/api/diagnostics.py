@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -16,19 +17,21 @@ HIST_ROWS = 4096
 
 
 class Diagnostics:
-    """`explain`, `hist` of tensors ."""
+    """`explain`, and the histograms of tensors."""
 
     # what the other parts of a backend give
     array: Any
     device: Any
 
-    def explain(self, statement: Any, source: bool = False) -> Explanation:
+    def explain(self, statement: Any, source: bool = False, prelude: bool = False) -> Explanation:
         """Tell what kernels and calls a statement becomes; nothing is allocated, compiled or run.
 
         Args:
             statement: an op-tree (as if assigned to a new tensor), or (target, value) pairs as for
                 `assign_many`.
-            source: whether the kernels' sources are shown, without what stands in front of each.
+            source: whether the kernels' sources are shown.
+            prelude: whether, with `source`, the functions in front of each kernel are shown too:
+                then the text is all that the compiler gets.
 
         Raises:
             ShapeError, TypeError, BackendMismatchError: the statement could not run either.
@@ -38,7 +41,10 @@ class Diagnostics:
         """
         from neonport.compiler.explain.explanation import explain
 
-        return explain(statement, cast(Any, self), self.device.render_kernel if source else None)
+        render = self.device.render_kernel
+        if prelude:
+            render = partial(render, prelude=True)
+        return explain(statement, cast(Any, self), render if source else None)
 
     def set_hist_buffers(self, hist_bins: int, hist_offset: int) -> None:
         """Use other bins: bin i counts rint(log2|x|) == offset + i.

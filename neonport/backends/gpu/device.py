@@ -18,7 +18,7 @@ import numpy as np
 from neonport.backends.gpu import matmul, transpose
 from neonport.backends.gpu.autotune import first_tile, tuned
 from neonport.backends.gpu.dispatch import BINDERS
-from neonport.backends.gpu.kernel_text import in_order, kernel_body
+from neonport.backends.gpu.kernel_text import in_order, rendered
 from neonport.backends.gpu.launch import Box, BoxedLaunch, NativeLaunch, RenderedLaunch
 from neonport.backends.gpu.lrn import bind_lrn
 from neonport.backends.gpu.matmul import WORTH, Tile, kind_of
@@ -121,9 +121,9 @@ class GpuDevice(Device):
             found = self._writers[key] = (writer, self.compile(writer.source()))
         return found
 
-    def render_kernel(self, spec: BoundKernel) -> str:
+    def render_kernel(self, spec: BoundKernel, prelude: bool = False) -> str:
         """The kernel in the language of the device."""
-        return kernel_body(spec, self.dialect, self.traits)
+        return rendered(spec, self.dialect, self.traits, prelude)
 
     def bind_kernel(self, spec: BoundKernel, places: Sequence[Place | None]) -> Launch:
         """A launch with all its arguments, of the variant that fits the addresses."""

@@ -163,11 +163,11 @@ def shape_of(spec: BoundKernel) -> TaskShape:
     return task_shape(spec.kernel, spec.sizes, last_level_cache())
 
 
-def render_c(spec: BoundKernel) -> str:
-    """The C of a kernel, without the prelude; needs no compiler."""
+def render_c(spec: BoundKernel, prelude: bool = False) -> str:
+    """The C of a kernel, with or without the prelude; needs no compiler."""
     writer = HostWriter(spec.kernel, c_dialect())
-    writer.source(shape_of(spec).variant)
-    return "\n".join(writer.lines[1:])
+    text = writer.source(shape_of(spec).variant)
+    return text if prelude else "\n".join(writer.lines[1:])
 
 
 @lru_cache(maxsize=1)
