@@ -30,7 +30,7 @@ class LibraryCall:
 
 @dataclass(frozen=True)
 class ExecutionPlan:
-    """What a statement does.
+    """Steps of a statement: kernels and calls in order.
 
     Attributes:
         steps: kernels and calls in order.
@@ -82,7 +82,7 @@ def make_plan(graph: Graph) -> ExecutionPlan:
 
 
 def step_parts(graph: Graph, plan: Schedule, step: Step) -> list[BoundKernel | LibraryCall]:
-    """What one step of a schedule runs."""
+    """Kernels and calls of one step of a schedule."""
     if not step.call:
         return [LoopNestBuilder(graph, plan, step).build()]
     (root,) = step.roots

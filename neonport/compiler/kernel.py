@@ -23,7 +23,7 @@ TWICE = frozenset({"var"})  # reductions that look at each element twice
 
 @dataclass(frozen=True)
 class Access:
-    """How a buffer is addressed.
+    """Addressing of a buffer.
 
     Attributes:
         buffer: index of the buffer argument.

@@ -47,7 +47,7 @@ class Launch(Protocol):
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What a device can do.
+    """Abilities of a device.
 
     Attributes:
         dtypes: names of the float types that it stores.
@@ -221,7 +221,7 @@ class Device(ABC):
         return False
 
     def host_array(self, tensor: Tensor, dtype: Any, copy: bool | None) -> np.ndarray:
-        """What `np.asarray(tensor)` gives: a host copy, unless the memory is the host's."""
+        """Array that `np.asarray(tensor)` gives: a host copy, unless the memory is the host's."""
         if copy is False:
             raise ConfigurationError(
                 f"a tensor of dtype {tensor.dtype} on {self} cannot become an array of dtype "

@@ -93,7 +93,7 @@ class Executor:
 
     @staticmethod
     def _recall(statement: Statement) -> Callable[[tuple[float, ...]], bool]:
-        """What a warm assignment calls; False when the numbers ask for another plan."""
+        """Call for a warm assignment; it gives False when the numbers ask for another plan."""
         run: Callable[[], None] = statement.run
         if len(statement.launches) == 1 and not statement.rands:
             (run,) = statement.launches

@@ -13,7 +13,7 @@ from neonport.tensor.tensor import Tensor
 
 
 class Owner(Protocol):
-    """What running a statement asks of the backend that it runs for."""
+    """Parts of a backend that running a statement needs."""
 
     bound: dict[Any, Callable[..., Any]]
     recorder: Recorder | None
@@ -37,7 +37,7 @@ class Owner(Protocol):
 
 
 class Runner(Protocol):
-    """What a device asks of its executor: copies are statements as well.
+    """Part of an executor that a device needs: copies are statements as well.
 
     Attributes:
         owner: the backend.

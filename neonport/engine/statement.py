@@ -16,7 +16,7 @@ from neonport.tensor.tensor import Tensor
 
 
 def statement_key(pairs: Iterable[tuple[Tensor, Any]]) -> tuple[Any, tuple[float, ...]]:
-    """What a statement is found by, and the numbers in it.
+    """Key of a statement, and the numbers in it.
 
     The key has three parts an assignment; `Tensor.__setitem__` makes that of one without a call.
     """

@@ -31,7 +31,7 @@ def test_an_expression(capsys):
         "writes  out float32 (1000, 1000)\n"
         "1 kernel, 0 calls, 8,000,000 bytes, 4,000,000 operations\n"
         "\n"
-        "1. kernel over (1000, 1000), 1 pass: 8,000,000 bytes, 4,000,000 operations\n"
+        "1. kernel over (1000, 1000), 1 phase: 8,000,000 bytes, 4,000,000 operations\n"
         "   out <- 1 / (1 + exp(-x))\n"
     )
 

@@ -34,7 +34,7 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True)
 class Totals:
-    """How a target holds totals.
+    """Form in which a target holds totals.
 
     Attributes:
         function: the name of one of the target's functions on totals ("max", "moments", ...).
@@ -142,7 +142,7 @@ class Fold:
         return [], []
 
     def host_value(self, block: HostBlock, value: str) -> tuple[list[str], str]:
-        """What `combine` takes of an element, after these lines."""
+        """Value that `combine` takes of an element, after these lines."""
         return [], value
 
     def host_step(
@@ -266,7 +266,7 @@ class MomentsFold(Fold):
         return [f"{kind} m{n}{array}, q{n}{array};", block.each(line)]
 
     def host_square(self, block: HostBlock, value: str) -> tuple[list[str], str]:
-        """What `combine` takes of an element in the second loop."""
+        """Value that `combine` takes of an element in the second loop."""
         n = block.number
         return [f"const {block.kind} d{n} = {value} - m{n}{block.at};"], f"d{n} * d{n}"
 
@@ -422,5 +422,5 @@ FOLDS: dict[str, Fold] = {
 
 
 def fold_of(reduction: Reduction) -> Fold:
-    """How a reduction is done."""
+    """Fold of a reduction."""
     return FOLDS[reduction.op]

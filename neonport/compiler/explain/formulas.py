@@ -139,7 +139,7 @@ class Formulas:
         self.count = 0
 
     def lines(self, roots: Sequence[int]) -> list[str]:
-        """What a step with these roots computes."""
+        """Formulas of a step with these roots."""
         inside = sorted({*roots, *(i for r in roots for i in self.scheduler.cone(r)[0])})
         uses = Counter(a for i in inside for a in self.values[i].args)
         text: dict[int, str] = {}

@@ -55,7 +55,7 @@ class Part:
             if self.axes:
                 words.append(f"folds axis {', '.join(map(str, self.axes))}")
             phases = self.spec.kernel.phases
-            words.append(f"{phases} pass{'es' * (phases > 1)}")
+            words.append(f"{phases} phase{'s' * (phases > 1)}")
         return f"{', '.join(words)}: {self.bytes_moved:,} bytes, {self.operations:,} operations"
 
 

@@ -46,7 +46,7 @@ class DeviceReductions:
         return dtype if dtype.startswith("float") else self.values.real
 
     def totals(self, red: Reduction, width: int = 1) -> Totals:
-        """How the totals of a reduction are held."""
+        """Form in which the totals of a reduction are held."""
         suffix = self.values.d.suffix(self.source_type(red), width)
         return Totals(lambda name: f"neo_{name}_{suffix}", compensated=True, ordered=False)
 

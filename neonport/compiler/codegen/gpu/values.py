@@ -99,7 +99,7 @@ class DeviceValues:
     # ---- positions ---------------------------------------------------------------------------
 
     def term(self, access: int, axis: int, index: str) -> str:
-        """What a coordinate adds to the position of an access."""
+        """Term that a coordinate adds to the position of an access."""
         kind = self.k.accesses[access].strides[axis]
         if kind == ZERO:
             return ""
@@ -170,7 +170,7 @@ class DeviceValues:
         self.put(row.format(p=buffer, i=at, x=text, **words))
 
     def share(self, stores: list[tuple[int, int]], length: str, tail: bool) -> tuple[str, str]:
-        """How many vectors of a row there are, and what comes before the number of one.
+        """Number of vectors of a row, and the text in front of the number of one.
 
         Where the results' rows begin between vectors, so many elements (`peel`) are left over that
         all vectors lie as the results do.
@@ -312,7 +312,7 @@ class DeviceValues:
             self.put(f"{self.type(self.dtype(i))} kept{i}[{self.variant.keep}];")
 
     def _kept_place(self) -> str:
-        """Where the (first) value of the element at hand is kept."""
+        """Place of the (first) value of the element at hand."""
         place = f"r{self.fold[0]}"
         for axis in self.fold[1:]:
             place = f"({place} * n{axis} + r{axis})"

@@ -227,7 +227,7 @@ class DeviceWriter:
     # ---- who does what -----------------------------------------------------------------------
 
     def _row_of(self, total: str = "rows", place: str = "const neo_int row = {0};") -> None:
-        """Which row a group (or an item that works alone) has."""
+        """Row of a group (or of an item that works alone)."""
         if self.variant.free:
             self.put("const neo_int t = GLOBAL_ID;")
             self.put(f"if (t >= {total}) return;")
@@ -235,7 +235,7 @@ class DeviceWriter:
         self.put(f"const int lid = {'0' if self.variant.free else 'LOCAL_ID'};")
 
     def _row_item(self, split: str) -> None:
-        """What of a row (or chunk) an item has."""
+        """Part of a row (or chunk) that an item has."""
         first = self.values.fold[0]
         if split:
             self.put("const neo_int lo = ch * chunk;")
@@ -245,7 +245,7 @@ class DeviceWriter:
         self.values.coordinates()
 
     def _items(self, total: str, chunked: bool) -> None:
-        """Which row and which elements of the last axis an item has."""
+        """Row and elements of the last axis that an item has."""
         self.put("const neo_int t = GLOBAL_ID;")
         self.put(f"if (t >= {total}) return;")
         if not self.values.outer and not chunked:
@@ -448,7 +448,7 @@ class DeviceWriter:
         start: str,
         place: str,
     ) -> None:
-        """What is done with an element (or vector) of a row."""
+        """Text for one element (or vector) of a row."""
         last = self.values.fold[-1]
         scale = f" * {self.values.width}" if self.values.width > 1 else ""
         if len(self.values.fold) == 1:
