@@ -20,7 +20,7 @@ from neonport.backends.api.pooling import Pooling
 from neonport.backends.api.randomness import Randomness
 from neonport.backends.api.roi_pooling import RoiPooling
 from neonport.dtypes import FLOAT32, as_dtype, cast, host_numbers
-from neonport.engine.checks import check_pair, is_array
+from neonport.engine.checks import check_pair, check_target, is_array
 from neonport.engine.device import Device, ProbeResult
 from neonport.engine.executor import Executor
 from neonport.engine.recording import Recorder, Step
@@ -31,10 +31,12 @@ from neonport.errors import (
     BackendMismatchError,
     ClosedBackendError,
     ConfigurationError,
+    DtypeError,
     ShapeError,
 )
 from neonport.ops.op import OPS, Kind, of_kind
 from neonport.optree.node import Expression, OpTreeNode
+from neonport.optree.operators import as_pairs
 from neonport.optree.signature import Signature
 from neonport.shape import Shape
 from neonport.tensor.storage import Storage, views_overlap
@@ -221,6 +223,10 @@ class Backend(
         Example:
             w[:] = w - be.number(lambda: self.learning_rate) * dw
         """
+        if not callable(function):
+            raise DtypeError(
+                f"number: needs a function without arguments, not a {type(function).__name__}"
+            )
         if self.recorder is not None and self.recorder.here:
             return self.recorder.number(function)
         return float(function())
@@ -265,11 +271,14 @@ class Backend(
             ShapeError, TypeError, BackendMismatchError, ReadOnlyError: before anything is written.
         """
         if type(pairs) is not list:
-            pairs = list(pairs)
+            pairs = as_pairs("assign_many", pairs)
         try:
             key, scalars = statement_key(pairs)
         except AttributeError:  # not tensors: the checks below say what is wrong
             bound = None
+        except (TypeError, ValueError):
+            as_pairs("assign_many", pairs)
+            raise
         else:
             # tokens are never given out twice, so a key that is known was checked when it was bound
             bound = self.bound.get(key)
@@ -311,6 +320,7 @@ class Backend(
             ShapeError: another number of elements, or (both at least 2-D) another shape.
             DtypeError: not numbers.
         """
+        check_target(target, "set")
         target.check_writable("set")
         self.unrecordable("it copies host data into a tensor; do that between the replays")
         values = host_numbers(ary, "set")
@@ -331,6 +341,8 @@ class Backend(
 
     def execute(self, node: OpTreeNode) -> Tensor:
         """Evaluate a tree into a new tensor (neon's name)."""
+        if not isinstance(node, OpTreeNode):
+            raise DtypeError(f"execute: needs an op-tree, not a {type(node).__name__}")
         return node.astensor()
 
     # ---- recording ---------------------------------------------------------------------------

@@ -151,10 +151,28 @@ def expression(a: Any, op: str) -> Any:
     return a
 
 
+def as_pairs(op: str, pairs: Any) -> list[tuple[Any, Any]]:
+    """(target, value) pairs as a list.
+
+    Raises:
+        DtypeError: something else was given.
+    """
+    try:
+        return [(target, value) for target, value in pairs]
+    except (TypeError, ValueError) as error:
+        raise DtypeError(
+            f"{op}: needs (target, value) pairs in a list; a single statement is [(target, value)]"
+        ) from error
+
+
 def emit(node: Any, out: Any) -> Any:
     """The node, or `out` after the node was assigned to it."""
     if out is None:
         return node
+    if not hasattr(out, "check_writable"):
+        raise DtypeError(
+            f"{getattr(node, 'op', 'out')}: out must be a tensor, not a {type(out).__name__}"
+        )
     out[:] = node
     return out
 

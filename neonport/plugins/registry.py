@@ -15,7 +15,7 @@ from importlib import import_module, invalidate_caches
 from typing import Any
 
 from neonport import settings
-from neonport.errors import BackendUnavailable, UnknownBackendError
+from neonport.errors import BackendUnavailable, ConfigurationError, UnknownBackendError
 from neonport.plugins import discovery
 from neonport.plugins.discovery import Plugin, canonical
 from neonport.plugins.info import PROTOCOL, BackendInfo, PluginWarning, ProbeResult
@@ -130,6 +130,10 @@ class Registry:
 
     def _resolve(self, name: str) -> Entry:
         """Return the entry of a name; built-in names do not cause a scan."""
+        if not isinstance(name, str):
+            raise ConfigurationError(
+                f"a backend is named by a string, such as 'cpu', not by a {type(name).__name__}"
+            )
         key = NEON_NAMES.get(name, name)
         found = self._builtin_catalogue() if key in RESERVED else self._catalogue()
         entry = found.entries.get(found.aliases.get(key, key))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import prod
 from typing import Any, cast
 
+from neonport.backends.arguments import check_numbers, size_object
 from neonport.backends.layer_cpu import ConvLayer, DeconvLayer
 from neonport.errors import DtypeError, ShapeError
 from neonport.optree.functions import expression
@@ -177,6 +178,7 @@ class Convolution:
         Raises:
             ShapeError, DtypeError: before anything is written.
         """
+        size_object("fprop_conv", layer, ConvLayer, "conv_layer(...)")
         images = shaped(I, layer.dimI, "fprop_conv: I")
         filters = shaped(F, layer.dimF, "fprop_conv: F")
         tree = apply("conv", images, filters, **layer.params)
@@ -212,6 +214,7 @@ class Convolution:
         Raises:
             ShapeError, DtypeError: before anything is written.
         """
+        size_object("bprop_conv", layer, ConvLayer, "conv_layer(...)")
         errors = shaped(E, layer.dimO, "bprop_conv: E")
         filters = shaped(F, layer.dimF, "bprop_conv: F")
         tree = apply("conv_backward_data", filters, errors, **layer.params, size=layer.DHW)
@@ -244,6 +247,8 @@ class Convolution:
         Raises:
             ShapeError, DtypeError: before anything is written.
         """
+        size_object("update_conv", layer, ConvLayer, "conv_layer(...)")
+        check_numbers("update_conv", alpha=alpha, beta=beta)
         images = shaped(I, layer.dimI, "update_conv: I")
         errors = shaped(E, layer.dimO, "update_conv: E")
         tree = apply("conv_backward_filter", images, errors, **layer.params, size=layer.TRS)
@@ -270,6 +275,7 @@ class Convolution:
         brelu: bool,
         slope: float,
     ) -> None:
+        check_numbers(op, alpha=alpha, beta=beta, slope=slope)
         other = out if X is None else shaped(X, out.shape, f"{op}: X")
         maps = _per_map(out.shape[0])
         if alpha != 1:

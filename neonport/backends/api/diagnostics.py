@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from neonport.backends.arguments import check_counts, check_numbers
 from neonport.errors import ConfigurationError
 from neonport.tensor.tensor import Tensor
 
@@ -54,6 +55,8 @@ class Diagnostics:
         Raises:
             ConfigurationError: fewer than one bin.
         """
+        check_counts("set_hist_buffers", 1, hist_bins=hist_bins)
+        check_numbers("set_hist_buffers", hist_offset=hist_offset)
         if (hist_bins, hist_offset) != (self.hist_bins, self.hist_offset):
             self._start_histograms(hist_bins, hist_offset)
 

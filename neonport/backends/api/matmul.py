@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from neonport.backends.arguments import check_numbers, check_operands, check_tensors
 from neonport.dtypes import is_float
 from neonport.engine.checks import check_pair
 from neonport.engine.tracing import of_call
@@ -30,8 +31,13 @@ class Matmul:
 
     def gemm(self, a: Tensor, b: Tensor, c: Tensor, alpha: float = 1.0, beta: float = 0.0) -> None:
         """`c = alpha * a @ b + beta * c`, checked and bound once for these tensors."""
-        key = ("gemm", a.tokens, b.tokens, c.tokens, alpha, beta)
-        call = self.bound.get(key)
+        try:
+            key = ("gemm", a.tokens, b.tokens, c.tokens, alpha, beta)
+            call = self.bound.get(key)
+        except (AttributeError, TypeError):
+            self._check_product("compound_dot", a, b, c)
+            check_numbers("compound_dot", alpha=alpha, beta=beta)
+            raise
         if call is None:
             self._check_product("compound_dot", a, b, c)
             if (
@@ -121,6 +127,7 @@ class Matmul:
             ShapeError, DtypeError, AliasError, BackendMismatchError: before anything is written.
         """
         self._check_product("batched_dot", A, B, C)
+        check_numbers("batched_dot", alpha=alpha, beta=beta)
         node = apply("batched_dot", A, B, reduce=C.ndim == 2)
         if node.shape != C.shape:
             raise ShapeError(
@@ -178,4 +185,6 @@ class Matmul:
 
     def add_fc_bias(self, inputs: Tensor, bias: Tensor) -> None:
         """`inputs += bias`, in place."""
+        check_tensors("add_fc_bias", inputs=inputs)
+        check_operands("add_fc_bias", bias=bias)
         self.assign(inputs, inputs + bias)

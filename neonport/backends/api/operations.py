@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from neonport.backends.arguments import check_operands
 from neonport.errors import ConfigurationError, ShapeError
 from neonport.optree import functions as build
 from neonport.optree import operators as builders
@@ -403,10 +404,10 @@ class Operations:
 
     def binarize(self, ary: Any, out: Tensor, stochastic: bool = True) -> Tensor:
         """Store +1 / -1 by sign (0 is +1), or at random with p(+1) = clip((a + 1) / 2, 0, 1)."""
+        check_operands("binarize", ary=ary)
         if stochastic:
             # as in neon `<=`: +1 for certain where p is 1
             flag = self.rand(shape=ary.sig.shape) <= self.clip((ary + 1) * 0.5, 0, 1)
         else:
             flag = ary >= 0
-        out[:] = 2 * flag - 1
-        return out
+        return emit(2 * flag - 1, out)

@@ -8,6 +8,7 @@ from typing import Any, cast
 import numpy as np
 
 from neonport.backends.api.convolution import scaled, shaped, spatial, target
+from neonport.backends.arguments import check_numbers, size_object
 from neonport.backends.layer_cpu import PoolLayer
 from neonport.errors import ConfigurationError, DtypeError, NotDifferentiableError, ShapeError
 from neonport.optree.functions import expression
@@ -101,6 +102,8 @@ class Pooling:
         Raises:
             ShapeError, DtypeError: before anything is written.
         """
+        size_object("fprop_pool", layer, PoolLayer, "pool_layer(...)")
+        check_numbers("fprop_pool", alpha=alpha, beta=beta)
         images = shaped(I, layer.dimI, "fprop_pool: I")
         out = target(O, layer.dimO, "fprop_pool: O")
         params = {**layer.params, "size": layer.dimO[:4]}
@@ -139,6 +142,8 @@ class Pooling:
             ShapeError, DtypeError, ConfigurationError: before anything is written.
             NotDifferentiableError: op "l2".
         """
+        size_object("bprop_pool", layer, PoolLayer, "pool_layer(...)")
+        check_numbers("bprop_pool", alpha=alpha, beta=beta)
         if layer.op == "l2":
             raise NotDifferentiableError(
                 "bprop_pool: op 'l2' has no backward pass from the error alone; differentiate the "

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 from neonport.backends.api.convolution import shaped, target
+from neonport.backends.arguments import check_counts, check_numbers, check_operands, check_tensors
+from neonport.dtypes import host_numbers
 from neonport.errors import DtypeError, ShapeError
 from neonport.optree.node import apply
 from neonport.tensor.tensor import Tensor
@@ -48,6 +50,12 @@ class RoiPooling:
         Raises:
             ShapeError, DtypeError: before anything is written.
         """
+        check_operands("roipooling_fprop", I=I)
+        check_numbers("roipooling_fprop", spatial_scale=spatial_scale)
+        check_counts(
+            "roipooling_fprop", 0, roi_count=roi_count, C=C, H=H, W=W,
+            pooled_height=pooled_height, pooled_width=pooled_width,
+        )  # fmt: skip
         images = shaped(
             I, (C, H, W, self._images("roipooling_fprop", I, C * H * W)), "roipooling_fprop: I"
         )
@@ -90,6 +98,11 @@ class RoiPooling:
         Raises:
             ShapeError, DtypeError: before anything is written.
         """
+        check_tensors("roipooling_bprop", O=O)
+        check_counts(
+            "roipooling_bprop", 0, roi_count=roi_count, C=C, H=H, W=W,
+            pooled_height=pooled_height, pooled_width=pooled_width,
+        )  # fmt: skip
         n = self._images("roipooling_bprop", O, C * H * W)
         out = target(O, (C, H, W, n), "roipooling_bprop: O")
         form = (C, pooled_height, pooled_width, roi_count)
@@ -121,7 +134,9 @@ class RoiPooling:
         Raises:
             ShapeError: the rows have not five numbers.
         """
-        boxes = np.asarray(detections.get() if isinstance(detections, Tensor) else detections)
+        check_numbers("nms", threshold=threshold)
+        boxes = detections.get() if isinstance(detections, Tensor) else detections
+        boxes = host_numbers(boxes, "nms: detections")
         if boxes.ndim != 2 or boxes.shape[1] != 5:
             raise ShapeError(f"nms: detections of shape {boxes.shape} must be (n, 5)")
         off = 0 if normalized else 1
@@ -165,6 +180,7 @@ class RoiPooling:
         Raises:
             ShapeError, DtypeError: before anything is written.
         """
+        check_tensors("compound_bprop_lut", dW=dW)
         rows = apply("transpose", error, perm=(1, 0))
         if pad_idx is not None:
             words = shaped(inputs, (rows.shape[0], 1), "compound_bprop_lut: inputs")

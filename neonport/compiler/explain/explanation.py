@@ -23,6 +23,7 @@ from neonport.compiler.lowering import Lowering
 from neonport.compiler.schedule import Scheduler
 from neonport.errors import BackendMismatchError, ConfigurationError, ShapeError
 from neonport.optree.node import Expression, OpTreeNode, walk
+from neonport.optree.operators import as_pairs
 from neonport.shape import Shape, contiguous_strides
 
 
@@ -178,7 +179,7 @@ def _pairs(statement: Any, backend: StatementBackend) -> list[tuple[Any, Any]]:
             f"explain: needs an op-tree or a list of (target, value) pairs, not "
             f"{type(statement).__name__}; a copy is [(target, tensor)]"
         )
-    return [(t, backend.check_pair(t, v)) for t, v in statement]
+    return [(t, backend.check_pair(t, v)) for t, v in as_pairs("explain", statement)]
 
 
 def _empty(pairs: Sequence[tuple[Any, Any]]) -> bool:
