@@ -7,6 +7,7 @@ from neonport.ops import elementwise as elementwise  # isort: skip
 from neonport.ops import reductions as reductions  # isort: skip
 from neonport.ops import movement as movement  # isort: skip
 from neonport.ops import indexing as indexing  # isort: skip
+from neonport.ops import along_axis as along_axis  # isort: skip
 from neonport.ops import matmul as matmul  # isort: skip
 from neonport.ops import convolution as convolution  # isort: skip
 from neonport.ops import pooling as pooling  # isort: skip

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from neonport.errors import ShapeError
-from neonport.ops.op import SUMS, Array, Ints, Kind, Op, register
+from neonport.ops.op import SUMS, Array, Ints, Kind, Op, register, require_same, wide
 from neonport.ops.windows import (
     FILTER,
     IMAGE,
@@ -20,8 +20,6 @@ from neonport.ops.windows import (
     of_maps,
     require_ints,
     require_rank,
-    require_same,
-    wide,
     window_count,
 )
 from neonport.shape import Shape

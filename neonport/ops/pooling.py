@@ -10,7 +10,7 @@ import numpy as np
 
 from neonport.dtypes import INT32
 from neonport.errors import ShapeError
-from neonport.ops.op import SUMS, Array, Ints, Kind, Op, register
+from neonport.ops.op import SUMS, Array, Ints, Kind, Op, register, require_same, wide
 from neonport.ops.windows import (
     IMAGE,
     LEAST,
@@ -18,8 +18,6 @@ from neonport.ops.windows import (
     cells,
     require_ints,
     require_rank,
-    require_same,
-    wide,
 )
 from neonport.shape import Shape
 

@@ -12,8 +12,8 @@ import numpy as np
 
 from neonport.dtypes import INT32
 from neonport.errors import ShapeError
-from neonport.ops.op import SUMS, Array, Ints, Kind, Op, register
-from neonport.ops.windows import LEAST, require_ints, require_rank, require_same, wide
+from neonport.ops.op import SUMS, Array, Ints, Kind, Op, register, require_same, wide
+from neonport.ops.windows import LEAST, require_ints, require_rank
 from neonport.shape import Shape
 
 ROI_LIMIT = 2.0**24  # corners beyond are no exact float32 integers

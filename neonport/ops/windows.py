@@ -11,8 +11,6 @@ from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
-import numpy as np
-
 from neonport.errors import ShapeError
 from neonport.ops.op import Array, Ints, Op
 from neonport.shape import Shape
@@ -73,11 +71,6 @@ def cells(
         yield index, positions, places
 
 
-def wide(x: Array) -> np.dtype:
-    """The dtype in which sums of `x` are made."""
-    return np.promote_types(x.dtype, np.float64)
-
-
 def images(x: Array) -> Ints:
     """Sizes of the axes between maps and batch."""
     return x.shape[1:4]
@@ -93,12 +86,6 @@ def require_rank(op: Op, shape: Shape, form: str) -> Shape:
     if len(shape) != form.count(",") + 1:
         raise ShapeError(f"{op.name}: an operand of shape {shape} must be {form}; reshape it")
     return shape
-
-
-def require_same(op: Op, what: str, left: Any, right: Any) -> None:
-    """Raise ShapeError unless two things are equal."""
-    if left != right:
-        raise ShapeError(f"{op.name}: {what} differ: {left} and {right}")
 
 
 def require_ints(op: Op, count: int, least: dict[str, int], **params: Any) -> None:

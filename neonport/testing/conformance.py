@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from neonport.backends.backend import Backend
 from neonport.testing.cases import Case, Outcome
 from neonport.testing.suite import (
+    along_axis,
     assignment,
     elementwise,
     exchange,
@@ -37,6 +38,7 @@ SUITES = (
     elementwise,
     reductions,
     movements,
+    along_axis,
     products,
     windows,
     stores,

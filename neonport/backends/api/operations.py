@@ -107,6 +107,7 @@ class Operations:
     logical_not = _unary("logical_not")
 
     sum = _reduction("sum", None)
+    prod = _reduction("prod", None)
     max = _reduction("max", None)
     min = _reduction("min", None)
     argmax = _reduction("argmax", 1)
