@@ -7,12 +7,12 @@ are made in float64 and rounded once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import product
 from typing import Any
 
 from neonport.errors import ShapeError
-from neonport.ops.op import Array, Ints, Op
+from neonport.ops.op import Array, Ints, Kind, Op, register
 from neonport.shape import Shape
 
 Cell = tuple[Ints, tuple[slice, ...], tuple[slice, ...]]
@@ -96,3 +96,18 @@ def require_ints(op: Op, count: int, least: dict[str, int], **params: Any) -> No
             raise ShapeError(
                 f"{op.name}: {name} {value} must be {count} integers, each at least {low}"
             )
+
+
+def window_row(
+    name: str,
+    arity: int,
+    params: str,
+    numpy: Callable[..., Array],
+    summary: str,
+    **columns: Any,
+) -> None:
+    """Add the row of an op on images; it is printed as its name, operands and parameters."""
+    names = tuple(params.split())
+    inside = ", ".join(f"{{{what}}}" for what in (*range(arity), *names))
+    text = f"{name}({inside})"
+    register(Op(name, arity, Kind.WINDOW, numpy, text, summary, names, **columns))

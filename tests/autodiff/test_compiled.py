@@ -57,6 +57,7 @@ def order(t):
     return apply("argsort", t, axis=1, descending=True, size=3)
 
 
+LRN = {"width": 3, "ascale": 0.5, "bpower": 0.75}
 SPECIAL = {
     "where": lambda x, y, row, i: apply("where", x > 0.8, x * row, y),
     "sum": lambda x, y, row, i: apply("sum", x * y, axes=(0,)) * row,
@@ -110,6 +111,11 @@ SPECIAL = {
     "max_pool_gather": lambda x, y, row, i: apply(
         "max_pool_gather", images(x * row), picks(y), **POOL
     ),
+    "lrn_denominator": lambda x, y, row, i: (
+        apply("lrn_denominator", images(x * row), width=3, ascale=0.5) * images(y)
+    ),
+    "lrn": lambda x, y, row, i: apply("lrn", images(x * row), **LRN) * images(y),
+    "lrn_backward": lambda x, y, row, i: apply("lrn_backward", images(x * row), images(y), **LRN),
     "roi_pool": lambda x, y, row, i: apply(
         "roi_pool", maps(x * row), regions(x), size=(2, 1), scale=1.0
     ),

@@ -498,6 +498,12 @@ def max_pooling_gradient(be):
     return Autodiff(be.sum(be.square(be.pool(x, "max", 2))), be).get_grad_op_tree([x])[0]
 
 
+@tree("local response normalisation, gradient")
+def normalisation_of_maps_gradient(be):
+    x, g = images(be), images(be)
+    return Autodiff(be.lrn(x, 3) * 2.0, be, next_error=g).get_grad_op_tree([x])[0]
+
+
 @tree("l2 pooling")
 def l2_pooling(be):
     return be.pool(images(be), "l2", 2)

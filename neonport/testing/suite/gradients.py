@@ -30,6 +30,7 @@ STEP = 2.0**-17  # exact in float64; the definition is evaluated with more digit
 BOUND = 1e-7
 CONV = {"padding": (0, 1, 1), "stride": (1, 2, 2), "dilation": (1, 1, 1)}
 POOL = {"window": (1, 1, 3, 2), "padding": (0, 0, 1, 1), "stride": (1, 1, 2, 1)}
+LRN = {"width": 3, "ascale": 0.8, "bpower": 0.6}
 ROIS = np.array([[0, 0, 0, 2, 2], [1, 1, 0, 3, 1]], np.float32)
 INDEX = np.array([[2], [0], [2], [1]], np.int32)
 
@@ -114,6 +115,12 @@ STRUCTURED: dict[str, tuple[tuple[tuple[int, ...], ...], Maker]] = {
         ((2, 1, 4, 3, 2),),
         lambda x: apply("max_pool_gather", x, _cells(x, (2, 1, 2, 3, 2)), **POOL),
     ),
+    "lrn_denominator": (
+        ((4, 1, 1, 3, 1),),
+        partial(apply, "lrn_denominator", width=3, ascale=0.8),
+    ),
+    "lrn": (((4, 1, 1, 3, 1),), partial(apply, "lrn", **LRN)),
+    "lrn_backward": (((4, 1, 1, 3, 1),) * 2, partial(apply, "lrn_backward", **LRN)),
     "roi_pool": (
         ((2, 4, 3, 2),),
         lambda x: apply("roi_pool", x, _rois(x), size=(2, 1), scale=1.0),
