@@ -87,7 +87,7 @@ class AlongAxis:
             ShapeError: the axis is out of range.
 
         Example:
-            median = be.sort(x, axis=0)[1:2]
+            y[:] = be.sort(x, axis=1, descending=True)
         """
         where = _axis("sort", a, axis)
         return emit(apply("sort", a, axis=where, descending=bool(descending)), out)

@@ -29,7 +29,12 @@ class Matmul:
     tracer: Any
 
     def gemm(self, a: Tensor, b: Tensor, c: Tensor, alpha: float = 1.0, beta: float = 0.0) -> None:
-        """`c = alpha * a @ b + beta * c`, checked and bound once for these tensors."""
+        """`c = alpha * a @ b + beta * c`, checked and bound once for these tensors.
+
+        Example:
+            c = be.zeros((3, 3))
+            be.gemm(x, x.T, c, alpha=0.5)
+        """
         key = ("gemm", a.tokens, b.tokens, c.tokens, alpha, beta)
         call = self.bound.get(key)
         if call is None:
@@ -87,6 +92,10 @@ class Matmul:
 
         Raises:
             ShapeError, DtypeError, AliasError, BackendMismatchError: before anything is written.
+
+        Example:
+            w, bias = be.ones((5, 3)), be.empty((5, 1))
+            be.compound_dot(w, x, be.empty((5, 4)), relu=True, bsum=bias)
         """
         row_sums = None if bsum is None else self.sum(C, axis=1)
         if row_sums is not None:
@@ -119,6 +128,10 @@ class Matmul:
 
         Raises:
             ShapeError, DtypeError, AliasError, BackendMismatchError: before anything is written.
+
+        Example:
+            a, b, c = be.ones((8, 3, 4)), be.ones((8, 4, 2)), be.empty((8, 3, 2))
+            be.batched_dot(a, b, c)
         """
         self._check_product("batched_dot", A, B, C)
         node = apply("batched_dot", A, B, reduce=C.ndim == 2)
@@ -145,7 +158,12 @@ class Matmul:
     def xnor_compound_dot(
         self, A: Tensor, B: Tensor, C: Tensor, beta: float = 0.0, bsum: Tensor | None = None
     ) -> Tensor:
-        """`C = A @ B` for matrices of +1 and -1; `beta` is accepted and ignored, as in neon."""
+        """`C = A @ B` for matrices of +1 and -1; `beta` is accepted and ignored, as in neon.
+
+        Example:
+            signs, products = be.binarize(x, be.empty((3, 4)), stochastic=False), be.empty((3, 3))
+            be.xnor_compound_dot(signs, signs.T, products)
+        """
         return self.compound_dot(A, B, C, bsum=bsum)
 
     def copy_transpose(self, a: Tensor, out: Tensor, axes: Any = None, repeat: int = 1) -> None:
@@ -154,6 +172,10 @@ class Matmul:
         Raises:
             ShapeError: out has another shape, or `axes` is no order of the axes.
             AliasError: out shares memory with a.
+
+        Example:
+            turned = be.empty((4, 3))
+            be.copy_transpose(x, turned)
         """
         for t in (a, out):
             if not isinstance(t, Tensor):
@@ -173,9 +195,18 @@ class Matmul:
         self.assign(out, source)
 
     def update_fc_bias(self, err: Tensor, out: Tensor) -> None:
-        """`out` = the sum of `err` over axis 1."""
+        """`out` = the sum of `err` over axis 1.
+
+        Example:
+            gradient = be.empty((3, 1))
+            be.update_fc_bias(x, gradient)
+        """
         self.assign(out, self.sum(err, axis=1))
 
     def add_fc_bias(self, inputs: Tensor, bias: Tensor) -> None:
-        """`inputs += bias`, in place."""
+        """`inputs += bias`, in place.
+
+        Example:
+            be.add_fc_bias(y, be.ones((3, 1)))
+        """
         self.assign(inputs, inputs + bias)

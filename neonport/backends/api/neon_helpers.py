@@ -32,6 +32,9 @@ class NeonHelpers:
 
         Raises:
             ConfigurationError: pooling with a padding as large as the window.
+
+        Example:
+            assert be.output_dim(8, 3, padding=1, strides=2) == 4
         """
         extent = dilation * (S - 1) + 1
         if pooling and padding >= extent:

@@ -45,6 +45,10 @@ class Pooling:
         Raises:
             ShapeError: the operands do not fit.
             ConfigurationError: an unknown op, or a padding as large as the window.
+
+        Example:
+            images = be.ones((3, 1, 8, 8, 4))
+            y = be.pool(images, "max", 2)  # (3, 1, 4, 4, 4)
         """
         if op not in ("max", "avg", "sum", "l2"):
             raise ConfigurationError(f"pool: op {op!r} must be 'max', 'avg', 'sum' or 'l2'")
@@ -73,7 +77,12 @@ class Pooling:
     def pool_layer(
         self, dtype: Any, op: str, N: int, C: int, *args: int | None, **kwargs: int | None
     ) -> PoolLayer:
-        """Sizes of a pooling; the arguments are those of `PoolLayer`."""
+        """Sizes of a pooling; the arguments are those of `PoolLayer`.
+
+        Example:
+            layer = be.pool_layer(np.float32, "max", N=4, C=3, H=8, W=8, R=2, S=2)
+            outputs = be.empty(layer.dimO)
+        """
         return PoolLayer(cast(Any, self), dtype, op, N, C, *args, **kwargs)  # type: ignore[arg-type]
 
     def fprop_pool(
@@ -100,6 +109,11 @@ class Pooling:
 
         Raises:
             ShapeError, DtypeError: before anything is written.
+
+        Example:
+            layer = be.pool_layer(np.float32, "max", N=4, C=3, H=8, W=8, R=2, S=2)
+            argmax = be.empty(layer.dimO, dtype=np.uint8)
+            be.fprop_pool(layer, be.ones(layer.dimI), be.empty(layer.dimO), argmax)
         """
         images = shaped(I, layer.dimI, "fprop_pool: I")
         out = target(O, layer.dimO, "fprop_pool: O")
@@ -138,6 +152,11 @@ class Pooling:
         Raises:
             ShapeError, DtypeError, ConfigurationError: before anything is written.
             NotDifferentiableError: op "l2".
+
+        Example:
+            layer = be.pool_layer(np.float32, "avg", N=4, C=3, H=8, W=8, R=2, S=2)
+            errors, deltas = be.ones(layer.dimO), be.empty(layer.dimI)
+            be.bprop_pool(layer, errors, deltas)
         """
         if layer.op == "l2":
             raise NotDifferentiableError(

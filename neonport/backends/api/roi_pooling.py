@@ -47,6 +47,11 @@ class RoiPooling:
 
         Raises:
             ShapeError, DtypeError: before anything is written.
+
+        Example:
+            images, rois = be.ones((2, 6, 6, 1)), be.array([[0, 0, 0, 3, 3]])
+            out, argmax = be.empty((8, 1)), be.empty((8, 1), dtype=np.int32)
+            be.roipooling_fprop(images, rois, out, argmax, 1, 2, 6, 6, 2, 2, 1.0)
         """
         images = shaped(
             I, (C, H, W, self._images("roipooling_fprop", I, C * H * W)), "roipooling_fprop: I"
@@ -89,6 +94,12 @@ class RoiPooling:
 
         Raises:
             ShapeError, DtypeError: before anything is written.
+
+        Example:
+            images, rois = be.ones((2, 6, 6, 1)), be.array([[0, 0, 0, 3, 3]])
+            out, argmax = be.empty((8, 1)), be.empty((8, 1), dtype=np.int32)
+            be.roipooling_fprop(images, rois, out, argmax, 1, 2, 6, 6, 2, 2, 1.0)
+            be.roipooling_bprop(be.ones((8, 1)), rois, images, argmax, 1, 2, 6, 6, 2, 2, 1.0)
         """
         n = self._images("roipooling_bprop", O, C * H * W)
         out = target(O, (C, H, W, n), "roipooling_bprop: O")
@@ -120,6 +131,10 @@ class RoiPooling:
 
         Raises:
             ShapeError: the rows have not five numbers.
+
+        Example:
+            boxes = np.array([[0, 0, 9, 9, 0.9], [1, 1, 9, 9, 0.8], [20, 20, 30, 30, 0.7]])
+            assert list(be.nms(boxes, threshold=0.5)) == [0, 2]
         """
         boxes = np.asarray(detections.get() if isinstance(detections, Tensor) else detections)
         if boxes.ndim != 2 or boxes.shape[1] != 5:
@@ -164,6 +179,10 @@ class RoiPooling:
 
         Raises:
             ShapeError, DtypeError: before anything is written.
+
+        Example:
+            words, gradient = be.array([[5, 0, 5, 2]], dtype=np.int32), be.zeros((7, 3))
+            be.compound_bprop_lut(7, words, x, None, gradient, None)
         """
         rows = apply("transpose", error, perm=(1, 0))
         if pad_idx is not None:
