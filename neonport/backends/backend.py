@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from neonport.backends.api.along_axis import AlongAxis
 from neonport.backends.api.convolution import Convolution
 from neonport.backends.api.creation import Creation
 from neonport.backends.api.diagnostics import Diagnostics
@@ -71,6 +72,7 @@ class OpCollection:
 class Backend(
     Creation,
     Operations,
+    AlongAxis,
     Matmul,
     Convolution,
     Pooling,

@@ -23,7 +23,8 @@ from neonport.shape import Shape, broadcast_strides, reshape_strides
 from neonport.tensor.storage import Layout
 
 INT64 = np.dtype("int64")
-CALLS = frozenset({Kind.CONTRACTION, Kind.WINDOW})  # kinds of ops that are no part of a loop nest
+# kinds of ops that are no part of a loop nest
+CALLS = frozenset({Kind.CONTRACTION, Kind.WINDOW, Kind.AXIS})
 
 
 def scalar_key(value: float) -> tuple[Any, float]:
@@ -78,6 +79,10 @@ class Lowering:
         for target, operand in pairs:
             self._nodes.clear()  # open sizes are resolved per target
             value = self._root(operand, target.shape)
+            parts = self._parts(value, target)
+            if parts:
+                outputs.extend(parts)
+                continue
             if self.values[value].shape != target.shape:
                 dtype = self.values[value].dtype
                 value = self._add(Value("broadcast", (value,), target.shape, dtype))
@@ -153,6 +158,8 @@ class Lowering:
         args = tuple(self._operand(a, d) for a, d in zip(node.args, dtypes, strict=True))
         if op.kind in CALLS or name == "scatter_add":
             args = tuple(self._in_dtype(a, d) for a, d in zip(args, dtypes, strict=True))
+        if name == "concat":
+            return self._concat(args, shape, node.dtype, params["axis"])
         if op.kind is Kind.MOVEMENT and name != "pad_region":
             return self._move(args[0], name, params)
         if op.kind is Kind.REDUCTION:
@@ -185,6 +192,29 @@ class Lowering:
 
     # ---- movements ---------------------------------------------------------------------------
 
+    def _concat(self, args: Sequence[int], shape: Shape, dtype: np.dtype, axis: int) -> int:
+        """One value of all that is put together along an axis, however many nodes did it."""
+        parts: list[int] = []
+        for index in args:
+            value = self.values[index]
+            if value.op == "concat" and value.dtype == dtype and value.attr == (("axis", axis),):
+                parts.extend(value.args)
+            elif is_float(value.attr.dtype) if value.op == "leaf" else value.dtype == dtype:
+                parts.append(index)
+            else:
+                parts.append(self._add(Value("broadcast", (index,), value.shape, dtype)))
+        return self._add(Value("concat", tuple(parts), shape, dtype, (("axis", axis),)))
+
+    def _parts(self, index: int, target: Any) -> list[tuple[int, MemoryView]]:
+        """What a statement puts together, each part with its region of the target; else nothing."""
+        value = self.values[index]
+        if value.op != "concat" or value.shape != target.shape:
+            return []
+        leaf = self.leaf_of(target)
+        shapes = [self.values[a].shape for a in value.args]
+        regions = concat_regions(leaf, shapes, dict(value.attr)["axis"])
+        return [(a, r) for a, r in zip(value.args, regions, strict=True) if 0 not in r.layout[0]]
+
     def _move(self, index: int, name: str, params: dict[str, Any]) -> int:
         key = (index, (name, *params.items()))
         found = self._moved.get(key)
@@ -206,12 +236,49 @@ class Lowering:
         if elementwise and name in ("transpose", "slice"):
             args = tuple(self._move_operand(a, value.shape, name, params) for a in value.args)
             return self._add(Value(value.op, args, shape, value.dtype, value.attr))
+        if elementwise and name == "reshape" and _long(shape) == _long(value.shape):
+            args = tuple(self._widen_operand(a, value.shape, shape) for a in value.args)
+            return self._add(Value(value.op, args, shape, value.dtype, value.attr))
+        if value.op == name == "slice":
+            return self._move(value.args[0], name, _slice_of_slice(dict(value.attr), params))
+        if value.op == "concat" and name == "slice":
+            found = self._part_around(value, params)
+            if found is not None:
+                return self._move(found[0], name, found[1])
         if value.op == "dot" and name == "transpose":
             left, right = (self._move(a, name, params) for a in value.args)
             return self._add(Value("dot", (right, left), shape, value.dtype))
         if name == "broadcast":
             return self._add(Value("broadcast", (index,), shape, value.dtype))
         return self._add(Value(name, (index,), shape, value.dtype, tuple(params.items())))
+
+    def _part_around(self, value: Value, params: dict[str, Any]) -> tuple[int, Any] | None:
+        """The part of a concat in which all of a slice lies, and the slice of it."""
+        axis = dict(value.attr)["axis"]
+        start, step, size = (params[name][axis] for name in ("starts", "steps", "shape"))
+        low, high = sorted((start, start + step * (size - 1)))
+        first = 0
+        for part in value.args:
+            n = self.values[part].shape[axis]
+            if first <= low <= high < first + n:
+                moved = (s - first if a == axis else s for a, s in enumerate(params["starts"]))
+                return part, {**params, "starts": tuple(moved)}
+            first += n
+        return None
+
+    def _widen_operand(self, index: int, old: Shape, new: Shape) -> int:
+        """Give an operand of an element-wise value of shape `old` the axes of `new`.
+
+        Both have the same axes in the same order, but for those of length 1.
+        """
+        value = self.values[index]
+        if value.op == "scalar":
+            return index
+        own = (1,) * (len(old) - len(value.shape)) + value.shape
+        kept = iter([m for m, n in zip(own, old, strict=True) if n != 1])
+        return self._move(
+            index, "reshape", {"shape": tuple(1 if n == 1 else next(kept) for n in new)}
+        )
 
     def _move_operand(self, index: int, shape: Shape, name: str, params: dict[str, Any]) -> int:
         """Move an operand of an element-wise value of `shape`; unit axes stay unit axes."""
@@ -238,6 +305,32 @@ def _compute(dtype: np.dtype | None) -> np.dtype:
 def read_dtype(dtype: np.dtype) -> np.dtype:
     """Type in which a stored value is read when nothing asks for another one."""
     return _compute(dtype) if is_float(dtype) else INT64
+
+
+def _long(shape: Shape) -> list[int]:
+    """The axes that are not of length 1."""
+    return [n for n in shape if n != 1]
+
+
+def _slice_of_slice(inner: dict[str, Any], outer: dict[str, Any]) -> dict[str, Any]:
+    """The region that a region of a region is."""
+    steps = tuple(k * m for k, m in zip(inner["steps"], outer["steps"], strict=True))
+    places = zip(inner["starts"], inner["steps"], outer["starts"], strict=True)
+    return {
+        "starts": tuple(s + k * at for s, k, at in places),
+        "steps": steps,
+        "shape": outer["shape"],
+    }
+
+
+def concat_regions(whole: MemoryView, shapes: Sequence[Shape], axis: int) -> list[MemoryView]:
+    """Where parts of the given shapes lie in what they are put together to along an axis."""
+    _, strides, offset = whole.layout
+    found = []
+    for shape in shapes:
+        found.append(MemoryView(whole.slot, whole.dtype, (shape, strides, offset)))
+        offset += shape[axis] * strides[axis]
+    return found
 
 
 def _moved_shape(shape: Shape, name: str, params: dict[str, Any]) -> Shape:

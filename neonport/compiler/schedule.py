@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from math import prod
 
 from neonport.compiler.graph import Graph, MemoryView, Value, contiguous_leaf
-from neonport.compiler.lowering import CALLS
+from neonport.compiler.lowering import CALLS, concat_regions
 from neonport.ops.op import OPS, Kind
 from neonport.shape import Shape, layouts_overlap
 
@@ -269,8 +269,35 @@ class Scheduler:
         for root in sorted(outside - places.keys()):
             source = self.values[root]
             places[root] = contiguous_leaf(-1 - len(places), source.dtype, source.shape)
+        self._join(places)
         copies = tuple((places[value], target) for value, target in late)
         return Schedule(steps, places, copies, self._known)
+
+    def _join(self, places: dict[int, MemoryView]) -> None:
+        """Let what a concat puts together be written where it belongs, instead of copied there."""
+        joined: set[int] = set()
+        for root in sorted(places, reverse=True):  # the outer one of two decides for the inner one
+            value = self.values[root]
+            if value.op != "concat":
+                continue
+            shapes = [self.values[a].shape for a in value.args]
+            for part, region in zip(
+                value.args, concat_regions(places[root], shapes, dict(value.attr)["axis"]),
+                strict=True,
+            ):  # fmt: skip
+                own = places.get(part)
+                if own is None or own.slot >= 0 or own.dtype != region.dtype or part in joined:
+                    continue
+                if self._strided(part):
+                    places[part] = region
+                    joined.add(part)
+
+    def _strided(self, root: int) -> bool:
+        """Whether what computes a root can write to memory of any layout."""
+        value = self.values[root]
+        if is_inline(value) or is_reduction(value):
+            return True
+        return OPS[value.op].kind in CALLS or value.op in ("transpose", "slice", "concat")
 
     def _crossing(self, steps: tuple[Step, ...]) -> set[int]:
         """Roots that another step reads, or that a call makes."""

@@ -202,20 +202,6 @@ class Device(ABC):
         """
         return None
 
-    def lrn(
-        self, name: str, tensors: Sequence[Tensor], maps: int, width: int, numbers: Sequence[float]
-    ) -> Bound | None:
-        """A local response normalisation in one pass; None: it is computed by fused kernels.
-
-        Args:
-            name: "lrn" with tensors `I, O, denom`, or "lrn_back" with `I, O, E, delta, denom`.
-            tensors: of one float dtype, all with `maps` times the same number of elements.
-            maps: rows of the matrices that the tensors are seen as.
-            width: maps of a window, odd.
-            numbers: ascale, power, alpha, beta.
-        """
-        return None
-
     def scatter(self, target: Tensor, indices: np.ndarray, axis: int, values: Tensor) -> bool:
         """Store entries at their indices along an axis; False: one assignment an entry does it."""
         return False

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from neonport.errors import ConfigurationError
+from neonport.errors import ConfigurationError, ShapeError
 from neonport.shape import Shape
 
 Array = npt.NDArray[Any]
@@ -32,6 +32,7 @@ class Kind(Enum):
     MOVEMENT = "movement"  # elements change place, not value
     INDEXING = "indexing"  # an integer operand (the last one) says which elements
     CONTRACTION = "contraction"  # a product summed over an axis
+    AXIS = "axis"  # each line along an axis is worked out as a whole
     WINDOW = "window"  # result cells are made from windows of cells
     SOURCE = "source"  # no tensor operand
 
@@ -149,3 +150,14 @@ def register(op: Op) -> Op:
 def of_kind(*kinds: Kind) -> frozenset[str]:
     """Names of all ops of the given kinds."""
     return frozenset(name for name, op in OPS.items() if op.kind in kinds)
+
+
+def wide(x: Array) -> np.dtype:
+    """The dtype in which sums and products of `x` are made."""
+    return np.promote_types(x.dtype, np.float64)
+
+
+def require_same(op: Op, what: str, left: Any, right: Any) -> None:
+    """Raise ShapeError unless two things are equal."""
+    if left != right:
+        raise ShapeError(f"{op.name}: {what} differ: {left} and {right}")

@@ -57,7 +57,7 @@ def unary(name: str) -> Callable[..., Any]:
             _keep(a.sig, code, made.sig)
         return made
 
-    return _described(build, name, "element by element; an op-tree, or `out`.")
+    return _described(build, name, "element by element; an op-tree, or `out`.", "x")
 
 
 @cache
@@ -71,12 +71,19 @@ def binary(name: str) -> Callable[..., Any]:
             node = apply(name, a, b)  # which says what is wrong
         return node if out is None else emit(node, out)
 
-    return _described(build, name, "element by element; an op-tree, or `out`.")
+    if name == "dot":
+        return _described(build, name, "an op-tree, or `out`.", "x.T, p")
+    return _described(build, name, "element by element; an op-tree, or `out`.", "x, p")
 
 
-def _described(build: Callable[..., Any], name: str, about: str) -> Callable[..., Any]:
+def _described(
+    build: Callable[..., Any], name: str, about: str, operands: str
+) -> Callable[..., Any]:
+    """The function with a name and a docstring; its example applies it to `operands`."""
+    public = (*OPS[name].public, name)[0]
+    example = f"Example:\n    result = be.{public}({operands})"
     build.__name__ = name
-    build.__doc__ = f"{OPS[name].summary}, {about}"
+    build.__doc__ = f"{OPS[name].summary}, {about}\n\n{example}\n"
     return build
 
 
@@ -117,7 +124,7 @@ def reduction(name: str, default: int | None = None) -> Callable[..., Any]:
         return made
 
     about = "the axis stays with length 1 (`keepdims` is accepted and ignored)."
-    return _described(build, name, about)
+    return _described(build, name, about, "x, axis=0")
 
 
 _sum = reduction("sum")

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from neonport.backends.backend import Backend
 from neonport.testing.cases import Case, Outcome
 from neonport.testing.suite import (
+    along_axis,
     assignment,
     elementwise,
     exchange,
@@ -40,6 +41,7 @@ SUITES = (
     elementwise,
     reductions,
     movements,
+    along_axis,
     products,
     windows,
     stores,

@@ -65,7 +65,7 @@ def condition(
     if op.terms is not None:
         n = op.terms([np.shape(x) for x in args], params)
         if name == "var":
-            return _avg_pool_backward(args[0], params["axes"], n, want, compute), n
+            return _spread(args[0], params["axes"], n, want, compute), n
         if name == "sum":  # the definition would round the magnitudes
             return np.sum(np.abs(args[0]), axis=params["axes"], keepdims=True), n
         magnitudes = (
@@ -77,7 +77,7 @@ def condition(
     return 0.0, 1
 
 
-def _avg_pool_backward(x: Array, axes: Any, n: int, want: Array, compute: np.dtype) -> Array:
+def _spread(x: Array, axes: Any, n: int, want: Array, compute: np.dtype) -> Array:
     """What the error of a variance is relative to."""
     # the mean is off by some units of the mean magnitude; squared, that adds to the variance,
     # and so it does times the distance of two blocks whose means are merged

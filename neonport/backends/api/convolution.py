@@ -103,6 +103,10 @@ class Convolution:
 
         Raises:
             ShapeError: the operands do not fit, or a filter does not fit into the images.
+
+        Example:
+            images, filters = be.ones((3, 1, 8, 8, 4)), be.ones((3, 1, 3, 3, 5))
+            y = be.maximum(be.conv(images, filters, padding=1), 0)  # (5, 1, 8, 8, 4)
         """
         return apply("conv", x, f, **_geometry(padding, stride, dilation))
 
@@ -116,6 +120,10 @@ class Convolution:
 
         Raises:
             ShapeError: the operands do not fit.
+
+        Example:
+            images, filters = be.ones((5, 1, 4, 4, 4)), be.ones((3, 1, 2, 2, 5))
+            larger = be.deconv(images, filters, stride=2)  # (3, 1, 8, 8, 4)
         """
         params = _geometry(padding, stride, dilation)
         images, filters = (expression(t, "deconv").sig.shape for t in (x, f))
@@ -133,13 +141,23 @@ class Convolution:
     def conv_layer(
         self, dtype: Any, N: int, C: int, K: int, *args: int, **kwargs: int
     ) -> ConvLayer:
-        """Sizes of a convolution; the arguments are those of `ConvLayer`."""
+        """Sizes of a convolution; the arguments are those of `ConvLayer`.
+
+        Example:
+            layer = be.conv_layer(np.float32, N=4, C=3, K=5, H=8, W=8, R=3, S=3)
+            outputs = be.empty(layer.dimO)
+        """
         return ConvLayer(cast(Any, self), dtype, N, C, K, *args, **kwargs)
 
     def deconv_layer(
         self, dtype: Any, N: int, C: int, K: int, M: int, P: int, Q: int, *args: int, **kwargs: int
     ) -> DeconvLayer:
-        """Sizes of a deconvolution; the arguments are those of `DeconvLayer`."""
+        """Sizes of a deconvolution; the arguments are those of `DeconvLayer`.
+
+        Example:
+            layer = be.deconv_layer(np.float32, N=4, C=3, K=5, M=1, P=4, Q=4, R=2, S=2)
+            images = be.empty(layer.dimI)
+        """
         return DeconvLayer(cast(Any, self), dtype, N, C, K, M, P, Q, *args, **kwargs)
 
     def fprop_conv(
@@ -177,6 +195,11 @@ class Convolution:
 
         Raises:
             ShapeError, DtypeError: before anything is written.
+
+        Example:
+            layer = be.conv_layer(np.float32, N=4, C=3, K=5, H=8, W=8, R=3, S=3)
+            images, filters = be.ones(layer.dimI), be.ones(layer.dimF)
+            be.fprop_conv(layer, images, filters, be.empty(layer.dimO), relu=True)
         """
         size_object("fprop_conv", layer, ConvLayer, "conv_layer(...)")
         images = shaped(I, layer.dimI, "fprop_conv: I")
@@ -213,6 +236,11 @@ class Convolution:
 
         Raises:
             ShapeError, DtypeError: before anything is written.
+
+        Example:
+            layer = be.conv_layer(np.float32, N=4, C=3, K=5, H=8, W=8, R=3, S=3)
+            filters, errors, deltas = be.ones(layer.dimF), be.ones(layer.dimO), be.empty(layer.dimI)
+            be.bprop_conv(layer, filters, errors, deltas)
         """
         size_object("bprop_conv", layer, ConvLayer, "conv_layer(...)")
         errors = shaped(E, layer.dimO, "bprop_conv: E")
@@ -246,6 +274,11 @@ class Convolution:
 
         Raises:
             ShapeError, DtypeError: before anything is written.
+
+        Example:
+            layer = be.conv_layer(np.float32, N=4, C=3, K=5, H=8, W=8, R=3, S=3)
+            images, errors = be.ones(layer.dimI), be.ones(layer.dimO)
+            be.update_conv(layer, images, errors, be.empty(layer.dimF))
         """
         size_object("update_conv", layer, ConvLayer, "conv_layer(...)")
         check_numbers("update_conv", alpha=alpha, beta=beta)

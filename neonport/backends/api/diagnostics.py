@@ -54,6 +54,9 @@ class Diagnostics:
 
         Raises:
             ConfigurationError: fewer than one bin.
+
+        Example:
+            be.set_hist_buffers(hist_bins=32, hist_offset=-16)
         """
         check_counts("set_hist_buffers", 1, hist_bins=hist_bins)
         check_numbers("set_hist_buffers", hist_offset=hist_offset)
@@ -76,6 +79,9 @@ class Diagnostics:
 
         Returns:
             (1, bins) int32.
+
+        Example:
+            counts = be.histogram(x, "inputs")
         """
         if tag not in self.hist_map and len(self._hist_rows) >= self.hist_max:
             raise ConfigurationError(
@@ -92,7 +98,12 @@ class Diagnostics:
         return self.array(counts[None], dtype=np.int32)
 
     def dump_hist_data(self) -> tuple[Tensor, dict[str, int]]:
-        """All stored histograms (rows x bins, int32) and the row of each tag; then forget them."""
+        """All stored histograms (rows x bins, int32) and the row of each tag; then forget them.
+
+        Example:
+            be.histogram(x, "inputs")
+            counts, rows = be.dump_hist_data()
+        """
         rows = np.array(self._hist_rows, np.int32).reshape(-1, self.hist_bins)
         result = self.array(rows, dtype=np.int32), self.hist_map
         self._start_histograms(self.hist_bins, self.hist_offset)

@@ -34,6 +34,9 @@ class NeonHelpers:
 
         Raises:
             ConfigurationError: pooling with a padding as large as the window.
+
+        Example:
+            assert be.output_dim(8, 3, padding=1, strides=2) == 4
         """
         check_counts("output_dim", 0, X=X, padding=padding)
         check_counts("output_dim", 1, S=S, strides=strides, dilation=dilation)

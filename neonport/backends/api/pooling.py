@@ -46,6 +46,10 @@ class Pooling:
         Raises:
             ShapeError: the operands do not fit.
             ConfigurationError: an unknown op, or a padding as large as the window.
+
+        Example:
+            images = be.ones((3, 1, 8, 8, 4))
+            y = be.pool(images, "max", 2)  # (3, 1, 4, 4, 4)
         """
         if op not in ("max", "avg", "sum", "l2"):
             raise ConfigurationError(f"pool: op {op!r} must be 'max', 'avg', 'sum' or 'l2'")
@@ -74,7 +78,12 @@ class Pooling:
     def pool_layer(
         self, dtype: Any, op: str, N: int, C: int, *args: int | None, **kwargs: int | None
     ) -> PoolLayer:
-        """Sizes of a pooling; the arguments are those of `PoolLayer`."""
+        """Sizes of a pooling; the arguments are those of `PoolLayer`.
+
+        Example:
+            layer = be.pool_layer(np.float32, "max", N=4, C=3, H=8, W=8, R=2, S=2)
+            outputs = be.empty(layer.dimO)
+        """
         return PoolLayer(cast(Any, self), dtype, op, N, C, *args, **kwargs)  # type: ignore[arg-type]
 
     def fprop_pool(
@@ -101,6 +110,11 @@ class Pooling:
 
         Raises:
             ShapeError, DtypeError: before anything is written.
+
+        Example:
+            layer = be.pool_layer(np.float32, "max", N=4, C=3, H=8, W=8, R=2, S=2)
+            argmax = be.empty(layer.dimO, dtype=np.uint8)
+            be.fprop_pool(layer, be.ones(layer.dimI), be.empty(layer.dimO), argmax)
         """
         size_object("fprop_pool", layer, PoolLayer, "pool_layer(...)")
         check_numbers("fprop_pool", alpha=alpha, beta=beta)
@@ -141,6 +155,11 @@ class Pooling:
         Raises:
             ShapeError, DtypeError, ConfigurationError: before anything is written.
             NotDifferentiableError: op "l2".
+
+        Example:
+            layer = be.pool_layer(np.float32, "avg", N=4, C=3, H=8, W=8, R=2, S=2)
+            errors, deltas = be.ones(layer.dimO), be.empty(layer.dimI)
+            be.bprop_pool(layer, errors, deltas)
         """
         size_object("bprop_pool", layer, PoolLayer, "pool_layer(...)")
         check_numbers("bprop_pool", alpha=alpha, beta=beta)

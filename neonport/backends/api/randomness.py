@@ -27,6 +27,9 @@ class Randomness:
 
         Raises:
             ConfigurationError: the seed is not an integer in [0, 2^32).
+
+        Example:
+            generator = be.gen_rng(seed=7)
         """
         if seed is not None and not (isinstance(seed, (int, np.integer)) and 0 <= seed < 1 << 32):
             raise ConfigurationError(f"rng_seed {seed!r} must be None or an integer in [0, 2**32)")
@@ -36,7 +39,13 @@ class Randomness:
         return rng
 
     def rng_get_state(self) -> tuple[Any, Any]:
-        """(state of the host generator, state of the device generator)."""
+        """(state of the host generator, state of the device generator).
+
+        Example:
+            state = be.rng_get_state()
+            y[:] = be.rand()
+            be.rng_set_state(state)  # the next numbers are those of y again
+        """
         return self.rng.get_state(), self.philox.get_state()
 
     def rng_set_state(self, state: Any) -> None:
@@ -44,6 +53,9 @@ class Randomness:
 
         Raises:
             ConfigurationError: the state has another form; nothing is changed.
+
+        Example:
+            be.rng_set_state(be.rng_get_state())
         """
         before = self.rng_get_state()
         try:
@@ -64,18 +76,31 @@ class Randomness:
             ) from error
 
     def rng_reset(self) -> None:
-        """Go back to the first state of both generators."""
+        """Go back to the first state of both generators.
+
+        Example:
+            y[:] = be.rand()
+            be.rng_reset()  # the next numbers are those of y again
+        """
         self.rng.set_state(self.init_rng_state)
         self.philox.reset()
 
     def draw_uniform(self, count: int) -> np.ndarray:
-        """The next `count` float32 numbers in [0, 1) of the device generator, on the host."""
+        """The next `count` float32 numbers in [0, 1) of the device generator, on the host.
+
+        Example:
+            host = be.draw_uniform(12).reshape(3, 4)
+        """
         self.unrecordable("it draws random numbers on the host")
         key, offset = self.philox.reserve_with_key(count)
         return uniform(key, offset, count)
 
     def draw_normal(self, count: int, mean: float, std: float, dtype: Any) -> np.ndarray:
-        """The next `count` Gaussian numbers of the device generator, on the host."""
+        """The next `count` Gaussian numbers of the device generator, on the host.
+
+        Example:
+            host = be.draw_normal(12, 0.0, 1.0, np.float32)
+        """
         self.unrecordable("it draws random numbers on the host")
         key, offset = self.philox.reserve_with_key(count, dtype)
         return normal(key, offset, count, dtype, mean, std)

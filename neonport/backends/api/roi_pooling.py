@@ -49,6 +49,11 @@ class RoiPooling:
 
         Raises:
             ShapeError, DtypeError: before anything is written.
+
+        Example:
+            images, rois = be.ones((2, 6, 6, 1)), be.array([[0, 0, 0, 3, 3]])
+            out, argmax = be.empty((8, 1)), be.empty((8, 1), dtype=np.int32)
+            be.roipooling_fprop(images, rois, out, argmax, 1, 2, 6, 6, 2, 2, 1.0)
         """
         check_operands("roipooling_fprop", I=I)
         check_numbers("roipooling_fprop", spatial_scale=spatial_scale)
@@ -97,6 +102,12 @@ class RoiPooling:
 
         Raises:
             ShapeError, DtypeError: before anything is written.
+
+        Example:
+            images, rois = be.ones((2, 6, 6, 1)), be.array([[0, 0, 0, 3, 3]])
+            out, argmax = be.empty((8, 1)), be.empty((8, 1), dtype=np.int32)
+            be.roipooling_fprop(images, rois, out, argmax, 1, 2, 6, 6, 2, 2, 1.0)
+            be.roipooling_bprop(be.ones((8, 1)), rois, images, argmax, 1, 2, 6, 6, 2, 2, 1.0)
         """
         check_tensors("roipooling_bprop", O=O)
         check_counts(
@@ -133,6 +144,10 @@ class RoiPooling:
 
         Raises:
             ShapeError: the rows have not five numbers.
+
+        Example:
+            boxes = np.array([[0, 0, 9, 9, 0.9], [1, 1, 9, 9, 0.8], [20, 20, 30, 30, 0.7]])
+            assert list(be.nms(boxes, threshold=0.5)) == [0, 2]
         """
         check_numbers("nms", threshold=threshold)
         boxes = detections.get() if isinstance(detections, Tensor) else detections
@@ -179,6 +194,10 @@ class RoiPooling:
 
         Raises:
             ShapeError, DtypeError: before anything is written.
+
+        Example:
+            words, gradient = be.array([[5, 0, 5, 2]], dtype=np.int32), be.zeros((7, 3))
+            be.compound_bprop_lut(7, words, x, None, gradient, None)
         """
         check_tensors("compound_bprop_lut", dW=dW)
         rows = apply("transpose", error, perm=(1, 0))

@@ -20,7 +20,6 @@ from neonport.backends.gpu.autotune import first_tile, tuned
 from neonport.backends.gpu.dispatch import BINDERS
 from neonport.backends.gpu.kernel_text import in_order, rendered
 from neonport.backends.gpu.launch import Box, BoxedLaunch, NativeLaunch, RenderedLaunch
-from neonport.backends.gpu.lrn import bind_lrn
 from neonport.backends.gpu.matmul import WORTH, Tile, kind_of
 from neonport.compiler.codegen.gpu.dialects import DeviceDialect
 from neonport.compiler.codegen.gpu.launch_shape import DeviceTraits, LaunchShape, launch_shape
@@ -204,12 +203,6 @@ class GpuDevice(Device):
         """A hand-written kernel."""
         binder = BINDERS.get(op)
         return None if binder is None else binder(self, operands, target, **params)
-
-    def lrn(
-        self, name: str, tensors: Sequence[Tensor], maps: int, width: int, numbers: Sequence[float]
-    ) -> Bound | None:
-        """A hand-written kernel, where the tensors are matrices."""
-        return bind_lrn(self, f"neo_{name}", tensors, maps, width, numbers)
 
     def tile_for(self, dtype: np.dtype, m: int, n: int, depth: int) -> Tile:
         """The tile for a product of this size; it may be measured now."""

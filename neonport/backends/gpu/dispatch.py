@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from neonport.backends.gpu import convolution, pooling
+from neonport.backends.gpu import convolution, lrn, pooling
 from neonport.backends.gpu import roi_pooling as regions
 from neonport.backends.gpu import scatter_add as lookup
 
@@ -17,6 +17,9 @@ BINDERS: dict[str, Callable[..., Callable[[], None]]] = {
     "max_pool_backward": pooling.bind_pool_backward,
     "avg_pool_backward": pooling.bind_pool_backward,
     "max_pool_gather": pooling.bind_max_pool_gather,
+    "lrn_denominator": lrn.bind_lrn_denominator,
+    "lrn": lrn.bind_lrn,
+    "lrn_backward": lrn.bind_lrn_backward,
     "roi_pool": regions.bind_roi_pool,
     "roi_index": regions.bind_roi_index,
     "roi_pool_backward": regions.bind_roi_pool_backward,

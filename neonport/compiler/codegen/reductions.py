@@ -11,6 +11,7 @@ needs in between; names of the parts of a total are the generator's.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -98,7 +99,7 @@ class DeviceBlock:
     other: str = ""
 
 
-class Fold:
+class Fold(ABC):
     """A reduction; this one says what those have in common that see each element once.
 
     Attributes:
@@ -111,25 +112,28 @@ class Fold:
     blocked = False
     alternates = False
 
+    @abstractmethod
     def parts(self, compensated: bool) -> tuple[Part, ...]:
         """The parts of a total, and what they are before there is any element.
 
         Args:
             compensated: see `Totals`.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def merge(self, totals: Totals, total: Sequence[str], other: Sequence[str]) -> list[str]:
         """Take another total into a total."""
-        raise NotImplementedError
 
     def finish(self, totals: Totals, total: Sequence[str]) -> str:
         """The result."""
         return total[0]
 
     def combine(self, partial: str, value: str) -> str:
-        """Take a value into a partial result, which a step of a block ends with."""
-        raise NotImplementedError
+        """Take a value into a partial result, which a step of a block ends with.
+
+        A fold that takes elements right into its total has none.
+        """
+        return ""
 
     # ---- blocks in host C --------------------------------------------------------------------
 
@@ -161,9 +165,9 @@ class Fold:
         """Declaration of the partial result."""
         return []
 
+    @abstractmethod
     def device_step(self, block: DeviceBlock, value: str, position: str) -> list[str]:
         """Take an element."""
-        raise NotImplementedError
 
     def device_close(self, block: DeviceBlock) -> list[str]:
         """Take the partial result into the total."""
@@ -224,6 +228,45 @@ class SumFold(Fold):
         """Add the sum of the block, keeping what is lost to rounding."""
         total = ", ".join(f"&{part}" for part in block.total)
         return [f"neo_add_{block.suffix}({total}, x{block.number});"]
+
+
+class ProductFold(Fold):
+    """Product.
+
+    Host C multiplies in double, as its totals are; devices do in the dtype of the elements.
+    """
+
+    lanes = "product"
+
+    def parts(self, compensated: bool) -> tuple[Part, ...]:
+        """The product."""
+        return (Part(NUMBER, "{t}1"),)
+
+    def merge(self, totals: Totals, total: Sequence[str], other: Sequence[str]) -> list[str]:
+        """Multiply."""
+        return [f"{total[0]} *= {other[0]};"]
+
+    def combine(self, partial: str, value: str) -> str:
+        """Multiply."""
+        return f"{partial} *= {value};"
+
+    def host_start(self, block: HostBlock) -> tuple[str, str]:
+        """1."""
+        return "double", "1"
+
+    def host_open(self, block: HostBlock) -> tuple[list[str], list[str]]:
+        """Nothing yet."""
+        x = f"x{block.number}"
+        array = f"[{block.columns}]" if block.column else ""
+        return [f"double {x}{array};", block.each(f"{x}{block.at} = 1;")], [f"reduction(*:{x})"]
+
+    def host_close(self, block: HostBlock, bounds: tuple[str, str]) -> list[str]:
+        """The product of the block."""
+        return [f"x{block.number}{block.at}"]
+
+    def device_step(self, block: DeviceBlock, value: str, position: str) -> list[str]:
+        """Multiply, in the total itself."""
+        return [self.combine(block.total[0], value)]
 
 
 class MomentsFold(Fold):
@@ -412,6 +455,7 @@ class ArgFold(Fold):
 
 FOLDS: dict[str, Fold] = {
     "sum": SumFold(),
+    "prod": ProductFold(),
     "var": MomentsFold(),
     "max": ExtremeFold("max"),
     "min": ExtremeFold("min"),

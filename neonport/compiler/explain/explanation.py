@@ -152,7 +152,8 @@ def explain(statement: Any, backend: StatementBackend, render: Render | None = N
     scheduler = Scheduler(graph)
     plan = scheduler.run()
     parts = make_parts(graph, scheduler, plan, names, render or (lambda spec: ""))
-    used = {p.slot: p for p in plan.places.values() if p.slot < 0}
+    places = sorted(plan.places.values(), key=lambda p: prod(p.layout[0]))
+    used = {p.slot: p for p in places if p.slot < 0}  # the largest of those that share memory
     temporaries = {
         names.leaf(leaf): prod(leaf.layout[0]) * leaf.dtype.itemsize for leaf in used.values()
     }

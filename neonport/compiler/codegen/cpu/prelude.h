@@ -286,6 +286,7 @@ NEO_FN int neo_below(double x, double best) { return x < best || (x != x && best
 
 /* ---- one result of 32 partial ones: halves are joined, so that few operations wait for others ---- */
 #define NEO_ADD(a, b) ((a) + (b))
+#define NEO_MUL(a, b) ((a) * (b))
 #define NEO_MOST(a, b) ((a) > (b) ? (a) : (b))
 #define NEO_LEAST(a, b) ((a) < (b) ? (a) : (b))
 #ifndef __has_builtin
@@ -329,6 +330,8 @@ NEO_FN T NAME(const T *x) { \
 #endif
 NEO_ACROSS_4(neo_total_f32, float, NEO_ADD, NEO_ADD)
 NEO_ACROSS_8(neo_total_f64, double, NEO_ADD, NEO_ADD)
+NEO_ACROSS_8(neo_product_f64, double, NEO_MUL, NEO_MUL)
+#define neo_product_f32 neo_product_f64
 NEO_ACROSS_4(neo_most_f32, neo_i32, NEO_MOST_OF, NEO_MOST)
 NEO_ACROSS_8(neo_most_f64, neo_i64, NEO_MOST_OF, NEO_MOST)
 NEO_ACROSS_4(neo_least_f32, neo_i32, NEO_LEAST_OF, NEO_LEAST)
