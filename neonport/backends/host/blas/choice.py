@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from neonport import settings
+from neonport.backends.host.blas.engines import Engine, NumpyEngine, OpenBlasEngine
 from neonport.backends.host.blas.openblas import find_library, load_openblas, wheel_version
-from neonport.backends.host.blas.products import Engine, NumpyEngine, OpenBlasEngine
 from neonport.backends.host.cpu_info import cpu_flags
 from neonport.backends.host.threads import num_threads
 from neonport.errors import ConfigurationError
