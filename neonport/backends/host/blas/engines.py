@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from neonport.backends.host.blas.compiled import CompiledRunner
+from neonport.backends.host.blas.gate import Gate
 from neonport.backends.host.blas.layout import INT_MAX, address, blas_layout, extent, vector_step
 from neonport.backends.host.blas.openblas import OpenBlas
 from neonport.backends.host.blas.product import KINDS, Addresses, Bound, Plan, Product, Runner
@@ -50,6 +51,9 @@ class Engine(Protocol):
         """Prepare c[i] = alpha * a[i] @ b[i] + beta * c[i]; with a matrix as c, their sum."""
 
 
+_of_numpy = Gate()
+
+
 class NumpyEngine:
     """Products through `np.matmul`; right for every layout, with a temporary when it must scale."""
 
@@ -69,14 +73,15 @@ class NumpyEngine:
         if alpha == 1.0 and beta == 0.0:
 
             def run_plain() -> None:
-                with np.errstate(all="ignore"):  # as BLAS: infinities and NaN are results
+                # as BLAS: infinities and NaN are results
+                with _of_numpy.passed(), np.errstate(all="ignore"):
                     np.matmul(a, b, out=c)
 
             return run_plain
         product = np.empty(c.shape, c.dtype)
 
         def run() -> None:
-            with np.errstate(all="ignore"):
+            with _of_numpy.passed(), np.errstate(all="ignore"):
                 np.matmul(a, b, out=product)
                 if alpha != 1.0:
                     np.multiply(product, alpha, out=product)

@@ -60,12 +60,23 @@ class OpenBlas:
         self.path = path
         self.core = self._text("openblas_get_corename")
         self.config = self._text("openblas_get_config")
+        self._take_memory()
 
     def function(self, name: str) -> Callable[..., None]:
         """Return a function that returns nothing, without argument types."""
         found = getattr(self._handle, "scipy_" + name)
         found.restype = None
         return found
+
+    def _take_memory(self) -> None:
+        """Multiply once, too much for kernels without copies: the memory of copies stays."""
+        size = 128
+        block = (ctypes.c_float * (3 * size * size))()
+        a, b, c = (ctypes.byref(block, i * ctypes.sizeof(block) // 3) for i in range(3))
+        row_major, plain, one = 101, 111, ctypes.c_float(1.0)
+        self.function("cblas_sgemm")(
+            row_major, plain, plain, size, size, size, one, a, size, b, size, one, c, size
+        )
 
     def _text(self, name: str) -> str:
         function = getattr(self._handle, "scipy_" + name, None)

@@ -10,9 +10,10 @@ from neonport.backends.host.blas import choice as blas_choice
 from neonport.backends.host.blas import gemm as blas
 from neonport.backends.host.blas.compiled import CompiledRunner
 from neonport.backends.host.blas.engines import OpenBlasEngine
+from neonport.backends.host.blas.gate import Gate
 from neonport.backends.host.blas.pieces import MOST, SMALL_WORK, cut
 from neonport.backends.host.blas.product import KINDS
-from neonport.backends.host.blas.threaded import Gate, ThreadedRunner
+from neonport.backends.host.blas.threaded import ThreadedRunner
 
 COUNTS = (1, 2, 3, 4, 7)
 SIZES = [
@@ -160,7 +161,7 @@ def test_pieces_cover_a_product_and_are_as_many_as_its_size_asks_for(small):
 
 
 def test_memory_for_one_call_at_a_time_is_enough(monkeypatch):
-    monkeypatch.setattr("neonport.backends.host.blas.threaded.room_for", lambda nbytes: False)
+    monkeypatch.setattr("neonport.backends.host.blas.gate.room_for", lambda nbytes: False)
     gate = Gate()
     with gate.passed():
         assert not gate._admits()

@@ -191,3 +191,48 @@ def test_a_child_may_compute_the_first_product(tmp_path):
             print(*pool.map(work, range(4)))
     """
     assert run_python(code, tmp_path, NEONPORT_BLAS="openblas") == ["True"] * 4
+
+
+BEGIN = """
+import os, resource
+import numpy as np
+from neonport.backends.host.blas import gemm as blas
+
+def limit(more):
+    used = int(open("/proc/self/statm").read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    resource.setrlimit(resource.RLIMIT_AS, (used + more if more else -1, -1))
+
+a = np.ones((700, 700), np.float32)
+c = np.empty_like(a)
+"""
+END = """
+blas.gemm(a, a, c)
+assert (c == 700).all()
+"""
+
+
+@linux
+@pytest.mark.parametrize("engine", ["openblas", "numpy"])
+def test_no_memory_for_the_first_product_is_an_error_and_not_the_end(tmp_path, engine):
+    code = """
+for more in (1 << 20, 40 << 20, 100 << 20):
+    limit(more)
+    try:
+        blas.gemm(a, a, c)
+    except MemoryError as error:
+        assert "ulimit" in str(error)
+        print("refused")
+limit(0)
+"""
+    assert run_python(BEGIN + code + END, tmp_path, NEONPORT_BLAS=engine) == ["refused"] * 3
+
+
+@linux
+@pytest.mark.parametrize("compiler", ["", "none"])
+def test_without_memory_for_more_calls_they_take_turns(tmp_path, compiler):
+    code = """
+blas.gemm(a[:9, :9], a[:9, :9], c[:9, :9])
+limit(50 << 20)
+"""
+    variables = {"NEONPORT_CC": compiler, "NEONPORT_NUM_THREADS": "4"}
+    run_python(BEGIN + code + END, tmp_path, NEONPORT_BLAS="openblas", **variables)
