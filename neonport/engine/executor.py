@@ -20,6 +20,7 @@ from neonport.engine.owner import Owner
 from neonport.engine.statement import Statement, statement_key
 from neonport.engine.tracing import of_step
 from neonport.errors import CompileError
+from neonport.fork import call_in_child
 from neonport.optree.node import Expression, OpTreeNode, tensors, walk
 from neonport.optree.replay_number import Traced
 from neonport.tensor.storage import Storage, byte_range
@@ -43,6 +44,10 @@ class Executor:
         device.executor = self
         self._plans: dict[Graph, ExecutionPlan] = {}
         self._arena: Storage | None = None
+        self._renew_lock()
+        call_in_child(self, Executor._renew_lock)
+
+    def _renew_lock(self) -> None:
         self._arena_lock = threading.RLock()
 
     def run(self, pairs: list[tuple[Tensor, Any]]) -> None:

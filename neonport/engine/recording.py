@@ -17,6 +17,7 @@ from collections.abc import Callable, Hashable, Iterable
 from typing import Any, Protocol, cast
 
 from neonport.errors import RecordingError
+from neonport.fork import call_in_child
 from neonport.optree.replay_number import Origin, Traced
 from neonport.tensor.storage import Storage
 
@@ -130,6 +131,7 @@ class Step:
         self._failures = 0
         self._recorder: Recorder | None = None
         self._outer: Any = None
+        call_in_child(self, Step._abandon)
 
     @property
     def recorded(self) -> bool:
@@ -180,6 +182,13 @@ class Step:
         self.backend.bound = self._outer
         if kind is None and self.function is None:
             self._finish((), None)
+
+    def _abandon(self) -> None:
+        """Give up what another thread of the parent was recording when the process forked."""
+        recorder = self._recorder
+        if recorder is not None and recorder is self.backend.recorder and not recorder.here:
+            self.backend.recorder = self._recorder = None
+            self.backend.bound = self._outer
 
     def _finish(self, args: Hashable, result: Any) -> None:
         recorder = cast(Recorder, self._recorder)

@@ -16,6 +16,7 @@ from typing import Any
 
 from neonport import settings
 from neonport.errors import BackendUnavailable, ConfigurationError, UnknownBackendError
+from neonport.fork import call_in_child
 from neonport.plugins import discovery
 from neonport.plugins.discovery import Plugin, canonical
 from neonport.plugins.info import PROTOCOL, BackendInfo, PluginWarning, ProbeResult
@@ -53,8 +54,13 @@ class Registry:
 
     def __init__(self, environ: Mapping[str, str] | None = None) -> None:
         self._environ = os.environ if environ is None else environ
-        self._lock = threading.RLock()
+        self._renew_lock()
         self.reset()
+        call_in_child(self, Registry._renew_lock)
+
+    def _renew_lock(self) -> None:
+        self._lock = threading.RLock()
+        self._scanning = False
 
     def reset(self) -> None:
         """Forget what was found, so that plugins installed since then are seen."""

@@ -76,6 +76,25 @@ class HostLaunch(partial[None]):
             self._words[self._rands + 2 * i + 1] = offset
 
 
+class BoundProgram(partial[None]):
+    """Launches that a call without arguments runs in order.
+
+    Args:
+        run: the runtime's entry point.
+        program: of `make_program`.
+        keep: what must live as long as the call.
+    """
+
+    __slots__ = ("keep",)
+    keep: Any
+
+    def __new__(cls, run: Any, program: np.ndarray, keep: Any) -> BoundProgram:
+        """Bind the entry point to the records."""
+        self = super().__new__(cls, run, program.ctypes.data)
+        self.keep = (program, keep)
+        return self
+
+
 class HostJit:
     """Compiles kernels with a C compiler and binds them.
 
@@ -89,8 +108,9 @@ class HostJit:
         source = files("neonport.backends.host.jit").joinpath("runtime.c").read_text()
         runtime = compiler.load(source, ["-pthread"])
         self._runtime = runtime
-        self.run, self._run_briefly = runtime.neo_run, ctypes.PyDLL(runtime._name).neo_run
-        for run in (self.run, self._run_briefly):
+        # the second one keeps the interpreter's lock: for what is over before another took it
+        self.run, self.run_briefly = runtime.neo_run, ctypes.PyDLL(runtime._name).neo_run
+        for run in (self.run, self.run_briefly):
             run.argtypes, run.restype = (ctypes.c_void_p,), None
         runtime.neo_set_threads.argtypes = (ctypes.c_int64,)
         threads.on_change(runtime.neo_set_threads)
@@ -105,7 +125,7 @@ class HostJit:
         libraries = self.compiler.load_many(sources)
         for key, writer, library in zip(new, writers, libraries, strict=True):
             entries = tuple(
-                (ctypes.cast(getattr(library, name), ctypes.c_void_p).value or 0, parallel)
+                (entry_address(getattr(library, name)), parallel)
                 for name, parallel in writer.entries()
             )
             self._codes[key] = Code(entries)
@@ -136,13 +156,17 @@ class HostJit:
             for address, parallel in code.entries
         ]
         program = make_program(entries, turns=all(s.row for s in spec.kernel.stores))
-        # what is over before another thread could take over keeps the interpreter's lock
-        run = self.run if shape.grain else self._run_briefly
+        run = self.run if shape.grain else self.run_briefly
         return HostLaunch(run, program, words, arguments, (keep, scratch, code))
 
 
+def entry_address(function: Any) -> int:
+    """Address of a function of a loaded library."""
+    return ctypes.cast(function, ctypes.c_void_p).value or 0
+
+
 def make_program(
-    launches: Sequence[tuple[int, np.ndarray, int, int]], turns: bool = False
+    launches: Sequence[tuple[int, np.ndarray, int, int]], turns: bool = False, even: bool = False
 ) -> np.ndarray:
     """The parts the runtime runs in order: code address, argument words, tasks, grain of each.
 
@@ -150,11 +174,13 @@ def make_program(
         launches: a grain of 0 runs all tasks on the calling thread. The words must outlive it.
         turns: whether tasks are walked up and down in turn. Gains where memory larger than the
             cache is read again; loses where it is written.
+        even: whether always `grain` tasks are handed out, instead of many at first. For long tasks:
+            a thread that loses its processor then holds up few of them.
     """
-    program = np.zeros(1 + 5 * len(launches), np.int64)
+    program = np.zeros(1 + 6 * len(launches), np.int64)
     program[0] = len(launches)
     for i, (address, words, tasks, grain) in enumerate(launches):
-        program[1 + 5 * i : 6 + 5 * i] = (address, words.ctypes.data, tasks, grain, turns)
+        program[1 + 6 * i : 7 + 6 * i] = (address, words.ctypes.data, tasks, grain, turns, even)
     return program
 
 
