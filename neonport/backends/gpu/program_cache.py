@@ -6,6 +6,7 @@ import hashlib
 import re
 import threading
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 from neonport.io.cache_dir import cache_dir, read_checked, write_checked
@@ -82,6 +83,19 @@ class ProgramCache(ABC):
         found = self.compile(source, options)
         self.compiled += 1
         return found
+
+
+def readable(ask: Callable[[], str | bytes]) -> str:
+    """What a compiler said; bytes that are no UTF-8 are replaced.
+
+    Args:
+        ask: gives it, or raises the UnicodeDecodeError of a library that decodes it for us.
+    """
+    try:
+        said = ask()
+    except UnicodeDecodeError as error:
+        said = bytes(error.object)
+    return said if isinstance(said, str) else said.decode("utf-8", "replace")
 
 
 LOG_LENGTH = 3000

@@ -36,8 +36,8 @@ def wheel_runtimes(prefix: Path | None = None) -> dict[str, str]:
     found = {}
     for icd in sorted((root / "etc" / "OpenCL" / "vendors").glob("*.icd")):
         try:
-            named = Path(icd.read_text().strip())
-        except (OSError, UnicodeDecodeError):
+            named = Path(os.fsdecode(icd.read_bytes().strip()))
+        except OSError:
             continue
         for library in (named, root / "lib" / named.name, root / "Library" / "bin" / named.name):
             if library.is_absolute() and library.is_file():
@@ -53,7 +53,7 @@ def vendor_folder() -> Path | None:
     own = wheel_runtimes()
     if not own:
         return None
-    texts = {f"wheel-{name}": f"{library}\n".encode() for name, library in own.items()}
+    texts = {f"wheel-{name}": os.fsencode(f"{library}\n") for name, library in own.items()}
     for icd in sorted(SYSTEM.glob("*.icd")) if SYSTEM.is_dir() else ():
         try:
             texts[icd.name] = icd.read_bytes()

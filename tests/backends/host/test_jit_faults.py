@@ -9,43 +9,12 @@ import textwrap
 
 import pytest
 
-STATEMENTS = """
-    import sys, warnings
-    import numpy as np
-    warnings.simplefilter("always")
-    from neonport.backends import gen_backend
-    be = gen_backend("cpu", rng_seed=3, batch_size=4)
-    x = be.array(np.random.RandomState(0).normal(size=(20, 30)))
-    y = be.empty((20, 30))
-    y[:] = be.tanh(x * 2.0 + 1.0)
-    y[:] = be.fprop_softmax(y, 0)
-    jit = be.device._jit
-    print(float(y.get().astype(np.float64).sum()), float(y.get()[3, 7]))
-    print(jit.compiler.compiled if jit else "interpreted")
-"""
-
-
-def run(tmp_path, code=STATEMENTS, **environment):
-    env = {k: v for k, v in os.environ.items() if not k.startswith("NEONPORT_")}
-    env["NEONPORT_CACHE_DIR"] = str(tmp_path / "cache")
-    env["PYTHONPATH"] = os.pathsep.join(p for p in sys.path if p)
-    env.update(environment)
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code)],
-        env=env, capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    values, how = done.stdout.strip().splitlines()
-    return [float(v) for v in values.split()], how, done.stderr
+from tests.backends.host.jit_process import STATEMENTS, run, warnings_in
 
 
 @pytest.fixture
 def expected(tmp_path_factory):
     return run(tmp_path_factory.mktemp("good"))[0]
-
-
-def warnings_in(text):
-    return text.count("RuntimeWarning")
 
 
 def test_second_run_compiles_nothing(tmp_path, expected):

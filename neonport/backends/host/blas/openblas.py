@@ -19,6 +19,7 @@ from typing import Any
 
 from neonport.backends.host.threads import num_threads, on_change
 from neonport.io.cache_dir import atomic_write_bytes, cache_dir
+from neonport.io.shared_library import load_shared_library
 
 WHEEL = "scipy-openblas32"
 MAX_THREADS = 64  # what the wheel is built for; it ignores more
@@ -110,7 +111,7 @@ def load_openblas(path: Path, core: str | None) -> OpenBlas:
         if _is_loaded(path):
             path = _private_copy(path)
         with _environment(settings):
-            handle = ctypes.CDLL(str(path), mode=_private_mode())
+            handle = load_shared_library(path, _private_mode())
     return OpenBlas(handle, path)
 
 
@@ -126,7 +127,7 @@ def _is_loaded(path: Path) -> bool:
     if not hasattr(os, "RTLD_NOLOAD"):
         return False
     try:
-        ctypes.CDLL(str(path), mode=os.RTLD_NOW | os.RTLD_NOLOAD)
+        load_shared_library(path, os.RTLD_NOW | os.RTLD_NOLOAD)
     except OSError:
         return False
     return True
