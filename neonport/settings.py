@@ -90,6 +90,14 @@ def _positive(text: str) -> int:
     return count
 
 
+def _limit(text: str) -> int:
+    """Parse an integer that is not negative."""
+    count = int(text)
+    if count < 0:
+        raise ValueError(text)
+    return count
+
+
 def _seconds(text: str) -> float:
     """Parse a duration: more than 0, and as long as one may wait."""
     seconds = float(text)
@@ -186,6 +194,10 @@ CACHE_DIR = Setting(
     "NEONPORT_CACHE_DIR", str, "", "a folder that only you can write",
     "the user's cache folder of the system",
     "where compiled code and measurements are kept",
+)  # fmt: skip
+CACHE_SIZE = Setting(
+    "NEONPORT_CACHE_SIZE", _limit, 1024, "MiB, `0` for no limit", "`1024`",
+    "how much compiled code is kept; beyond it, what was not used for the longest time goes",
 )  # fmt: skip
 TRACE = Setting(
     "NEONPORT_TRACE", _flag, False, "`0` or `1`", "`0`",

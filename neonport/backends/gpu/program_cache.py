@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
-from neonport.io.cache_dir import cache_dir, read_checked, write_checked
+from neonport.io.cache_dir import read_checked, write_checked
 
 
 class ProgramCache(ABC):
@@ -69,14 +69,13 @@ class ProgramCache(ABC):
         if not self._on_disk:
             return self._compile(source, options)[0]
         words = "\n".join((self._identity, " ".join(options), source))
-        name = hashlib.sha256(words.encode()).hexdigest()[:40]
-        path = cache_dir() / self._folder / f"{name}.bin"
-        kept = read_checked(path)
+        name = f"{hashlib.sha256(words.encode()).hexdigest()[:40]}.bin"
+        kept = read_checked(self._folder, name)
         program = None if kept is None else self.restore(kept)
         if program is None:
             program, image = self._compile(source, options)
             if image:
-                write_checked(path, image)
+                write_checked(self._folder, name, image)
         return program
 
     def _compile(self, source: str, options: tuple[str, ...]) -> tuple[Any, bytes | None]:

@@ -15,7 +15,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from neonport.io.cache_dir import atomic_write_bytes, cache_dir
+from neonport.io.cache_dir import cache_folder
+from neonport.io.private_folder import PrivateFolder
 
 SYSTEM = Path("/etc/OpenCL/vendors")
 VARIABLES = ("OCL_ICD_VENDORS", "OCL_ICD_FILENAMES", "OPENCL_VENDOR_PATH")
@@ -59,14 +60,21 @@ def vendor_folder() -> Path | None:
             texts[icd.name] = icd.read_bytes()
         except OSError:
             continue
-    folder = cache_dir() / "opencl" / "vendors" / _digest(texts)
     try:
-        for name, text in texts.items():
-            if not (folder / name).is_file() or (folder / name).read_bytes() != text:
-                atomic_write_bytes(folder / name, text)
+        with cache_folder("vendors") as all_of_them, all_of_them.folder(_digest(texts)) as folder:
+            for name, text in texts.items():
+                if not _holds(folder, name, text):
+                    folder.write(name, text)
+            return folder.path
     except OSError:
         return None
-    return folder
+
+
+def _holds(folder: PrivateFolder, name: str, text: bytes) -> bool:
+    try:
+        return folder.read(name) == text
+    except OSError:
+        return False
 
 
 def _digest(texts: dict[str, bytes]) -> str:

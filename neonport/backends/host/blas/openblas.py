@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from neonport.backends.host.threads import num_threads, on_change
-from neonport.io.cache_dir import atomic_write_bytes, cache_dir
+from neonport.io.cache_dir import cache_folder
 from neonport.io.shared_library import load_shared_library
 
 WHEEL = "scipy-openblas32"
@@ -137,13 +137,19 @@ def _private_copy(path: Path) -> Path:
     """Return a copy that is not loaded yet: a second file is a second library."""
     content = path.read_bytes()
     digest = hashlib.sha256(content).digest()
-    for number in range(100):
-        copy = cache_dir() / "blas" / f"{path.stem}-{digest.hex()[:16]}-{number}{path.suffix}"
-        if _is_loaded(copy):
-            continue
-        if not (copy.exists() and hashlib.sha256(copy.read_bytes()).digest() == digest):
-            atomic_write_bytes(copy, content)
-        return copy
+    with cache_folder("blas") as folder:
+        for number in range(100):
+            name = f"{path.stem}-{digest.hex()[:16]}-{number}{path.suffix}"
+            copy = folder.path / name
+            if _is_loaded(copy):
+                continue
+            try:
+                whole = hashlib.sha256(folder.read(name)).digest() == digest
+            except OSError:
+                whole = False
+            if not whole:
+                folder.write(name, content)
+            return copy
     raise OSError(f"100 copies of {path} are loaded in this process")
 
 

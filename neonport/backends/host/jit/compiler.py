@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import hashlib
 import os
 import platform
-import tempfile
+import secrets
 import threading
 import weakref
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
-from pathlib import Path
 
 from neonport import settings
 from neonport.backends.host.cpu_info import cpu_identity
 from neonport.backends.host.jit.choice import program_identity
 from neonport.backends.host.jit.processes import EndedError, Processes, TimeLimitError
 from neonport.errors import CompileError
-from neonport.io.cache_dir import atomic_write_bytes, cache_dir
+from neonport.io.cache_dir import cache_folder, read_checked, temporary_folder, write_checked
+from neonport.io.private_folder import PrivateFolder, sweep_temporary
 from neonport.io.shared_library import load_shared_library
 
 # No -ffast-math: nan, infinity and the order of additions keep their meaning. The flags below only
@@ -28,15 +29,16 @@ FLAGS = (
     "-O3", "-shared", "-fPIC", "-std=gnu11", "-w", "-fopenmp-simd", "-fno-math-errno",
     "-fno-trapping-math", "-ffp-contract=off",
 )  # fmt: skip
+FOLDER = "jit"  # of the cache
 SAID = 2000  # characters of the compiler's words that an error repeats
 
 
 class Compiler:
     """Compiles C and keeps the libraries on disk.
 
-    An entry is two files: the library, and the SHA-256 of it; an entry that does not match is made
-    again. Threads that want the same library wait for the one that came first; an interrupt leaves
-    everything as if nothing had been asked.
+    An entry has the SHA-256 of the library; one that does not match is made again. Threads that
+    want the same library wait for the one that came first; an interrupt leaves everything as if
+    nothing had been asked.
 
     Args:
         command: words of the compiler's command line.
@@ -137,13 +139,15 @@ class Compiler:
     def _make(
         self, key: str, source: str, extra: Sequence[str], processes: Processes
     ) -> ctypes.CDLL:
-        path = cache_dir() / "jit" / f"{key}.so"
-        library = self._open(path)
-        if library is None:
-            self._compile(source, path, extra, processes)
-            library = self._open(path)
-        if library is None:
-            raise CompileError(f"the compiled kernel {path} cannot be loaded")
+        entry = f"{key}.bin"
+        code = read_checked(FOLDER, entry)
+        library = None if code is None else _load(code)
+        if library is None or isinstance(library, OSError):
+            code = self._compile(source, extra, processes)
+            write_checked(FOLDER, entry, code)  # if it cannot be kept, it serves this process
+            library = _load(code)
+        if isinstance(library, OSError):
+            raise CompileError(f"a compiled kernel cannot be loaded: {library}") from library
         self._loaded[key] = library
         return library
 
@@ -154,37 +158,26 @@ class Compiler:
             raise CompileError(f"the compiler is gone: {error}") from error
         return hashlib.sha256(words.encode()).hexdigest()[:40]
 
-    def _open(self, path: Path) -> ctypes.CDLL | None:
-        try:
-            code = path.read_bytes()
-            digest = path.with_suffix(".sha256").read_bytes()
-        except OSError:
-            return None
-        if hashlib.sha256(code).hexdigest().encode() != digest.strip():
-            return None
-        try:
-            return load_shared_library(path)
-        except OSError:
-            return None
-
-    def _compile(self, source: str, path: Path, extra: Sequence[str], processes: Processes) -> None:
-        """Compile into the cache; the library appears complete, its checksum after it."""
+    def _compile(self, source: str, extra: Sequence[str], processes: Processes) -> bytes:
+        """Return the code of a library."""
         if self.failed is not None:
             raise self.failed
         try:
-            with tempfile.TemporaryDirectory(prefix="neonport-cc-") as folder:
-                text, out = Path(folder, "kernel.c"), Path(folder, "kernel.so")
-                text.write_bytes(source.encode())
-                command = [*self.command, *self.flags, *extra, "-o", str(out), str(text), "-lm"]
+            _sweep_once()
+            folder = PrivateFolder.temporary()
+            try:
+                folder.create("kernel.c", source.encode())
+                text, out = (str(folder.path / name) for name in ("kernel.c", "kernel.so"))
+                command = [*self.command, *self.flags, *extra, "-o", out, text, "-lm"]
                 # the compiler's own temporary files go with the folder
-                self._run(command, {**os.environ, "TMPDIR": folder}, processes)
-                code = out.read_bytes()
-            atomic_write_bytes(path, code)
-            digest = hashlib.sha256(code).hexdigest()
-            atomic_write_bytes(path.with_suffix(".sha256"), digest.encode())
+                self._run(command, {**os.environ, "TMPDIR": str(folder.path)}, processes)
+                code = folder.read("kernel.so")
+            finally:
+                folder.discard()
         except OSError as error:
             raise CompileError(f"a kernel could not be written or compiled: {error}") from error
         self.compiled += 1
+        return code
 
     def _run(self, command: list[str], environ: dict[str, str], processes: Processes) -> None:
         words, limit = " ".join(self.command), settings.COMPILE_TIMEOUT.get()
@@ -199,6 +192,34 @@ class Compiler:
         if status:
             how = f"failed with exit code {status}" if status > 0 else f"died of signal {-status}"
             raise CompileError(f"{words} {how}:\n{said.strip()[-SAID:]}")
+
+
+def _load(code: bytes) -> ctypes.CDLL | OSError:
+    """Load a library from its bytes, or say why it cannot be.
+
+    What is mapped is a copy without a name: whatever happens to the entry on disk afterwards,
+    cutting it short above all, does not reach the process. The copy lies in the cache, since
+    programs need not be allowed to run from the folder of temporary files; where the cache is full
+    or forbids it, it lies there.
+    """
+    trouble = OSError("no folder")
+    for opened in (cache_folder, temporary_folder):
+        name = f".{secrets.token_hex(8)}.so"
+        try:
+            with opened(FOLDER) as folder:
+                folder.create(name, code)
+                try:
+                    return load_shared_library(folder.location(name))
+                finally:
+                    folder.remove(name)
+        except OSError as error:
+            trouble = error
+    return trouble
+
+
+@functools.lru_cache(maxsize=1)
+def _sweep_once() -> None:
+    sweep_temporary()
 
 
 _compilers: weakref.WeakSet[Compiler] = weakref.WeakSet()
