@@ -89,6 +89,12 @@ def _blas() -> str:
     return f"{info['engine']} {info['version']}{core}, threads: {info['threads']}{forced}"
 
 
+def _compiler() -> str:
+    from neonport.backends.host.jit.report import compiler_report
+
+    return compiler_report()
+
+
 def _threads() -> str:
     affinity = getattr(os, "sched_getaffinity", None)
     usable = len(affinity(0)) if affinity else os.cpu_count() or 1
@@ -137,6 +143,7 @@ HOST: dict[str, Callable[[], str]] = {
     "Python": lambda: f"{platform.python_version()} ({sys.executable})",
     "system": lambda: f"{platform.system()} {platform.release()} {platform.machine()}",
     "NumPy": _numpy,
+    "compiler": _compiler,
     "BLAS": _blas,
     "threads": _threads,
     "cache": _cache,

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from neonport.errors import OutOfDeviceMemory
+from neonport.io.shared_library import load_shared_library
 from neonport.tensor.storage import Storage
 from neonport.tensor.tensor import Tensor
 
@@ -190,7 +191,7 @@ def load() -> tuple[Library | None, str]:
     reasons = []
     for name in _candidates():
         try:
-            return Library(name, ctypes.CDLL(name)), ""
+            return Library(name, load_shared_library(name)), ""
         except (OSError, AttributeError) as error:  # missing, broken, or too old
             reasons.append(f"{name} cannot be used ({error})")
     if is_package_here():

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+import os
+import threading
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from importlib.resources import files
 from struct import Struct
 from typing import Any
@@ -14,13 +17,15 @@ import numpy as np
 
 from neonport.backends.host import threads
 from neonport.backends.host.cpu_info import last_level_cache
-from neonport.backends.host.jit.compiler import Compiler, find_compiler
+from neonport.backends.host.jit.choice import find_compiler
+from neonport.backends.host.jit.compiler import Compiler
 from neonport.compiler.codegen.cpu.buffers import HostVariant
 from neonport.compiler.codegen.cpu.dialect import c_dialect
 from neonport.compiler.codegen.cpu.task_shape import TaskShape, task_shape
 from neonport.compiler.codegen.cpu.writer import HostWriter
 from neonport.compiler.codegen.dialect import Arguments
 from neonport.compiler.kernel import BoundKernel, Kernel
+from neonport.errors import CompileError
 from neonport.tensor.storage import Storage
 
 
@@ -105,11 +110,12 @@ class HostJit:
     def __init__(self, compiler: Compiler) -> None:
         self.compiler = compiler
         self.dialect = c_dialect()
-        source = files("neonport.backends.host.jit").joinpath("runtime.c").read_text()
+        source = files("neonport.backends.host.jit").joinpath("runtime.c").read_text("utf-8")
         runtime = compiler.load(source, ["-pthread"])
         self._runtime = runtime
         # the second one keeps the interpreter's lock: for what is over before another took it
-        self.run, self.run_briefly = runtime.neo_run, ctypes.PyDLL(runtime._name).neo_run
+        keeping_the_lock = ctypes.PyDLL(runtime._name, handle=runtime._handle)
+        self.run, self.run_briefly = runtime.neo_run, keeping_the_lock.neo_run
         for run in (self.run, self.run_briefly):
             run.argtypes, run.restype = (ctypes.c_void_p,), None
         runtime.neo_set_threads.argtypes = (ctypes.c_int64,)
@@ -196,12 +202,71 @@ def render_c(spec: BoundKernel, prelude: bool = False) -> str:
     return text if prelude else "\n".join(writer.lines[1:])
 
 
-@lru_cache(maxsize=1)
+class _Shared:
+    """What the process knows about its JIT.
+
+    Attributes:
+        known: whether it was looked for.
+        jit: it, if it works.
+        reason: why there is none.
+    """
+
+    def __init__(self) -> None:
+        self.known = False
+        self.jit: HostJit | None = None
+        self.reason = ""
+        self.lock = threading.RLock()
+
+
+_shared = _Shared()
+
+
 def shared_jit() -> HostJit | None:
-    """The process-wide JIT, or None when there is no compiler.
+    """The JIT of the process; None where there is no compiler that works.
+
+    It is looked for once: other threads wait, an interrupt changes nothing. What is wrong is said
+    by one warning, except where the user asked for no compiler.
 
     Raises:
-        CompileError: there is one and it does not work.
+        ConfigurationError: NEONPORT_CC or NEONPORT_COMPILE_TIMEOUT cannot be read.
     """
-    command = find_compiler()
-    return None if command is None else HostJit(Compiler(command))
+    if not _shared.known:
+        with _shared.lock:
+            if not _shared.known:
+                _look_for_compiler()
+    jit = _shared.jit
+    return None if jit is None or jit.compiler.failed is not None else jit
+
+
+def why_numpy() -> str:
+    """Why `shared_jit` gives none; empty where it gives one."""
+    jit = _shared.jit
+    if jit is None or jit.compiler.failed is None:
+        return _shared.reason
+    return str(jit.compiler.failed)
+
+
+def _look_for_compiler() -> None:
+    choice = find_compiler()
+    jit, reason = None, choice.reason
+    if choice.command:
+        try:
+            jit = HostJit(Compiler(choice.command))
+        except CompileError as error:
+            reason = str(error)
+    _shared.jit, _shared.reason = jit, reason
+    _shared.known = True
+    if reason and not choice.declined:
+        warnings.warn(
+            f"kernels are not compiled, NumPy runs instead (slower, same results): {reason}",
+            RuntimeWarning,
+            stacklevel=5,
+        )
+
+
+def _after_fork_in_child() -> None:
+    _shared.lock = threading.RLock()  # another thread of the parent may have held it
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)

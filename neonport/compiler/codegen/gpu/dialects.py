@@ -142,7 +142,7 @@ def functions(dialect: DeviceDialect, dtype: str, width: int, sections: tuple[st
 
 def device_text(name: str) -> str:
     """A file of the device text."""
-    return files("neonport.opencl_kernels").joinpath(name).read_text()
+    return files("neonport.opencl_kernels").joinpath(name).read_text("utf-8")
 
 
 @lru_cache(maxsize=1)
