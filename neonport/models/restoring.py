@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
-from neonport.base import load_class
+from neonport.descriptions import Builder
 from neonport.errors import CheckpointError, ConfigurationError, NeonportError
 from neonport.log import logger
 from neonport.models.state import Network, Pending
@@ -44,7 +45,12 @@ def resume(model: Network, dataset: Any, optimizer: Any) -> None:
     model.state.pending = None
 
 
-def restore(model: Network, description: dict[str, Any], load_states: bool) -> None:
+def restore(
+    model: Network,
+    description: dict[str, Any],
+    load_states: bool,
+    classes: Iterable[type] = (),
+) -> None:
     """See `Model.deserialize`.
 
     Raises:
@@ -65,7 +71,7 @@ def restore(model: Network, description: dict[str, Any], load_states: bool) -> N
         )
     backend = description.get("backend") or {}
     if model.layers is None:
-        model.layers = build(entry)
+        model.layers = build(entry, classes)
         if "be" in vars(model):
             model.layers.set_backend(model.be)
     try:
@@ -141,19 +147,30 @@ def _pairs(container: Any, entry: dict[str, Any]) -> list[tuple[Any, dict[str, A
     return pairs
 
 
-def build(entry: dict[str, Any]) -> Any:
+def build(entry: dict[str, Any], classes: Iterable[type] = ()) -> Any:
     """Build a container from its description.
 
+    Args:
+        entry: the description.
+        classes: classes of the caller's own that it may name.
+
     Raises:
-        CheckpointError: a class is unknown or refuses its arguments.
+        CheckpointError: a class is unknown, stands in the wrong place or refuses its arguments.
     """
+    builder = Builder(classes)
     try:
-        return load_class(entry["type"]).gen_class(entry["config"])
-    except (NeonportError, KeyError, TypeError, AttributeError, ValueError) as error:
+        return builder.build("layer", entry)
+    except Exception as error:  # what a constructor makes of a stranger's arguments is not known
         raise CheckpointError(
-            f"the model cannot be built from the checkpoint: {error}; build the layers yourself "
-            "and call load_params"
+            f"the model cannot be built from the checkpoint: {_words(error)}; build the layers "
+            "yourself and call load_params"
         ) from error
+
+
+def _words(error: Exception) -> str:
+    """The message of an error, with its class where the message alone says little."""
+    text = str(error)[:500]
+    return text if isinstance(error, NeonportError) else f"{type(error).__name__}: {text}"
 
 
 def set_generator(be: Any, state: Any) -> bool:
