@@ -69,5 +69,6 @@ def snapshot(model: Network, keep_states: bool) -> dict[str, Any]:
         # In mid-epoch the iterator may already point at the next epoch: keep where this one began.
         inside = state.minibatch > 0
         resume["data_state"] = state.data_state if inside else data_state(state.dataset)
+        resume["ndata"] = getattr(state.dataset, "ndata", None)
     description["resume"] = resume
     return description

@@ -59,6 +59,8 @@ class Pending:
     optimizer_state: Any
     data_state: Any
     rng_state: Any
+    batch_size: int | None = None
+    ndata: int | None = None
 
 
 @dataclass
