@@ -285,7 +285,9 @@ class Model(NervanaObject):
         """
         description = saving.snapshot(self, keep_states)
         if fn is not None:
-            checkpoint.save(description, fn)
+            digest, path = checkpoint.save(description, fn), os.path.realpath(os.fsdecode(fn))
+            if self.state.saved and path in self.state.saved:
+                self.state.saved[path] = digest
         return description
 
     def save_params(self, param_path: Path, keep_states: bool = True) -> None:
@@ -313,7 +315,8 @@ class Model(NervanaObject):
             CheckpointError: the file cannot be read or does not fit the layers; the model is as it
                 was.
         """
-        self.deserialize(checkpoint.load(param_path), load_states=load_states, classes=classes)
+        file = os.fsdecode(param_path)
+        restoring.restore(self, checkpoint.load(file), load_states, classes, file)
 
     def load_weights(self, weight_path: Path) -> None:
         """Old name of `load_params`."""

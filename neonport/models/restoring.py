@@ -6,6 +6,7 @@ was, and whatever a file holds, the error is a CheckpointError.
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ import numpy as np
 
 from neonport.descriptions import Builder
 from neonport.errors import CheckpointError, ConfigurationError, NeonportError
+from neonport.io.checkpoint import checksum
 from neonport.log import logger
 from neonport.models.state import Network, Pending
 
@@ -27,8 +29,9 @@ def restore(
     description: Any,
     load_states: bool,
     classes: Iterable[type] = (),
+    file: str = "",
 ) -> None:
-    """See `Model.deserialize`.
+    """See `Model.deserialize`; `file` is where the description was read, if it was.
 
     Raises:
         CheckpointError: the description is none of a model, or does not fit the model's layers; the
@@ -65,6 +68,11 @@ def restore(
     if position.compat_mode is not None:
         model.be.compat_mode = "caffe" if position.compat_mode == "caffe" else None
     _take_position(model, position, rng_state, load_states)
+    if load_states and file and position.saved is not None:
+        folder, name = os.path.split(os.path.realpath(file))
+        saved = {os.path.join(folder, os.path.basename(n)): d for n, d in position.saved.items()}
+        saved.pop(os.path.join(folder, name), None)  # it comes last, as the newest
+        model.state.saved = {**saved, os.path.join(folder, name): checksum(file) or ""}
 
 
 def _model_entry(description: Any) -> dict[str, Any]:
@@ -91,6 +99,7 @@ class Position:
         total_cost: sum of their costs, or the mean of the last epoch; None if not stored.
         compat_mode: of the backend, None if not stored.
         rng_state: of the backend's generators, None if not stored.
+        saved: names of the checkpoints of the series, with their checksums; None if it is of none.
         pending: what the next training needs.
     """
 
@@ -99,6 +108,7 @@ class Position:
     total_cost: np.ndarray | None
     compat_mode: str | None
     rng_state: Any
+    saved: dict[str, str] | None
     pending: Pending
 
 
@@ -121,7 +131,11 @@ def read_position(description: dict[str, Any]) -> Position:
         cost = np.array(cost) if isinstance(cost, (np.ndarray, float, int)) else None
         if cost is None or cost.dtype.kind not in "biuf" or cost.ndim > 2:
             raise CheckpointError("resume/total_cost is no matrix of numbers")
+    saved = _dict(resume, "saved", "resume/")
+    if not all(isinstance(text, str) for pair in saved.items() for text in pair):
+        raise CheckpointError("resume/saved is no dict of names and checksums")
     return Position(
+        saved=saved if "saved" in resume else None,
         epoch=_count(description, "epoch_index"),
         minibatch=_count(resume, "minibatch", "resume/"),
         total_cost=cost,
@@ -164,6 +178,7 @@ def _take_position(model: Network, position: Position, rng_state: Any, load_stat
     if position.total_cost is not None:
         state.total_cost = position.total_cost
     state.pending = None
+    state.saved = None
     if load_states:
         state.pending = position.pending
         state.pending.rng_state = rng_state
