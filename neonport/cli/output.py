@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any
+from pathlib import Path
+from typing import IO, Any
 
 import click
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from neonport.io.atomic_write import write_file
 
 PIPE_WIDTH = 200
 
@@ -47,6 +50,33 @@ def table(
     for row in rows:
         out.add_row(*(Text(str(c), style=(styles or {}).get(str(c), "")) for c in row))
     return out
+
+
+def refuse_existing(paths: Iterable[Path], force: bool) -> None:
+    """Refuse to replace files, unless the user has asked for it.
+
+    Raises:
+        ClickException: one exists and `force` is off.
+    """
+    for path in () if force else paths:
+        if path.is_file():
+            raise click.ClickException(f"{click.format_filename(path)} exists; --force replaces it")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file of text, whole or not at all; devices and pipes are written to.
+
+    Raises:
+        OSError: it cannot be written; a file that was there is untouched.
+    """
+    if path.exists() and not path.is_file():
+        path.write_text(text, encoding="utf-8")
+        return
+
+    def write(file: IO[bytes]) -> None:
+        file.write(text.encode("utf-8"))
+
+    write_file(path, write)
 
 
 def print_json(data: Any) -> None:
