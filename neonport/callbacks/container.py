@@ -26,7 +26,7 @@ from neonport.callbacks.saving import (
     SerializeModelCallback,
 )
 from neonport.callbacks.store import open_store
-from neonport.errors import ConfigurationError, NeonportError
+from neonport.errors import CheckpointError, ConfigurationError, NeonportError
 from neonport.log import logger
 
 
@@ -132,7 +132,12 @@ class Callbacks(NervanaObject):
 
     @classmethod
     def load_callbacks(
-        cls, cdict: dict[str, Any] | str | os.PathLike[str], model: Any, data: Iterable[Any] = ()
+        cls,
+        cdict: dict[str, Any] | str | os.PathLike[str],
+        model: Any,
+        data: Iterable[Any] = (),
+        writes: Iterable[str | os.PathLike[str]] = (),
+        classes: Iterable[type] = (),
     ) -> Callbacks:
         """Rebuild a container from its description.
 
@@ -140,11 +145,22 @@ class Callbacks(NervanaObject):
             cdict: description, or the path of a checkpoint that holds one.
             model: model to be trained.
             data: data iterators; a callback finds its own by name.
+            writes: files that the callbacks may write. A description may be a stranger's, so what
+                it names is not written unless it stands here.
+            classes: of your own, that the description may name.
+
+        Raises:
+            ConfigurationError: an iterator is missing in `data`, or a file in `writes`.
+            CheckpointError: this is no description of callbacks.
         """
         description = read_description(cdict)
+        callbacks = build_callbacks(description, data, writes, classes)
+        marker = description.get("epoch_marker", 0)
+        if not isinstance(marker, int):
+            raise CheckpointError(f"callbacks: epoch_marker={str(marker)[:80]!r} is no integer")
         container = cls(model, output_file=description.get("output_file"), progress_bar=False)
-        container.epoch_marker = description.get("epoch_marker", 0)
-        container.callbacks = build_callbacks(description["callbacks"], data)
+        container.epoch_marker = marker
+        container.callbacks = callbacks
         return container
 
     def on_train_begin(self, epochs: int) -> None:

@@ -7,7 +7,8 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import IO, Any, TypeVar
 
 import click
 from rich.cells import cell_len
@@ -15,6 +16,8 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
+
+from neonport.io.atomic_write import write_file
 
 T = TypeVar("T")
 TABLE_WIDTH = 100  # characters of a terminal on which columns may wrap
@@ -119,6 +122,33 @@ def progress(items: Iterable[T], total: int, words: str) -> Iterator[T]:
     return iter(
         track(items, words, total, console=console, transient=True, disable=not console.is_terminal)
     )
+
+
+def refuse_existing(paths: Iterable[Path], force: bool) -> None:
+    """Refuse to replace files, unless the user has asked for it.
+
+    Raises:
+        ClickException: one exists and `force` is off.
+    """
+    for path in () if force else paths:
+        if path.is_file():
+            raise click.ClickException(f"{click.format_filename(path)} exists; --force replaces it")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file of text, whole or not at all; devices and pipes are written to.
+
+    Raises:
+        OSError: it cannot be written; a file that was there is untouched.
+    """
+    if path.exists() and not path.is_file():
+        path.write_text(text, encoding="utf-8")
+        return
+
+    def write(file: IO[bytes]) -> None:
+        file.write(text.encode("utf-8"))
+
+    write_file(path, write)
 
 
 def print_json(data: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import runpy
 import sys
 from collections import Counter
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from neonport.cli.output import refuse_existing, write_text
 from neonport.dtypes import as_dtype
 from neonport.errors import ConfigurationError
 
@@ -47,6 +49,7 @@ DIALECTS = ("c", "opencl", "opencl-cpu", "cuda")
     type=click.Choice(DIALECTS),
     help="Language of the sources. [default: c; for a script that of its backend]",
 )
+@click.option("--force", is_flag=True, help="Replace files of --mermaid that exist.")
 def show(
     subject: str,
     arguments: tuple[str, ...],
@@ -55,6 +58,7 @@ def show(
     mermaid: Path | None,
     shapes: tuple[str, ...],
     dialect: str | None,
+    force: bool,
 ) -> None:
     """Show what kernels an expression becomes, or each statement of a Python script.
 
@@ -68,14 +72,18 @@ def show(
     if subject.endswith(".py") or os.path.isfile(subject):
         if shapes:
             raise click.UsageError("--shape belongs to an expression; a script makes its tensors")
+        if mermaid is not None:
+            refuse_existing(_earlier(mermaid), force)
         _script(subject, arguments, Recorder(source, prelude, dialect), mermaid)
         return
     if arguments:
         raise click.UsageError(f"one expression, please; {arguments[0]!r} is too much")
+    if mermaid is not None:
+        refuse_existing([mermaid], force)
     explanation = _expression(subject, shapes, dialect or DIALECTS[0], source, prelude)
     click.echo(str(explanation))
     if mermaid is not None:
-        mermaid.write_text(explanation.mermaid(), encoding="utf-8")
+        write_text(mermaid, explanation.mermaid())
 
 
 def _expression(
@@ -165,6 +173,19 @@ def _script(
         _report(recorder, path, mermaid)
 
 
+def _numbered(place: Path, number: str) -> Path:
+    return place.with_name(f"{place.stem}-{number}{place.suffix}")
+
+
+def _earlier(place: Path) -> list[Path]:
+    """Files of numbered statements that are there already."""
+    start, _, end = _numbered(place, "\0").name.partition("\0")
+    name = re.compile(re.escape(start) + r"\d{3,}" + re.escape(end))
+    folder = place.parent
+    found = sorted(os.listdir(folder)) if folder.is_dir() else []
+    return [folder / entry for entry in found if name.fullmatch(entry)]
+
+
 def _report(recorder: Recorder, path: str, mermaid: Path | None) -> None:
     for number, (text, explanation) in enumerate(recorder.found.items(), 1):
         times = recorder.times[text]
@@ -172,8 +193,8 @@ def _report(recorder: Recorder, path: str, mermaid: Path | None) -> None:
         click.echo(f"{'' if number == 1 else chr(10)}---- statement {number}{again} ----")
         click.echo(text)
         if mermaid is not None:
-            place = mermaid.with_name(f"{mermaid.stem}-{number:03}{mermaid.suffix}")
-            place.write_text(explanation.mermaid(), encoding="utf-8")
+            place = _numbered(mermaid, f"{number:03}")
+            write_text(place, explanation.mermaid())
     kernels = sum(len(e.kernels) for e in recorder.found.values())
     calls = sum(len(e.calls) for e in recorder.found.values())
     click.echo(

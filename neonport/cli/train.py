@@ -61,6 +61,7 @@ def train() -> None:
     help="File that is replaced, in one step, after each epoch.",
 )
 @click.option("--resume", is_flag=True, help="Continue from the checkpoint.")
+@click.option("--force", is_flag=True, help="Start anew where the checkpoint exists.")
 @click.option(
     "--json",
     "as_json",
@@ -75,6 +76,7 @@ def digits(
     batch_size: int | None,
     checkpoint: str,
     resume: bool,
+    force: bool,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -85,20 +87,23 @@ def digits(
     Ctrl-C, or any other end, --resume continues, and ends with the same bits as a run that was
     never stopped.
     """
+    if resume and force:
+        raise click.UsageError("--resume continues the checkpoint, --force replaces it: give one")
     _check_place(checkpoint)
+    name = click.format_filename(checkpoint)
     say: Callable[[str], None] = (lambda text: None) if quiet else partial(click.echo, err=as_json)
     kept = reports_only() if as_json else nullcontext()
     try:
-        with kept, DigitsRun(backend, seed, batch_size, checkpoint, resume) as run:
+        with kept, DigitsRun(backend, seed, batch_size, checkpoint, resume, force) as run:
             say(f"backend {run.backend}, seed {run.seed}, batch size {run.batch_size}")
             if resume:
-                say(f"continuing after epoch {run.model.epoch_index} from {checkpoint}")
+                say(f"continuing after epoch {run.model.epoch_index} from {name}")
             result = run.train(epochs, progress=not quiet)
     except UnknownBackendError as error:
         raise click.BadParameter(str(error), param_hint="--backend") from error
     except KeyboardInterrupt:
         if os.path.exists(checkpoint):
-            command = f"neonport train digits --resume --epochs {epochs} --checkpoint {checkpoint}"
+            command = f"neonport train digits --resume --epochs {epochs} --checkpoint {name}"
             click.echo(f"to continue: {command}", err=True)
         raise click.Abort from None
     _report(result, say, as_json)
@@ -116,10 +121,11 @@ def _report(result: dict[str, Any], say: Callable[[str], None], as_json: bool) -
         f"held-out accuracy {result['accuracy']:.2%} after {result['epochs']} epochs, "
         f"{result['seconds']:.1f} s on {result['backend']}"
     )
+    place = f"checkpoint {click.format_filename(result['checkpoint'])}"
     if as_json:
         say(summary)
-        say(f"checkpoint {result['checkpoint']}")
+        say(place)
         click.echo(json.dumps(result))
     else:
         click.echo(summary)
-        say(f"checkpoint {result['checkpoint']}")
+        say(place)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,6 +35,7 @@ class Model(NervanaObject):
         name: name of the model.
         optimizer: optimizer to remember before `fit` brings one.
         be: backend of this model alone; default the process-wide one.
+        classes: of your own, that a checkpoint may name: without them only neon's are built.
 
     Example:
         model = Model(
@@ -67,6 +69,7 @@ class Model(NervanaObject):
         name: str = "model",
         optimizer: Any = None,
         be: Backend | None = None,
+        classes: Iterable[type] = (),
     ) -> None:
         super().__init__(name)
         if dataset is not None:
@@ -85,15 +88,15 @@ class Model(NervanaObject):
         self.ndata = 0
         self.state = TrainingState()
         self.layers: Any = None
-        self._adopt_layers(layers, load_states=not weights_only)
+        self._adopt_layers(layers, not weights_only, classes)
 
-    def _adopt_layers(self, layers: Any, load_states: bool) -> None:
+    def _adopt_layers(self, layers: Any, load_states: bool, classes: Iterable[type]) -> None:
         from neonport.layers.container import LayerContainer, Sequential
 
         if isinstance(layers, dict):
-            self.deserialize(layers, load_states=load_states)
+            self.deserialize(layers, load_states=load_states, classes=classes)
         elif isinstance(layers, (str, bytes, os.PathLike)):
-            self.load_params(layers, load_states=load_states)
+            self.load_params(layers, load_states, classes)
         elif isinstance(layers, LayerContainer):
             self.layers = layers
         else:
@@ -282,7 +285,9 @@ class Model(NervanaObject):
         """
         description = saving.snapshot(self, keep_states)
         if fn is not None:
-            checkpoint.save(description, fn)
+            digest, path = checkpoint.save(description, fn), os.path.realpath(os.fsdecode(fn))
+            if self.state.saved and path in self.state.saved:
+                self.state.saved[path] = digest
         return description
 
     def save_params(self, param_path: Path, keep_states: bool = True) -> None:
@@ -296,13 +301,22 @@ class Model(NervanaObject):
         """
         self.serialize(param_path, keep_states)
 
-    def load_params(self, param_path: Path, load_states: bool = True) -> None:
+    def load_params(
+        self, param_path: Path, load_states: bool = True, classes: Iterable[type] = ()
+    ) -> None:
         """Read a checkpoint into this model.
 
+        Args:
+            param_path: file that `save_params` wrote.
+            load_states: see `deserialize`.
+            classes: see `deserialize`.
+
         Raises:
-            CheckpointError: the file cannot be read or does not fit the layers.
+            CheckpointError: the file cannot be read or does not fit the layers; the model is as it
+                was.
         """
-        self.deserialize(checkpoint.load(param_path), load_states=load_states)
+        file = os.fsdecode(param_path)
+        restoring.restore(self, checkpoint.load(file), load_states, classes, file)
 
     def load_weights(self, weight_path: Path) -> None:
         """Old name of `load_params`."""
@@ -310,7 +324,11 @@ class Model(NervanaObject):
         self.load_params(weight_path)
 
     def deserialize(
-        self, model_dict: dict[str, Any], data: Any = None, load_states: bool = True
+        self,
+        model_dict: dict[str, Any],
+        data: Any = None,
+        load_states: bool = True,
+        classes: Iterable[type] = (),
     ) -> None:
         """Take over a description with weights, as `serialize` returns it.
 
@@ -318,8 +336,13 @@ class Model(NervanaObject):
             model_dict: the description; it is left as it was.
             data: unused, as in neon.
             load_states: also take the optimizer's states, the generator's and the data position.
+            classes: of your own, that the description may name where it builds the layers.
+
+        Raises:
+            CheckpointError: it is no description of a model, or does not fit the layers; the model
+                is as it was.
         """
-        restoring.restore(self, model_dict, load_states)
+        restoring.restore(self, model_dict, load_states, classes)
 
     def __str__(self) -> str:
         return "Network Layers:\n" + self.layers.nested_str()

@@ -161,7 +161,8 @@ def test_existing_output_file_is_replaced_with_a_warning(
 ) -> None:
     pytest.importorskip("h5py")
     path = tmp_path / "log.h5"
-    path.write_text("something else")
+    fit(make_problem(), 1, output_file=str(path))
+    assert "overwriting" not in caplog.text
     fit(make_problem(), 1, output_file=str(path))
     assert "overwriting" in caplog.text
 

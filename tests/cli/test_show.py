@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from neonport.backends import cleanup_backend, gen_backend
@@ -64,6 +66,20 @@ def test_a_drawing(capsys, tmp_path):
     place = tmp_path / "tree.mmd"
     assert show(capsys, "x + 1", "--shape", "x=3x4", "--mermaid", str(place))[0] == 0
     assert place.read_text().startswith("flowchart TD\n")
+
+
+def test_a_drawing_replaces_a_file_only_when_asked(capsys, tmp_path):
+    place = tmp_path / "precious.md"
+    place.write_text("precious")
+    arguments = ["x + 1", "--shape", "x=3x4", "--mermaid", str(place)]
+    status, out, err = show(capsys, *arguments)
+    assert (status, out) == (1, "")
+    assert "precious.md exists; --force replaces it" in err
+    assert place.read_text() == "precious"
+    assert show(capsys, *arguments, "--force")[0] == 0
+    assert place.read_text().startswith("flowchart TD\n")
+    arguments[-1] = os.devnull  # devices are written to, not replaced
+    assert show(capsys, *arguments)[0] == 0
 
 
 @pytest.mark.parametrize("text", [
@@ -151,6 +167,19 @@ def test_a_script_in_another_language_and_with_drawings(capsys, script, tmp_path
     _, out, _ = show(capsys, str(script), "--source", "--dialect", "cuda", "--mermaid", str(place))
     assert out.count("neo_pack<float, 4>") >= 2
     assert sorted(p.name for p in tmp_path.glob("*.mmd")) == ["out-001.mmd", "out-002.mmd"]
+
+
+def test_drawings_of_a_script_replace_files_only_when_asked(capsys, script, tmp_path):
+    taken = tmp_path / "out-002.mmd"
+    taken.write_text("precious")
+    (tmp_path / "out-draft.mmd").write_text("another file")
+    arguments = [str(script), "--mermaid", str(tmp_path / "out.mmd")]
+    status, out, err = show(capsys, *arguments)
+    assert (status, out) == (1, "")  # before the script was run
+    assert "out-002.mmd exists; --force replaces it" in err
+    assert taken.read_text() == "precious"
+    assert show(capsys, *arguments, "--force")[0] == 0
+    assert taken.read_text().startswith("flowchart TD\n")
 
 
 def test_a_script_that_fails_still_shows_what_ran(capsys, script):

@@ -211,7 +211,7 @@ def test_quiet(command: list[str], capfd: pytest.CaptureFixture[str]) -> None:
     out, err = capfd.readouterr()
     assert (len(out.splitlines()), err) == (1, "")
     assert out.startswith("held-out accuracy")
-    assert main([*command, "--epochs", "1", "--quiet", "--json"]) == 0
+    assert main([*command, "--epochs", "1", "--quiet", "--json", "--force"]) == 0
     out, err = capfd.readouterr()
     assert (len(out.splitlines()), err) == (1, "")
     assert json.loads(out)["epochs"] == 1
@@ -292,3 +292,30 @@ def test_help(capfd: pytest.CaptureFixture[str]) -> None:
     for option in ("backend", "epochs", "seed", "batch-size", "checkpoint", "resume", "json"):
         assert f"--{option}" in out
     assert "neonport-digits.safetensors" in out
+
+
+def test_a_checkpoint_is_replaced_only_when_asked(
+    command: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*command, "--epochs", "1", "--checkpoint", "m.st"]) == 0
+    before = Path("m.st").read_bytes()
+    for arguments, words in (
+        (["--epochs", "1"], "--resume continues it, --force starts anew"),
+        (["--epochs", "1", "--backend", "null"], "--resume continues it"),
+        (["--epochs", "9", "--backend", "null", "--resume"], "null computes nothing"),
+        (["--checkpoint", os.devnull], "which is not replaced"),
+    ):
+        capfd.readouterr()
+        assert words in failing(command, ["--checkpoint", "m.st", *arguments], capfd)
+    assert main([*command, "--checkpoint", "m.st", "--resume", "--force"]) == 2
+    assert Path("m.st").read_bytes() == before
+    assert main([*command, "--epochs", "1", "--seed", "4", "--checkpoint", "m.st", "--force"]) == 0
+    assert checkpoint.load("m.st")["backend"]["rng_seed"] == 4
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are bytes on Linux only")
+def test_a_checkpoint_whose_name_is_no_text(command: list[str]) -> None:
+    name = os.fsdecode(b"m\xff.st")
+    assert main([*command, "--epochs", "1", "--checkpoint", name]) == 0
+    assert main([*command, "--epochs", "2", "--checkpoint", name, "--resume"]) == 0
+    assert os.listdir(b".") == [b"m\xff.st"]

@@ -201,3 +201,84 @@ def test_new_processes(backend_name: str, make_problem: Make, tmp_path: Path) ->
     for values in (straight[0], parts[0]):
         values["backend"].pop("rng_seed")
     assert parts[0] == straight[0]
+
+
+class Samples(Callback):
+    """Counts how often each sample was trained, by its first feature."""
+
+    def __init__(self, problem: Any, counts: dict[float, int]) -> None:
+        super().__init__()
+        self.problem, self.counts = problem, counts
+
+    def on_minibatch_end(self, callback_data: Any, model: Any, epoch: int, mb: int) -> None:
+        for value in self.problem.data.Xbuf[0].get()[0]:
+            self.counts[float(value)] = self.counts.get(float(value), 0) + 1
+
+
+@pytest.mark.parametrize("batch_size", [4, 16])
+def test_another_batch_size_starts_the_epoch_again(
+    make_problem: Make, tmp_path: Path, batch_size: int
+) -> None:
+    p = make_problem(ndata=48)
+    callbacks = Callbacks(p.model, progress_bar=False)
+    callbacks.add_callback(SaveAt(tmp_path / "m.prm", 0, 3, stop=True))
+    with pytest.raises(KeyboardInterrupt):
+        p.model.fit(p.data, p.cost, p.optimizer, 1, callbacks)
+    q = make_problem(ndata=48, batch_size=batch_size)
+    q.model.load_params(tmp_path / "m.prm")
+    counts: dict[float, int] = {}
+    callbacks = Callbacks(q.model, progress_bar=False)
+    callbacks.add_callback(Samples(q, counts))
+    words = rf"batch size of 8, now it is {batch_size}: epoch 0, of which 4 minibatches.*again"
+    with pytest.warns(UserWarning, match=words):
+        q.model.fit(q.data, q.cost, q.optimizer, 1, callbacks)
+    assert len(counts) == 48
+    assert set(counts.values()) == {1}
+    assert q.model.epoch_index == 1
+
+
+def test_other_data_of_a_checkpoint_start_the_epoch_again(
+    make_problem: Make, fit: Make, tmp_path: Path
+) -> None:
+    p = make_problem(ndata=48)
+    callbacks = Callbacks(p.model, progress_bar=False)
+    callbacks.add_callback(SaveAt(tmp_path / "m.prm", 0, 3, stop=True))
+    with pytest.raises(KeyboardInterrupt):
+        p.model.fit(p.data, p.cost, p.optimizer, 1, callbacks)
+    q = make_problem(ndata=16)
+    q.model.load_params(tmp_path / "m.prm")
+    with pytest.warns(UserWarning, match="48 samples, now there are 16: epoch 0"):
+        fit(q, 1)
+
+
+def test_another_batch_size_between_epochs_is_said(
+    make_problem: Make, fit: Make, tmp_path: Path
+) -> None:
+    fit(make_problem(), 1, save_path=str(tmp_path / "m.prm"))
+    q = make_problem(batch_size=9)
+    q.model.load_params(tmp_path / "m.prm")
+    with pytest.warns(UserWarning, match="batch size of 8, now it is 9: training goes on"):
+        fit(q, 2)
+
+
+@pytest.mark.parametrize("where", ["optimizer_state", "data_state"])
+@pytest.mark.parametrize("state", [{"t": None}, {"start": "x"}, {"start": -1}, 7, ["x"]])
+def test_states_that_are_none_leave_optimizer_and_data(
+    make_problem: Make, fit: Make, where: str, state: Any
+) -> None:
+    from neonport.errors import NeonportError
+
+    p = make_problem("adam")
+    fit(p, 1)
+    d = p.model.serialize()
+    d["resume"][where] = state
+    q = make_problem("adam")
+    try:
+        q.model.deserialize(d)
+        with pytest.raises(NeonportError):
+            fit(q, 2)
+    except NeonportError:
+        assert q.model.epoch_index == 0
+    assert q.optimizer.get_state() == {"t": 0}
+    if where == "data_state":
+        assert q.data.get_state() == {"start": 0}

@@ -9,6 +9,24 @@ import numpy as np
 from neonport.errors import ConfigurationError
 from neonport.ops.philox import PhiloxState, normal, uniform
 
+_KEY_WORDS = 624  # of MT19937
+
+
+def _host_state(state: Any) -> tuple[str, np.ndarray, int, int, float]:
+    """Check a state of NumPy's Mersenne Twister, which takes its position on trust.
+
+    Raises:
+        ValueError: it is none; the generator would read beyond its key.
+    """
+    name, key, position, *gauss = state
+    key = np.asarray(key)
+    if name != "MT19937" or key.shape != (_KEY_WORDS,) or key.dtype.kind not in "iu":
+        raise ValueError(f"the host part is no MT19937 state of {_KEY_WORDS} words")
+    kept, value = gauss or (0, 0.0)
+    if not 0 <= int(position) <= _KEY_WORDS or int(kept) not in (0, 1):
+        raise ValueError(f"position {position!r} is not in [0, {_KEY_WORDS}]")
+    return "MT19937", key, int(position), int(kept), float(value)
+
 
 class Randomness:
     """Host draws (initializers) come from `be.rng`, tensor draws (masks, noise) from Philox.
@@ -61,14 +79,14 @@ class Randomness:
         try:
             if len(state) == 2:
                 host, device = state
-                self.rng.set_state(host)
+                self.rng.set_state(_host_state(host))
                 # neon's own device states are arrays and mean nothing here
                 if not isinstance(device, np.ndarray):
                     self.philox.set_state(device)
             else:
-                self.rng.set_state(state)
+                self.rng.set_state(_host_state(state))
                 self.philox.reset()
-        except (TypeError, ValueError, KeyError, IndexError) as error:
+        except (TypeError, ValueError, KeyError, IndexError, OverflowError) as error:
             self.rng.set_state(before[0])
             self.philox.set_state(before[1])
             raise ConfigurationError(
