@@ -101,10 +101,16 @@ class OpenCLDevice(GpuDevice):
         return self.blocks.allocate(nbytes)
 
     def view(self, storage: Storage, dtype: np.dtype, layout: Layout) -> Any:
-        """An array over the layout where the host shares the memory, else the buffer."""
+        """An array over the layout where the host shares the memory, else the buffer.
+
+        Whoever has it keeps the memory.
+        """
         if self.shared:
             return memory.bytes_view(storage.native.host, dtype, layout)
-        return storage.native.buffer
+        cl = load_pyopencl()
+        own = cl.MemoryObject.from_int_ptr(storage.native.buffer.int_ptr, retain=True)
+        own.hold = storage.native.hold
+        return own
 
     def copy_in(self, target: Tensor, values: np.ndarray) -> None:
         """Copy host values in, after pending work."""
@@ -181,7 +187,7 @@ class OpenCLDevice(GpuDevice):
             logger.warning("%s", error)
         super().close()
         if not inherited:
-            self.blocks.release()
+            self.blocks.close()
 
     # ---- programs and products ---------------------------------------------------------------
 
