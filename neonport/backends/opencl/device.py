@@ -17,7 +17,7 @@ from neonport.backends.host.workspace import Workspace
 from neonport.backends.opencl import context as sessions
 from neonport.backends.opencl import discovery as devices
 from neonport.backends.opencl import dlpack as exchange
-from neonport.backends.opencl import launch, memory
+from neonport.backends.opencl import interpreter_exit, launch, memory
 from neonport.backends.opencl.clblast_choice import Choice
 from neonport.backends.opencl.icd_loader import load_pyopencl
 from neonport.compiler.codegen.gpu.dialects import opencl_dialect
@@ -173,9 +173,15 @@ class OpenCLDevice(GpuDevice):
         return {"in_use": self.blocks.in_use, "peak": self.blocks.peak, "held": self.blocks.held}
 
     def check_alive(self) -> None:
-        """Raise in a process that was forked from the one that opened the device."""
+        """Raise in a process that was forked from the one that opened the device.
+
+        Raises:
+            BackendUnavailable: with the way out.
+            SystemExit: in all threads but one while the interpreter ends.
+        """
         if sessions.is_inherited():
             raise sessions.after_fork(self.info)
+        interpreter_exit.check()
 
     def close(self) -> None:
         """Wait for the queue and give held memory back; what fails now is logged."""
@@ -193,6 +199,7 @@ class OpenCLDevice(GpuDevice):
 
     def build(self, source: str, options: tuple[str, ...]) -> Any:
         """The program of a text, from memory, disk or the driver's compiler."""
+        interpreter_exit.check()
         return self.programs.load(source, (*options, *self.info.options))
 
     def bind_launch(
@@ -206,6 +213,7 @@ class OpenCLDevice(GpuDevice):
         elements: int | None = None,
     ) -> launch.KernelLaunch:
         """A kernel object with its arguments; small ones may run on the thread that calls."""
+        interpreter_exit.check()
         words = [a.native.buffer if isinstance(a, Storage) else a for a in arguments]
         kernel = load_pyopencl().Kernel(program, name)
         # else the queue has copies and fills to do, which `progress` does not know of
