@@ -26,7 +26,7 @@ from neonport.engine.device import Bound, Capabilities, Device, ProbeResult
 from neonport.errors import BackendUnavailable, DLPackError, NeonportError
 from neonport.log import logger
 from neonport.shape import span
-from neonport.tensor.dlpack import CPU, adopt, host_capsule
+from neonport.tensor.dlpack import CPU, adopt, copied, host_capsule, is_empty
 from neonport.tensor.storage import Layout, Storage
 from neonport.tensor.tensor import Tensor
 
@@ -300,6 +300,8 @@ class OpenCLDevice(GpuDevice):
             return self.tensor(x.storage, x.dtype, x.layout)
         if not self.shared:
             return exchange.adopt(self, x, trust_cl_mem)
+        if is_empty(x):
+            return copied(self.executor.owner, x)
         raise DLPackError(
             f"from_dlpack: {self} does not share foreign memory; copy it: "
             "be.from_dlpack(x, copy=True)"
