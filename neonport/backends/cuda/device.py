@@ -126,6 +126,7 @@ class CUDADevice(GpuDevice):
     def close(self) -> None:
         """Wait for the stream and give held memory back."""
         self.synchronize()
+        self.transfers.settle()
         super().close()
         if self._blas is not None:
             self._blas.close()

@@ -18,8 +18,8 @@ SMALLEST = 256
 PAGE = 4096
 
 
-# free blocks of pools that went without being closed, with the queue whose work may still use them
-_orphans: deque[tuple[Any, list[Block]]] = deque()
+# blocks of pools that went without being closed, with the queue whose work may still use them
+_orphans: deque[tuple[Any, Any, deque[Block]]] = deque()
 
 
 class Block:
@@ -100,10 +100,10 @@ class Pool:
         self._orphans = _orphans  # at the end of the interpreter the module may be gone before
 
     def __del__(self) -> None:
-        # the queue may have work on the memory; to wait for it is not for a finalizer
-        blocks = [*self.returned, *(block for kept in self._free.values() for block in kept)]
-        if blocks:
-            self._orphans.append((self.queue, blocks))
+        # the queue may have work on the memory; to wait for it is not for a finalizer. Of what goes
+        # with the pool in one garbage collection, some may be given back only after this
+        if self.returned.maxlen is None:
+            self._orphans.append((self.queue, self._free, self.returned))
 
     @property
     def in_use(self) -> int:
@@ -219,9 +219,10 @@ def release_orphans() -> None:
     """Give back what pools had that were not closed."""
     with suppress(IndexError):
         while True:
-            queue, blocks = _orphans.popleft()
+            queue, free, returned = _orphans.popleft()
             _finish(queue)
-            blocks.clear()
+            free.clear()
+            returned.clear()
 
 
 def _rounded(nbytes: int) -> int:
