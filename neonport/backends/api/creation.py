@@ -229,6 +229,8 @@ class Creation:
         Raises:
             ShapeError: elements repeat in memory (stride 0).
         """
+        if 0 in shape:
+            strides = contiguous_strides(tuple(shape))
         if any(s == 0 and n > 1 for n, s in zip(shape, strides, strict=True)):
             raise ShapeError(
                 "memory in which elements repeat (stride 0) cannot be a tensor; copy it first"

@@ -153,7 +153,7 @@ def test_a_launch_that_fails(ocl, monkeypatch, words, error):
     be = OpenCLBackend()
     x, y = be.ones((3, 4)), be.empty((3, 4))
     with monkeypatch.context() as patch:
-        patch.setattr(cl, "enqueue_nd_range_kernel", fail)
+        patch.setattr(be.device.progress, "enqueue", fail)
         with pytest.raises(error) as caught:
             y[:] = x * 7
     assert be.device.info.words in str(caught.value)
