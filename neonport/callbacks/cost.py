@@ -16,6 +16,7 @@ from neonport.callbacks.callback import (
     minibatch_position,
     scalar,
 )
+from neonport.data.dataiterator import in_order
 from neonport.data.extent import batch_extent
 from neonport.errors import ConfigurationError
 from neonport.layers.cost import minibatch_cost
@@ -165,9 +166,8 @@ class LossCallback(Callback):
 
     def get_loss(self, model: Any) -> float:
         """Mean cost over all samples of `eval_set` (of a sequence: the mean over its steps)."""
-        self.eval_set.reset()
         total, seen = 0.0, 0
-        for x, t in self.eval_set:
+        for x, t in in_order(self.eval_set):
             y = model.fprop(x, inference=True)
             samples, steps = batch_extent(y, model.be.bsz, self.eval_set.ndata - seen)
             minibatch_cost(model.cost, y, t)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from neonport.data.dataiterator import in_order
 from neonport.data.extent import batch_extent
 from neonport.errors import ConfigurationError
 from neonport.models.state import Network
@@ -29,10 +30,9 @@ def evaluate(model: Network, dataset: Any, metric: Any, strict: bool) -> EvalRes
     if isinstance(metric, type):
         raise ConfigurationError(f"eval needs an instance: {metric.__name__}(), not the class")
     model.initialize(dataset)
-    dataset.reset()
     total = np.zeros(len(metric.metric_names))
     seen = weight = 0
-    for x, t in dataset:
+    for x, t in in_order(dataset):
         y = model.fprop(x, inference=True)
         samples, steps = batch_extent(y, model.be.bsz, dataset.ndata - seen)
         if not samples:
@@ -60,9 +60,8 @@ def _metric_value(
 def outputs(model: Network, dataset: Any) -> np.ndarray:
     """See `Model.get_outputs`."""
     model.initialize(dataset)
-    dataset.reset()
     batches = []
-    for x, _ in dataset:
+    for x, _ in in_order(dataset):
         y = model.fprop(x, inference=True)
         if isinstance(y, (list, tuple)):
             raise ConfigurationError(

@@ -63,6 +63,7 @@ def make_problem(make_backend: Callable[..., Any]) -> Callable[..., SimpleNamesp
         dropout: bool = False,
         batch_norm: bool = True,
         strict_wrap: bool = True,
+        shuffle: bool = False,
     ) -> SimpleNamespace:
         from neonport.data import ArrayIterator
         from neonport.layers import GeneralizedCost
@@ -77,7 +78,9 @@ def make_problem(make_backend: Callable[..., Any]) -> Callable[..., SimpleNamesp
             x=x,
             y=y,
             model=Model(layers),
-            data=ArrayIterator(x, y, nclass=3, name="train", strict_wrap=strict_wrap),
+            data=ArrayIterator(
+                x, y, nclass=3, name="train", strict_wrap=strict_wrap, shuffle=shuffle
+            ),
             cost=GeneralizedCost(CrossEntropyMulti()),
             optimizer=make_optimizer(optimizer),
         )

@@ -99,6 +99,7 @@ class SaveAt(Callback):
 @pytest.mark.parametrize("epoch", [0, 2])
 @pytest.mark.parametrize("minibatch", [0, 1, -1])
 @pytest.mark.parametrize("restart", ["process", "same objects"])
+@pytest.mark.parametrize("shuffle", [False, True])
 def test_stopped_inside_an_epoch(
     make_problem: Make,
     fit: Make,
@@ -107,8 +108,9 @@ def test_stopped_inside_an_epoch(
     epoch: int,
     minibatch: int,
     restart: str,
+    shuffle: bool,
 ) -> None:
-    straight = make_problem("adam", dropout=True)
+    straight = make_problem("adam", dropout=True, shuffle=shuffle)
     counts = []
 
     class Count(Callback):
@@ -121,7 +123,7 @@ def test_stopped_inside_an_epoch(
     wanted, cost = weights(straight.model), straight.model.total_cost
     minibatch %= counts[epoch]
 
-    first = make_problem("adam", dropout=True)
+    first = make_problem("adam", dropout=True, shuffle=shuffle)
     callbacks = Callbacks(first.model, progress_bar=False)
     callbacks.add_callback(SaveAt(tmp_path / "m.prm", epoch, minibatch, stop=True))
     with pytest.raises(KeyboardInterrupt):
@@ -129,7 +131,7 @@ def test_stopped_inside_an_epoch(
     if restart == "same objects":
         second = first
     else:
-        second = make_problem("adam", dropout=True, seed=77)
+        second = make_problem("adam", dropout=True, seed=77, shuffle=shuffle)
         second.model.load_params(tmp_path / "m.prm")
         assert second.model.epoch_index == epoch
         assert second.model.minibatch_index == minibatch + 1
