@@ -1,6 +1,7 @@
 """All callbacks under neon's module path."""
 
 from neonport.callbacks.callback import Callback as Callback
+from neonport.callbacks.callback import StopTraining as StopTraining
 from neonport.callbacks.container import Callbacks as Callbacks
 from neonport.callbacks.cost import LossCallback as LossCallback
 from neonport.callbacks.cost import MetricCallback as MetricCallback
@@ -13,3 +14,4 @@ from neonport.callbacks.progress import get_progress_string as get_progress_stri
 from neonport.callbacks.saving import EarlyStopCallback as EarlyStopCallback
 from neonport.callbacks.saving import SaveBestStateCallback as SaveBestStateCallback
 from neonport.callbacks.saving import SerializeModelCallback as SerializeModelCallback
+from neonport.callbacks.stopping import TerminateOnNaN as TerminateOnNaN

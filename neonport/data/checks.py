@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
+from neonport.base import need_instance, shown
 from neonport.errors import ConfigurationError, DtypeError, ShapeError
+from neonport.tensor.tensor import Tensor
 
 
 class MissingClassCount(ConfigurationError, AttributeError):
@@ -128,3 +131,31 @@ def check_targets(
             f"{label}: labels must be whole numbers 0..{nclass - 1}, found {y.min()}..{y.max()}"
         )
     return y
+
+
+def check_dataset(call: str, dataset: Any, needs: Iterable[str]) -> None:
+    """Raise unless `dataset` is a data iterator.
+
+    Args:
+        call: names the method in errors.
+        dataset: what was given.
+        needs: attributes it must have.
+
+    Raises:
+        ConfigurationError: it is an array, a class, text, or lacks something.
+    """
+    need_instance(call, "the dataset", dataset, "ArrayIterator(X, y, nclass=...)")
+    plain = isinstance(dataset, (np.ndarray, Tensor, list, tuple, dict))
+    if plain or type(dataset).__module__.partition(".")[0] in ("pandas", "torch", "jax", "polars"):
+        raise ConfigurationError(
+            f"{call}: the dataset is {shown(dataset)}, not a data iterator; wrap arrays in one: "
+            "ArrayIterator(X, y, nclass=3), for numbers as targets ArrayIterator(X, y, "
+            "make_onehot=False)"
+        )
+    missing = [name for name in ("__iter__", *needs) if not hasattr(dataset, name)]
+    if missing:
+        raise ConfigurationError(
+            f"{call}: the dataset, {shown(dataset)}, is no data iterator: it has no "
+            f"{', '.join(missing)}; use ArrayIterator, or see NervanaDataIterator for what one of "
+            "your own needs"
+        )

@@ -168,7 +168,7 @@ def test_mistakes_are_named(make_problem: Make, make_backend: Make) -> None:
     from neonport.transforms import Accuracy
 
     p = make_problem(ndata=16)
-    with pytest.raises(ConfigurationError, match=r"Accuracy\(\), not the class"):
+    with pytest.raises(ConfigurationError, match="class Accuracy; give an instance"):
         p.model.eval(p.data, Accuracy)
     be, model = identity(make_backend)
     empty = Sequences(be, 0, 3, False)
