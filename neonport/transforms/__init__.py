@@ -37,6 +37,12 @@ from neonport.transforms.shortcuts import shortcut_warning as shortcut_warning
 from neonport.transforms.sign import Sign as Sign
 from neonport.transforms.softmax import PixelwiseSoftmax as PixelwiseSoftmax
 from neonport.transforms.softmax import Softmax as Softmax
+from neonport.transforms.training_costs import ClassWeighted as ClassWeighted
+from neonport.transforms.training_costs import Huber as Huber
+from neonport.transforms.training_costs import KLDivergence as KLDivergence
+from neonport.transforms.training_costs import LogisticCrossEntropy as LogisticCrossEntropy
+from neonport.transforms.training_costs import MeanAbsolute as MeanAbsolute
+from neonport.transforms.training_costs import SoftmaxCrossEntropy as SoftmaxCrossEntropy
 from neonport.transforms.transform import Transform as Transform
 
 __all__ = [
@@ -48,6 +54,7 @@ __all__ = [
     "Accuracy",
     "BLEUScore",
     "BinaryAccuracy",
+    "ClassWeighted",
     "ConfusionMatrix",
     "Cost",
     "CrossEntropyBinary",
@@ -55,9 +62,13 @@ __all__ = [
     "DatasetMetric",
     "Explin",
     "GANCost",
+    "Huber",
     "Identity",
+    "KLDivergence",
     "LogLoss",
     "Logistic",
+    "LogisticCrossEntropy",
+    "MeanAbsolute",
     "MeanSquared",
     "Metric",
     "Misclassification",
@@ -71,6 +82,7 @@ __all__ = [
     "Sign",
     "SmoothL1Loss",
     "Softmax",
+    "SoftmaxCrossEntropy",
     "SquareHingeLoss",
     "SumSquared",
     "Tanh",
