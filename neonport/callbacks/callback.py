@@ -97,6 +97,8 @@ class Callback(NervanaObject):
     neon_module = "neon.callbacks.callbacks"
     # whether its calls at minibatches look at what others record there, which waits for the device
     reads_minibatches: ClassVar[bool] = True
+    # whether what it does at an epoch's end belongs into the checkpoint of that epoch
+    before_saving: ClassVar[bool] = False
 
     def __init__(self, epoch_freq: Frequency = 1, minibatch_freq: Frequency = 1) -> None:
         for label, freq in (("epoch_freq", epoch_freq), ("minibatch_freq", minibatch_freq)):

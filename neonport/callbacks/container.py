@@ -123,6 +123,8 @@ class Callbacks(NervanaObject):
     def add_callback(self, callback: Callback, insert_pos: int | None = None) -> None:
         """Add a callback at the end of the list, or at `insert_pos`.
 
+        What belongs into a checkpoint (`before_saving`) goes before the ones that write it.
+
         Raises:
             ConfigurationError: it is no callback.
         """
@@ -132,8 +134,13 @@ class Callbacks(NervanaObject):
                 f"add_callback: {shown(callback)} is no callback; give an instance of a subclass "
                 "of Callback"
             )
-        position = len(self.callbacks) if insert_pos is None else insert_pos
-        self.callbacks.insert(position, callback)
+        if insert_pos is None:
+            insert_pos = len(self.callbacks)
+            savers = (SerializeModelCallback, SaveBestStateCallback)
+            saving = [i for i, kept in enumerate(self.callbacks) if isinstance(kept, savers)]
+            if saving and getattr(callback, "before_saving", False):
+                insert_pos = saving[0]
+        self.callbacks.insert(insert_pos, callback)
 
     def add_save_best_state_callback(self, path: str) -> None:
         """Save to `path` whenever the held-out loss is the lowest so far."""

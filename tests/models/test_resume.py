@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from neonport.callbacks import Callback, Callbacks
+from neonport.callbacks.callbacks import ReduceOnPlateau
 
 Make = Callable[..., Any]
 
@@ -24,6 +25,9 @@ OPTIMIZERS = [
     "adagrad",
     "adadelta",
     "shiftadamax",
+    "adamw",
+    "nadam",
+    "lion",
     "multi",
 ]
 
@@ -53,6 +57,25 @@ def test_resumed_training_gives_the_same_bits(
     assert_same(weights(second.model), wanted)
     np.testing.assert_array_equal(second.model.total_cost, cost)
     assert second.data.get_state() == straight.data.get_state()
+
+
+def test_a_reduced_rate_is_resumed(make_problem: Make, weights: Make, tmp_path: Path) -> None:
+    def train(p: Any, epochs: int, **options: Any) -> None:
+        callbacks = Callbacks(p.model, progress_bar=False, **options)
+        callbacks.add_callback(ReduceOnPlateau("cost"))
+        p.model.fit(p.data, p.cost, p.optimizer, epochs, callbacks)
+
+    straight = make_problem("plateau")
+    train(straight, 5)
+    wanted, scale = weights(straight.model), straight.optimizer.schedule.scale
+    assert scale < 1e-3
+    first = make_problem("plateau")
+    train(first, 3, save_path=str(tmp_path / "m.prm"))
+    second = make_problem("plateau", seed=5)
+    second.model.load_params(tmp_path / "m.prm")
+    train(second, 5)
+    assert_same(weights(second.model), wanted)
+    assert second.optimizer.schedule.scale == scale
 
 
 def test_model_file_of_the_callbacks(
