@@ -48,6 +48,45 @@ def finite_number(owner: str, argument: str, value: Any) -> float:
     return number
 
 
+def shown(value: Any) -> str:
+    """A value that somebody gave for an object of ours, in a few words for an error.
+
+    Example:
+        assert shown("adam") == "the text 'adam'"
+        assert shown(np.zeros((3, 4))) == "a ndarray of shape (3, 4)"
+    """
+    if isinstance(value, str):
+        return f"the text {value[:40]!r}"
+    if value is None or isinstance(value, (bool, int, float)):
+        return repr(value)
+    name, shape = type(value).__name__, getattr(value, "shape", None)
+    return f"a {name} of shape {tuple(shape)}" if isinstance(shape, tuple) else f"a {name}"
+
+
+def need_instance(call: str, argument: str, value: Any, example: str) -> None:
+    """Raise if a class, or text, was given where an object belongs.
+
+    Args:
+        call: names what was called, for the message.
+        argument: names the argument, for the message.
+        value: what was given.
+        example: what to give instead.
+
+    Raises:
+        ConfigurationError: it is a class or text.
+    """
+    if isinstance(value, type):
+        raise ConfigurationError(
+            f"{call}: {argument} is the class {value.__name__}; give an instance: "
+            f"{value.__name__}(...)"
+        )
+    if isinstance(value, (str, bytes)):
+        raise ConfigurationError(
+            f"{call}: {argument} is {shown(value)}; names are not looked up, give an object: "
+            f"{example}"
+        )
+
+
 def _same(value: Any, default: Any) -> bool:
     """Whether an attribute still has its default; arrays are compared by content."""
     if isinstance(value, np.ndarray) or isinstance(default, np.ndarray):

@@ -3,5 +3,13 @@
 from neonport.data.dataiterator import ArrayIterator as ArrayIterator
 from neonport.data.dataiterator import NervanaDataIterator as NervanaDataIterator
 from neonport.data.digits import Digits as Digits
+from neonport.data.preparation import class_weights as class_weights
+from neonport.data.preparation import train_validation_split as train_validation_split
 
-__all__ = ["ArrayIterator", "Digits", "NervanaDataIterator"]
+__all__ = [
+    "ArrayIterator",
+    "Digits",
+    "NervanaDataIterator",
+    "class_weights",
+    "train_validation_split",
+]

@@ -11,11 +11,13 @@ import numpy as np
 
 from neonport.base import NervanaObject
 from neonport.callbacks.container import Callbacks
+from neonport.data.checks import check_dataset
 from neonport.errors import ConfigurationError
 from neonport.io import checkpoint
 from neonport.models import benchmark as timing
-from neonport.models import evaluation, restoring, saving
+from neonport.models import checks, evaluation, restoring, saving
 from neonport.models import output_checks as shortcut
+from neonport.models.history import History
 from neonport.models.state import TrainingState
 from neonport.models.trainer import Trainer
 
@@ -88,6 +90,8 @@ class Model(NervanaObject):
         self.ndata = 0
         self.state = TrainingState()
         self.layers: Any = None
+        self._loaded_shape: Any = None
+        self._has_weights = False
         self._adopt_layers(layers, not weights_only, classes)
 
     def _adopt_layers(self, layers: Any, load_states: bool, classes: Iterable[type]) -> None:
@@ -168,7 +172,7 @@ class Model(NervanaObject):
         num_epochs: int,
         callbacks: Any = None,
         record: bool = False,
-    ) -> None:
+    ) -> History:
         """Train until `num_epochs` epochs are done in total, those of a checkpoint included.
 
         Args:
@@ -181,10 +185,15 @@ class Model(NervanaObject):
                 minibatches: faster, to the same bits, unless Python code of your own changes what
                 a step does from one minibatch to the next (see `be.record`).
 
+        Returns:
+            The cost of each epoch that was trained, and what callbacks evaluated, by name.
+
         Example:
-            model.fit(train, cost=cost, optimizer=optimizer, num_epochs=2)
+            history = model.fit(train, cost=cost, optimizer=optimizer, num_epochs=2)
+            assert len(history["cost"]) == 2
             model.fit(train, cost=cost, optimizer=optimizer, num_epochs=3)  # one epoch more
         """
+        checks.check_fit(self, dataset, cost, optimizer, num_epochs, callbacks)
         self.nbatches, self.ndata = dataset.nbatches, dataset.ndata
         state = self.state
         if state.pending is None and dataset is not state.dataset:
@@ -194,7 +203,7 @@ class Model(NervanaObject):
             optimizer.set_backend(self.be)
         self.initialize(dataset, cost)
         callbacks = Callbacks(self) if callbacks is None else callbacks
-        Trainer(self, dataset, callbacks, record).fit(num_epochs)
+        return Trainer(self, dataset, callbacks, record).fit(num_epochs)
 
     def fprop(self, x: Any, inference: bool = False) -> Any:
         """Forward pass; returns the output tensor (a list of them for a tree)."""
@@ -220,16 +229,50 @@ class Model(NervanaObject):
             model.initialize(train)
             (accuracy,) = model.eval(train, metric=Accuracy())
         """
+        checks.check_eval(self, dataset, metric)
         return evaluation.evaluate(self, dataset, metric, strict)
 
-    def get_outputs(self, dataset: Any) -> np.ndarray:
+    def get_outputs(self, dataset: Any) -> Any:
         """Outputs for a whole dataset: array (ndata, F), or (ndata, T, F) with T > 1 steps.
+
+        A model with several outputs gives a list of such arrays. Any number of samples will do.
 
         Example:
             model.initialize(train)
             assert model.get_outputs(train).shape == (40, 3)
         """
+        checks.need_batch_size("get_outputs", self.be)
+        check_dataset("get_outputs", dataset, ("ndata", "reset"))
         return evaluation.outputs(self, dataset)
+
+    def predict(self, X: Any) -> Any:
+        """Outputs for samples in an array; as many as you like, also fewer than a batch.
+
+        Args:
+            X: array (samples, features), or (samples, *shape of a sample); a list of arrays for a
+                model with several inputs.
+
+        Returns:
+            Array (samples, F), or a list of them for a model with several outputs. Of a classifier
+            `predict(X).argmax(axis=1)` is the class of each sample.
+
+        Raises:
+            ConfigurationError: the model is not trained, or there is no backend.
+            ShapeError: X has no row a sample, or rows of another length than the model's input.
+            DtypeError: X holds no numbers.
+
+        Example:
+            model.fit(train, cost=cost, optimizer=optimizer, num_epochs=2)
+            assert model.predict(np.zeros((5, 3))).shape == (5, 3)
+        """
+        checks.need_batch_size("predict", self.be)
+        if not (self.initialized or self._has_weights):
+            raise ConfigurationError(
+                f"predict: model {self.name!r} is not trained; call fit, load_params or initialize "
+                "first"
+            )
+        in_shape = saving.input_shape(self.layers) if self.initialized else self._loaded_shape
+        return evaluation.predict(self, X, in_shape)
 
     def benchmark(
         self,
@@ -257,11 +300,11 @@ class Model(NervanaObject):
 
     def set_batch_size(self, N: int) -> None:
         """Tell the layers that only the first `N` samples of a batch are in use."""
-        self.layers.set_batch_size(N)
+        self.layers.set_batch_size(checks.check_size("set_batch_size", "N", N, self.be.bsz))
 
     def set_seq_len(self, S: int) -> None:
         """Tell the layers that only the first `S` time steps are in use."""
-        self.layers.set_seq_len(S)
+        self.layers.set_seq_len(checks.check_size("set_seq_len", "S", S, None))
 
     def set_shortcut(self) -> None:
         """Switch the output's Logistic to the shortcut that CrossEntropyBinary assumes."""
@@ -316,7 +359,7 @@ class Model(NervanaObject):
                 was.
         """
         file = os.fsdecode(param_path)
-        restoring.restore(self, checkpoint.load(file), load_states, classes, file)
+        self._restore(checkpoint.load(file), load_states, classes, file)
 
     def load_weights(self, weight_path: Path) -> None:
         """Old name of `load_params`."""
@@ -342,7 +385,17 @@ class Model(NervanaObject):
             CheckpointError: it is no description of a model, or does not fit the layers; the model
                 is as it was.
         """
-        restoring.restore(self, model_dict, load_states, classes)
+        self._restore(model_dict, load_states, classes)
+
+    def _restore(
+        self,
+        description: dict[str, Any],
+        load_states: bool,
+        classes: Iterable[type],
+        file: str = "",
+    ) -> None:
+        restoring.restore(self, description, load_states, classes, file)
+        self._loaded_shape, self._has_weights = description.get("train_input_shape"), True
 
     def __str__(self) -> str:
         return "Network Layers:\n" + self.layers.nested_str()

@@ -47,8 +47,8 @@ def test_order_of_the_list(make_problem: Make, tmp_path: Path) -> None:
     assert classes(callbacks) == [
         "LossCallback",
         "TrainMulticostCallback",
-        "ProgressBarCallback",
         "MetricCallback",
+        "ProgressBarCallback",
         "SerializeModelCallback",
         "TrainLoggerCallback",
         "RunTimerCallback",

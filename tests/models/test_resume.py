@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from neonport.callbacks import Callback, Callbacks
+from neonport.callbacks.callbacks import ReduceOnPlateau
 
 Make = Callable[..., Any]
 
@@ -24,6 +25,9 @@ OPTIMIZERS = [
     "adagrad",
     "adadelta",
     "shiftadamax",
+    "adamw",
+    "nadam",
+    "lion",
     "multi",
 ]
 
@@ -53,6 +57,25 @@ def test_resumed_training_gives_the_same_bits(
     assert_same(weights(second.model), wanted)
     np.testing.assert_array_equal(second.model.total_cost, cost)
     assert second.data.get_state() == straight.data.get_state()
+
+
+def test_a_reduced_rate_is_resumed(make_problem: Make, weights: Make, tmp_path: Path) -> None:
+    def train(p: Any, epochs: int, **options: Any) -> None:
+        callbacks = Callbacks(p.model, progress_bar=False, **options)
+        callbacks.add_callback(ReduceOnPlateau("cost"))
+        p.model.fit(p.data, p.cost, p.optimizer, epochs, callbacks)
+
+    straight = make_problem("plateau")
+    train(straight, 5)
+    wanted, scale = weights(straight.model), straight.optimizer.schedule.scale
+    assert scale < 1e-3
+    first = make_problem("plateau")
+    train(first, 3, save_path=str(tmp_path / "m.prm"))
+    second = make_problem("plateau", seed=5)
+    second.model.load_params(tmp_path / "m.prm")
+    train(second, 5)
+    assert_same(weights(second.model), wanted)
+    assert second.optimizer.schedule.scale == scale
 
 
 def test_model_file_of_the_callbacks(
@@ -99,6 +122,7 @@ class SaveAt(Callback):
 @pytest.mark.parametrize("epoch", [0, 2])
 @pytest.mark.parametrize("minibatch", [0, 1, -1])
 @pytest.mark.parametrize("restart", ["process", "same objects"])
+@pytest.mark.parametrize("shuffle", [False, True])
 def test_stopped_inside_an_epoch(
     make_problem: Make,
     fit: Make,
@@ -107,8 +131,9 @@ def test_stopped_inside_an_epoch(
     epoch: int,
     minibatch: int,
     restart: str,
+    shuffle: bool,
 ) -> None:
-    straight = make_problem("adam", dropout=True)
+    straight = make_problem("adam", dropout=True, shuffle=shuffle)
     counts = []
 
     class Count(Callback):
@@ -121,7 +146,7 @@ def test_stopped_inside_an_epoch(
     wanted, cost = weights(straight.model), straight.model.total_cost
     minibatch %= counts[epoch]
 
-    first = make_problem("adam", dropout=True)
+    first = make_problem("adam", dropout=True, shuffle=shuffle)
     callbacks = Callbacks(first.model, progress_bar=False)
     callbacks.add_callback(SaveAt(tmp_path / "m.prm", epoch, minibatch, stop=True))
     with pytest.raises(KeyboardInterrupt):
@@ -129,7 +154,7 @@ def test_stopped_inside_an_epoch(
     if restart == "same objects":
         second = first
     else:
-        second = make_problem("adam", dropout=True, seed=77)
+        second = make_problem("adam", dropout=True, seed=77, shuffle=shuffle)
         second.model.load_params(tmp_path / "m.prm")
         assert second.model.epoch_index == epoch
         assert second.model.minibatch_index == minibatch + 1
