@@ -25,6 +25,7 @@ from neonport.errors import ConfigurationError, NotDifferentiableError, ShapeErr
 from neonport.ops.op import OPS, Kind
 from neonport.optree.custom_gradient import custom_operands
 from neonport.optree.node import Expression, OpTreeNode, apply, as_operand, walk
+from neonport.optree.random_nodes import is_random, replaying
 from neonport.shape import broadcast_shapes
 from neonport.tensor.storage import views_overlap
 from neonport.tensor.tensor import Tensor
@@ -49,7 +50,8 @@ Leaves = dict[int, Leaf]
 def leaf_gradients(root: Any, seed: Any) -> Leaves:
     """Gradient of each tensor of a tree, by token; tensors without one are left out.
 
-    A node is visited once, after all its users, whatever the number of paths to it.
+    A node is visited once, after all its users, whatever the number of paths to it. Random nodes
+    of the tree replay in its gradients what the tree drew.
 
     Args:
         root: tensor, op-tree or number.
@@ -67,7 +69,8 @@ def leaf_gradients(root: Any, seed: Any) -> Leaves:
 
     if isinstance(root, Expression):
         give(root, seed)
-    for node in reversed(walk(root)):
+    nodes = walk(root)
+    for node in reversed(nodes):
         g = grads.pop(id(node), None)
         if g is None or node.op in ZERO:
             continue
@@ -78,6 +81,11 @@ def leaf_gradients(root: Any, seed: Any) -> Leaves:
             # numbers, and trees of numbers only, are constants
             if gx is not None and isinstance(x, Expression) and x.sig.backend is not None:
                 give(x, gx)
+    # a rule of the user's may put random nodes into a gradient that are not in the tree
+    if any(is_random(n) or n.sig.custom is not None for n in (*nodes, *walk(seed))):
+        replayed = replaying(*(leaf.gradient for leaf in leaves.values()))
+        for (token, leaf), g in zip(list(leaves.items()), replayed, strict=True):
+            leaves[token] = leaf._replace(gradient=g)
     return leaves
 
 
@@ -117,11 +125,11 @@ def _apply_rule(node: OpTreeNode, g: Any, operands: Sequence[Any]) -> list[Any]:
     given: Any = 1.0 if blocked else g
     if node.dtype == np.float64 and (is_number(given) or given.sig.backend is None):
         given = as_tree(given, node)  # a tree of numbers only computes in float32
-    found = node._rule(full(given, node.shape, node), *operands)
+    found = node._held(full(given, node.shape, node), *operands)
     results = list(found) if isinstance(found, (tuple, list)) else [found]
     if len(results) != len(operands):
         raise ConfigurationError(
-            f"custom_gradient: the rule {node._rule} gave {len(results)} gradients for "
+            f"custom_gradient: the rule {node._held} gave {len(results)} gradients for "
             f"{len(operands)} operands; return one for each, None for an operand that gets none"
         )
     for x, gx in zip(operands, results, strict=True):
@@ -130,7 +138,7 @@ def _apply_rule(node: OpTreeNode, g: Any, operands: Sequence[Any]) -> list[Any]:
         shape = shape_of(as_operand(gx, "custom_gradient"))
         if broadcast_shapes(shape, x.sig.shape) != x.sig.shape:
             raise ShapeError(
-                f"custom_gradient: the rule {node._rule} gave a gradient of shape {shape} for an "
+                f"custom_gradient: the rule {node._held} gave a gradient of shape {shape} for an "
                 f"operand of shape {x.sig.shape}; sum over the axes along which it was repeated"
             )
     return [g if blocked and gx is not None else gx for gx in results]

@@ -18,6 +18,7 @@ from neonport.dtypes import is_float
 from neonport.ops.inference import operand_dtypes
 from neonport.ops.op import OPS, Kind
 from neonport.optree.node import Expression, OpTreeNode, resolve_wild, walk
+from neonport.optree.random_nodes import Sources
 from neonport.optree.replay_number import Traced
 from neonport.shape import Shape, broadcast_strides, reshape_strides
 from neonport.tensor.storage import Layout
@@ -54,7 +55,7 @@ class Lowering:
     Args:
         scalars: numbers that later runs may replace; equal ones share a slot, in order.
 
-    After `build`, `storages` ((storage, first byte) pairs), `scalars` and `rand_sizes` hold what
+    After `build`, `storages` ((storage, first byte) pairs), `scalars` and `sources` hold what
     the slots of the graph stand for.
     """
 
@@ -64,7 +65,7 @@ class Lowering:
         self.scalars: list[float] = [
             _slot_value(scalars[i]) for i in sorted(set(scalar_slots(scalars)))
         ]
-        self.rand_sizes: list[int] = []
+        self.sources = Sources()
         self._index: dict[Value, int] = {}
         self._slots: dict[Any, int] = {}
         self._scalar_slots = {scalar_key(v): i for i, v in enumerate(self.scalars)}
@@ -87,7 +88,7 @@ class Lowering:
                 dtype = self.values[value].dtype
                 value = self._add(Value("broadcast", (value,), target.shape, dtype))
             outputs.append((value, self.leaf_of(target)))
-        return Graph(tuple(self.values), tuple(outputs), len(self.storages), len(self.rand_sizes))
+        return Graph(tuple(self.values), tuple(outputs), len(self.storages), len(self.sources))
 
     # ---- values ------------------------------------------------------------------------------
 
@@ -150,8 +151,8 @@ class Lowering:
     def _node(self, node: OpTreeNode, shape: Shape) -> int:
         op, params, name = OPS[node.op], node.params, node.op
         if op.kind is Kind.SOURCE:
-            self.rand_sizes.append(math.prod(shape))
-            return self._add(Value("rand", (), shape, node.dtype, len(self.rand_sizes) - 1))
+            slot = self.sources.slot(node, math.prod(shape))
+            return self._add(Value(name, (), shape, node.dtype, slot))
         if name == "onehot":
             return self._onehot(node, shape)
         dtypes = operand_dtypes(op, [a.dtype for a in node.sig.args])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,21 +11,42 @@ import numpy.typing as npt
 
 from neonport.ops.inference import operand_dtypes
 from neonport.ops.op import OPS
+from neonport.ops.philox import uniform
+from neonport.optree.draw import Reserve
 from neonport.optree.node import Expression, OpTreeNode, make_node, resolve_wild, walk
+from neonport.optree.random_nodes import is_random, sources_of
 from neonport.shape import Shape
 from neonport.tensor.tensor import Tensor
 
 Array = npt.NDArray[Any]
-Uniform = Callable[[int], Array]
+Uniform = Callable[[OpTreeNode, int], Array]
+"""The numbers of a random node, that many of them."""
 
 
-def evaluate(root: Any, shape: Shape, uniform: Uniform) -> Array:
+def drawn(pairs: Sequence[tuple[Tensor, Any]], reserve: Reserve) -> Uniform:
+    """The random numbers of one run of a statement.
+
+    Args:
+        pairs: (target, operand).
+        reserve: takes positions out of the stream.
+    """
+    sources = sources_of(pairs)
+    positions = sources.positions(reserve)
+
+    def numbers(node: OpTreeNode, count: int) -> Array:
+        key, offset = positions[sources.slot(node, count)]
+        return uniform(key, offset, count)
+
+    return numbers
+
+
+def evaluate(root: Any, shape: Shape, draws: Uniform) -> Array:
     """Value of a tree, tensor or number that is assigned to a target of `shape`.
 
     Args:
         root: the expression; its tensors must be in host memory.
         shape: shape of the target; decides sizes that the tree leaves open.
-        uniform: draws n uniform float32 numbers.
+        draws: the numbers of random nodes; see `drawn`.
 
     Returns:
         Array in the root's dtype; it may share memory with a tensor if the root is one.
@@ -50,8 +72,8 @@ def evaluate(root: Any, shape: Shape, uniform: Uniform) -> Array:
                 params.pop("classes", None)
             dtypes = operand_dtypes(op, [a.dtype for a in node.sig.args])
             args: list[Any] = [operand(a, d) for a, d in zip(node.args, dtypes, strict=True)]
-            if node.op == "rand":
-                args = [uniform]
+            if is_random(node):
+                args = [partial(draws, node)]
             result = np.asarray(op.numpy(*args, **params))
             values[id(node)] = result.astype(node.dtype, copy=False)
         if isinstance(root, Expression):
@@ -71,6 +93,6 @@ def on_host(operand: Any) -> Any:
         return done[id(arg)] if isinstance(arg, OpTreeNode) else arg
 
     for node in walk(operand):
-        args = tuple(moved(a) for a in node.args)
-        done[id(node)] = make_node(node.sig, args)
+        random = is_random(node)  # its identity is its draw
+        done[id(node)] = node if random else make_node(node.sig, [moved(a) for a in node.args])
     return moved(operand)

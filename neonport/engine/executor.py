@@ -14,7 +14,7 @@ from neonport.compiler.graph import Graph, MemoryView
 from neonport.compiler.lowering import Lowering
 from neonport.dtypes import cast
 from neonport.engine.device import Device, Launch
-from neonport.engine.evaluator import evaluate, on_host
+from neonport.engine.evaluator import drawn, evaluate, on_host
 from neonport.engine.library_calls import bind_library_call
 from neonport.engine.owner import Owner
 from neonport.engine.statement import Statement, statement_key
@@ -85,9 +85,10 @@ class Executor:
         self.device.synchronize()
         in_place = self.device.capabilities.host_memory
         values = []
+        uniform = drawn(pairs, self.owner.philox.reserve_with_key)
         for target, operand in pairs:
             held = operand if in_place else on_host(operand)
-            value = evaluate(held, target.shape, self.owner.draw_uniform)
+            value = evaluate(held, target.shape, uniform)
             # a tensor, or a movement of one, is a view: later stores must not change it
             if in_place and any(np.may_share_memory(value, t.native) for t, _ in pairs):
                 value = value.copy()
@@ -168,7 +169,7 @@ class Executor:
         large = any(isinstance(v, OpTreeNode) and v.sig.large for _, v in pairs)
         fixed = large or any(s != s for s in scalars)
         return Statement(
-            self.owner, launches, numbered, rands, lowering.rand_sizes, scalars, lowering.scalars,
+            self.owner, launches, numbered, rands, lowering.sources, scalars, lowering.scalars,
             fixed, arena,
         )  # fmt: skip
 

@@ -20,9 +20,6 @@ class Owner(Protocol):
     tracer: Tracer
     philox: PhiloxState
 
-    def draw_uniform(self, count: int) -> Any:
-        """Random numbers on the host."""
-
     def unrecordable(self, what: str) -> None:
         """Note that a replay would not do this."""
 

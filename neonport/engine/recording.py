@@ -7,7 +7,8 @@
 
 What was written into tensors outside of the step, and numbers that come from `be.number(function)`
 (learning rates and step counters of the optimizers do), are new at each replay; so are the random
-numbers. All else is as it was when the step was recorded.
+numbers, which gradients in the step share with the values they belong to. All else is as it was
+when the step was recorded.
 """
 
 from __future__ import annotations

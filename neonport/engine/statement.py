@@ -10,6 +10,7 @@ from neonport.compiler.lowering import scalar_slots
 from neonport.engine.device import Launch
 from neonport.engine.owner import Owner
 from neonport.optree.node import OpTreeNode
+from neonport.optree.random_nodes import Sources
 from neonport.optree.replay_number import Traced, plain
 from neonport.optree.signature import SCALAR
 from neonport.tensor.tensor import Tensor
@@ -43,7 +44,7 @@ class Statement:
         launches: calls in order.
         numbered: launches with number arguments and the slot of each.
         rands: launches with random sources and the slot of each.
-        rand_sizes: elements of each random source.
+        sources: what fills the slots of random sources.
         slots: for each number of the statement the first one equal to it; statements whose numbers
             are equal in another pattern need another plan.
         numbers: values of the slots.
@@ -57,7 +58,7 @@ class Statement:
         launches: list[Callable[[], None]],
         numbered: list[tuple[Launch, tuple[int, ...]]],
         rands: list[tuple[Launch, tuple[int, ...]]],
-        rand_sizes: list[int],
+        sources: Sources,
         scalars: tuple[float, ...],
         numbers: list[float],
         fixed: bool,
@@ -69,7 +70,7 @@ class Statement:
         self.launches = launches
         self.numbered = numbered
         self.rands = rands
-        self.rand_sizes = rand_sizes
+        self.sources = sources
         self.slots = scalar_slots(scalars)
         self.first = sorted(set(self.slots))
         self._taken(scalars)
@@ -115,7 +116,7 @@ class Statement:
 
     def _draw(self) -> None:
         if self.rands:
-            drawn = [self.owner.philox.reserve_with_key(n) for n in self.rand_sizes]
+            drawn = self.sources.positions(self.owner.philox.reserve_with_key)
             for launch, slots in self.rands:
                 launch.set_rands([drawn[s] for s in slots])
 

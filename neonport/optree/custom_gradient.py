@@ -40,7 +40,7 @@ def custom_gradient(
         sig.custom = places or ()
         derived[key] = sig
     node = make_node(sig, (tree,))
-    node._rule = rule
+    node._held = rule
     return node
 
 

@@ -8,7 +8,7 @@ first operand.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from neonport.ops.inference import LEADING
 from neonport.ops.op import OPS
 from neonport.optree import printing
 from neonport.optree.backend_protocol import ExpressionBackend
+from neonport.optree.draw import Draw
 from neonport.optree.replay_number import Traced
 from neonport.optree.signature import SCALAR, Leaves, Signature
 from neonport.shape import Shape
@@ -77,15 +78,15 @@ class OpTreeNode(Expression):
     """
 
     # the builders fill the slots: `_found` with None, `_third` where there are three operands,
-    # `_rule` where `sig.custom` says that there is one
-    __slots__ = ("_first", "_found", "_rule", "_second", "_third", "sig")
+    # `_held` with the draw of a random node, and with the rule where `sig.custom` asks for one
+    __slots__ = ("_first", "_found", "_held", "_second", "_third", "sig")
 
     if TYPE_CHECKING:
         _first: Any
         _second: Any
         _third: Any
         _found: Leaves | None
-        _rule: Callable[..., Any]
+        _held: Any
 
     @property
     def args(self) -> tuple[Any, ...]:
@@ -284,6 +285,13 @@ def make_node(sig: Signature, args: Sequence[Any]) -> OpTreeNode:
     return node
 
 
+def with_draw(node: OpTreeNode, draw: Draw) -> OpTreeNode:
+    """The random node, after it was given its draw."""
+    node._held = draw
+    node._found = (draw.token,), ()
+    return node
+
+
 def as_operand(value: Any, op_name: str) -> Any:
     """Return `value` as something a node can hold: Tensor, OpTreeNode, int or float.
 
@@ -336,7 +344,8 @@ def apply(op_name: str, *operands: Any, **params: Any) -> OpTreeNode:
     sigs = tuple([x.sig if isinstance(x, Expression) else SCALAR for x in args])
     # what is remembered with a tensor's signature dies with its backend
     home = next((s for s in sigs if s.backend is not None), sigs[0] if sigs else SCALAR)
-    return make_node(home.derive(op, sigs, params), args)
+    node = make_node(home.derive(op, sigs, params), args)
+    return node if args else with_draw(node, Draw())
 
 
 def transpose(x: Any, perm: tuple[int, ...] | None = None) -> OpTreeNode:

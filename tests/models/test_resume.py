@@ -78,6 +78,34 @@ def test_a_reduced_rate_is_resumed(make_problem: Make, weights: Make, tmp_path: 
     assert second.optimizer.schedule.scale == scale
 
 
+def test_noise_in_expressions_continues(
+    make_problem: Make, fit: Make, weights: Make, tmp_path: Path
+) -> None:
+    from neonport.initializers import Gaussian
+    from neonport.layers import Affine, OpTreeLayer
+    from neonport.models import Model
+    from neonport.transforms import Softmax
+
+    class Drop(OpTreeLayer):
+        def forward(self, x: Any) -> Any:
+            return x * (self.be.rand() < 0.7)
+
+    def problem(seed: int = 7) -> Any:
+        made = make_problem(seed=seed)
+        init = Gaussian(scale=0.3)
+        made.model = Model([Affine(8, init), Drop(), Affine(3, init, activation=Softmax())])
+        return made
+
+    straight = problem()
+    fit(straight, 3)
+    wanted = weights(straight.model)
+    fit(problem(), 1, save_path=str(tmp_path / "m.prm"))
+    second = problem(12345)
+    second.model.load_params(tmp_path / "m.prm")
+    fit(second, 3)
+    assert_same(weights(second.model), wanted)
+
+
 def test_model_file_of_the_callbacks(
     make_problem: Make, fit: Make, weights: Make, tmp_path: Path
 ) -> None:

@@ -12,8 +12,9 @@ import pytest
 from neonport.backends.cpu.device import CPUBackend, CPUDevice
 from neonport.dtypes import cast
 from neonport.engine.device import Device
-from neonport.engine.evaluator import evaluate
+from neonport.engine.evaluator import drawn, evaluate
 from neonport.engine.executor import Executor
+from neonport.ops.philox import PhiloxState
 from neonport.optree.node import OpTreeNode
 from neonport.tensor.storage import Storage
 from neonport.testing import conformance
@@ -81,7 +82,8 @@ class InOrder(Evaluator):
 
 class Truncating(Evaluator):
     def interpret(self, pairs):
-        values = [evaluate(v, t.shape, self.owner.draw_uniform) for t, v in pairs]
+        draws = drawn(pairs, self.owner.philox.reserve_with_key)
+        values = [evaluate(v, t.shape, draws) for t, v in pairs]
         for (target, _), value in zip(pairs, values, strict=True):
             whole = np.trunc(value) if target.dtype.kind in "iu" else value
             target.native[...] = cast(whole, target.dtype)
@@ -89,7 +91,8 @@ class Truncating(Evaluator):
 
 class Wrapping(Evaluator):
     def interpret(self, pairs):
-        values = [evaluate(v, t.shape, self.owner.draw_uniform) for t, v in pairs]
+        draws = drawn(pairs, self.owner.philox.reserve_with_key)
+        values = [evaluate(v, t.shape, draws) for t, v in pairs]
         for (target, _), value in zip(pairs, values, strict=True):
             with np.errstate(all="ignore"):
                 target.native[...] = np.rint(value.astype(np.float64)).astype(target.dtype)
@@ -107,10 +110,17 @@ class Spilling(Evaluator):
                 target.native[...] = kept
 
 
+class Skipping(PhiloxState):
+    def reserve_with_key(self, n, dtype=np.float32):
+        super().reserve_with_key(4)
+        return super().reserve_with_key(n, dtype)
+
+
 class OtherNumbers(CPUBackend):
-    def draw_uniform(self, count):
-        self.philox.reserve(4)
-        return super().draw_uniform(count)
+    def gen_rng(self, seed=None):
+        rng = super().gen_rng(seed)
+        self.philox = Skipping(seed)
+        return rng
 
 
 class ReadsTheOutput(CPUDevice):

@@ -426,10 +426,18 @@ class Operations:
         return emit(build.onehot(self._index_tensor(indices, None, axis), axis, classes), out)
 
     def rand(self, out: Tensor | None = None, shape: Any = None) -> Any:
-        """Uniform numbers in [0, 1), new ones at each evaluation; shape None: the target's.
+        """Uniform numbers in [0, 1): an op-tree that is one draw, or `out`.
+
+        However often the tree occurs in a statement, it stands for the same numbers. Each run of a
+        value draws new ones; a gradient takes those that the value had when it ran last, whatever
+        its order. A gradient whose value never ran draws for itself, once a run.
+
+        Args:
+            out: assign there and return it.
+            shape: of the numbers, any rank; None takes the shape of where they are assigned.
 
         Example:
-            y[:] = x + 0.1 * (be.rand() - 0.5)
+            y[:] = x * (be.rand(shape=x.shape) < 0.5)  # dropout
         """
         return emit(build.rand(shape), out)
 

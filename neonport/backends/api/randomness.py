@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from neonport.errors import ConfigurationError
-from neonport.ops.philox import PhiloxState, normal, uniform
+from neonport.ops.philox import PhiloxState, normal
 
 _KEY_WORDS = 624  # of MT19937
 
@@ -102,16 +102,6 @@ class Randomness:
         """
         self.rng.set_state(self.init_rng_state)
         self.philox.reset()
-
-    def draw_uniform(self, count: int) -> np.ndarray:
-        """The next `count` float32 numbers in [0, 1) of the device generator, on the host.
-
-        Example:
-            host = be.draw_uniform(12).reshape(3, 4)
-        """
-        self.unrecordable("it draws random numbers on the host")
-        key, offset = self.philox.reserve_with_key(count)
-        return uniform(key, offset, count)
 
     def draw_normal(self, count: int, mean: float, std: float, dtype: Any) -> np.ndarray:
         """The next `count` Gaussian numbers of the device generator, on the host.
