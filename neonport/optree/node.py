@@ -9,6 +9,7 @@ first operand.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,8 +32,6 @@ class Expression:
     """
 
     __slots__ = ()
-    # ndarray + tensor must not build an object array element by element
-    __array_ufunc__ = None
     sig: Signature
     tokens: tuple[int, ...]
     scalars: tuple[float, ...]
@@ -46,6 +45,7 @@ class Expression:
     if TYPE_CHECKING:
         # made below or by the subclasses; declared for readers and type checkers
         def __len__(self) -> int: ...
+        def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any: ...
         def __pow__(self, other: Any) -> OpTreeNode: ...
         def __neg__(self) -> OpTreeNode: ...
         def __abs__(self) -> OpTreeNode: ...
@@ -57,6 +57,9 @@ class Expression:
         def __rmul__(self, other: Any) -> OpTreeNode: ...
         def __truediv__(self, other: Any) -> OpTreeNode: ...
         def __rtruediv__(self, other: Any) -> OpTreeNode: ...
+        def __mod__(self, other: Any) -> OpTreeNode: ...
+        def __rmod__(self, other: Any) -> OpTreeNode: ...
+        def __matmul__(self, other: Any) -> OpTreeNode: ...
         def __rpow__(self, other: Any) -> OpTreeNode: ...
         def __eq__(self, other: Any) -> OpTreeNode: ...  # type: ignore[override]
         def __ne__(self, other: Any) -> OpTreeNode: ...  # type: ignore[override]
@@ -166,6 +169,41 @@ class OpTreeNode(Expression):
 
     def __len__(self) -> int:
         return 3
+
+    def __bool__(self) -> bool:
+        """Whether the one element is not 0; runs the tree.
+
+        Raises:
+            ShapeError: there are several elements, or none.
+        """
+        return bool(self.item())
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def item(self) -> Any:
+        """The value of a tree with one element, in the dtype that it computes in; runs the tree.
+
+        Returns:
+            A Python number.
+
+        Raises:
+            ShapeError: there are several elements, or none.
+            ConfigurationError: no tensor below says on which backend.
+        """
+        if self.sig.constant:
+            return constant_value(self)
+        if self.sig.wild or prod(self.shape) != 1:
+            raise ShapeError(
+                f"{self.op}: a tree of shape {self.shape} is not one number, so it is neither true "
+                "nor false; fold it first with be.max (any) or be.min (all), or ask `is not None`"
+            )
+        out = self._home().empty(self.shape, dtype=self.dtype)
+        out[:] = self
+        return out.item()
 
     def __iter__(self) -> Iterator[Any]:
         return iter((printing.op_dict(self), self.left, self.right))

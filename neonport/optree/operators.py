@@ -255,6 +255,7 @@ _OPERATORS = {
     "sub": ("__sub__", "__rsub__"),
     "mul": ("__mul__", "__rmul__"),
     "div": ("__truediv__", "__rtruediv__"),
+    "mod": ("__mod__", "__rmod__"),
     "eq": ("__eq__", None),
     "ne": ("__ne__", None),
     "lt": ("__lt__", None),
@@ -287,3 +288,15 @@ def power(a: Any, b: Any) -> OpTreeNode:
 
 
 setattr(Expression, "__pow__", power)  # noqa: B010
+
+
+def product(a: Any, b: Any) -> OpTreeNode:
+    """`a @ b`: a matrix product, or one for each entry of a leading axis."""
+    for x in (a, b):
+        expression(x, "matmul")
+    if len(a.sig.shape) == 2 and len(b.sig.shape) == 2:
+        return apply("dot", a, b)
+    return apply("batched_dot", a, b, reduce=False)
+
+
+setattr(Expression, "__matmul__", product)  # noqa: B010
