@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -81,7 +82,8 @@ def _row(
 ) -> None:
     names = tuple(params.split())
     text = f"{name}({{0}}, {', '.join(f'{{{n}}}' for n in names)})"
-    register(Op(name, 1, Kind.MOVEMENT, numpy, text, summary, names, public=public, infer=infer))
+    columns: dict[str, Any] = {"public": public, "infer": infer, "integers": True}
+    register(Op(name, 1, Kind.MOVEMENT, numpy, text, summary, names, **columns))
 
 
 _row(

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neonport.dtypes import is_real
+from neonport.dtypes import EXACT, is_real, whole_number
 from neonport.errors import ConfigurationError, DtypeError, ShapeError, UnknownOpError
 from neonport.ops.inference import LEADING
-from neonport.ops.op import OPS
+from neonport.ops.op import OPS, Op
 from neonport.optree import printing
 from neonport.optree.backend_protocol import ExpressionBackend
 from neonport.optree.replay_number import Traced
-from neonport.optree.signature import SCALAR, Leaves, Signature
+from neonport.optree.signature import SCALAR, WHOLE, Leaves, Signature
 from neonport.shape import Shape
 
 
@@ -57,6 +57,8 @@ class Expression:
         def __rmul__(self, other: Any) -> OpTreeNode: ...
         def __truediv__(self, other: Any) -> OpTreeNode: ...
         def __rtruediv__(self, other: Any) -> OpTreeNode: ...
+        def __floordiv__(self, other: Any) -> OpTreeNode: ...
+        def __rfloordiv__(self, other: Any) -> OpTreeNode: ...
         def __mod__(self, other: Any) -> OpTreeNode: ...
         def __rmod__(self, other: Any) -> OpTreeNode: ...
         def __matmul__(self, other: Any) -> OpTreeNode: ...
@@ -245,7 +247,7 @@ class OpTreeNode(Expression):
         return self.backend
 
     def astensor(self) -> Any:
-        """Evaluate into a new tensor of the backend's default dtype.
+        """Evaluate into a new tensor: integers keep their dtype, else it is the backend's default.
 
         Raises:
             ConfigurationError: no tensor below says on which backend.
@@ -257,7 +259,7 @@ class OpTreeNode(Expression):
                 f"{self}: the size of axis {sorted(self.sig.wild - {LEADING})} is only known on "
                 "assignment; give the size (onehot: classes=, rand: shape=)"
             )
-        out = backend.empty(self.shape)
+        out = backend.empty(self.shape, dtype=self.dtype if self.dtype.kind == "i" else None)
         out[:] = self
         return out
 
@@ -332,10 +334,12 @@ def as_operand(value: Any, op_name: str) -> Any:
         return constant_value(value) if value.sig.constant else value
     if type(value) is float or type(value) is int or type(value) is Traced:
         return value
-    if isinstance(value, (bool, int, float)):
+    if isinstance(value, (bool, int)):
+        return int(value)
+    if isinstance(value, float):
         return float(value)
     if isinstance(value, (np.generic, np.ndarray)) and not value.ndim and is_real(value.dtype):
-        return float(value)
+        return int(value) if value.dtype.kind in "iub" else float(value)
     hint = "; make it a tensor first: be.array(x)" if hasattr(value, "__array__") else ""
     raise DtypeError(
         f"{op_name}: cannot use an operand of type {type(value).__name__}{hint}; operands are "
@@ -372,9 +376,23 @@ def apply(op_name: str, *operands: Any, **params: Any) -> OpTreeNode:
     if len(args) != op.arity:
         raise DtypeError(f"{op_name} takes {op.arity} operand(s), {len(args)} given")
     sigs = tuple([x.sig if isinstance(x, Expression) else SCALAR for x in args])
+    if op.integers and int in map(type, args):
+        sigs = _with_whole(op, args, sigs)
     # what is remembered with a tensor's signature dies with its backend
     home = next((s for s in sigs if s.backend is not None), sigs[0] if sigs else SCALAR)
     return make_node(home.derive(op, sigs, params), args)
+
+
+def _with_whole(op: Op, args: tuple[Any, ...], sigs: tuple[Signature, ...]) -> Any:
+    """The signatures of operands, ints among integers being integers; elsewhere ints adapt."""
+    values = [s for s, letter in zip(sigs, op.reads, strict=False) if letter == "v"]
+    others = [s.dtype for s in values if s is not SCALAR]
+    if not others or not all(dtype in EXACT for dtype in others):
+        return sigs
+    for x in args:
+        if type(x) is int:
+            whole_number(x)
+    return tuple([WHOLE if type(x) is int else s for x, s in zip(args, sigs, strict=True)])
 
 
 def transpose(x: Any, perm: tuple[int, ...] | None = None) -> OpTreeNode:

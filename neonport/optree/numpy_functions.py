@@ -18,6 +18,7 @@ _OPERATORS: dict[Any, str] = {
     np.multiply: "mul",
     np.true_divide: "div",
     np.remainder: "mod",
+    np.floor_divide: "floordiv",
     np.power: "pow",
     np.equal: "eq",
     np.not_equal: "ne",

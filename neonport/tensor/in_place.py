@@ -9,7 +9,7 @@ from neonport.dtypes import FLOAT32, FLOAT64, host_numbers
 from neonport.optree.node import Expression
 from neonport.tensor.tensor import Tensor
 
-OPERATORS = ("add", "sub", "mul", "truediv", "mod", "pow", "matmul")
+OPERATORS = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul")
 
 
 def held(target: Tensor, value: Any) -> Any:
