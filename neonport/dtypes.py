@@ -74,6 +74,10 @@ BOOL = np.dtype("bool")
 FLOAT32 = np.dtype("float32")
 FLOAT64 = np.dtype("float64")
 INT32 = np.dtype("int32")
+INT64 = np.dtype("int64")
+EXACT = frozenset(d for d in (*INTEGERS, BOOL) if d.name != "uint64")
+"""Dtypes whose values int64 holds: where only they meet, `+` and its kin compute in int64."""
+
 _COMPUTED_IN_FLOAT64 = frozenset(d for d in _KNOWN if ROWS[d.name].compute == _F64)
 
 
@@ -128,9 +132,28 @@ def compute_dtype(dtypes: Iterable[np.dtype]) -> np.dtype:
 
     The widest float among them, never narrower than float32: float16 and bfloat16 are stored but
     computed in float32, and integers (also bool) count as float32, so that devices without float64
-    agree.
+    agree. Ops that are exact on integers have a rule before this one: `Op.integers`.
     """
     return FLOAT64 if any(d in _COMPUTED_IN_FLOAT64 for d in dtypes) else FLOAT32
+
+
+def is_whole(value: object) -> bool:
+    """Whether a number is an int that int64 holds."""
+    return type(value) is int and -(2**63) <= value < 2**63
+
+
+def whole_number(value: float) -> int:
+    """An int among operands that are computed in int64.
+
+    Raises:
+        DtypeError: it does not fit.
+    """
+    if is_whole(value):
+        return int(value)
+    raise DtypeError(
+        f"the number {value} does not fit into int64, in which integers are computed; write it as "
+        f"a float, and the expression is computed in floating point"
+    )
 
 
 def host_numbers(ary: Any, op: str) -> npt.NDArray[Any]:

@@ -57,7 +57,7 @@ ZERO = frozenset(
     {
         *("eq", "ne", "lt", "le", "gt", "ge", "isnan", "finite"),
         *("logical_and", "logical_or", "logical_xor", "logical_not"),
-        *("sgn", "rint", "floor", "ceil", "trunc"),
+        *("sgn", "rint", "floor", "ceil", "trunc", "floordiv"),
         *("argmax", "argmin", "argsort", "onehot", "rand", "pool_index", "roi_index"),
     }
 )

@@ -113,6 +113,12 @@ class Kernel:
         """Hash of the description, equal in every process."""
         return hashlib.sha256(repr(self).encode()).hexdigest()[:24]
 
+    @cached_property
+    def whole_scalars(self) -> tuple[bool, ...]:
+        """For each number argument whether it is an integer, of 64 bits."""
+        found = {n.attr for n in self.nodes if n.op == "scalar" and n.dtype == "int64"}
+        return tuple(i in found for i in range(self.scalars))
+
     @property
     def column(self) -> bool:
         """Whether the innermost axis is kept: reductions run over rows of a block of columns."""

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from neonport.compiler.graph import Graph, MemoryView, Value
-from neonport.dtypes import is_float
+from neonport.dtypes import INT64, is_float, is_whole
 from neonport.ops.inference import operand_dtypes
 from neonport.ops.op import OPS, Kind
 from neonport.optree.node import Expression, OpTreeNode, resolve_wild, walk
@@ -23,7 +23,6 @@ from neonport.optree.replay_number import Traced
 from neonport.shape import Shape, broadcast_strides, reshape_strides
 from neonport.tensor.storage import Layout
 
-INT64 = np.dtype("int64")
 # kinds of ops that are no part of a loop nest
 CALLS = frozenset({Kind.CONTRACTION, Kind.WINDOW, Kind.AXIS})
 
@@ -32,8 +31,7 @@ def scalar_key(value: float) -> tuple[Any, float]:
     """Numbers with equal keys are one argument of a kernel (0.0 and -0.0 are two)."""
     if type(value) is Traced:
         return (value, 0.0)  # it is one argument with nothing but itself
-    number = float(value)
-    return (number, math.copysign(1.0, number))
+    return (value, math.copysign(1.0, value))
 
 
 def scalar_slots(scalars: Sequence[float]) -> tuple[int, ...]:
@@ -46,7 +44,7 @@ def scalar_slots(scalars: Sequence[float]) -> tuple[int, ...]:
 
 
 def _slot_value(number: float) -> float:
-    return number if type(number) is Traced else float(number)
+    return number if type(number) in (Traced, int) else float(number)
 
 
 class Lowering:
@@ -140,7 +138,8 @@ class Lowering:
         if slot is None:
             slot = self._scalar_slots[key] = len(self.scalars)
             self.scalars.append(_slot_value(arg))
-        return self._add(Value("scalar", (), (1, 1), dtype or np.dtype("float64"), slot))
+        own = INT64 if is_whole(arg) else np.dtype("float64")
+        return self._add(Value("scalar", (), (1, 1), dtype or own, slot))
 
     def _root(self, operand: Any, shape: Shape) -> int:
         sizes = resolve_wild(operand, shape)
@@ -163,11 +162,22 @@ class Lowering:
             return self._concat(args, shape, node.dtype, params["axis"])
         if op.kind is Kind.MOVEMENT and name != "pad_region":
             return self._move(args[0], name, params)
+        if name == "where":
+            args = (self._condition(args[0], node.dtype), *args[1:])
         if op.kind is Kind.REDUCTION:
             axes = tuple(a for a in params["axes"])
             return self._add(Value(name, args, shape, node.dtype, axes))
         attr = tuple(params.items()) or None
         return self._add(Value(name, args, shape, node.dtype, attr))
+
+    def _condition(self, index: int, dtype: np.dtype) -> int:
+        """A condition as kernels compare it, in the dtype of the values; no fraction becomes 0."""
+        value = self.values[index]
+        if dtype != INT64 or value.dtype == INT64:
+            return index
+        for _ in range(2):
+            index = self._add(Value("logical_not", (index,), value.shape, value.dtype))
+        return index
 
     def _in_dtype(self, index: int, dtype: np.dtype | None) -> int:
         """The value as it must lie in memory for a call: converted, if it is stored otherwise."""
@@ -189,7 +199,7 @@ class Lowering:
         index = self._move(index, "reshape", {"shape": column})
         classes = tuple(n if a == axis else 1 for a, n in enumerate(shape))
         iota = self._add(Value("iota", (), classes, INT64, axis))
-        return self._add(Value("onehot", (iota, index), shape, node.dtype))
+        return self._add(Value("onehot", (iota, index), shape, INT64))
 
     # ---- movements ---------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from neonport.dtypes import INT64, is_whole, whole_number
 from neonport.ops.inference import operand_dtypes
 from neonport.ops.op import OPS
 from neonport.ops.philox import uniform
@@ -61,6 +62,8 @@ def evaluate(root: Any, shape: Shape, draws: Uniform) -> Array:
             value = arg.native
         else:
             # the shape that the rules give it: a product needs two axes
+            if dtype == INT64 or (dtype is None and is_whole(arg)):
+                return np.full((1, 1), whole_number(arg), INT64)
             return np.full((1, 1), arg, np.float64 if dtype is None else dtype)
         return value if dtype is None else value.astype(dtype, copy=False)
 
@@ -78,7 +81,7 @@ def evaluate(root: Any, shape: Shape, draws: Uniform) -> Array:
             values[id(node)] = result.astype(node.dtype, copy=False)
         if isinstance(root, Expression):
             return operand(root, root.sig.dtype)
-    return np.asarray(root, np.float64)
+    return operand(root, None).reshape(())
 
 
 def on_host(operand: Any) -> Any:

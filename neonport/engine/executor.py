@@ -56,6 +56,8 @@ class Executor:
         The statement is bound, run, and kept for the next time; where kernels do not serve, NumPy
         evaluates it.
         """
+        if all(type(v) is Tensor and v.token == t.token for t, v in pairs):
+            return  # the end of `x[1:3] += 1`, which assigns the view to itself
         if self.device.capabilities.runs and (not self.device.compiles or must_interpret(pairs)):
             self.interpret(pairs)
             return

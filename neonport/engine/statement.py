@@ -7,12 +7,13 @@ from math import copysign
 from typing import Any
 
 from neonport.compiler.lowering import scalar_slots
+from neonport.dtypes import is_whole
 from neonport.engine.device import Launch
 from neonport.engine.owner import Owner
 from neonport.optree.node import OpTreeNode
 from neonport.optree.random_nodes import Sources
 from neonport.optree.replay_number import Traced, plain
-from neonport.optree.signature import SCALAR
+from neonport.optree.signature import SCALAR, WHOLE
 from neonport.tensor.tensor import Tensor
 
 
@@ -29,7 +30,7 @@ def statement_key(pairs: Iterable[tuple[Tensor, Any]]) -> tuple[Any, tuple[float
             parts += (target.token, value.sig, tokens)
             scalars += numbers
         elif isinstance(value, (float, int)):
-            parts += (target.token, SCALAR, ())
+            parts += (target.token, WHOLE if is_whole(value) else SCALAR, ())
             scalars += (value,)
         else:
             parts += (target.token, value.sig, value.tokens)
@@ -110,7 +111,7 @@ class Statement:
         """Take other numbers; False if their pattern of equal ones differs."""
         if self.fixed or scalar_slots(scalars) != self.slots:
             return False
-        self._set_numbers([float(scalars[i]) for i in self.first])
+        self._set_numbers([scalars[i] for i in self.first])
         self._taken(scalars)
         return True
 

@@ -43,3 +43,6 @@ NEO_FN REAL neo_remainder_SUFFIX(REAL a, REAL b) {
   return ((y > (REAL)0) & (first - first == (REAL)0)) ? copysign(x, a) : (first - first) / y;
 }
 NEO_FN REAL neo_mod_SUFFIX(REAL a, REAL b) { return neo_floored_SUFFIX(neo_remainder_SUFFIX(a, b), b); }
+NEO_FN REAL neo_floordiv_SUFFIX(REAL a, REAL b) {
+  return neo_quotient_SUFFIX(a, b, neo_remainder_SUFFIX(a, b));
+}

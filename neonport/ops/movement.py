@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -97,9 +98,8 @@ def _row(
     names = tuple(params.split())
     operands = [f"{{{i}}}" for i in range(arity)]
     text = f"{name}({', '.join([*operands, *(f'{{{n}}}' for n in names)])})"
-    register(
-        Op(name, arity, Kind.MOVEMENT, numpy, text, summary, names, public=public, infer=infer)
-    )
+    columns: dict[str, Any] = {"public": public, "infer": infer, "integers": True}
+    register(Op(name, arity, Kind.MOVEMENT, numpy, text, summary, names, **columns))
 
 
 _row(

@@ -85,7 +85,8 @@ class Op:
         summary: one line of documentation.
         params: names of the parameters, in the order in which they are given.
         reads: a letter for each operand, further ones do not count: "v" a value, read in the
-            compute dtype; "i" integers, read as they are stored; "f" coordinates, as float32.
+            compute dtype; "c" a condition, read in its own; "i" integers, read as they are stored;
+            "f" coordinates, as float32.
         public: names of the backend's methods that build the op.
         cost: of one element.
         domain: open interval of first operands for which the result is a number.
@@ -96,6 +97,8 @@ class Op:
         work: floating-point operations, of the shapes of operands and result and the parameters;
             of a reduction, for each element.
         result: dtype of the result where it is not the compute dtype.
+        integers: whether values that are all integers (bools too, uint64 not) are computed in
+            int64, exactly, and wrap as NumPy's do; else integers count as float32.
 
     Example:
         >>> Op("cube", 1, Kind.ELEMENTWISE, lambda x: x * x * x, "cube({0})", "a * a * a")
@@ -118,6 +121,7 @@ class Op:
     terms: Callable[[Sequence[Shape], dict[str, Any]], int] | None = None
     work: Callable[[Sequence[Shape], dict[str, Any]], int] = count_result
     result: np.dtype | None = None
+    integers: bool = False
 
     def __repr__(self) -> str:
         return f"<op {self.name}>"

@@ -16,6 +16,8 @@ from neonport.shape import Shape, reduced_shape
 
 def total(x: Array, axes: Ints) -> Array:
     """Sum in float64, rounded once: adding many rows in float32 would lose digits."""
+    if x.dtype.kind in "iu":
+        return np.asarray(np.sum(x, axis=axes, keepdims=True, dtype=x.dtype))
     return np.sum(x, axis=axes, keepdims=True, dtype=np.float64).astype(x.dtype)
 
 
@@ -72,9 +74,8 @@ def _picked(op: Op, shapes: Sequence[Shape], axes: Shape) -> Shape:
 def _row(name: str, numpy: Callable[..., Array], summary: str, **columns: Any) -> None:
     text = f"{name}({{0}}, axis={{axes}})"
     columns = {"infer": _picked, "work": lambda shapes, params: 1, **columns}
-    register(
-        Op(name, 1, Kind.REDUCTION, numpy, text, summary, ("axes",), public=(name,), **columns)
-    )
+    columns |= {"public": (name,), "integers": name != "var"}
+    register(Op(name, 1, Kind.REDUCTION, numpy, text, summary, ("axes",), **columns))
 
 
 def _terms(shapes: Sequence[Shape], params: dict[str, Any]) -> int:

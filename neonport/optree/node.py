@@ -9,19 +9,20 @@ first operand.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neonport.dtypes import is_real
+from neonport.dtypes import EXACT, is_real, whole_number
 from neonport.errors import ConfigurationError, DtypeError, ShapeError, UnknownOpError
 from neonport.ops.inference import LEADING
-from neonport.ops.op import OPS
+from neonport.ops.op import OPS, Op
 from neonport.optree import printing
 from neonport.optree.backend_protocol import ExpressionBackend
 from neonport.optree.draw import Draw
 from neonport.optree.replay_number import Traced
-from neonport.optree.signature import SCALAR, Leaves, Signature
+from neonport.optree.signature import SCALAR, WHOLE, Leaves, Signature
 from neonport.shape import Shape
 
 
@@ -32,8 +33,6 @@ class Expression:
     """
 
     __slots__ = ()
-    # ndarray + tensor must not build an object array element by element
-    __array_ufunc__ = None
     sig: Signature
     tokens: tuple[int, ...]
     scalars: tuple[float, ...]
@@ -47,6 +46,7 @@ class Expression:
     if TYPE_CHECKING:
         # made below or by the subclasses; declared for readers and type checkers
         def __len__(self) -> int: ...
+        def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any: ...
         def __pow__(self, other: Any) -> OpTreeNode: ...
         def __neg__(self) -> OpTreeNode: ...
         def __abs__(self) -> OpTreeNode: ...
@@ -58,6 +58,11 @@ class Expression:
         def __rmul__(self, other: Any) -> OpTreeNode: ...
         def __truediv__(self, other: Any) -> OpTreeNode: ...
         def __rtruediv__(self, other: Any) -> OpTreeNode: ...
+        def __floordiv__(self, other: Any) -> OpTreeNode: ...
+        def __rfloordiv__(self, other: Any) -> OpTreeNode: ...
+        def __mod__(self, other: Any) -> OpTreeNode: ...
+        def __rmod__(self, other: Any) -> OpTreeNode: ...
+        def __matmul__(self, other: Any) -> OpTreeNode: ...
         def __rpow__(self, other: Any) -> OpTreeNode: ...
         def __eq__(self, other: Any) -> OpTreeNode: ...  # type: ignore[override]
         def __ne__(self, other: Any) -> OpTreeNode: ...  # type: ignore[override]
@@ -168,6 +173,41 @@ class OpTreeNode(Expression):
     def __len__(self) -> int:
         return 3
 
+    def __bool__(self) -> bool:
+        """Whether the one element is not 0; runs the tree.
+
+        Raises:
+            ShapeError: there are several elements, or none.
+        """
+        return bool(self.item())
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def item(self) -> Any:
+        """The value of a tree with one element, in the dtype that it computes in; runs the tree.
+
+        Returns:
+            A Python number.
+
+        Raises:
+            ShapeError: there are several elements, or none.
+            ConfigurationError: no tensor below says on which backend.
+        """
+        if self.sig.constant:
+            return constant_value(self)
+        if self.sig.wild or prod(self.shape) != 1:
+            raise ShapeError(
+                f"{self.op}: a tree of shape {self.shape} is not one number, so it is neither true "
+                "nor false; fold it first with be.max (any) or be.min (all), or ask `is not None`"
+            )
+        out = self._home().empty(self.shape, dtype=self.dtype)
+        out[:] = self
+        return out.item()
+
     def __iter__(self) -> Iterator[Any]:
         return iter((printing.op_dict(self), self.left, self.right))
 
@@ -208,7 +248,7 @@ class OpTreeNode(Expression):
         return self.backend
 
     def astensor(self) -> Any:
-        """Evaluate into a new tensor of the backend's default dtype.
+        """Evaluate into a new tensor: integers keep their dtype, else it is the backend's default.
 
         Raises:
             ConfigurationError: no tensor below says on which backend.
@@ -220,7 +260,7 @@ class OpTreeNode(Expression):
                 f"{self}: the size of axis {sorted(self.sig.wild - {LEADING})} is only known on "
                 "assignment; give the size (onehot: classes=, rand: shape=)"
             )
-        out = backend.empty(self.shape)
+        out = backend.empty(self.shape, dtype=self.dtype if self.dtype.kind == "i" else None)
         out[:] = self
         return out
 
@@ -302,10 +342,12 @@ def as_operand(value: Any, op_name: str) -> Any:
         return constant_value(value) if value.sig.constant else value
     if type(value) is float or type(value) is int or type(value) is Traced:
         return value
-    if isinstance(value, (bool, int, float)):
+    if isinstance(value, (bool, int)):
+        return int(value)
+    if isinstance(value, float):
         return float(value)
     if isinstance(value, (np.generic, np.ndarray)) and not value.ndim and is_real(value.dtype):
-        return float(value)
+        return int(value) if value.dtype.kind in "iub" else float(value)
     hint = "; make it a tensor first: be.array(x)" if hasattr(value, "__array__") else ""
     raise DtypeError(
         f"{op_name}: cannot use an operand of type {type(value).__name__}{hint}; operands are "
@@ -342,10 +384,24 @@ def apply(op_name: str, *operands: Any, **params: Any) -> OpTreeNode:
     if len(args) != op.arity:
         raise DtypeError(f"{op_name} takes {op.arity} operand(s), {len(args)} given")
     sigs = tuple([x.sig if isinstance(x, Expression) else SCALAR for x in args])
+    if op.integers and int in map(type, args):
+        sigs = _with_whole(op, args, sigs)
     # what is remembered with a tensor's signature dies with its backend
     home = next((s for s in sigs if s.backend is not None), sigs[0] if sigs else SCALAR)
     node = make_node(home.derive(op, sigs, params), args)
     return node if args else with_draw(node, Draw())
+
+
+def _with_whole(op: Op, args: tuple[Any, ...], sigs: tuple[Signature, ...]) -> Any:
+    """The signatures of operands, ints among integers being integers; elsewhere ints adapt."""
+    values = [s for s, letter in zip(sigs, op.reads, strict=False) if letter == "v"]
+    others = [s.dtype for s in values if s is not SCALAR]
+    if not others or not all(dtype in EXACT for dtype in others):
+        return sigs
+    for x in args:
+        if type(x) is int:
+            whole_number(x)
+    return tuple([WHOLE if type(x) is int else s for x, s in zip(args, sigs, strict=True)])
 
 
 def transpose(x: Any, perm: tuple[int, ...] | None = None) -> OpTreeNode:

@@ -188,8 +188,8 @@ def where(condition: Any, a: Any, b: Any) -> OpTreeNode:
     """Node of `a` where the condition is not 0, else `b`."""
     try:
         key = (
-            0 if type(a) is float or type(a) is int else a.sig.uid,
-            0 if type(b) is float or type(b) is int else b.sig.uid,
+            0 if type(a) is float else 1 if type(a) is int else a.sig.uid,
+            0 if type(b) is float else 1 if type(b) is int else b.sig.uid,
         )
         sig = condition.sig.derived.get(key)
     except AttributeError:  # an operand of another kind
@@ -221,12 +221,15 @@ def operator(name: str, reflected: bool = False) -> Callable[[Any, Any], Any]:
     """The method of a binary operator; it returns NotImplemented for what is no operand."""
     new = OpTreeNode
     code = _next_code()  # found again as derived[operand's uid + code]: no key has to be built
+    whole = -code  # of an int, which is another structure where integers meet it
 
     def method(self: Any, other: Any) -> Any:
         kind = type(other)
         try:
-            if kind is float or kind is int:
+            if kind is float:
                 sig = self.sig.derived[code]
+            elif kind is int:
+                sig = self.sig.derived[whole]
             else:
                 sig = self.sig.derived[other.sig.uid + code]
         except (AttributeError, KeyError):  # no operand, or the first of its structure
@@ -243,7 +246,7 @@ def operator(name: str, reflected: bool = False) -> Callable[[Any, Any], Any]:
     def turned(self: Any, other: Any) -> Any:
         kind = type(other)
         if kind is float or kind is int:
-            sig = self.sig.derived.get(code)
+            sig = self.sig.derived.get(code if kind is float else whole)
             if sig is not None:
                 node = new()
                 node.sig = sig
@@ -266,7 +269,8 @@ def operator(name: str, reflected: bool = False) -> Callable[[Any, Any], Any]:
                 return NotImplemented
         made = apply(name, other, self) if reflected else apply(name, self, other)
         if not (self.sig.constant or (not number and (reflected or other.sig.constant))):
-            _keep(self.sig, code if number else other.sig.uid + code, made.sig)
+            own = whole if type(other) is int else code
+            _keep(self.sig, own if number else other.sig.uid + code, made.sig)
         return made
 
     found = turned if reflected else method
@@ -280,6 +284,8 @@ _OPERATORS = {
     "sub": ("__sub__", "__rsub__"),
     "mul": ("__mul__", "__rmul__"),
     "div": ("__truediv__", "__rtruediv__"),
+    "mod": ("__mod__", "__rmod__"),
+    "floordiv": ("__floordiv__", "__rfloordiv__"),
     "eq": ("__eq__", None),
     "ne": ("__ne__", None),
     "lt": ("__lt__", None),
@@ -312,3 +318,15 @@ def power(a: Any, b: Any) -> OpTreeNode:
 
 
 setattr(Expression, "__pow__", power)  # noqa: B010
+
+
+def product(a: Any, b: Any) -> OpTreeNode:
+    """`a @ b`: a matrix product, or one for each entry of a leading axis."""
+    for x in (a, b):
+        expression(x, "matmul")
+    if len(a.sig.shape) == 2 and len(b.sig.shape) == 2:
+        return apply("dot", a, b)
+    return apply("batched_dot", a, b, reduce=False)
+
+
+setattr(Expression, "__matmul__", product)  # noqa: B010

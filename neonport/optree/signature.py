@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from neonport.dtypes import INT64
 from neonport.errors import BackendMismatchError
 from neonport.ops.inference import NO_WILD, Wild, check_sizes, infer_dtype, infer_shape, infer_wild
 from neonport.ops.op import Kind, Op
@@ -104,7 +105,7 @@ class Signature:
         self.read = _identity if self.large or not args else _first_read
         self.uid = UID_STEP * _next_uid()
         self.constant = (
-            op is not None and op.kind is Kind.ELEMENTWISE and all(a is SCALAR for a in args)
+            op is not None and op.kind is Kind.ELEMENTWISE and all(a in NUMBERS for a in args)
         )
         count = 0
         if op is not None and op.kind is Kind.REDUCTION:
@@ -158,7 +159,7 @@ def _reader(sig: Signature) -> Callable[[Any], Leaves]:
     names = itertools.count(1)
     while stack:
         part, place = stack.pop()
-        if part is SCALAR:
+        if part in NUMBERS:
             scalars.append(place)
         elif part.op is None:
             tokens.append(f"{place}.token")
@@ -179,6 +180,10 @@ def _reader(sig: Signature) -> Callable[[Any], Leaves]:
 
 
 SCALAR = Signature(None, (), {}, (1, 1), None, None)
+"""A Python number, which adapts to the dtypes that it meets."""
+WHOLE = Signature(None, (), {}, (1, 1), INT64, None)
+"""A Python int among integers, with which it is computed in int64."""
+NUMBERS = frozenset({SCALAR, WHOLE})
 
 
 def infer(op: Op, args: tuple[Signature, ...], params: dict[str, Any]) -> Signature:

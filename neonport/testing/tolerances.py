@@ -38,8 +38,12 @@ def finfo(dtype: Any) -> Any:
     return ml_dtypes.finfo(dtype)
 
 
-EPS = {np.dtype(row.name): row.eps for row in ROWS.values() if row.name == row.compute}
-TINY = {np.dtype(t): float(np.finfo(t).tiny) for t in ("float32", "float64")}
+EPS: dict[Any, float] = {
+    np.dtype(row.name): row.eps for row in ROWS.values() if row.name == row.compute
+}
+EPS[np.dtype("int64")] = 0.0  # integers are exact
+TINY: dict[Any, float] = {np.dtype(t): float(np.finfo(t).tiny) for t in ("float32", "float64")}
+TINY[np.dtype("int64")] = 0.0
 
 # half a unit in the last place of a stored float: relative, and absolute below its normal range
 STORE = {

@@ -64,6 +64,7 @@ class Operations:
     dot = _binary("dot")
     arctan2 = _binary("arctan2")
     mod = _binary("mod")
+    floor_divide = _binary("floordiv")
     logaddexp = _binary("logaddexp")
     logical_and = _binary("logical_and")
     logical_or = _binary("logical_or")

@@ -152,20 +152,21 @@ class GpuDevice(Device):
             whole(i) for i in writer.args.values(shape, spec.sizes, starts, spec.strides)
         ]  # fmt: skip
         real = np.float64 if writer.float64 else np.float32
+        types = [np.int64 if integer else real for integer in writer.k.whole_scalars]
         first = len(words)
         if box is not None:
             at = box.take(writer.k.scalars + 2 * writer.k.rands)
             words += [box.storage, np.int32(at)]
         else:
-            words += [real(0)] * writer.k.scalars + [np.uint64(0)] * (2 * writer.k.rands)
+            words += [kind(0) for kind in types] + [np.uint64(0)] * (2 * writer.k.rands)
         keep = (kept(buffers.values()), scratch)
         entries = [
             self.bind_launch(program, name, groups, group, words, keep, prod(spec.sizes))
             for name, groups, group in writer.launches(shape)
         ]
         if box is not None:
-            return BoxedLaunch(entries, box, at, writer.k.scalars, real)
-        return RenderedLaunch(entries, first, real, first + writer.k.scalars)
+            return BoxedLaunch(entries, box, at, types)
+        return RenderedLaunch(entries, first, types)
 
     def _box(self, spec: BoundKernel) -> Box | None:
         """Where a launch finds its numbers, if it is recorded and they change from run to run."""

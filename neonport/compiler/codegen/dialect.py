@@ -66,12 +66,26 @@ EXPRESSIONS: dict[str, str] = {
     "logical_not": "neo_logical_not_{s}({0})",
     "arctan2": "neo_arctan2_{s}({0}, {1})",
     "mod": "neo_mod_{s}({0}, {1})",
+    "floordiv": "neo_floordiv_{s}({0}, {1})",
     "logaddexp": "neo_logaddexp_{s}({0}, {1})",
     "logical_and": "neo_logical_and_{s}({0}, {1})",
     "logical_or": "neo_logical_or_{s}({0}, {1})",
     "logical_xor": "neo_logical_xor_{s}({0}, {1})",
     "onehot": "(({t})({0} == {1}))",
     "broadcast": "{0}",
+}
+
+# Rows that differ where operands are computed as integers, which wrap around.
+INTEGER_EXPRESSIONS: dict[str, str] = {
+    "add": "neo_plus_{s}({0}, {1})",
+    "sub": "neo_minus_{s}({0}, {1})",
+    "mul": "neo_times_{s}({0}, {1})",
+    "sqr": "neo_times_{s}({0}, {0})",
+    "neg": "neo_minus_{s}(0, {0})",
+    "rint": "{0}",
+    "floor": "{0}",
+    "ceil": "{0}",
+    "trunc": "{0}",
 }
 
 SUFFIX = {"float32": "f32", "float64": "f64", "int64": "i64", "int32": "i32"}
@@ -97,13 +111,14 @@ class Dialect:
     expressions: dict[str, str] = field(default_factory=dict)
     vector_width: int = 1
 
-    def template(self, op: str) -> str:
-        """Expression of an op.
+    def template(self, op: str, dtype: str) -> str:
+        """Expression of an op on operands of a compute dtype.
 
         Raises:
             UnknownOpError: kernels have none for it.
         """
-        found = self.expressions.get(op) or EXPRESSIONS.get(op)
+        found = INTEGER_EXPRESSIONS.get(op) if dtype == "int64" else None
+        found = found or self.expressions.get(op) or EXPRESSIONS.get(op)
         if found is None:
             raise UnknownOpError(
                 f"{op}: kernels have no expression for it; add one with "
@@ -163,7 +178,7 @@ class Arguments:
 
 def expression(dialect: Dialect, node: Node, operands: list[str]) -> str:
     """C text of an element-wise node."""
-    return dialect.template(node.op).format(
+    return dialect.template(node.op, node.dtype).format(
         *operands, t=dialect.types[node.dtype], s=SUFFIX[node.dtype]
     )
 

@@ -27,10 +27,12 @@ class Part(NamedTuple):
     Attributes:
         kind: NUMBER; COUNT, of which all lanes of a vector share one; or POSITION.
         start: text of its value before there is any element; {t} stands for a cast to its type.
+        whole: the same where the total is an integer.
     """
 
     kind: str
     start: str
+    whole: str = "{t}0"
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Totals:
 
     Attributes:
         function: the name of one of the target's functions on totals ("max", "moments", ...).
-        compensated: whether a sum carries its rounding error as a second part.
+        compensated: whether a sum carries its rounding error as a second part; of integers none.
         ordered: whether totals meet in the order of their positions.
     """
 
@@ -57,6 +59,7 @@ class HostBlock:
         kind, suffix: C type of the elements, and the suffix of functions on them.
         column: whether there is one partial result for each column, `[j]`.
         columns: of a block.
+        total: C type of the total.
     """
 
     number: int
@@ -64,6 +67,12 @@ class HostBlock:
     suffix: str
     column: bool
     columns: int
+    total: str = "double"
+
+    @property
+    def whole(self) -> bool:
+        """Whether elements and totals are integers."""
+        return self.suffix == "i64"
 
     @property
     def at(self) -> str:
@@ -111,6 +120,7 @@ class Fold(ABC):
     lanes = ""
     blocked = False
     alternates = False
+    integers = True  # whether integers are folded as integers
 
     @abstractmethod
     def parts(self, compensated: bool) -> tuple[Part, ...]:
@@ -214,7 +224,7 @@ class SumFold(Fold):
 
     def host_close(self, block: HostBlock, bounds: tuple[str, str]) -> list[str]:
         """The sum of the block."""
-        return [f"(double)x{block.number}{block.at}"]
+        return [f"({block.total})x{block.number}{block.at}"]
 
     def device_open(self, block: DeviceBlock) -> list[str]:
         """Nothing yet."""
@@ -226,6 +236,8 @@ class SumFold(Fold):
 
     def device_close(self, block: DeviceBlock) -> list[str]:
         """Add the sum of the block, keeping what is lost to rounding."""
+        if len(block.total) == 1:
+            return [f"{block.total[0]} += x{block.number};"]
         total = ", ".join(f"&{part}" for part in block.total)
         return [f"neo_add_{block.suffix}({total}, x{block.number});"]
 
@@ -278,6 +290,7 @@ class MomentsFold(Fold):
 
     lanes = "total"
     blocked = True
+    integers = False
 
     def parts(self, compensated: bool) -> tuple[Part, ...]:
         """Count, mean, sum of squares."""
@@ -361,7 +374,11 @@ class ExtremeFold(Fold):
 
     def parts(self, compensated: bool) -> tuple[Part, ...]:
         """The extreme."""
-        return (Part(NUMBER, self.sign + "{t}NEO_INF"),)
+        return (Part(NUMBER, self.sign + "{t}NEO_INF", "{t}" + self.start_of("i64")),)
+
+    def start_of(self, suffix: str) -> str:
+        """The word for the integer that any other is better than."""
+        return f"NEO_{self.name.upper()}_START_{suffix}"
 
     def merge(self, totals: Totals, total: Sequence[str], other: Sequence[str]) -> list[str]:
         """The better one."""
@@ -373,13 +390,14 @@ class ExtremeFold(Fold):
 
     def host_start(self, block: HostBlock) -> tuple[str, str]:
         """The least key."""
-        return f"neo_key_{block.suffix}", f"NEO_{self.name.upper()}_START_{block.suffix}"
+        return f"neo_key_{block.suffix}", self.start_of(block.suffix)
 
     def host_open(self, block: HostBlock) -> tuple[list[str], list[str]]:
         """A key for a row, else a number for each column."""
         x = f"x{block.number}"
         if block.column:
-            return [block.declare(x), block.each(f"{x}[j] = {self.sign}NEO_INF;")], []
+            start = self.start_of("i64") if block.whole else f"{self.sign}NEO_INF"
+            return [block.declare(x), block.each(f"{x}[j] = {start};")], []
         kind, start = self.host_start(block)
         return [f"{kind} {x} = {start};"], [f"reduction({self.name}:{x})"]
 
@@ -399,7 +417,8 @@ class ExtremeFold(Fold):
     def host_close(self, block: HostBlock, bounds: tuple[str, str]) -> list[str]:
         """The extreme of the block."""
         x = f"x{block.number}{block.at}"
-        return [f"(double){x if block.column else f'neo_{self.name}unkey_{block.suffix}({x})'}"]
+        text = x if block.column else f"neo_{self.name}unkey_{block.suffix}({x})"
+        return [f"({block.total}){text}"]
 
     def device_step(self, block: DeviceBlock, value: str, position: str) -> list[str]:
         """The better number, in the total itself."""
@@ -439,10 +458,10 @@ class ArgFold(Fold):
     ) -> list[str]:
         """Choose, in the total itself, without a branch."""
         best, place = total
-        k = f"k{block.number}"
+        k, better = f"k{block.number}", f"neo_{self.better}{'_i64' if block.whole else ''}"
         return [
-            f"const int {k} = {place} < 0 || neo_{self.better}((double){value}, {best});",
-            f"{best} = {k} ? (double){value} : {best};",
+            f"const int {k} = {place} < 0 || {better}(({block.total}){value}, {best});",
+            f"{best} = {k} ? ({block.total}){value} : {best};",
             f"{place} = {k} ? (double)({position}) : {place};",
         ]
 

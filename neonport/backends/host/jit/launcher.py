@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.resources import files
 from struct import Struct
+from struct import error as StructError
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from neonport.compiler.codegen.cpu.task_shape import TaskShape, task_shape
 from neonport.compiler.codegen.cpu.writer import HostWriter
 from neonport.compiler.codegen.dialect import Arguments
 from neonport.compiler.kernel import BoundKernel, Kernel
+from neonport.dtypes import whole_number
 from neonport.errors import CompileError
 from neonport.tensor.storage import Storage
 
@@ -64,7 +66,8 @@ class HostLaunch(partial[None]):
         self = super().__new__(cls, run, program.ctypes.data)
         self._program = program
         self._words = words
-        self._pack = Struct(f"{arguments.kernel.scalars}d").pack_into
+        types = ["q" if whole else "d" for whole in arguments.kernel.whole_scalars]
+        self._pack = Struct("".join(types)).pack_into
         self._numbers = 8 * arguments.scalars
         self._rands = arguments.rands
         self.keep = keep
@@ -72,7 +75,12 @@ class HostLaunch(partial[None]):
 
     def set_numbers(self, numbers: Sequence[float]) -> None:
         """Replace the number arguments."""
-        self._pack(self._words.data, self._numbers, *numbers)
+        try:
+            self._pack(self._words.data, self._numbers, *numbers)
+        except StructError:
+            for number in numbers:
+                whole_number(number)  # which says what is wrong
+            raise
 
     def set_rands(self, sources: Sequence[tuple[int, int]]) -> None:
         """Replace key and offset of each random source."""

@@ -91,13 +91,21 @@ class DeviceDialect(Dialect):
         row = self.saturate if source.startswith("float") else self.saturate_int
         return row.format(**words)
 
-    def header(self, width: int, float64: bool, rands: bool, blocks: bool = False) -> str:
+    def header(
+        self,
+        width: int,
+        float64: bool,
+        rands: bool,
+        blocks: bool = False,
+        integers: bool = False,
+    ) -> str:
         """Text before the kernel.
 
         Args:
             width: elements a work-item handles together.
             float64, rands: whether it computes with float64, or draws random numbers.
             blocks: whether it transposes operands in blocks.
+            integers: whether it computes with integers.
         """
         parts = [self.wide] if float64 and self.wide else []
         parts.append(self.prelude)
@@ -113,6 +121,8 @@ class DeviceDialect(Dialect):
             if rands and dtype == "float32":
                 sections.append("random.h")
             parts.extend(functions(self, dtype, w, tuple(sections)) for w in widths)
+        if integers:
+            parts.extend(functions(self, "int64", w, ("functions_i64.h",)) for w in widths)
         if blocks:
             parts += [device_text("block.h"), device_text("turn.h")]
         return "\n".join(parts)
@@ -174,6 +184,8 @@ def opencl_dialect() -> DeviceDialect:
             ("MASK:scalar", "-"),
             ("MASK:vector", ""),
             ("WORD", "ulong~W"),
+            ("AS_WORD", "as_ulong~W"),
+            ("FROM_WORD", "as_~REAL"),
             ("UINT", "uint~W"),
             ("TO_UINT", "convert_uint~W"),
             ("R_OR_NAN:scalar", _R_OR_NAN),
@@ -203,6 +215,8 @@ def cuda_dialect() -> DeviceDialect:
             ("TO_REAL", "(REAL)"),
             ("MASK", "-"),
             ("WORD", "ulong"),
+            ("AS_WORD", "(ulong)"),
+            ("FROM_WORD", "(REAL)"),
             ("UINT", "uint"),
             ("TO_UINT", "(uint)"),
             ("R_OR_NAN", _R_OR_NAN),

@@ -230,7 +230,7 @@ class DeviceValues:
         if node.op == "gather":
             return self._gather(index, row)
         operands = [self.operand(a, dtype, width) for a in node.args]
-        template = self.d.template(node.op)
+        template = self.d.template(node.op, dtype)
         return template.format(*operands, t=self.type(dtype, width), s=self.d.suffix(dtype, width))
 
     def _gather(self, index: int, row: bool) -> str:
@@ -293,6 +293,14 @@ class DeviceValues:
             if node.op == "scalar":
                 kind = self.type(self.dtype(i))
                 self.put(f"const {kind} v{i} = ({kind})c{node.attr};")
+
+    def integers(self) -> bool:
+        """Whether the kernel computes with integers, and does not only move them."""
+        moved = ("load", "iota", "scalar", "gather", "result", "broadcast")
+        nodes = self.k.nodes
+        return any(n.dtype == "int64" and n.op not in moved for n in nodes) or any(
+            not self.dtype(r.source).startswith("float") for r in self.k.reductions
+        )
 
     def row_nodes(self, phase: int) -> None:
         """Row values that become known after a phase."""

@@ -56,7 +56,11 @@ class DeviceWriter:
         index = f"typedef {'neo_i64' if wide else 'int'} neo_int;"
         float64 = self.float64 or any(a.dtype == "float64" for a in self.k.accesses)
         header = self.values.d.header(
-            self.variant.width, float64, self.k.rands > 0, self.tiles.in_blocks
+            self.variant.width,
+            float64,
+            self.k.rands > 0,
+            self.tiles.in_blocks,
+            self.values.integers(),
         )
         self.lines[:] = [header, index, *self.tiles.definitions()]
         if not self.variant.split:
@@ -109,7 +113,8 @@ class DeviceWriter:
             words.append(f"GLOBAL {self.values.type(self.values.real)} *scratch")
         words += [f"const neo_int {self.args.name(e)}" for e in self.args.integers]
         real = self.values.type(self.values.real)
-        numbers = [(real, f"c{i}") for i in range(self.k.scalars)]
+        kinds = [self.values.type("int64") if w else real for w in self.k.whole_scalars]
+        numbers = [(kind, f"c{i}") for i, kind in enumerate(kinds)]
         numbers += [("neo_word", f"{w}{i}") for i in range(self.k.rands) for w in ("key", "off")]
         if self.variant.boxed:
             words += ["GLOBAL const neo_word *box", "const int box_at"]
