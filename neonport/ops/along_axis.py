@@ -140,7 +140,7 @@ def _row(
     names = tuple(params.split())
     operands = ", ".join(f"{{{i}}}" for i in range(arity))
     text = f"{name}({operands}, axis={{axis}})"
-    columns = {"infer": _same, **columns}
+    columns = {"infer": _same, "integers": True, **columns}
     register(Op(name, arity, Kind.AXIS, numpy, text, summary, names, **columns))
 
 

@@ -157,8 +157,8 @@ def of_kind(*kinds: Kind) -> frozenset[str]:
 
 
 def wide(x: Array) -> np.dtype:
-    """The dtype in which sums and products of `x` are made."""
-    return np.promote_types(x.dtype, np.float64)
+    """The dtype in which sums and products of `x` are made; integers wrap around in their own."""
+    return x.dtype if x.dtype.kind in "iu" else np.promote_types(x.dtype, np.float64)
 
 
 def require_same(op: Op, what: str, left: Any, right: Any) -> None:

@@ -245,14 +245,15 @@ class SumFold(Fold):
 class ProductFold(Fold):
     """Product.
 
-    Host C multiplies in double, as its totals are; devices do in the dtype of the elements.
+    Host C multiplies in the type of its totals (double, or 64-bit integers); devices do in the dtype
+    of the elements.
     """
 
     lanes = "product"
 
     def parts(self, compensated: bool) -> tuple[Part, ...]:
         """The product."""
-        return (Part(NUMBER, "{t}1"),)
+        return (Part(NUMBER, "{t}1", whole="{t}1"),)
 
     def merge(self, totals: Totals, total: Sequence[str], other: Sequence[str]) -> list[str]:
         """Multiply."""
@@ -264,13 +265,14 @@ class ProductFold(Fold):
 
     def host_start(self, block: HostBlock) -> tuple[str, str]:
         """1."""
-        return "double", "1"
+        return block.total, "1"
 
     def host_open(self, block: HostBlock) -> tuple[list[str], list[str]]:
         """Nothing yet."""
         x = f"x{block.number}"
         array = f"[{block.columns}]" if block.column else ""
-        return [f"double {x}{array};", block.each(f"{x}{block.at} = 1;")], [f"reduction(*:{x})"]
+        declared = f"{block.total} {x}{array};"
+        return [declared, block.each(f"{x}{block.at} = 1;")], [f"reduction(*:{x})"]
 
     def host_close(self, block: HostBlock, bounds: tuple[str, str]) -> list[str]:
         """The product of the block."""

@@ -366,6 +366,7 @@ NEO_ACROSS_8(neo_total_f64, double, NEO_ADD, NEO_ADD)
 NEO_ACROSS_8(neo_product_f64, double, NEO_MUL, NEO_MUL)
 #define neo_product_f32 neo_product_f64
 NEO_ACROSS_8(neo_total_i64, neo_i64, NEO_ADD, NEO_ADD)
+NEO_ACROSS_8(neo_product_i64, neo_i64, NEO_MUL, NEO_MUL)
 NEO_ACROSS_4(neo_most_f32, neo_i32, NEO_MOST_OF, NEO_MOST)
 NEO_ACROSS_8(neo_most_f64, neo_i64, NEO_MOST_OF, NEO_MOST)
 NEO_ACROSS_4(neo_least_f32, neo_i32, NEO_LEAST_OF, NEO_LEAST)
