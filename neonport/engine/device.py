@@ -195,7 +195,7 @@ class Device(ABC):
         It must not keep the memory of tensors alive: hold native arrays or weak references.
 
         Args:
-            op: name in the op table: a window op or a scatter-add.
+            op: name in the op table: a window op, an op along an axis or a scatter-add.
             operands: tensors of any layout, in the dtypes that the row says (`Op.reads`).
             target: tensor of the result's shape and dtype; shares no memory with the operands.
             params: parameters of the op.
