@@ -86,7 +86,8 @@ def _blas() -> str:
     info = blas_info()
     core = f" for {info['core']}" if info["core"] else ""
     forced = ", by NEONPORT_BLAS" if info["forced"] else ""
-    return f"{info['engine']} {info['version']}{core}, threads: {info['threads']}{forced}"
+    where = "the pool's threads" if info["engine"] == "openblas" else "threads of its own"
+    return f"{info['engine']} {info['version']}{core}, on {where}{forced}"
 
 
 def _compiler() -> str:
@@ -96,9 +97,18 @@ def _compiler() -> str:
 
 
 def _threads() -> str:
-    affinity = getattr(os, "sched_getaffinity", None)
-    usable = len(affinity(0)) if affinity else os.cpu_count() or 1
-    return f"{usable} usable, {settings.NUM_THREADS.get() or usable} used"
+    from neonport.backends.host.cpu_quota import cpu_quota
+    from neonport.backends.host.threads import num_threads, usable_cores
+
+    quota = cpu_quota()
+    limit = "no quota" if quota is None else f"a quota of {quota:g}"
+    return f"{num_threads()} in the pool of kernels and products, {usable_cores()} usable, {limit}"
+
+
+def _load() -> str:
+    load, cores = os.getloadavg()[0], os.cpu_count() or 1
+    contended = ", contended: steps wait for processors" if load > cores else ""
+    return f"{load:.1f} on {cores} processors in the last minute{contended}"
 
 
 def _cache() -> str:
@@ -146,6 +156,7 @@ HOST: dict[str, Callable[[], str]] = {
     "compiler": _compiler,
     "BLAS": _blas,
     "threads": _threads,
+    "load": _load,
     "cache": _cache,
     "default": registry.default_backend,
     "settings": _settings_line,

@@ -62,6 +62,8 @@ def test_the_heading_and_the_host(report):
     assert words["Python"].startswith(sys.version.split()[0])
     assert words["default"] == "cpu"
     assert "usable" in words["threads"]
+    assert "quota" in words["threads"]
+    assert "processors in the last minute" in words["load"]
     assert {"NumPy", "BLAS", "system", "settings"} <= set(words)
 
 

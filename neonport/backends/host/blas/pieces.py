@@ -70,14 +70,22 @@ def cut(m: int, n: int, k: int, terms: int, *, vector: bool, small_kernels: bool
         wanted = ceil(work / SMALL_WORK)
         rows, columns = _small_grid(m, n, k * terms)
     else:
-        wanted = min(isqrt(work // SERIAL_WORK), MOST)
-        wanted = max(1, wanted // 4 * 4 or min(wanted, 2))
+        wanted = _wanted(work)
         rows, columns = _grid(m, n, wanted)
     high, wide = ceil(m / rows), ceil(n / columns)
     length, least = (terms, 1) if terms > 1 else (k, VECTOR_WORK if vector else LEAST_TERMS)
     deep = max(1, min(wanted // (high * wide), length // least))
     part = _part(length, deep, 1 if terms > 1 else COLUMNS)
     return Pieces(rows, columns, part, (high, wide, ceil(length / part)))
+
+
+def _wanted(work: int) -> int:
+    """Pieces: more with the square root of the work, above 16 slower, for each copies operands."""
+    count = min(isqrt(work // SERIAL_WORK), MOST)
+    for most, until in ((16, 1 << 32), (32, 1 << 37)):
+        if work < until:
+            count = min(count, most)
+    return max(1, count // 4 * 4 or min(count, 2))
 
 
 def _part(length: int, parts: int, multiple: int) -> int:
