@@ -20,6 +20,7 @@ from neonport.backends.api.operations import Operations
 from neonport.backends.api.pooling import Pooling
 from neonport.backends.api.randomness import Randomness
 from neonport.backends.api.roi_pooling import RoiPooling
+from neonport.bounded_table import BoundedTable
 from neonport.dtypes import FLOAT32, as_dtype, cast, host_numbers
 from neonport.engine.checks import check_pair, check_target, is_array
 from neonport.engine.device import Device, ProbeResult
@@ -45,7 +46,8 @@ from neonport.tensor.tensor import Tensor
 
 __all__ = ["Backend", "Block", "Device", "OpCollection", "OpTreeNode", "ProbeResult", "Tensor"]
 
-MAX_BOUND = 16384  # bound statements kept; a miss costs microseconds, so clearing is harmless
+MAX_BOUND = 16384  # statements of a generation; a miss costs microseconds
+MAX_LEAVES = 1024  # signatures of tensors of a generation, each with what was built on it
 
 
 class Block:
@@ -156,8 +158,10 @@ class Backend(
         self.closed = False
         self.recorder: Recorder | None = None
         self.tracer = Tracer()
-        self.bound: dict[Any, Callable[..., Any]] = {}
-        self._leaf_signatures: dict[tuple[np.dtype, Shape], Signature] = {}
+        self.bound: BoundedTable[Any, Callable[..., Any]] = BoundedTable(MAX_BOUND)
+        self._leaf_signatures: BoundedTable[tuple[np.dtype, Shape], Signature] = BoundedTable(
+            MAX_LEAVES
+        )
         self.executor = Executor(self, self.device)
         self.rng_seed = rng_seed
         self.deterministic = rng_seed is not None
@@ -244,8 +248,10 @@ class Backend(
         """The signature that all tensors of this dtype and shape share."""
         found = self._leaf_signatures.get((dtype, shape))
         if found is None:
+            found = self._leaf_signatures.find((dtype, shape))
+        if found is None:
             found = Signature(None, (), {}, shape, dtype, self)
-            self._leaf_signatures[dtype, shape] = found
+            self._leaf_signatures.keep((dtype, shape), found)
         return found
 
     # ---- assignment --------------------------------------------------------------------------
@@ -283,7 +289,7 @@ class Backend(
             raise
         else:
             # tokens are never given out twice, so a key that is known was checked when it was bound
-            bound = self.bound.get(key)
+            bound = self.bound.find(key)
         if bound is not None and bound(scalars):
             return
         checked = [(target, check_pair(self, target, value)) for target, value in pairs]
@@ -303,12 +309,10 @@ class Backend(
         if self.recorder is not None and self.recorder.here:
             self.recorder.keep(storages)
             return
-        if len(self.bound) >= MAX_BOUND:
-            self.bound.clear()
-        self.bound[key] = call
+        self.bound.keep(key, call)
         for storage in storages:
-            if len(storage.bound) >= MAX_BOUND:
-                storage.bound = {k: kept for k, kept in storage.bound.items() if k in kept}
+            if len(storage.bound) >= 2 * MAX_BOUND:
+                storage.bound = {k: kept for k, kept in storage.bound.items() if kept.holds(k)}
             storage.bound[key] = self.bound
 
     def check_pair(self, target: Any, value: Any) -> Any:

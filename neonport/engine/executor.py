@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from neonport.bounded_table import BoundedTable
 from neonport.compiler.execution_plan import ExecutionPlan, LibraryCall, make_plan
 from neonport.compiler.graph import Graph, MemoryView
 from neonport.compiler.lowering import Lowering
@@ -26,7 +27,7 @@ from neonport.optree.replay_number import Traced
 from neonport.tensor.storage import Storage, byte_range
 from neonport.tensor.tensor import Tensor
 
-MAX_PLANS = 4096
+MAX_PLANS = 1024  # of a generation
 ALIGNMENT = 256  # bytes between temporaries
 
 
@@ -42,7 +43,7 @@ class Executor:
         self.owner = owner
         self.device = device
         device.executor = self
-        self._plans: dict[Graph, ExecutionPlan] = {}
+        self._plans: BoundedTable[Graph, ExecutionPlan] = BoundedTable(MAX_PLANS)
         self._arena: Storage | None = None
         self._renew_lock()
         call_in_child(self, Executor._renew_lock)
@@ -119,11 +120,10 @@ class Executor:
 
     def plan(self, graph: Graph) -> ExecutionPlan:
         """The plan of a graph, made once."""
-        plan = self._plans.get(graph)
+        plan = self._plans.find(graph)
         if plan is None:
-            if len(self._plans) >= MAX_PLANS:
-                self._plans.clear()
-            plan = self._plans[graph] = make_plan(graph)
+            plan = make_plan(graph)
+            self._plans.keep(graph, plan)
         return plan
 
     def bind(self, pairs: Sequence[tuple[Tensor, Any]]) -> Statement:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
+from neonport.bounded_table import BoundedTable
 from neonport.engine.recording import Recorder
 from neonport.engine.tracing import Tracer
 from neonport.ops.philox import PhiloxState
@@ -15,7 +16,7 @@ from neonport.tensor.tensor import Tensor
 class Owner(Protocol):
     """Parts of a backend that running a statement needs."""
 
-    bound: dict[Any, Callable[..., Any]]
+    bound: BoundedTable[Any, Callable[..., Any]]
     recorder: Recorder | None
     tracer: Tracer
     philox: PhiloxState

@@ -19,7 +19,7 @@ from neonport.errors import DtypeError, ShapeError
 from neonport.ops.op import OPS
 from neonport.optree.node import Expression, OpTreeNode, apply, as_operand
 from neonport.optree.replay_number import Traced
-from neonport.optree.signature import MAX_DERIVED, UID_STEP, Signature
+from neonport.optree.signature import UID_STEP, Signature
 from neonport.shape import normalize_axes
 
 _codes = itertools.count(1)
@@ -211,9 +211,7 @@ def where(condition: Any, a: Any, b: Any) -> OpTreeNode:
 def _keep(sig: Signature, key: Any, out: Signature) -> None:
     """Remember what follows from a structure, unless that would keep a backend alive."""
     if sig.backend is out.backend:
-        if len(sig.derived) > MAX_DERIVED:
-            sig.derived.clear()
-        sig.derived[key] = out
+        sig.keep(key, out)
 
 
 @cache

@@ -17,7 +17,7 @@ from neonport.ops.op import Kind, Op
 from neonport.optree.backend_protocol import ExpressionBackend
 from neonport.shape import Shape
 
-MAX_DERIVED = 4096
+MAX_DERIVED = 2048  # of a generation: what is derived lately, and what was before
 
 
 # Past this many leaves or ops a node is looked up by its identity instead of by structure: a shared
@@ -71,6 +71,7 @@ class Signature:
         "dtype",
         "large",
         "leaves",
+        "older",
         "op",
         "open",
         "ops",
@@ -114,17 +115,22 @@ class Signature:
         self.custom = None
         self.open = bool(wild) or any(a.open for a in args)
         self.derived: dict[Any, Signature] = {}
+        self.older: dict[Any, Signature] = {}  # asked on a miss only
 
     def derive(self, op: Op, args: tuple[Signature, ...], params: dict[str, Any]) -> Signature:
         """Signature of `op` on operands of which this is the first; checked and remembered."""
         key = (op, args, tuple(params.items()))
         found = self.derived.get(key)
         if found is None:
-            found = infer(op, args, params)
-            if len(self.derived) > MAX_DERIVED:
-                self.derived.clear()
-            self.derived[key] = found
+            found = self.older.pop(key, None) or infer(op, args, params)
+            self.keep(key, found)
         return found
+
+    def keep(self, key: Any, derived: Signature) -> None:
+        """Remember what follows from this structure; what was not asked for long is forgotten."""
+        if len(self.derived) >= MAX_DERIVED:
+            self.older, self.derived = self.derived, {}
+        self.derived[key] = derived
 
 
 def _identity(node: Any) -> Leaves:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from neonport.bounded_table import BoundedTable
 from neonport.errors import FrozenError
 from neonport.optree.signature import fresh_token
 from neonport.shape import Shape, layouts_overlap, span
@@ -63,7 +64,7 @@ class Storage:
         self.owner = owner
         self._tokens: dict[Any, int] = {}
         self.attached: dict[Any, Any] = {}
-        self.bound: dict[Any, dict[Any, Any]] = {}
+        self.bound: dict[Any, BoundedTable[Any, Any]] = {}
         self.serial = fresh_token()
 
     def __setattr__(self, name: str, value: Any) -> None:

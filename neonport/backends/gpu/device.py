@@ -21,6 +21,7 @@ from neonport.backends.gpu.dispatch import BINDERS
 from neonport.backends.gpu.kernel_text import in_order, rendered
 from neonport.backends.gpu.launch import Box, BoxedLaunch, NativeLaunch, RenderedLaunch
 from neonport.backends.gpu.matmul import WORTH, Tile, kind_of
+from neonport.bounded_table import BoundedTable
 from neonport.compiler.codegen.gpu.dialects import DeviceDialect
 from neonport.compiler.codegen.gpu.launch_shape import DeviceTraits, LaunchShape, launch_shape
 from neonport.compiler.codegen.gpu.reductions import scratch_words
@@ -31,7 +32,8 @@ from neonport.shape import contiguous_strides
 from neonport.tensor.storage import Storage, views_overlap
 from neonport.tensor.tensor import Tensor
 
-MAX_TABLES = 256
+MAX_TABLES = 128  # of a generation, as below
+MAX_WRITERS = 128  # kernels; a driver may need megabytes for each
 
 
 class GpuDevice(Device):
@@ -51,8 +53,8 @@ class GpuDevice(Device):
     def __init__(self, device_id: int = 0) -> None:
         super().__init__(device_id)
         self.tiles: dict[Any, Tile] = {}
-        self._writers: dict[Any, tuple[DeviceWriter, Any]] = {}
-        self._tables: dict[Any, Storage] = {}
+        self._writers: BoundedTable[Any, tuple[DeviceWriter, Any]] = BoundedTable(MAX_WRITERS)
+        self._tables: BoundedTable[Any, Storage] = BoundedTable(MAX_TABLES)
         self._scratch: Storage | None = None
         self._scratch_lock = threading.RLock()
 
@@ -114,10 +116,11 @@ class GpuDevice(Device):
 
     def _code(self, spec: BoundKernel, shape: LaunchShape) -> tuple[DeviceWriter, Any]:
         key = (spec.kernel, shape.variant)
-        found = self._writers.get(key)
+        found = self._writers.find(key)
         if found is None:
             writer = DeviceWriter(spec.kernel, self.dialect, shape.variant)
-            found = self._writers[key] = (writer, self.compile(writer.source()))
+            found = writer, self.compile(writer.source())
+            self._writers.keep(key, found)
         return found
 
     def render_kernel(self, spec: BoundKernel, prelude: bool = False) -> str:
@@ -234,11 +237,10 @@ class GpuDevice(Device):
         """Device memory with integers that a kernel looks up; equal ones share it."""
         words: np.ndarray = np.ascontiguousarray(values, whole)
         key = (whole, words.tobytes())
-        found = self._tables.get(key)
+        found = self._tables.find(key)
         if found is None:
-            if len(self._tables) >= MAX_TABLES:
-                self._tables.clear()
-            found = self._tables[key] = self.allocate(max(words.nbytes, 1))
+            found = self.allocate(max(words.nbytes, 1))
+            self._tables.keep(key, found)
             found.space = "arena"  # kept by the launches that use it
             layout = ((words.size,), (1,), 0)
             self.copy_in(self.tensor(found, words.dtype, layout), words.reshape(-1))

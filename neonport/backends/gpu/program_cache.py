@@ -9,7 +9,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
+from neonport.bounded_table import BoundedTable
 from neonport.io.cache_dir import read_checked, write_checked
+
+MAX_PROGRAMS = 128  # of a generation; a driver may need megabytes for each
 
 
 class ProgramCache(ABC):
@@ -33,7 +36,7 @@ class ProgramCache(ABC):
         self._identity = identity
         self._extra = extra
         self._on_disk = on_disk
-        self._loaded: dict[tuple[str, tuple[str, ...]], Any] = {}
+        self._loaded: BoundedTable[bytes, Any] = BoundedTable(MAX_PROGRAMS)
         self._lock = threading.Lock()
 
     @abstractmethod
@@ -58,11 +61,13 @@ class ProgramCache(ABC):
         Raises:
             CompileError: with the lines at fault and the compiler's log.
         """
-        key = (source, options)
+        # a digest: texts are long
+        key = hashlib.sha256("\n".join((*options, source)).encode()).digest()
         with self._lock:
-            found = self._loaded.get(key)
+            found = self._loaded.find(key)
             if found is None:
-                found = self._loaded[key] = self._load(source, (*options, *self._extra))
+                found = self._load(source, (*options, *self._extra))
+                self._loaded.keep(key, found)
             return found
 
     def _load(self, source: str, options: tuple[str, ...]) -> Any:

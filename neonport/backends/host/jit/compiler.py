@@ -18,10 +18,16 @@ from neonport import settings
 from neonport.backends.host.cpu_info import cpu_identity
 from neonport.backends.host.jit.choice import program_identity
 from neonport.backends.host.jit.processes import EndedError, Processes, TimeLimitError
+from neonport.bounded_table import BoundedTable
 from neonport.errors import CompileError
 from neonport.io.cache_dir import cache_folder, read_checked, temporary_folder, write_checked
 from neonport.io.private_folder import PrivateFolder, sweep_temporary
 from neonport.io.shared_library import load_shared_library
+
+try:
+    from _ctypes import dlclose
+except ImportError:  # Windows
+    dlclose = None  # type: ignore[assignment]
 
 # No -ffast-math: nan, infinity and the order of additions keep their meaning. The flags below only
 # drop errno, floating-point traps and contraction into fused operations behind the text's back.
@@ -30,6 +36,7 @@ FLAGS = (
     "-fno-trapping-math", "-ffp-contract=off",
 )  # fmt: skip
 FOLDER = "jit"  # of the cache
+MAX_LOADED = 512  # libraries of a generation; those in use are not unloaded
 SAID = 2000  # characters of the compiler's words that an error repeats
 
 
@@ -53,7 +60,7 @@ class Compiler:
         self.command = tuple(command)
         self.compiled = 0
         self.failed: CompileError | None = None
-        self._loaded: dict[str, ctypes.CDLL] = {}
+        self._loaded: BoundedTable[str, ctypes.CDLL] = BoundedTable(MAX_LOADED)
         self._after_fork()
         _compilers.add(self)
 
@@ -79,7 +86,7 @@ class Compiler:
         Raises:
             CompileError: with the compiler's own words.
         """
-        missing = [s for s in dict.fromkeys(sources) if self._key(s, extra) not in self._loaded]
+        missing = [s for s in dict.fromkeys(sources) if not self._loaded.holds(self._key(s, extra))]
         if len(missing) > 1:
             processes = Processes()
             pool = ThreadPoolExecutor(min(len(missing), os.cpu_count() or 1))
@@ -112,7 +119,7 @@ class Compiler:
             library = None
             try:
                 with self._lock:
-                    library = self._loaded.get(key)
+                    library = self._loaded.find(key)
                     if library is None:
                         first = self._making.setdefault(key, mine)
                 if library is None and first is mine:
@@ -148,7 +155,8 @@ class Compiler:
             library = _load(code)
         if isinstance(library, OSError):
             raise CompileError(f"a compiled kernel cannot be loaded: {library}") from library
-        self._loaded[key] = library
+        with self._lock:
+            self._loaded.keep(key, library)
         return library
 
     def _key(self, source: str, extra: Sequence[str]) -> str:
@@ -209,11 +217,15 @@ def _load(code: bytes) -> ctypes.CDLL | OSError:
             with opened(FOLDER) as folder:
                 folder.create(name, code)
                 try:
-                    return load_shared_library(folder.location(name))
+                    library = load_shared_library(folder.location(name))
                 finally:
                     folder.remove(name)
         except OSError as error:
             trouble = error
+        else:
+            if dlclose is not None:
+                weakref.finalize(library, dlclose, library._handle).atexit = False
+            return library
     return trouble
 
 

@@ -7,7 +7,7 @@ import os
 import threading
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from importlib.resources import files
 from struct import Struct
@@ -20,6 +20,7 @@ from neonport.backends.host import threads
 from neonport.backends.host.cpu_info import last_level_cache
 from neonport.backends.host.jit.choice import find_compiler
 from neonport.backends.host.jit.compiler import Compiler
+from neonport.bounded_table import BoundedTable
 from neonport.compiler.codegen.cpu.buffers import HostVariant
 from neonport.compiler.codegen.cpu.dialect import c_dialect
 from neonport.compiler.codegen.cpu.task_shape import TaskShape, task_shape
@@ -30,12 +31,20 @@ from neonport.dtypes import whole_number
 from neonport.errors import CompileError
 from neonport.tensor.storage import Storage
 
+MAX_CODES = 512  # kernels of a generation
+_running: list[Any] = []  # runtimes: their threads run for as long as the process does
+
 
 @dataclass(frozen=True)
 class Code:
-    """Entry addresses of a compiled kernel, with whether each runs in parallel."""
+    """Entry addresses of a compiled kernel, with whether each runs in parallel.
+
+    Attributes:
+        library: what the addresses are in; it is unloaded when nothing refers to it.
+    """
 
     entries: tuple[tuple[int, bool], ...]
+    library: Any = field(repr=False, compare=False)
 
 
 class HostLaunch(partial[None]):
@@ -128,12 +137,15 @@ class HostJit:
             run.argtypes, run.restype = (ctypes.c_void_p,), None
         runtime.neo_set_threads.argtypes = (ctypes.c_int64,)
         threads.on_change(runtime.neo_set_threads)
-        self._codes: dict[tuple[Kernel, HostVariant], Code] = {}
+        _running.append(runtime)
+        self._codes: BoundedTable[tuple[Kernel, HostVariant], Code] = BoundedTable(MAX_CODES)
 
     def load(self, specs: Sequence[BoundKernel]) -> list[Code]:
         """Code of some kernels; those that are new are compiled at the same time."""
         wanted = [(spec.kernel, shape_of(spec).variant) for spec in specs]
-        new = list(dict.fromkeys(w for w in wanted if w not in self._codes))
+        known = {w: self._codes.find(w) for w in wanted}
+        found = {w: code for w, code in known.items() if code is not None}
+        new = [w for w in known if w not in found]
         writers = [HostWriter(kernel, self.dialect) for kernel, _ in new]
         sources = [w.source(variant) for w, (_, variant) in zip(writers, new, strict=True)]
         libraries = self.compiler.load_many(sources)
@@ -142,8 +154,9 @@ class HostJit:
                 (entry_address(getattr(library, name)), parallel)
                 for name, parallel in writer.entries()
             )
-            self._codes[key] = Code(entries)
-        return [self._codes[w] for w in wanted]
+            found[key] = Code(entries, library)
+            self._codes.keep(key, found[key])
+        return [found[w] for w in wanted]
 
     def bind(
         self, code: Code, spec: BoundKernel, places: Sequence[tuple[Storage, int] | None]

@@ -41,7 +41,7 @@ class TaskShape:
     scratch: int
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def task_shape(kernel: Kernel, sizes: tuple[int, ...], cache: int) -> TaskShape:
     """Cut a kernel of some sizes into tasks.
 

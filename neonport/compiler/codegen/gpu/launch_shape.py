@@ -252,7 +252,7 @@ def _fits(spec: BoundKernel, starts: Sequence[int], width: int, traits: DeviceTr
     return True
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def _pieces(
     kernel: Kernel, sizes: tuple[int, ...], width: int, traits: DeviceTraits
 ) -> tuple[int, int, int, int]:
