@@ -229,8 +229,10 @@ def _rebuild(path: str, text: str, arrays: dict[str, np.ndarray]) -> Any:
 
 def _not_read(path: str, error: OSError) -> CheckpointError:
     """Say why a file could not be opened or read."""
-    found = {errno.ENOENT: "does not exist", errno.ENOTDIR: "does not exist"}
+    found: dict[Any, str] = dict.fromkeys((errno.ENOENT, errno.ENOTDIR), "does not exist")
     found[errno.EINVAL] = f"cannot be read: {error.strerror}"
+    if os.path.isdir(path):  # which Windows does not open
+        found[error.errno] = "is a folder"
     if error.errno in found:
         return CheckpointError(
             f"checkpoint {path!r} {found[error.errno]}; give the path of a file that save_params "

@@ -54,6 +54,7 @@ class NamedParameterLayer(Layer):
         self.parameters: dict[str, Parameter] = {}
         self._stored: dict[str, Any] = {}  # loaded before the parameters existed
         self._stored_states: dict[str, Any] = {}
+        self._loaded = False
 
     def parameter(self, name: str, shape: Any, init: Any) -> Tensor:
         """The parameter `name`, made when first asked for and filled by `allocate`.
@@ -91,8 +92,14 @@ class NamedParameterLayer(Layer):
         Args:
             shared_outputs: memory for the outputs.
             accumulate_updates: also make what `set_acc_on` needs.
+
+        Raises:
+            CheckpointError: other parameters were loaded than the layer asked for.
         """
         super().allocate(shared_outputs)
+        if self._loaded:
+            known = [name for name, parameter in self.parameters.items() if parameter.filled]
+            check_names(self, "params", {*known, *self._stored}, self.parameters)
         for name, parameter in self.parameters.items():
             if not parameter.filled:
                 fill_parameter(self, parameter.value, parameter.init, f"init of {name}")
@@ -162,6 +169,7 @@ class NamedParameterLayer(Layer):
             CheckpointError: one is missing, unknown or does not fit; nothing has been written.
         """
         stored = self._check_params(pdict)
+        self._loaded = True
         if not self.parameters and not stored:
             return
         self._stored, self._stored_states = stored, {}

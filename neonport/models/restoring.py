@@ -6,6 +6,7 @@ was, and whatever a file holds, the error is a CheckpointError.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import warnings
 from collections.abc import Iterable, Iterator
@@ -55,9 +56,11 @@ def restore(
     rng_state = position.rng_state if load_states else None
     if rng_state is not None and not set_generator(model.be, rng_state):
         rng_state = None
+    kept = _keep(layers)
     try:
         layers.load_weights(entry, load_states)
     except BaseException as error:  # by a layer of the user's, whose checks are its own
+        _put_back(kept)
         model.be.rng_set_state(before)
         if isinstance(error, CheckpointError) or not isinstance(error, Exception):
             raise
@@ -73,6 +76,45 @@ def restore(
         saved = {os.path.join(folder, os.path.basename(n)): d for n, d in position.saved.items()}
         saved.pop(os.path.join(folder, name), None)  # it comes last, as the newest
         model.state.saved = {**saved, os.path.join(folder, name): checksum(file) or ""}
+
+
+def _keep(layers: Any) -> list[tuple[Any, dict[str, Any], Any]]:
+    """What the layers hold, where one of them loads by code that is not ours and may fail.
+
+    Returns:
+        Layer, its attributes, its description (None if it has no weights yet).
+    """
+    members = [layer for layer in layers.layers_fprop() if not hasattr(layer, "layers")]
+    if all(_loads_by_our_code(type(layer)) for layer in members):
+        return []  # all was checked
+    kept = []
+    for layer in members:
+        try:
+            entry = layer.get_description(get_weights=True, keep_states=True)
+        except ConfigurationError:
+            entry = None
+        kept.append((layer, {key: _copied(value) for key, value in vars(layer).items()}, entry))
+    return kept
+
+
+def _loads_by_our_code(cls: type) -> bool:
+    methods = [getattr(cls, name) for name in ("load_weights", "set_params", "set_states")]
+    return all(method.__module__.partition(".")[0] == "neonport" for method in methods)
+
+
+def _copied(value: Any) -> Any:
+    """Lists, also nested ones, as others: layers fill theirs in place."""
+    return [_copied(item) for item in value] if type(value) is list else value
+
+
+def _put_back(kept: list[tuple[Any, dict[str, Any], Any]]) -> None:
+    for layer, attributes, entry in kept:
+        with contextlib.suppress(Exception):  # a layer that cannot load does not here either
+            if entry is not None:
+                layer.load_weights(entry)
+            else:
+                vars(layer).clear()
+                vars(layer).update(attributes)
 
 
 def _model_entry(description: Any) -> dict[str, Any]:

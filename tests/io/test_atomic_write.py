@@ -140,11 +140,11 @@ while True:
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this system")
-def test_killed_writers_leave_a_complete_file(tmp_path: Path) -> None:
+def test_killed_writers_leave_a_complete_file(tmp_path: Path, campaign: int) -> None:
     path = tmp_path / "c.prm"
     checkpoint.save({"count": 0, "x": np.full(3, 0)}, path)
     rng = np.random.RandomState(0)
-    for _ in range(12):
+    for _ in range(12 * campaign):
         process = subprocess.Popen(
             [sys.executable, "-c", KILLED, str(path)], stdout=subprocess.PIPE
         )

@@ -267,6 +267,23 @@ def test_entries_that_do_not_fit(be, tools):
             layer.load_weights({"params": params})
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda entry: entry.pop("params"), "lacks gain, shift"),
+        (lambda entry: entry["params"].pop("shift"), "lacks shift"),
+        (lambda entry: entry["params"].update(more=np.ones(3)), "has more, which"),
+    ],
+)
+def test_other_parameters_than_those_loaded_early_are_not_drawn(be, tools, change, words):
+    entry = tools.drive(Scale(), 3).get_description(get_weights=True, keep_states=False)
+    change(entry)
+    target = Scale()
+    target.load_weights(entry)
+    with pytest.raises(CheckpointError, match=words):
+        tools.drive(target, 3)
+
+
 def test_a_layer_without_parameters_is_not_optimised(be):
     class Double(OpTreeLayer):
         def forward(self, x):

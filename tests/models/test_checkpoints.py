@@ -360,23 +360,36 @@ def test_one_array_in_two_places_is_refused(make_problem: Make, fit: Make) -> No
         make_problem("adam").model.deserialize(d)
 
 
-def test_a_layer_of_the_users_that_refuses_late_leaves_the_generator(make_problem: Make) -> None:
+@pytest.mark.parametrize("initialized", [False, True])
+def test_a_layer_of_the_users_that_refuses_late_changes_nothing(
+    make_problem: Make, fit: Make, initialized: bool
+) -> None:
     from neonport.initializers import Constant
-    from neonport.layers import Linear
+    from neonport.layers import BatchNorm, Linear
 
     class Late(Linear):
         def set_params(self, pdict: Any) -> None:
             raise AttributeError("late")
 
-    p = make_problem(layers=[Linear(3, Constant(1))])
-    p.model.initialize(p.data)
+    p = make_problem("adam", layers=[Linear(4, Constant(1)), BatchNorm(), Linear(3, Constant(1))])
+    fit(p, 1)
     d = p.model.serialize()
-    q = make_problem(seed=99, layers=[Late(3, Constant(1))])
+    layers = [Linear(4, Constant(2)), BatchNorm(), Late(3, Constant(1))]
+    q = make_problem("adam", seed=99, layers=layers)
+    if initialized:
+        q.model.initialize(q.data)
     before = q.be.rng_get_state()
     with pytest.raises(CheckpointError, match="AttributeError: late"):
         q.model.deserialize(d)
     np.testing.assert_array_equal(q.be.rng_get_state()[0][1], before[0][1])
     assert q.model.state.pending is None
+    if initialized:
+        assert (layers[0].W.get() == 2).all()
+        assert (layers[1].gmean.get() == 0).all()
+    else:
+        assert layers[0].W is layers[1].gamma is None
+    assert layers[0].states == []
+    assert layers[1].states == [[], []]
 
 
 @pytest.mark.parametrize("change", [{"position": 625}, {"position": -1}, {"words": 623}])

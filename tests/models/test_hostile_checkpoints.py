@@ -7,6 +7,7 @@ file is opened for writing and no process is started. `--campaign N` runs N time
 from __future__ import annotations
 
 import copy
+import importlib
 import random
 import sys
 from collections.abc import Callable, Iterator
@@ -208,6 +209,9 @@ def test_right_checksum_wrong_contents(
     good = mutable(source.model.serialize())
     checkpoint.save(good, file)
     Model(file)  # imports and compiles what is used below
+    for place in PLACES.values():
+        for module in place:
+            importlib.import_module(f"neonport.{module}")
     loaded, p = 0, target()
     for seed in range(FILES // 8 * campaign):
         mutations = Mutations(seed, victim)
