@@ -155,12 +155,25 @@ class Matmul:
         batch = next(t.shape[0] for t in (A, B) if t.ndim == 3)
         if batch == 0 and C.ndim == 2:
             self.assign(C, C * beta if beta else 0)
-        for i in range(batch):
-            a, b, c = (t[i] if t.ndim == 3 else t for t in (A, B, C))
-            self.gemm(a, b, c, alpha, beta if C.ndim == 3 or i == 0 else 1.0)
+        if alpha == 1 and beta == 0 and batch:
+            self._batched(A, B, C)
+        else:  # what devices have for a batch takes no factors
+            for i in range(batch):
+                a, b, c = (t[i] if t.ndim == 3 else t for t in (A, B, C))
+                self.gemm(a, b, c, alpha, beta if C.ndim == 3 or i == 0 else 1.0)
         if relu:
             self.assign(C, self.maximum(C, 0))
         return C
+
+    def _batched(self, a: Tensor, b: Tensor, c: Tensor) -> None:
+        """All products of a batch, or their sum, as one call, bound once for these tensors."""
+        key = ("batched_dot", a.tokens, b.tokens, c.tokens)
+        call = self.bound.get(key)
+        if call is None:
+            call = self.device.batched_matmul(a, b, c)
+            call = self.tracer.watch(call, of_call("batched_dot", c.shape), self)
+            self.remember(key, call, (a.storage, b.storage, c.storage))
+        self.launch(call)
 
     def xnor_compound_dot(
         self, A: Tensor, B: Tensor, C: Tensor, beta: float = 0.0, bsum: Tensor | None = None

@@ -22,7 +22,7 @@ from neonport.backends.opencl.clblast_choice import Choice
 from neonport.backends.opencl.icd_loader import load_pyopencl
 from neonport.compiler.codegen.gpu.dialects import opencl_dialect
 from neonport.dtypes import FLOAT_NAMES
-from neonport.engine.device import Bound, Capabilities, Device, ProbeResult
+from neonport.engine.device import Bound, Capabilities, ProbeResult
 from neonport.errors import BackendUnavailable, DLPackError, NeonportError
 from neonport.log import logger
 from neonport.shape import span
@@ -238,10 +238,10 @@ class OpenCLDevice(GpuDevice):
         return self.clblast.bind(self, (a, b, c), (alpha, beta), ours)
 
     def batched_matmul(self, a: Tensor, b: Tensor, c: Tensor) -> Bound:
-        """The host's BLAS for one after another where it shares the memory, else one launch."""
+        """The host's BLAS for all of the batch where it shares the memory, else one launch."""
         if not self.shared:
             return super().batched_matmul(a, b, c)
-        return Device.batched_matmul(self, a, b, c)
+        return self._hosted(blas.bind_batched_gemm(a.native, b.native, c.native))
 
     def library_call(
         self, op: str, operands: list[Tensor], target: Tensor, params: dict[str, Any]

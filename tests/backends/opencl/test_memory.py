@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import gc
+import os
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -131,3 +134,33 @@ def test_a_pool_that_is_dropped_at_work_keeps_its_memory_until_the_work_is_done(
     assert memory._orphans
     ocl.empty((1, 77_777))  # a block that no pool has
     assert not memory._orphans
+
+
+DROPPED = """
+import gc
+import numpy as np
+from neonport.backends.opencl.device import OpenCLBackend
+
+for round in range(6):
+    be = OpenCLBackend(rng_seed=0)
+    x, y = be.ones((1, 300_000)), be.empty((1, 300_000))
+    for _ in range(6):
+        y[:] = be.exp(be.sin(x) * 0.5) + be.tanh(x)
+    be.bound.clear()
+    del x, y, be
+    gc.collect()
+    others = [np.full(325_000, 7, np.uint32) for _ in range(12)]
+    OpenCLBackend().ones((3, 4)).get()  # takes long enough
+    assert all((other == 7).all() for other in others)
+print("whole")
+"""
+
+
+def test_a_backend_that_is_dropped_at_work_damages_no_heap(ocl):
+    done = subprocess.run(
+        [sys.executable, "-c", DROPPED],
+        env={**os.environ, "MALLOC_MMAP_THRESHOLD_": "1000000000"},  # one heap for all
+        capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.stdout == "whole\n", done.stderr
+    assert done.returncode == 0, done.stderr
