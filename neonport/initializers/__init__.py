@@ -1,5 +1,8 @@
 """Initializers: fill a parameter once, before training, from the backend's seeded generator."""
 
+from typing import TYPE_CHECKING
+
+from neonport.absent import absent_names
 from neonport.initializers.base import Initializer as Initializer
 from neonport.initializers.matrix import IdentityInit as IdentityInit
 from neonport.initializers.matrix import Orthonormal as Orthonormal
@@ -37,3 +40,6 @@ __all__ = [
     "Xavier",
     "initializer_of",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = absent_names(__name__)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from neonport.absent import absent_names
 from neonport.base import NervanaObject
 from neonport.callbacks.container import Callbacks
 from neonport.data.checks import check_dataset
@@ -390,3 +391,7 @@ class Model(NervanaObject):
 
     def __str__(self) -> str:
         return "Network Layers:\n" + self.layers.nested_str()
+
+
+if not TYPE_CHECKING:
+    __getattr__ = absent_names(__name__)
