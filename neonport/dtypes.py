@@ -160,8 +160,13 @@ def host_numbers(ary: Any, op: str) -> npt.NDArray[Any]:
     """An array of real numbers from anything NumPy understands.
 
     Raises:
-        DtypeError: it holds something else, or rows of different lengths.
+        DtypeError: it holds something else, or rows of different lengths, or masked elements.
     """
+    if isinstance(ary, np.ma.MaskedArray) and np.ma.is_masked(ary):
+        raise DtypeError(
+            f"{op}: the array has masked elements, whose mask would be lost; fill them first: "
+            "x.filled(0)"
+        )
     try:
         values = np.asarray(ary)
     except (TypeError, ValueError) as error:

@@ -211,6 +211,11 @@ def _check(op_tree: Any, be: Any, next_error: Any) -> tuple[Any, Any]:
     """The tree and its error, with open sizes filled in."""
     if be is None or not hasattr(be, "assign_many"):
         raise TypeError(f"Autodiff: be must be a backend, not {type(be).__name__}")
+    if op_tree is None:
+        raise TypeError(
+            "Autodiff: op_tree is None; give an op-tree such as be.sum(x * x), not what an "
+            "assignment returns"
+        )
     for what, x in (("op_tree", op_tree), ("next_error", next_error)):
         if isinstance(x, Expression) and x.sig.backend not in (None, be):
             raise BackendMismatchError(f"Autodiff: {what} lives on {x.sig.backend}, not on {be}")

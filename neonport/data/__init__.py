@@ -1,5 +1,8 @@
 """Data: iterators over minibatches, and the data sets that come with the package."""
 
+from typing import TYPE_CHECKING
+
+from neonport.absent import absent_names
 from neonport.data.dataiterator import ArrayIterator as ArrayIterator
 from neonport.data.dataiterator import NervanaDataIterator as NervanaDataIterator
 from neonport.data.digits import Digits as Digits
@@ -13,3 +16,6 @@ __all__ = [
     "class_weights",
     "train_validation_split",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = absent_names(__name__)

@@ -145,8 +145,8 @@ def check_dataset(call: str, dataset: Any, needs: Iterable[str]) -> None:
         ConfigurationError: it is an array, a class, text, or lacks something.
     """
     need_instance(call, "the dataset", dataset, "ArrayIterator(X, y, nclass=...)")
-    plain = isinstance(dataset, (np.ndarray, Tensor, list, tuple, dict))
-    if plain or type(dataset).__module__.partition(".")[0] in ("pandas", "torch", "jax", "polars"):
+    plain = isinstance(dataset, (Tensor, list, tuple, dict))
+    if plain or hasattr(dataset, "dtype") or hasattr(dataset, "columns"):  # arrays, data frames
         raise ConfigurationError(
             f"{call}: the dataset is {shown(dataset)}, not a data iterator; wrap arrays in one: "
             "ArrayIterator(X, y, nclass=3), for numbers as targets ArrayIterator(X, y, "

@@ -50,6 +50,8 @@ class NervanaDataIterator(NervanaObject):
 
     def __init__(self, name: str | None = None) -> None:
         super().__init__(name=name)
+        if self.be is not None:
+            self.be = self.be  # it stays there, whatever gen_backend makes later
 
     def __iter__(self) -> Iterator[tuple[Any, Any]]:
         raise NotImplementedError(f"{self.classnm} must define __iter__, yielding pairs (x, t)")

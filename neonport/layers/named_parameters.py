@@ -62,12 +62,12 @@ class NamedParameterLayer(Layer):
         Args:
             name: key in checkpoints.
             shape: of the tensor.
-            init: initializer, or an array of that shape.
+            init: initializer or its name, or an array of that shape.
 
         Raises:
             ConfigurationError: no initializer, or the same name with another shape.
         """
-        check_init(self, init, f"init of {name}")
+        init = check_init(self, init, f"init of {name}")
         wanted = as_shape(shape)
         known = self.parameters.get(name)
         if known is None:

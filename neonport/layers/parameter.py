@@ -48,7 +48,7 @@ def fill_parameter(layer: Any, tensor: Tensor, init: Any, what: str = "init") ->
             f"{label(layer)}: no {what} and no loaded weights; give {what}=Gaussian() or the like, "
             "or load_weights before allocate"
         )
-    check_init(layer, init, what)
+    init = check_init(layer, init, what)
     if not isinstance(init, (np.ndarray, Tensor)):
         init.fill(tensor)
         return
@@ -69,7 +69,8 @@ class ParameterLayer(Layer):
     """A layer with weights; subclasses set `weight_shape` and `out_shape` in `configure`.
 
     Args:
-        init: initializer of W, or an array (ndarray or Tensor) of its shape; None if W is loaded.
+        init: initializer of W or its name ("he_normal"), or an array (ndarray or Tensor) of its
+            shape; None if W is loaded.
         name: given name, or None.
         parallelism: label kept for neon.
 
@@ -106,15 +107,15 @@ class ParameterLayer(Layer):
 
     neon_module = "neon.layers.layer"
     stored_params: ClassVar[tuple[str, ...]] = ("W",)
+    local_weights: ClassVar[bool] = False  # W is (C*R*S, K), not (nout, nin): for initializers
 
     def __init__(
         self, init: Any = None, name: str | None = None, parallelism: str = "Unknown"
     ) -> None:
         super().__init__(name, parallelism)
-        check_init(self, init)
+        self.init = check_init(self, init)
         self.has_params = True
         self.owns_delta = True
-        self.init = init
         self.W: Any = None
         self.dW: Any = None
         self.weight_shape: Any = None

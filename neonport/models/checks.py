@@ -11,7 +11,7 @@ from neonport.callbacks.callback import Callback
 from neonport.callbacks.container import Callbacks
 from neonport.data.checks import check_dataset
 from neonport.data.dataiterator import ArrayIterator
-from neonport.errors import ConfigurationError
+from neonport.errors import BackendMismatchError, ConfigurationError
 from neonport.transforms.metrics import check_metric
 
 
@@ -33,6 +33,20 @@ def need_batch_size(call: str, be: Any) -> None:
         )
 
 
+def check_place(call: str, model: Any, dataset: Any) -> None:
+    """Raise if the data live on another backend than the model.
+
+    Raises:
+        BackendMismatchError: naming both and how to move the data.
+    """
+    if isinstance(dataset, ArrayIterator) and dataset.be is not model.be:
+        raise BackendMismatchError(
+            f"{call}: the data of ArrayIterator {dataset.name} are on {dataset.be!r}, the model is "
+            f"on {model.be!r}: gen_backend was called between the two; move the data by "
+            "data.set_backend(model.be), or make both anew"
+        )
+
+
 def check_fit(
     model: Any, dataset: Any, cost: Any, optimizer: Any, num_epochs: Any, callbacks: Any
 ) -> None:
@@ -43,6 +57,7 @@ def check_fit(
     """
     need_batch_size("fit", model.be)
     check_dataset("fit", dataset, ("nbatches", "ndata"))
+    check_place("fit", model, dataset)
     if isinstance(dataset, ArrayIterator) and dataset.ndata < model.be.bsz:
         raise ConfigurationError(
             f"fit: the {dataset.ndata} samples of ArrayIterator {dataset.name} do not fill one "
@@ -95,6 +110,7 @@ def check_eval(model: Any, dataset: Any, metric: Any) -> None:
     """
     need_batch_size("eval", model.be)
     check_dataset("eval", dataset, ("ndata", "reset"))
+    check_place("eval", model, dataset)
     check_metric("eval", metric)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from neonport.absent import absent_names
 from neonport.base import NervanaObject
 from neonport.callbacks.container import Callbacks
 from neonport.data.checks import check_dataset
@@ -23,6 +24,7 @@ from neonport.models.trainer import Trainer
 
 if TYPE_CHECKING:
     from neonport.backends.backend import Backend
+    from neonport.tensor.backend_protocol import TensorBackend
 
 Path = str | bytes | os.PathLike
 
@@ -144,17 +146,38 @@ class Model(NervanaObject):
         """Epochs trained to their end; what a checkpoint stores, also inside `on_epoch_end`."""
         return self.state.completed_epochs
 
+    def set_backend(self, be: TensorBackend) -> None:
+        """Give the model its own backend, before `initialize` makes its buffers.
+
+        Raises:
+            ConfigurationError: it has buffers or weights on another one.
+        """
+        if (self.initialized or self._has_weights) and be is not self.be:
+            raise ConfigurationError(
+                f"set_backend: the weights of model {self.name!r} are on {self.be!r}; save them "
+                "by save_params(path) and load them there: Model(path, be=other)"
+            )
+        super().set_backend(be)
+
     def initialize(self, dataset: Any, cost: Any = None) -> None:
         """Configure the layers and allocate their buffers; a second call only takes a new cost.
+
+        From now on the model stays on its backend, whatever `gen_backend` makes later.
 
         Args:
             dataset: data iterator, or the logical input shape (int, tuple, list of shapes).
             cost: cost layer to connect to the output.
         """
         if not self.initialized:
+            if self.be is not None:
+                super().set_backend(self.be)
             self.layers.configure(dataset)
-        if cost is not None and cost is not self.cost:
-            if "be" in vars(self):
+        # a cost that another model took in the meantime has that one's buffers
+        taken = getattr(cost, "prev_layer", None) not in (None, self.layers)
+        if cost is not None and (cost is not self.cost or taken):
+            if taken:
+                cost.prev_layer = None  # set_backend follows it
+            if hasattr(cost, "set_backend"):
                 cost.set_backend(self.be)
             shortcut.warn_mismatch(self.layers, cost)
             cost.initialize(self.layers)
@@ -198,10 +221,10 @@ class Model(NervanaObject):
         state = self.state
         if state.pending is None and dataset is not state.dataset:
             state.minibatch = 0  # an interrupted epoch continues only on its own data
-        self.optimizer, state.dataset = optimizer, dataset
-        if "be" in vars(self):
-            optimizer.set_backend(self.be)
         self.initialize(dataset, cost)
+        self.optimizer, state.dataset = optimizer, dataset
+        if hasattr(optimizer, "set_backend"):
+            optimizer.set_backend(self.be)
         callbacks = Callbacks(self) if callbacks is None else callbacks
         return Trainer(self, dataset, callbacks, record).fit(num_epochs)
 
@@ -243,6 +266,7 @@ class Model(NervanaObject):
         """
         checks.need_batch_size("get_outputs", self.be)
         check_dataset("get_outputs", dataset, ("ndata", "reset"))
+        checks.check_place("get_outputs", self, dataset)
         return evaluation.outputs(self, dataset)
 
     def predict(self, X: Any) -> Any:
@@ -399,3 +423,7 @@ class Model(NervanaObject):
 
     def __str__(self) -> str:
         return "Network Layers:\n" + self.layers.nested_str()
+
+
+if not TYPE_CHECKING:
+    __getattr__ = absent_names(__name__)

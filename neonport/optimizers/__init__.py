@@ -1,5 +1,8 @@
 """Optimizers: updates of parameters from gradients, and schedules of the learning rate."""
 
+from typing import TYPE_CHECKING
+
+from neonport.absent import absent_names
 from neonport.optimizers.adadelta import Adadelta as Adadelta
 from neonport.optimizers.adagrad import Adagrad as Adagrad
 from neonport.optimizers.adam import Adam as Adam
@@ -47,3 +50,6 @@ __all__ = [
     "WarmupSchedule",
     "get_param_list",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = absent_names(__name__)

@@ -1,5 +1,8 @@
 """Transforms: activations, costs and metrics."""
 
+from typing import TYPE_CHECKING
+
+from neonport.absent import absent_names
 from neonport.transforms.bleu import BLEUScore as BLEUScore
 from neonport.transforms.costs import Cost as Cost
 from neonport.transforms.costs import CrossEntropyBinary as CrossEntropyBinary
@@ -91,3 +94,6 @@ __all__ = [
     "shortcut_pairs",
     "shortcut_warning",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = absent_names(__name__)

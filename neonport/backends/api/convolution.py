@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from itertools import accumulate
 from math import prod
+from operator import mul
 from typing import Any, cast
 
 from neonport.backends.arguments import check_numbers, size_object
@@ -46,11 +49,7 @@ def shaped(tensor: Any, shape: Shape, what: str) -> Any:
     found = expression(tensor, what).sig.shape
     if found == shape:
         return tensor
-    if prod(found) != prod(shape):
-        raise ShapeError(
-            f"{what} of shape {found} ({prod(found)} elements) does not hold {shape} "
-            f"({prod(shape)} elements)"
-        )
+    _check_regroups(found, shape, what)
     if isinstance(tensor, Tensor):
         try:
             return tensor.reshape(shape)
@@ -68,12 +67,32 @@ def target(tensor: Any, shape: Shape, what: str) -> Tensor:
     """
     if not isinstance(tensor, Tensor):
         raise DtypeError(f"{what} must be a Tensor, not {type(tensor).__name__}")
-    if tensor.size != prod(shape):
+    _check_regroups(tensor.shape, shape, what)
+    return tensor.reshape(shape)
+
+
+@lru_cache(maxsize=4096)
+def _check_regroups(found: Shape, shape: Shape, what: str) -> None:
+    """Check that two shapes are the same axes, some of them taken together.
+
+    Images (C, D, H, W, N) may so come as (C*D*H*W, N), but not turned round, as (N, C*D*H*W).
+
+    Raises:
+        ShapeError: another number of elements, or other axes.
+    """
+    if prod(found) != prod(shape):
         raise ShapeError(
-            f"{what} of shape {tensor.shape} ({tensor.size} elements) does not hold {shape} "
+            f"{what} of shape {found} ({prod(found)} elements) does not hold {shape} "
             f"({prod(shape)} elements)"
         )
-    return tensor.reshape(shape)
+    ends, wanted = set(accumulate(found, mul)), set(accumulate(shape, mul))
+    if not (ends <= wanted or wanted <= ends):
+        turned = ends <= set(accumulate(reversed(shape), mul))
+        raise ShapeError(
+            f"{what} of shape {found} has the size of {shape}, but not its axes"
+            + ("; it looks transposed, give its .T" if turned else "")
+            + "; reshape it only if its elements are in that order"
+        )
 
 
 def scaled(tree: Any, alpha: float, beta: float, old: Any) -> Any:
@@ -181,8 +200,8 @@ class Convolution:
 
         Args:
             layer: from `conv_layer`.
-            I, F: images and filters, in any shape of the right size.
-            O: output, in any shape of the right size.
+            I, F: images and filters, with axes taken together as you like.
+            O: output, with axes taken together as you like.
             X: what beta scales and brelu looks at; None is O as it was.
             bias: (K, 1), added to each map.
             bsum: (K, 1), receives the sum of each map of O.
@@ -229,8 +248,8 @@ class Convolution:
 
         Args:
             layer: from `conv_layer` or `deconv_layer`.
-            F, E: filters and gradient of the output, in any shape of the right size.
-            grad_I: receives the result, in any shape of the right size.
+            F, E: filters and gradient of the output, with axes taken together as you like.
+            grad_I: receives the result, with axes taken together as you like.
             X, bias, bsum, alpha, beta, relu, brelu, slope, layer_op, repeat: as of `fprop_conv`;
                 bias and bsum are (C, 1).
 
@@ -265,8 +284,8 @@ class Convolution:
 
         Args:
             layer: from `conv_layer` or `deconv_layer`.
-            I, E: images and gradient of the output, in any shape of the right size.
-            U: receives the result, in any shape of the right size.
+            I, E: images and gradient of the output, with axes taken together as you like.
+            U: receives the result, with axes taken together as you like.
             alpha: factor of the gradient.
             beta: factor of the old U; 0 means that it is not read.
             grad_bias: (K, 1), receives the sum of each map of E, whatever alpha and beta are.

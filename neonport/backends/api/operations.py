@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from neonport.backends.arguments import check_operands
-from neonport.errors import ConfigurationError, ShapeError
+from neonport.errors import ConfigurationError, DtypeError, ShapeError
 from neonport.optree import functions as build
 from neonport.optree import operators as builders
 from neonport.optree.custom_gradient import custom_gradient
@@ -169,7 +169,10 @@ class Operations:
         Example:
             centred = x - be.mean(x, axis=1)
         """
-        node = builders.mean(a, axis)
+        try:
+            node = builders.mean(a, axis)
+        except (ShapeError, DtypeError) as error:
+            raise _of("mean", error) from error
         return node if out is None else emit(node, out)
 
     def var(
@@ -215,7 +218,11 @@ class Operations:
         Example:
             spread = be.std(x, axis=1)
         """
-        return emit(self._root(_var(a, axis)), out)
+        try:
+            squares = _var(a, axis)
+        except (ShapeError, DtypeError) as error:
+            raise _of("std", error) from error
+        return emit(self._root(squares), out)
 
     def _root(self, squares: Any) -> Any:
         """Square root of numbers from 0 on, with the gradient 0 at 0 instead of an infinity."""
@@ -470,3 +477,8 @@ class Operations:
         else:
             flag = ary >= 0
         return emit(2 * flag - 1, out)
+
+
+def _of(op: str, error: Exception) -> Exception:
+    """The error of an operation inside another one, in the name of the one that was called."""
+    return type(error)(f"{op}:{str(error).partition(':')[2]}")

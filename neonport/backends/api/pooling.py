@@ -100,8 +100,8 @@ class Pooling:
 
         Args:
             layer: from `pool_layer`.
-            I: images, in any shape of the right size.
-            O: output, in any shape of the right size.
+            I: images, with axes taken together as you like.
+            O: output, with axes taken together as you like.
             argmax: receives where each maximum was found, for `bprop_pool`; integers, large enough
                 for the cells of a window. None if it is not needed.
             beta: factor of the old O; 0 means that it is not read.
@@ -145,8 +145,8 @@ class Pooling:
 
         Args:
             layer: from `pool_layer`.
-            I: gradient of the output, in any shape of the right size.
-            O: receives the gradient of the images, in any shape of the right size.
+            I: gradient of the output, with axes taken together as you like.
+            O: receives the gradient of the images, with axes taken together as you like.
             argmax: what `fprop_pool` wrote; needed for "max".
             alpha: factor of the result.
             beta: factor of the old O; 0 means that it is not read.

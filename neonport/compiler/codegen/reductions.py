@@ -245,8 +245,8 @@ class SumFold(Fold):
 class ProductFold(Fold):
     """Product.
 
-    Host C multiplies in the type of its totals (double, or 64-bit integers); devices do in the dtype
-    of the elements.
+    Host C multiplies in the type of its totals (double, or 64-bit integers); devices do in the
+    dtype of the elements.
     """
 
     lanes = "product"
