@@ -27,6 +27,7 @@ from neonport.optree.custom_gradient import custom_operands
 from neonport.optree.node import Expression, OpTreeNode, apply, as_operand, walk
 from neonport.optree.random_nodes import is_random, replaying
 from neonport.shape import broadcast_shapes
+from neonport.tensor.overlaps import MemoryIndex
 from neonport.tensor.storage import views_overlap
 from neonport.tensor.tensor import Tensor
 
@@ -44,11 +45,21 @@ class Leaf(NamedTuple):
     gradient: Any
 
 
-Leaves = dict[int, Leaf]
+class Leaves:
+    """The tensors of a tree that receive a gradient, found by the memory they view."""
+
+    def __init__(self, leaves: Sequence[Leaf]) -> None:
+        self._leaves = leaves
+        self._memory = MemoryIndex([leaf.tensor for leaf in leaves])
+
+    def sharing(self, tensor: Tensor) -> list[Leaf]:
+        """Those that share memory with a tensor."""
+        near = [self._leaves[i] for i in self._memory.near(tensor)]
+        return [leaf for leaf in near if views_overlap(leaf.tensor, tensor)]
 
 
 def leaf_gradients(root: Any, seed: Any) -> Leaves:
-    """Gradient of each tensor of a tree, by token; tensors without one are left out.
+    """Gradient of each tensor of a tree; tensors without one are left out.
 
     A node is visited once, after all its users, whatever the number of paths to it. Random nodes
     of the tree replay in its gradients what the tree drew.
@@ -57,7 +68,7 @@ def leaf_gradients(root: Any, seed: Any) -> Leaves:
         root: tensor, op-tree or number.
         seed: gradient of the root.
     """
-    leaves: Leaves = {}
+    leaves: dict[int, Leaf] = {}
     grads: dict[int, Any] = {}
 
     def give(x: Any, g: Any) -> None:
@@ -82,11 +93,11 @@ def leaf_gradients(root: Any, seed: Any) -> Leaves:
             if gx is not None and isinstance(x, Expression) and x.sig.backend is not None:
                 give(x, gx)
     # a rule of the user's may put random nodes into a gradient that are not in the tree
+    found = list(leaves.values())
     if any(is_random(n) or n.sig.custom is not None for n in (*nodes, *walk(seed))):
-        replayed = replaying(*(leaf.gradient for leaf in leaves.values()))
-        for (token, leaf), g in zip(list(leaves.items()), replayed, strict=True):
-            leaves[token] = leaf._replace(gradient=g)
-    return leaves
+        replayed = replaying(*(leaf.gradient for leaf in found))
+        found = [Leaf(leaf.tensor, g) for leaf, g in zip(found, replayed, strict=True)]
+    return Leaves(found)
 
 
 def _sum(a: Any, b: Any) -> Any:
@@ -154,7 +165,7 @@ def gradient_of(tensor: Tensor, leaves: Leaves) -> Any:
         NotDifferentiableError: the tensor is used by an op without a derivative, or through a view
             of another dtype.
     """
-    used = [leaf for leaf in leaves.values() if views_overlap(leaf.tensor, tensor)]
+    used = leaves.sharing(tensor)
     if not used:
         return None
     for leaf in used:

@@ -41,6 +41,7 @@ from neonport.optree.node import Expression, OpTreeNode
 from neonport.optree.operators import as_pairs
 from neonport.optree.signature import Signature
 from neonport.shape import Shape
+from neonport.tensor.overlaps import MemoryIndex
 from neonport.tensor.storage import Storage, views_overlap
 from neonport.tensor.tensor import Tensor
 
@@ -293,8 +294,10 @@ class Backend(
         if bound is not None and bound(scalars):
             return
         checked = [(target, check_pair(self, target, value)) for target, value in pairs]
-        for i, (target, _) in enumerate(checked):
-            for other, _ in checked[:i]:
+        targets = [target for target, _ in checked]
+        memory = MemoryIndex(targets)
+        for i, target in enumerate(targets):
+            for other in (targets[j] for j in memory.near(target) if j < i):
                 if views_overlap(target, other):
                     raise AliasError(
                         f"assign_many: targets of shapes {other.shape} and {target.shape} share "

@@ -76,7 +76,6 @@ class Lowering:
             self._slot(id(target.storage), target)
         outputs = []
         for target, operand in pairs:
-            self._nodes.clear()  # open sizes are resolved per target
             value = self._root(operand, target.shape)
             parts = self._parts(value, target)
             if parts:
@@ -143,9 +142,14 @@ class Lowering:
 
     def _root(self, operand: Any, shape: Shape) -> int:
         sizes = resolve_wild(operand, shape)
-        for node in walk(operand):
+        nodes = walk(operand, known=self._nodes)
+        for node in nodes:
             self._nodes[id(node)] = self._node(node, sizes.get(id(node), node.shape))
-        return self._operand(operand, None)
+        value = self._operand(operand, None)
+        for node in nodes:
+            if node.sig.open:  # another target may decide another size
+                del self._nodes[id(node)]
+        return value
 
     def _node(self, node: OpTreeNode, shape: Shape) -> int:
         op, params, name = OPS[node.op], node.params, node.op

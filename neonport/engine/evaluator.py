@@ -41,19 +41,23 @@ def drawn(pairs: Sequence[tuple[Tensor, Any]], reserve: Reserve) -> Uniform:
     return numbers
 
 
-def evaluate(root: Any, shape: Shape, draws: Uniform) -> Array:
+def evaluate(
+    root: Any, shape: Shape, draws: Uniform, known: dict[int, Array] | None = None
+) -> Array:
     """Value of a tree, tensor or number that is assigned to a target of `shape`.
 
     Args:
         root: the expression; its tensors must be in host memory.
         shape: shape of the target; decides sizes that the tree leaves open.
         draws: the numbers of random nodes; see `drawn`.
+        known: values by node, of what other trees of the statement share with this one; more come
+            in.
 
     Returns:
         Array in the root's dtype; it may share memory with a tensor if the root is one.
     """
     sizes = resolve_wild(root, shape)
-    values: dict[int, Array] = {}
+    values: dict[int, Array] = {} if known is None else known
 
     def operand(arg: Any, dtype: np.dtype | None) -> Array:
         if isinstance(arg, OpTreeNode):
@@ -68,7 +72,7 @@ def evaluate(root: Any, shape: Shape, draws: Uniform) -> Array:
         return value if dtype is None else value.astype(dtype, copy=False)
 
     with np.errstate(all="ignore"):
-        for node in walk(root):
+        for node in walk(root, known=values):
             op, params = OPS[node.op], dict(node.params)
             if node.op in ("rand", "onehot"):
                 params["shape"] = sizes.get(id(node), node.shape)
@@ -80,22 +84,28 @@ def evaluate(root: Any, shape: Shape, draws: Uniform) -> Array:
             result = np.asarray(op.numpy(*args, **params))
             values[id(node)] = result.astype(node.dtype, copy=False)
         if isinstance(root, Expression):
-            return operand(root, root.sig.dtype)
+            value = operand(root, root.sig.dtype)
+            for node in walk(root) if root.sig.open else ():
+                if node.sig.open:  # another target may decide another size
+                    del values[id(node)]
+            return value
     return operand(root, None).reshape(())
 
 
-def on_host(operand: Any) -> Any:
-    """The same expression, its tensors replaced by ones whose `native` is a host copy."""
+def on_host(operands: Sequence[Any]) -> list[Any]:
+    """The same expressions, their tensors replaced by ones whose `native` is a host copy."""
     done: dict[int, Any] = {}
 
     def moved(arg: Any) -> Any:
         if isinstance(arg, Tensor):
-            copy = Tensor(arg.backend, arg.storage, arg.dtype, arg.layout)
-            copy._native = arg.get()
+            copy = done.get(id(arg))
+            if copy is None:
+                copy = done[id(arg)] = Tensor(arg.backend, arg.storage, arg.dtype, arg.layout)
+                copy._native = arg.get()
             return copy
         return done[id(arg)] if isinstance(arg, OpTreeNode) else arg
 
-    for node in walk(operand):
+    for node in walk(*operands):
         random = is_random(node)  # its identity is its draw
         done[id(node)] = node if random else make_node(node.sig, [moved(a) for a in node.args])
-    return moved(operand)
+    return [moved(operand) for operand in operands]

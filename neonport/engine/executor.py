@@ -22,9 +22,10 @@ from neonport.engine.statement import Statement, statement_key
 from neonport.engine.tracing import of_step
 from neonport.errors import CompileError
 from neonport.fork import call_in_child
-from neonport.optree.node import Expression, OpTreeNode, tensors, walk
+from neonport.optree.node import OpTreeNode, tensors, walk
 from neonport.optree.replay_number import Traced
-from neonport.tensor.storage import Storage, byte_range
+from neonport.tensor.overlaps import MemoryIndex
+from neonport.tensor.storage import Storage
 from neonport.tensor.tensor import Tensor
 
 MAX_PLANS = 1024  # of a generation
@@ -88,10 +89,13 @@ class Executor:
         self.device.synchronize()
         in_place = self.device.capabilities.host_memory
         values = []
-        uniform = drawn(pairs, self.owner.philox.reserve_with_key)
-        for target, operand in pairs:
-            held = operand if in_place else on_host(operand)
-            value = evaluate(held, target.shape, uniform)
+        draws = drawn(pairs, self.owner.philox.reserve_with_key)
+        operands = [operand for _, operand in pairs]
+        known: dict[int, np.ndarray] = {}
+        for (target, _), held in zip(
+            pairs, operands if in_place else on_host(operands), strict=True
+        ):
+            value = evaluate(held, target.shape, draws, known)
             # a tensor, or a movement of one, is a view: later stores must not change it
             if in_place and any(np.may_share_memory(value, t.native) for t, _ in pairs):
                 value = value.copy()
@@ -206,25 +210,16 @@ class Executor:
 
 def must_interpret(pairs: Sequence[tuple[Tensor, Any]]) -> bool:
     """Whether a statement is left to the evaluator: empty arrays, or memory seen in two ways."""
-    if any(prod(t.shape) == 0 for t, _ in pairs):
+    values = [v for _, v in pairs]
+    leaves = tensors(*values)
+    if any(prod(t.shape) == 0 for t in (*(t for t, _ in pairs), *walk(*values), *leaves)):
         return True
-    if any(isinstance(v, Tensor) and v.dtype.name == "uint64" for _, v in pairs):
+    if any(isinstance(v, Tensor) and v.dtype.name == "uint64" for v in values):
         return True  # kernels read integers as int64
-    for _, operand in pairs:
-        if any(prod(n.shape) == 0 for n in walk(operand)):
-            return True
-    leaves = [t for _, v in pairs if isinstance(v, Expression) for t in tensors(v)]
-    if any(prod(t.shape) == 0 for t in leaves):
-        return True
+    memory = MemoryIndex(leaves)
     for target, _ in pairs:
-        low, high = byte_range(target.storage, target.dtype, target.layout)
-        for leaf in leaves:
-            if leaf.storage.space != target.storage.space:
-                continue
-            same = leaf.storage is target.storage
-            if same and leaf.dtype.itemsize == target.dtype.itemsize:
-                continue  # the scheduler knows how views of one size lie to each other
-            first, last = byte_range(leaf.storage, leaf.dtype, leaf.layout)
-            if first < high and low < last:
+        for leaf in (leaves[i] for i in memory.near(target)):
+            # the scheduler knows how views of one size lie to each other
+            if leaf.storage is not target.storage or leaf.dtype.itemsize != target.dtype.itemsize:
                 return True
     return False

@@ -8,7 +8,7 @@ first operand.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -414,14 +414,17 @@ def transpose(x: Any, perm: tuple[int, ...] | None = None) -> OpTreeNode:
     return apply("transpose", x, perm=tuple(perm))
 
 
-def walk(*roots: Any) -> list[OpTreeNode]:
-    """Every distinct node below `roots`, operands before users; no recursion, trees may be deep."""
+def walk(*roots: Any, known: Container[int] = ()) -> list[OpTreeNode]:
+    """Every distinct node below `roots`, operands before users; no recursion, trees may be deep.
+
+    Nodes whose id is in `known` are left out, with what is below them alone.
+    """
     order: list[OpTreeNode] = []
     done: set[int] = set()
     stack: list[tuple[Any, bool]] = [(r, False) for r in reversed(roots)]
     while stack:
         node, ready = stack.pop()
-        if not isinstance(node, OpTreeNode) or id(node) in done:
+        if not isinstance(node, OpTreeNode) or id(node) in done or id(node) in known:
             continue
         if ready:
             done.add(id(node))

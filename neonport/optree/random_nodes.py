@@ -51,9 +51,12 @@ def is_random(node: OpTreeNode) -> bool:
 def sources_of(pairs: Any) -> Sources:
     """The draws of (target, value) pairs."""
     found = Sources()
+    known: set[int] = set()
     for target, value in pairs:
         sizes = resolve_wild(value, target.shape)
-        for node in walk(value):
+        for node in walk(value, known=known):
+            if not node.sig.open:
+                known.add(id(node))
             if is_random(node):
                 found.slot(node, prod(sizes.get(id(node), node.shape)))
     return found

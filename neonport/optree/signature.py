@@ -42,7 +42,8 @@ class Signature:
         shape: result shape; axes in `wild` get their size from the assignment target.
         dtype: compute dtype of a node, storage dtype of a tensor, None of a number.
         backend: the backend of the tensors below, None if there is none.
-        leaves, ops: number of leaves and of ops, counted with multiplicity.
+        leaves, ops: number of leaves and of ops, counted with multiplicity; one past the bounds
+            stands for any number above them.
         large: whether nodes of this structure are looked up by identity.
         read: collects the leaves of a node of this structure, and keeps them with the node.
         uid: number of this structure; the numbers up to the next one are its owner's to give out.
@@ -100,8 +101,9 @@ class Signature:
         self.dtype = dtype
         self.backend = backend
         self.wild = wild
-        self.leaves = sum(a.leaves for a in args) if op else 1
-        self.ops = 1 + sum(a.ops for a in args) if op else 0
+        # past the bounds they would grow to numbers of thousands of digits
+        self.leaves = min(sum(a.leaves for a in args), MAX_LEAVES + 1) if op else 1
+        self.ops = min(1 + sum(a.ops for a in args), MAX_OPS + 1) if op else 0
         self.large = self.leaves > MAX_LEAVES or self.ops > MAX_OPS
         self.read = _identity if self.large or not args else _first_read
         self.uid = UID_STEP * _next_uid()
