@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from neonport.compiler.graph import Graph, MemoryView, Value
-from neonport.dtypes import INT64, is_float, is_whole
+from neonport.dtypes import BELOW_ONE, INT64, is_float, is_whole
 from neonport.ops.inference import operand_dtypes
 from neonport.ops.op import OPS, Kind
 from neonport.optree.node import Expression, OpTreeNode, resolve_wild, walk
@@ -76,11 +76,21 @@ class Lowering:
         for target, operand in pairs:
             self._nodes.clear()  # open sizes are resolved per target
             value = self._root(operand, target.shape)
+            if target.dtype.name in BELOW_ONE and self._is_drawn(value):
+                # [0, 1) in the stored type too
+                drawn, name = self.values[value], f"below_one_{target.dtype.name}"
+                value = self._add(Value(name, (value,), drawn.shape, drawn.dtype))
             if self.values[value].shape != target.shape:
                 dtype = self.values[value].dtype
                 value = self._add(Value("broadcast", (value,), target.shape, dtype))
             outputs.append((value, self.leaf_of(target)))
         return Graph(tuple(self.values), tuple(outputs), len(self.storages), len(self.rand_sizes))
+
+    def _is_drawn(self, index: int) -> bool:
+        """Whether a value is uniform numbers, moved or not."""
+        while self.values[index].op in OPS and OPS[self.values[index].op].kind is Kind.MOVEMENT:
+            index = self.values[index].args[0]
+        return self.values[index].op == "rand"
 
     # ---- values ------------------------------------------------------------------------------
 

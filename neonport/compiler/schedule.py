@@ -21,7 +21,9 @@ MAX_CONE = 128  # values computed inline for one root: compilers take more than 
 MAX_VALUES = 512  # values in one kernel
 
 # element-wise inside a kernel although the op table files them elsewhere
-_INLINE = frozenset({"iota", "onehot", "rand", "broadcast", "take"})
+_INLINE = frozenset(
+    {"iota", "onehot", "rand", "broadcast", "take", "below_one_float16", "below_one_bfloat16"}
+)
 _LEAFLIKE = frozenset({"leaf", "scalar"})
 
 

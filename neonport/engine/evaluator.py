@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from neonport.dtypes import INT64, is_whole, whole_number
 from neonport.ops.inference import operand_dtypes
-from neonport.ops.op import OPS
+from neonport.ops.op import OPS, Kind
 from neonport.optree.node import Expression, OpTreeNode, make_node, resolve_wild, walk
 from neonport.shape import Shape
 from neonport.tensor.tensor import Tensor
@@ -60,6 +60,13 @@ def evaluate(root: Any, shape: Shape, uniform: Uniform) -> Array:
         if isinstance(root, Expression):
             return operand(root, root.sig.dtype)
     return operand(root, None).reshape(())
+
+
+def is_drawn(root: Any) -> bool:
+    """Whether an expression is uniform numbers, moved or not."""
+    while isinstance(root, OpTreeNode) and OPS[root.op].kind is Kind.MOVEMENT:
+        root = root.left
+    return isinstance(root, OpTreeNode) and root.op == "rand"
 
 
 def on_host(operand: Any) -> Any:
