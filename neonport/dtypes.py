@@ -137,6 +137,10 @@ def compute_dtype(dtypes: Iterable[np.dtype]) -> np.dtype:
     return FLOAT64 if any(d in _COMPUTED_IN_FLOAT64 for d in dtypes) else FLOAT32
 
 
+BELOW_ONE = {"float16": 1 - 2.0**-11, BFLOAT16: 1 - 2.0**-8}
+"""The largest number below 1 of the types that round some float32 below 1 to 1."""
+
+
 def is_whole(value: object) -> bool:
     """Whether a number is an int that int64 holds."""
     return type(value) is int and -(2**63) <= value < 2**63
@@ -185,7 +189,7 @@ def host_numbers(ary: Any, op: str) -> npt.NDArray[Any]:
 def cast(values: npt.NDArray[Any], dtype: np.dtype) -> npt.NDArray[Any]:
     """Convert as a store does.
 
-    To float: rounded to nearest, ties to even (bfloat16 by way of float32, as everywhere). To
+    To float: rounded to nearest, ties to even, once. To
     integer: rounded to nearest, ties to even, then saturated; nan becomes 0. To bool: whether the
     value is not 0 (nan is not).
     """
@@ -194,9 +198,32 @@ def cast(values: npt.NDArray[Any], dtype: np.dtype) -> npt.NDArray[Any]:
     with np.errstate(all="ignore"):
         if dtype.kind == "b":
             return values != 0
+        if is_bfloat16(dtype) and values.dtype.itemsize > 2:
+            values = _odd(values)
         if dtype.kind not in "iu":
             return values.astype(dtype)
         return _whole(values, dtype)
+
+
+def _odd(values: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    """float32 numbers that round to a shorter type as the values do.
+
+    Rounded to odd: what is lost leaves its trace in the last bit, so that no tie arises by it.
+    """
+    if values.dtype.kind in "iu":
+        odd, scale = values, np.zeros(values.shape, np.int32)
+        for _ in range(4):
+            large = odd >= 1 << 24
+            if values.dtype.kind == "i":
+                large |= odd < -(1 << 24)
+            odd = np.where(large, (odd >> 12) | ((odd & 4095) != 0), odd)
+            scale = scale + 12 * large
+        return np.ldexp(odd.astype(np.float32), scale)
+    single = values.astype(np.float32)
+    back = single.astype(values.dtype)
+    bits = single.view(np.int32) - (np.abs(back) > np.abs(values))
+    lost: npt.NDArray[Any] = back != values
+    return (bits | lost).astype(np.int32).view(np.float32)
 
 
 def _whole(values: npt.NDArray[Any], dtype: np.dtype) -> npt.NDArray[Any]:

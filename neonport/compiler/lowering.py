@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from neonport.compiler.graph import Graph, MemoryView, Value
-from neonport.dtypes import INT64, is_float, is_whole
+from neonport.dtypes import BELOW_ONE, INT64, is_float, is_whole
 from neonport.ops.inference import operand_dtypes
 from neonport.ops.op import OPS, Kind
 from neonport.optree.node import Expression, OpTreeNode, resolve_wild, walk
@@ -81,11 +81,22 @@ class Lowering:
             if parts:
                 outputs.extend(parts)
                 continue
+            if target.dtype.name in BELOW_ONE and self._is_drawn(value):
+                # [0, 1) in the stored type too
+                drawn, name = self.values[value], f"below_one_{target.dtype.name}"
+                value = self._add(Value(name, (value,), drawn.shape, drawn.dtype))
             if self.values[value].shape != target.shape:
                 dtype = self.values[value].dtype
                 value = self._add(Value("broadcast", (value,), target.shape, dtype))
             outputs.append((value, self.leaf_of(target)))
         return Graph(tuple(self.values), tuple(outputs), len(self.storages), len(self.sources))
+
+    def _is_drawn(self, index: int) -> bool:
+        """Whether a value is uniform numbers, moved or not."""
+        value = self.values[index]
+        while len(value.args) == 1 and value.op in OPS and OPS[value.op].kind is Kind.MOVEMENT:
+            value = self.values[value.args[0]]
+        return value.op == "rand"
 
     # ---- values ------------------------------------------------------------------------------
 

@@ -25,7 +25,9 @@ MAX_REPEATED = 2048  # values that all roots together compute again because one 
 MAX_TRIED = 32  # kernels that a root may join, the latest first
 
 # element-wise inside a kernel although the op table files them elsewhere
-_INLINE = frozenset({"iota", "onehot", "rand", "broadcast", "take"})
+_INLINE = frozenset(
+    {"iota", "onehot", "rand", "broadcast", "take", "below_one_float16", "below_one_bfloat16"}
+)
 _LEAFLIKE = frozenset({"leaf", "scalar"})
 
 

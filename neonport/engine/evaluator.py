@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from neonport.dtypes import INT64, is_whole, whole_number
 from neonport.ops.inference import operand_dtypes
-from neonport.ops.op import OPS
+from neonport.ops.op import OPS, Kind
 from neonport.ops.philox import uniform
 from neonport.optree.draw import Reserve
 from neonport.optree.node import Expression, OpTreeNode, make_node, resolve_wild, walk
@@ -90,6 +90,15 @@ def evaluate(
                     del values[id(node)]
             return value
     return operand(root, None).reshape(())
+
+
+def is_drawn(root: Any) -> bool:
+    """Whether an expression is uniform numbers, moved or not."""
+    while (
+        isinstance(root, OpTreeNode) and OPS[root.op].kind is Kind.MOVEMENT and root.right is None
+    ):
+        root = root.left
+    return isinstance(root, OpTreeNode) and root.op == "rand"
 
 
 def on_host(operands: Sequence[Any]) -> list[Any]:

@@ -13,9 +13,9 @@ from neonport.bounded_table import BoundedTable
 from neonport.compiler.execution_plan import ExecutionPlan, LibraryCall, make_plan
 from neonport.compiler.graph import Graph, MemoryView
 from neonport.compiler.lowering import Lowering
-from neonport.dtypes import cast
+from neonport.dtypes import BELOW_ONE, cast
 from neonport.engine.device import Device, Launch
-from neonport.engine.evaluator import drawn, evaluate, on_host
+from neonport.engine.evaluator import drawn, evaluate, is_drawn, on_host
 from neonport.engine.library_calls import bind_library_call
 from neonport.engine.owner import Owner
 from neonport.engine.statement import Statement, statement_key
@@ -92,10 +92,12 @@ class Executor:
         draws = drawn(pairs, self.owner.philox.reserve_with_key)
         operands = [operand for _, operand in pairs]
         known: dict[int, np.ndarray] = {}
-        for (target, _), held in zip(
+        for (target, operand), held in zip(
             pairs, operands if in_place else on_host(operands), strict=True
         ):
             value = evaluate(held, target.shape, draws, known)
+            if target.dtype.name in BELOW_ONE and is_drawn(operand):
+                value = np.minimum(value, BELOW_ONE[target.dtype.name])  # [0, 1) as stored too
             # a tensor, or a movement of one, is a view: later stores must not change it
             if in_place and any(np.may_share_memory(value, t.native) for t, _ in pairs):
                 value = value.copy()

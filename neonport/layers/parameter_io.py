@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from neonport.dtypes import is_real
+from neonport.dtypes import compute_dtype, is_real
 from neonport.errors import CheckpointError
 from neonport.layers.checks import label
 from neonport.tensor.tensor import Tensor
@@ -112,10 +112,15 @@ def check_states(layer: Any, what: str, arrays: Any, shape: tuple[int, ...] | No
 
 
 def restore_states(layer: Any, states: list[Any], arrays: Any, gradient: Tensor | None) -> None:
-    """Fill `states`, a list the optimizer keeps using, from stored ones; none stored empties it."""
+    """Fill `states`, a list the optimizer keeps using, from stored ones; none stored empties it.
+
+    They have the dtype that the optimizer would give them; stored ones of a shorter type fit.
+    """
     arrays = list(arrays or ())
     if len(states) != len(arrays):
-        states[:] = [layer.be.zeros_like(gradient) if np.ndim(a) else a for a in arrays]
+        dtype = None if gradient is None else compute_dtype([gradient.dtype])
+        zeros = [layer.be.zeros_like(gradient, dtype) if np.ndim(a) else a for a in arrays]
+        states[:] = zeros
     for i, array in enumerate(arrays):
         if isinstance(states[i], Tensor) and np.ndim(array):
             states[i].set(host_array(array))

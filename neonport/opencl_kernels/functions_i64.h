@@ -36,5 +36,16 @@ NEO_FN REAL neo_floordiv_SUFFIX(REAL a, REAL b) {
   const REAL less = b == (REAL)0 ? (REAL)0 : q;
   return b == (REAL)-1 ? neo_minus_SUFFIX((REAL)0, a) : less;
 }
+/* a float32 that rounds to a shorter type as x does: rounded to odd, no tie arises */
+NEO_FN SINGLE neo_odd_SUFFIX(REAL x) {
+  REAL odd = x, scale = (REAL)127;
+  for (int i = 0; i < 4; ++i) {
+    const REAL large = NEO_BOOL_SUFFIX((odd >= (REAL)16777216) | (odd < (REAL)-16777216));
+    const REAL less = (odd >> 12) | NEO_BOOL_SUFFIX((odd & (REAL)4095) != (REAL)0);
+    odd = large != (REAL)0 ? less : odd;
+    scale += large * 12;
+  }
+  return TO_SINGLE(odd) * AS_SINGLE(TO_SINGLE_INT(scale) << 23);
+}
 NEO_FN INT neo_above_SUFFIX(REAL x, REAL best) { return x > best; }
 NEO_FN INT neo_below_SUFFIX(REAL x, REAL best) { return x < best; }

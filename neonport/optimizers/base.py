@@ -9,6 +9,7 @@ import numpy as np
 
 from neonport.backends.home import home
 from neonport.base import NervanaObject
+from neonport.dtypes import compute_dtype
 from neonport.errors import CheckpointError, ConfigurationError, ShapeError
 from neonport.optimizers.checks import bound, not_negative, rounding
 from neonport.optimizers.schedules import as_schedule
@@ -135,6 +136,8 @@ class Optimizer(NervanaObject):
     ) -> list[Param]:
         """Return the checked parameter list, with zero states where a layer has none yet.
 
+        States are float32, float64 of a float64 gradient, whatever shorter type parameters have.
+
         Args:
             layer_list: layers.
             states: how many states this optimizer keeps for a parameter.
@@ -148,7 +151,9 @@ class Optimizer(NervanaObject):
             self._check(param, grad, len(kept), states)
         for (param, grad), kept in params:
             if not kept:
-                kept.extend(home(grad).zeros_like(grad) for _ in range(states))
+                # a mean square of float16 would underflow, and steps become far too large
+                dtype = compute_dtype([grad.dtype])
+                kept.extend(home(grad).zeros_like(grad, dtype=dtype) for _ in range(states))
             param.rounding = stochastic_round
         return params
 

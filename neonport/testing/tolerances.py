@@ -48,7 +48,7 @@ TINY[np.dtype("int64")] = 0.0
 # half a unit in the last place of a stored float: relative, and absolute below its normal range
 STORE = {
     np.dtype("float16"): (2.0**-11, 2.0**-25),
-    bfloat16(): (2.0**-8 + 2.0**-24, 2.0**-134),  # a float64 becomes a float32 first
+    bfloat16(): (2.0**-8, 2.0**-134),
     np.dtype("float32"): (2.0**-24, 2.0**-150),
     np.dtype("float64"): (2.0**-53, 0.0),
 }

@@ -181,6 +181,7 @@ def test_floor_division_of_floats(make_backend, dtype):
         wanted = values // other
     got = run(be, be.array(values) // be.array(other), dtype)
     np.testing.assert_array_equal(got, wanted)
-    np.testing.assert_array_equal(np.signbit(got), np.signbit(wanted))
+    number = ~np.isnan(wanted)
+    np.testing.assert_array_equal(np.signbit(got)[number], np.signbit(wanted)[number])
     with np.errstate(all="ignore"):
         np.testing.assert_array_equal(run(be, 2 // be.array(values), dtype), 2 // values)

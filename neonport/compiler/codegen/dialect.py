@@ -73,6 +73,9 @@ EXPRESSIONS: dict[str, str] = {
     "logical_xor": "neo_logical_xor_{s}({0}, {1})",
     "onehot": "(({t})({0} == {1}))",
     "broadcast": "{0}",
+    # of a uniform number that a shorter type would round to 1: the largest that type has below 1
+    "below_one_float16": "neo_min_{s}({0}, ({t})0.99951171875)",
+    "below_one_bfloat16": "neo_min_{s}({0}, ({t})0.99609375)",
 }
 
 # Rows that differ where operands are computed as integers, which wrap around.
@@ -219,10 +222,11 @@ def converted(dialect: Dialect, text: str, source: str, target: str) -> str:
         return text
     if target == "bool":
         return f"({text} != 0)"
-    if target in SHORT_FLOATS:
-        return f"neo_to_{SHORT_FLOATS[target]}((float){text})"
-    if target.startswith("float"):
-        return f"(({dialect.types[target]}){text})"
     if source == "int32":
         text, source = f"((neo_i64){text})", "int64"
+    if target in SHORT_FLOATS:
+        single = f"(float){text}" if source == "float32" else f"neo_odd_{SUFFIX[source]}({text})"
+        return f"neo_to_{SHORT_FLOATS[target]}({single})"
+    if target.startswith("float"):
+        return f"(({dialect.types[target]}){text})"
     return f"neo_to_{target}_{SUFFIX[source]}({text})"

@@ -91,6 +91,23 @@ NEO_FN neo_bf16 neo_to_bf16(float x) {
   return (neo_bf16)(x != x ? (high & 0x8000) | 0x7fc0 : nearest);
 }
 
+/* ---- float32 numbers that round to a shorter type as x does: rounded to odd, no tie arises ---- */
+NEO_FN float neo_odd_f64(double x) {
+  const float f = (float)x;
+  const neo_i32 over = __builtin_fabs((double)f) > __builtin_fabs(x), lost = (double)f != x;
+  return neo_float((neo_bits(f) - over) | lost);
+}
+NEO_FN float neo_odd_i64(neo_i64 x) {
+  neo_i64 odd = x;
+  neo_i32 scale = 127;
+  for (int i = 0; i < 4; ++i) {
+    const neo_i32 large = (odd >= (1 << 24)) | (odd < -(1 << 24));
+    odd = large ? (odd >> 12) | ((odd & 4095) != 0) : odd;
+    scale += 12 * large;
+  }
+  return (float)odd * neo_float(scale << 23);
+}
+
 /* ---- exponentials: 2^n times a polynomial on [-ln2/2, ln2/2] (coefficients: Cephes expf) ---- */
 NEO_FN float neo_scale_f32(float y, neo_i32 n) {
   const neo_i32 half = n >> 1; /* two factors, so that results below the smallest normal survive */

@@ -83,13 +83,24 @@ class DeviceDialect(Dialect):
         if source == target:
             return text
         if target == "bfloat16":
-            words["x"] = self.converted(text, source, "float32", width)
+            words["x"] = self.shortened(text, source, width)
             words["s"] = self.suffix("float32", width)
             return self.to_bfloat16.format(**words)
         if target.startswith("float"):
             return self.convert.format(**words)
         row = self.saturate if source.startswith("float") else self.saturate_int
         return row.format(**words)
+
+    def shortened(self, text: str, source: str, width: int) -> str:
+        """Text of a value of compute dtype `source` as a float32 that is to be shortened further.
+
+        It rounds to the shorter type as the value does.
+        """
+        if source == "float32":
+            return text
+        if source == "int32":
+            text, source = self.converted(text, source, "int64", width), "int64"
+        return f"neo_odd_{self.suffix(source, width)}({text})"
 
     def header(
         self,
@@ -185,6 +196,12 @@ def opencl_dialect() -> DeviceDialect:
             ("MASK:vector", ""),
             ("WORD", "ulong~W"),
             ("AS_WORD", "as_ulong~W"),
+            ("SINGLE", "float~W"),
+            ("SINGLE_INT", "int~W"),
+            ("TO_SINGLE", "convert_float~W"),
+            ("TO_SINGLE_INT", "convert_int~W"),
+            ("AS_SINGLE", "as_float~W"),
+            ("SINGLE_BITS", "as_int~W"),
             ("FROM_WORD", "as_~REAL"),
             ("UINT", "uint~W"),
             ("TO_UINT", "convert_uint~W"),
@@ -216,6 +233,12 @@ def cuda_dialect() -> DeviceDialect:
             ("MASK", "-"),
             ("WORD", "ulong"),
             ("AS_WORD", "(ulong)"),
+            ("SINGLE", "float"),
+            ("SINGLE_INT", "int"),
+            ("TO_SINGLE", "(float)"),
+            ("TO_SINGLE_INT", "(int)"),
+            ("AS_SINGLE", "__int_as_float"),
+            ("SINGLE_BITS", "__float_as_int"),
             ("FROM_WORD", "(REAL)"),
             ("UINT", "uint"),
             ("TO_UINT", "(uint)"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from neonport.compiler.codegen.dialect import SHORT_FLOATS
 from neonport.compiler.codegen.emitter import Emitter
 from neonport.compiler.codegen.gpu.dialects import DeviceDialect
 from neonport.compiler.codegen.gpu.variant import KernelVariant
@@ -153,7 +154,7 @@ class DeviceValues:
         width = self.vector if self.k.accesses[access].strides[-1] != ZERO else 1
         text = self.operand(index, self.dtype(index), width)
         if target == "float16":
-            text = self.d.converted(text, self.dtype(index), "float32", width)
+            text = self.d.shortened(text, self.dtype(index), width)
         else:
             text = self.d.converted(text, self.dtype(index), target, width)
         if self.lanes:
@@ -298,9 +299,14 @@ class DeviceValues:
         """Whether the kernel computes with integers, and does not only move them."""
         moved = ("load", "iota", "scalar", "gather", "result", "broadcast")
         nodes = self.k.nodes
-        return any(n.dtype == "int64" and n.op not in moved for n in nodes) or any(
-            not self.dtype(r.source).startswith("float") for r in self.k.reductions
-        )
+        if any(n.dtype == "int64" and n.op not in moved for n in nodes):
+            return True
+        short = [s.source for s in self.k.stores if self._is_short(s.access)]
+        sources = [r.source for r in self.k.reductions] + short
+        return any(not self.dtype(i).startswith("float") for i in sources)
+
+    def _is_short(self, access: int) -> bool:
+        return self.k.accesses[access].dtype in SHORT_FLOATS
 
     def row_nodes(self, phase: int) -> None:
         """Row values that become known after a phase."""
