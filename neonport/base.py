@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from neonport.descriptions import ARGUMENTS, Builder, is_description
 from neonport.errors import ConfigurationError
+from neonport.foundation.descriptions import ARGUMENTS, Builder, is_description
 from neonport.log import logger
 from neonport.optree.node import Expression
 

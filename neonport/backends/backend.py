@@ -20,7 +20,6 @@ from neonport.backends.api.operations import Operations
 from neonport.backends.api.pooling import Pooling
 from neonport.backends.api.randomness import Randomness
 from neonport.backends.api.roi_pooling import RoiPooling
-from neonport.bounded_table import BoundedTable
 from neonport.dtypes import FLOAT32, as_dtype, cast, host_numbers
 from neonport.engine.checks import check_pair, check_target, is_array
 from neonport.engine.device import Device, ProbeResult
@@ -36,6 +35,7 @@ from neonport.errors import (
     DtypeError,
     ShapeError,
 )
+from neonport.foundation.bounded_table import BoundedTable
 from neonport.ops.op import OPS, Kind, of_kind
 from neonport.optree.node import Expression, OpTreeNode
 from neonport.optree.operators import as_pairs

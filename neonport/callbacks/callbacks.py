@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-from neonport.absent import absent_names
 from neonport.callbacks.callback import Callback as Callback
 from neonport.callbacks.callback import StopTraining as StopTraining
 from neonport.callbacks.container import Callbacks as Callbacks
@@ -20,6 +19,7 @@ from neonport.callbacks.saving import EarlyStopCallback as EarlyStopCallback
 from neonport.callbacks.saving import SaveBestStateCallback as SaveBestStateCallback
 from neonport.callbacks.saving import SerializeModelCallback as SerializeModelCallback
 from neonport.callbacks.stopping import TerminateOnNaN as TerminateOnNaN
+from neonport.foundation.absent import absent_names
 
 if not TYPE_CHECKING:
     __getattr__ = absent_names(__name__)

@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterable
 from typing import Any
 
-from neonport.descriptions import Builder
 from neonport.errors import CheckpointError, ConfigurationError, NeonportError
+from neonport.foundation.descriptions import Builder
 from neonport.io import checkpoint
 
 _PATHS = ("path", "save_path")  # arguments of callbacks that name a file to write

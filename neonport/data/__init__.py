@@ -2,12 +2,12 @@
 
 from typing import TYPE_CHECKING
 
-from neonport.absent import absent_names
 from neonport.data.dataiterator import ArrayIterator as ArrayIterator
 from neonport.data.dataiterator import NervanaDataIterator as NervanaDataIterator
 from neonport.data.digits import Digits as Digits
 from neonport.data.preparation import class_weights as class_weights
 from neonport.data.preparation import train_validation_split as train_validation_split
+from neonport.foundation.absent import absent_names
 
 __all__ = [
     "ArrayIterator",

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from neonport.bounded_table import BoundedTable
 from neonport.compiler.execution_plan import ExecutionPlan, LibraryCall, make_plan
 from neonport.compiler.graph import Graph, MemoryView
 from neonport.compiler.lowering import Lowering
@@ -21,7 +20,8 @@ from neonport.engine.owner import Owner
 from neonport.engine.statement import Statement, statement_key
 from neonport.engine.tracing import of_step
 from neonport.errors import CompileError
-from neonport.fork import call_in_child
+from neonport.foundation.bounded_table import BoundedTable
+from neonport.foundation.fork import call_in_child
 from neonport.optree.node import OpTreeNode, tensors, walk
 from neonport.optree.replay_number import Traced
 from neonport.tensor.overlaps import MemoryIndex

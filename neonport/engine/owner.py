@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
-from neonport.bounded_table import BoundedTable
 from neonport.engine.recording import Recorder
 from neonport.engine.tracing import Tracer
+from neonport.foundation.bounded_table import BoundedTable
 from neonport.ops.philox import PhiloxState
 from neonport.tensor.storage import Storage
 from neonport.tensor.tensor import Tensor

@@ -17,9 +17,9 @@ import threading
 from collections.abc import Callable, Hashable, Iterable
 from typing import Any, Protocol, cast
 
-from neonport.bounded_table import BoundedTable
 from neonport.errors import RecordingError
-from neonport.fork import call_in_child
+from neonport.foundation.bounded_table import BoundedTable
+from neonport.foundation.fork import call_in_child
 from neonport.optree.replay_number import Origin, Traced
 from neonport.tensor.storage import Storage
 

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from neonport.absent import absent_names
+from neonport.foundation.absent import absent_names
 from neonport.initializers.base import Initializer as Initializer
 from neonport.initializers.matrix import IdentityInit as IdentityInit
 from neonport.initializers.matrix import Orthonormal as Orthonormal

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from neonport.absent import absent_names
+from neonport.foundation.absent import absent_names
 from neonport.layers.activation import Activation as Activation
 from neonport.layers.base import Layer as Layer
 from neonport.layers.batchnorm import BatchNorm as BatchNorm

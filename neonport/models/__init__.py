@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from neonport.absent import absent_names
+from neonport.foundation.absent import absent_names
 from neonport.models.history import History as History
 from neonport.models.model import Model as Model
 

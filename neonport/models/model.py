@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neonport.absent import absent_names
 from neonport.base import NervanaObject
 from neonport.callbacks.container import Callbacks
 from neonport.data.checks import check_dataset
 from neonport.errors import ConfigurationError
+from neonport.foundation.absent import absent_names
 from neonport.io import checkpoint
 from neonport.models import benchmark as timing
 from neonport.models import checks, evaluation, restoring, saving

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from neonport.descriptions import Builder
 from neonport.errors import CheckpointError, ConfigurationError, NeonportError
+from neonport.foundation.descriptions import Builder
 from neonport.io.checkpoint import checksum
 from neonport.log import logger
 from neonport.models.state import Network, Pending

@@ -34,7 +34,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from neonport.dtypes import as_dtype, is_float
 from neonport.errors import ConfigurationError, DtypeError, ShapeError
-from neonport.fork import call_in_child
+from neonport.foundation.fork import call_in_child
 
 LANES = 4
 ROUNDS = 10

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from neonport.absent import absent_names
+from neonport.foundation.absent import absent_names
 from neonport.optimizers.adadelta import Adadelta as Adadelta
 from neonport.optimizers.adagrad import Adagrad as Adagrad
 from neonport.optimizers.adam import Adam as Adam

@@ -16,7 +16,7 @@ from typing import Any
 
 from neonport import settings
 from neonport.errors import BackendUnavailable, ConfigurationError, UnknownBackendError
-from neonport.fork import call_in_child
+from neonport.foundation.fork import call_in_child
 from neonport.plugins import discovery
 from neonport.plugins.discovery import Plugin, canonical
 from neonport.plugins.info import PROTOCOL, BackendInfo, PluginWarning, ProbeResult

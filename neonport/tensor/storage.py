@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from neonport.bounded_table import BoundedTable
 from neonport.errors import FrozenError
+from neonport.foundation.bounded_table import BoundedTable
 from neonport.optree.signature import fresh_token
 from neonport.shape import Shape, layouts_overlap, span
 

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from neonport.absent import absent_names
+from neonport.foundation.absent import absent_names
 from neonport.transforms.bleu import BLEUScore as BLEUScore
 from neonport.transforms.costs import Cost as Cost
 from neonport.transforms.costs import CrossEntropyBinary as CrossEntropyBinary

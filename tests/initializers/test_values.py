@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from neonport.descriptions import Builder
 from neonport.errors import ConfigurationError, ShapeError
+from neonport.foundation.descriptions import Builder
 from neonport.initializers import Array, Constant
 
 

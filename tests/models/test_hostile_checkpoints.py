@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from neonport.descriptions import PLACES
 from neonport.errors import CheckpointError, NeonportError
+from neonport.foundation.descriptions import PLACES
 from neonport.io import checkpoint
 from neonport.io.json_encoding import encode
 from neonport.models import Model

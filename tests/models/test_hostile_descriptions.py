@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from neonport.base import NervanaObject
-from neonport.descriptions import BASES, PLACES, Builder, load_class
 from neonport.errors import CheckpointError, ConfigurationError
+from neonport.foundation.descriptions import BASES, PLACES, Builder, load_class
 from neonport.initializers import Constant, Gaussian, Initializer
 from neonport.io import checkpoint
 from neonport.layers import Activation, Linear

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from neonport.descriptions import Builder
 from neonport.errors import CheckpointError, ConfigurationError
+from neonport.foundation.descriptions import Builder
 from neonport.optimizers import Adam, GradientDescentMomentum, MultiOptimizer, RMSProp
 
 

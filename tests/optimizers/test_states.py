@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from neonport import optimizers
-from neonport.descriptions import Builder
 from neonport.errors import CheckpointError
+from neonport.foundation.descriptions import Builder
 from neonport.optimizers import (
     Adadelta,
     Adagrad,

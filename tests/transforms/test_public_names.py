@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from neonport import transforms
-from neonport.descriptions import Builder, load_class
+from neonport.foundation.descriptions import Builder, load_class
 from neonport.transforms import activation, cost, transform
 
 ACTIVATIONS = [

@@ -21,13 +21,13 @@ from neonport.backends.gpu.dispatch import BINDERS
 from neonport.backends.gpu.kernel_text import in_order, rendered
 from neonport.backends.gpu.launch import Box, BoxedLaunch, NativeLaunch, RenderedLaunch
 from neonport.backends.gpu.matmul import WORTH, Tile, kind_of
-from neonport.bounded_table import BoundedTable
 from neonport.compiler.codegen.gpu.dialects import DeviceDialect
 from neonport.compiler.codegen.gpu.launch_shape import DeviceTraits, LaunchShape, launch_shape
 from neonport.compiler.codegen.gpu.reductions import scratch_words
 from neonport.compiler.codegen.gpu.writer import DeviceWriter
 from neonport.compiler.kernel import BoundKernel
 from neonport.engine.device import Bound, Device, Launch, Place
+from neonport.foundation.bounded_table import BoundedTable
 from neonport.shape import contiguous_strides
 from neonport.tensor.storage import Storage, views_overlap
 from neonport.tensor.tensor import Tensor

@@ -9,7 +9,7 @@ from math import prod
 import numpy as np
 
 from neonport.backends.host import memory
-from neonport.fork import call_in_child
+from neonport.foundation.fork import call_in_child
 
 ALIGNMENT = memory.ALIGNMENT
 

@@ -13,7 +13,7 @@ import numpy as np
 from neonport.backends.host.blas.gate import Gate
 from neonport.backends.host.blas.product import Addresses, Bound, Product
 from neonport.backends.host.threads import num_threads
-from neonport.fork import call_in_child
+from neonport.foundation.fork import call_in_child
 
 _ROW_MAJOR, _PLAIN, _TRANSPOSED = 101, 111, 112
 _REALS = {np.dtype(np.float32): ctypes.c_float, np.dtype(np.float64): ctypes.c_double}

@@ -20,7 +20,6 @@ from neonport.backends.host import threads
 from neonport.backends.host.cpu_info import last_level_cache
 from neonport.backends.host.jit.choice import find_compiler
 from neonport.backends.host.jit.compiler import Compiler
-from neonport.bounded_table import BoundedTable
 from neonport.compiler.codegen.cpu.buffers import HostVariant
 from neonport.compiler.codegen.cpu.dialect import c_dialect
 from neonport.compiler.codegen.cpu.task_shape import TaskShape, task_shape
@@ -29,6 +28,7 @@ from neonport.compiler.codegen.dialect import Arguments
 from neonport.compiler.kernel import BoundKernel, Kernel
 from neonport.dtypes import whole_number
 from neonport.errors import CompileError
+from neonport.foundation.bounded_table import BoundedTable
 from neonport.tensor.storage import Storage
 
 MAX_CODES = 512  # kernels of a generation

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from neonport import layers
-from neonport.absent import _WAYS
+from neonport.foundation.absent import _WAYS
 
 
 @pytest.mark.parametrize(
