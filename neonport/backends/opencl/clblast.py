@@ -17,6 +17,7 @@ from typing import Any
 
 from neonport.backends.opencl import interpreter_exit
 from neonport.errors import OutOfDeviceMemory
+from neonport.io.shared_library import load_shared_library
 from neonport.tensor.storage import Storage
 from neonport.tensor.tensor import Tensor
 
@@ -192,7 +193,7 @@ def load() -> tuple[Library | None, str]:
     reasons = []
     for name in _candidates():
         try:
-            return Library(name, ctypes.CDLL(name)), ""
+            return Library(name, load_shared_library(name)), ""
         except (OSError, AttributeError) as error:  # missing, broken, or too old
             reasons.append(f"{name} cannot be used ({error})")
     if is_package_here():
