@@ -69,6 +69,24 @@ def test_daemon_threads_at_work(ocl, tmp_path, monkeypatch, kind):
         assert not done.stderr
 
 
+PENDING = """
+from neonport.backends.opencl.device import OpenCLBackend
+
+be = OpenCLBackend(rng_seed=0)
+x, y = be.ones((1, 300_000)), be.empty((1, 300_000))
+for _ in range(30):
+    y[:] = be.exp(be.sin(x) * 0.5) + be.tanh(x)
+"""
+
+
+def test_work_that_nobody_waits_for(ocl):
+    for _ in range(2):
+        done = subprocess.run(
+            [sys.executable, "-c", PENDING], capture_output=True, text=True, timeout=120
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_who_ends_the_interpreter_goes_on_and_others_do_not(ocl, monkeypatch):
     x, y = ocl.ones((3, 4)), ocl.empty((3, 4))
     y[:] = x * 2
