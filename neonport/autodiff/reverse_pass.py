@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from neonport.autodiff.patterns import PATTERNS
 from neonport.autodiff.simplify import (
     add,
     as_tree,
@@ -85,10 +86,7 @@ def leaf_gradients(root: Any, seed: Any) -> Leaves:
         g = grads.pop(id(node), None)
         if g is None or node.op in ZERO:
             continue
-        custom = node.sig.custom is not None
-        operands = custom_operands(node) if custom else node.args
-        results = _apply_rule(node, g, operands) if custom else _apply_row(node, g)
-        for x, gx in zip(operands, results, strict=True):
+        for x, gx in _operand_gradients(node, g):
             # numbers, and trees of numbers only, are constants
             if gx is not None and isinstance(x, Expression) and x.sig.backend is not None:
                 give(x, gx)
@@ -98,6 +96,19 @@ def leaf_gradients(root: Any, seed: Any) -> Leaves:
         replayed = replaying(*(leaf.gradient for leaf in found))
         found = [Leaf(leaf.tensor, g) for leaf, g in zip(found, replayed, strict=True)]
     return Leaves(found)
+
+
+def _operand_gradients(node: OpTreeNode, g: Any) -> list[tuple[Any, Any]]:
+    """(operand, gradient) pairs: of a rule of the user's, a pattern of several ops, or the row."""
+    if node.sig.custom is not None:
+        operands = custom_operands(node)
+        return list(zip(operands, _apply_rule(node, g, operands), strict=True))
+    pattern = PATTERNS.get(node.op)
+    if pattern is not None and not isinstance(g, Blocked):
+        found = pattern(node, g)
+        if found is not None:
+            return [(x, unbroadcast(gx, node.shape, x.sig.shape)) for x, gx in found]
+    return list(zip(node.args, _apply_row(node, g), strict=True))
 
 
 def _sum(a: Any, b: Any) -> Any:

@@ -134,14 +134,19 @@ class Operations:
     def where(self, condition: Any, a: Any, b: Any, out: Tensor | None = None) -> Any:
         """`a` where the condition is not 0, else `b`; an op-tree, or `out`.
 
+        A branch whose slope is infinite where it is not taken makes the gradient NaN; keep it from
+        there by a second `where`.
+
         Example:
-            y[:] = be.where(x > 0, x, 0.1 * x)
+            safe = be.where(x > 0, be.sqrt(be.where(x > 0, x, 1)), 0)
         """
         node = builders.where(condition, a, b)
         return node if out is None else emit(node, out)
 
     def clip(self, a: Any, a_min: Any, a_max: Any, out: Tensor | None = None) -> Any:
         """minimum(maximum(a, a_min), a_max), both bounds inclusive; bounds may be tensors.
+
+        The gradient at a bound that is a number is 0.
 
         Example:
             y[:] = be.clip(x, -1, 1)
@@ -233,7 +238,7 @@ class Operations:
         """Length of the vectors along an axis, or of all elements, as an op-tree, or `out`.
 
         Its gradient at a vector of zeros is 0. Where several elements are the largest in magnitude,
-        the norm of order inf gives each of them the whole gradient, as `max` does.
+        they share that of order inf equally, as those of `max` do.
 
         Args:
             a: tensor or op-tree.

@@ -25,6 +25,7 @@ class Pooling:
     assign_many: Any
     output_dim: Any
     sqrt: Any
+    _root: Any
     square: Any
 
     # ---- op-trees ----------------------------------------------------------------------------
@@ -70,7 +71,7 @@ class Pooling:
             size = [self.output_dim(n, w, p, s, pooling=True) for n, w, p, s in axes]
         params["size"] = integers(size, "pool: size")
         if op == "l2":
-            return self.sqrt(apply("pool", self.square(x), how="sum", **params))
+            return self._root(apply("pool", self.square(x), how="sum", **params))
         return apply("pool", x, how=op, **params)
 
     # ---- layer objects -----------------------------------------------------------------------

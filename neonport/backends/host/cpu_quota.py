@@ -10,6 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 
+CONTROLLER = "cpu"  # of control groups
+
+
 def cpu_quota(root: Path = Path("/")) -> float | None:
     """Return the cores that the control groups grant; None where there is no limit.
 
@@ -48,7 +51,7 @@ def _groups(root: Path) -> Iterator[tuple[int, str]]:
         _, controllers, group = line.split(":", 2)
         if not controllers:
             yield 2, group
-        elif "cpu" in controllers.split(","):
+        elif CONTROLLER in controllers.split(","):
             yield 1, group
 
 
@@ -60,7 +63,7 @@ def _mounts(root: Path) -> Iterator[tuple[int, str, str]]:
         kind, _, options = (after.split(" ", 2) + [""] * 3)[:3]
         if kind == "cgroup2":
             yield 2, mounted, place
-        elif kind == "cgroup" and "cpu" in options.split(","):
+        elif kind == "cgroup" and CONTROLLER in options.split(","):
             yield 1, mounted, place
 
 
