@@ -30,6 +30,7 @@ class Storage:
         bound: statements bound to this memory, by key, and where they are kept.
         attached: objects that live as long as this memory, by key.
         serial: grows from one block to the next.
+        overlapping: whether elements of a tensor over it may share memory, as sliding windows do.
     """
 
     __slots__ = (
@@ -40,6 +41,7 @@ class Storage:
         "bound",
         "native",
         "nbytes",
+        "overlapping",
         "owner",
         "readonly",
         "serial",
@@ -65,6 +67,7 @@ class Storage:
         self.attached: dict[Any, Any] = {}
         self.bound: dict[Any, dict[Any, Any]] = {}
         self.serial = fresh_token()
+        self.overlapping = False
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in _FIXED and hasattr(self, name):

@@ -158,7 +158,7 @@ class Normalization:
             and is_float(dtype)
             and all(t.size == size and t.dtype == dtype for t in tensors)
             and not any(cast(Any, t.backend) is not self for t in tensors)
-            and not any(tensors[i].storage.readonly for i in targets)
+            and not any(t.storage.readonly or t.storage.overlapping for t in tensors)
             and not any(
                 views_overlap(tensors[i], t)
                 for i in targets
