@@ -92,7 +92,7 @@ NEO_FN void neo_moments_SUFFIX(BASE *n, REAL *mean, REAL *m2, BASE k, REAL m, RE
   const REAL d = m - *mean;
   if (k == 0) return;
   *mean = *n == 0 ? m : *mean + d * (k / total);
-  *m2 += q + d * d * (*n * (k / total));
+  *m2 += q + d * (*n * (k / total)) * d; /* d * d may overflow where the middle factor is 0 */
   *n = total;
 }
 /* k more numbers: sums of their distances, and of the squares of these, from `origin`, which is the
@@ -100,9 +100,10 @@ NEO_FN void neo_moments_SUFFIX(BASE *n, REAL *mean, REAL *m2, BASE k, REAL m, RE
 NEO_FN void neo_extend_SUFFIX(
     BASE *n, REAL *mean, REAL *m2, BASE k, REAL origin, REAL sum, REAL squares) {
   const BASE total = *n + k;
-  const REAL m = sum / k, q = squares - sum * m;
+  const REAL m = sum / k, less = squares - sum * m;
+  const REAL q = squares - squares == (REAL)0 ? less : squares; /* inf stays inf */
   if (k == 0) return;
   *mean = origin + m * (k / total);
-  *m2 += (q < (REAL)0 ? (REAL)0 : q) + m * m * (*n * (k / total));
+  *m2 += (q < (REAL)0 ? (REAL)0 : q) + m * (*n * (k / total)) * m;
   *n = total;
 }

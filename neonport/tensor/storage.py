@@ -31,6 +31,7 @@ class Storage:
         bound: statements bound to this memory, by key, and where they are kept.
         attached: objects that live as long as this memory, by key.
         serial: grows from one block to the next.
+        overlapping: whether elements of a tensor over it may share memory, as sliding windows do.
     """
 
     __slots__ = (
@@ -41,6 +42,7 @@ class Storage:
         "bound",
         "native",
         "nbytes",
+        "overlapping",
         "owner",
         "readonly",
         "serial",
@@ -66,6 +68,7 @@ class Storage:
         self.attached: dict[Any, Any] = {}
         self.bound: dict[Any, BoundedTable[Any, Any]] = {}
         self.serial = fresh_token()
+        self.overlapping = False
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in _FIXED and hasattr(self, name):

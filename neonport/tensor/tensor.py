@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from neonport.dtypes import as_dtype
-from neonport.errors import FrozenError, ReadOnlyError, ShapeError
+from neonport.errors import AliasError, FrozenError, ReadOnlyError, ShapeError
 from neonport.optree.node import Expression, OpTreeNode, apply
 from neonport.shape import (
     Shape,
@@ -17,6 +17,7 @@ from neonport.shape import (
     contiguous_strides,
     integers,
     is_contiguous,
+    overlaps_itself,
     reshape_strides,
     resolve_reshape,
 )
@@ -395,11 +396,22 @@ class Tensor(TensorSlots):
         self.backend.scatter(self, entries, axis, picked.reshape(rows))
 
     def check_writable(self, op: str) -> None:
-        """Raise ReadOnlyError or ClosedBackendError unless this tensor may be written."""
+        """Raise unless this tensor may be written.
+
+        Raises:
+            ReadOnlyError: its memory is read-only.
+            AliasError: elements share memory, so that what is written last would win.
+            ClosedBackendError: the backend was cleaned up.
+        """
         self.backend.check_open()
         if self.storage.readonly:
             raise ReadOnlyError(
                 f"{op}: the target of shape {self.shape} is read-only; copy it: be.array(t)"
+            )
+        if self.storage.overlapping and overlaps_itself(self.shape, self.strides):
+            raise AliasError(
+                f"{op}: elements of the target of shape {self.shape} share memory (strides "
+                f"{self.strides}); it can be read only, copy it: be.array(t)"
             )
 
     # ---- reading -----------------------------------------------------------------------------

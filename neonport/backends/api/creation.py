@@ -9,7 +9,14 @@ import numpy as np
 
 from neonport.dtypes import as_dtype, cast, host_numbers, is_float
 from neonport.errors import ConfigurationError, DtypeError, ShapeError
-from neonport.shape import Shape, as_shape, at_least_2d, contiguous_strides, integers
+from neonport.shape import (
+    Shape,
+    as_shape,
+    at_least_2d,
+    contiguous_strides,
+    integers,
+    overlaps_itself,
+)
 from neonport.tensor.storage import Storage
 from neonport.tensor.tensor import Tensor
 
@@ -235,6 +242,7 @@ class Creation:
             raise ShapeError(
                 "memory in which elements repeat (stride 0) cannot be a tensor; copy it first"
             )
+        storage.overlapping |= overlaps_itself(shape, strides)
         sizes = at_least_2d(tuple(shape))
         steps = tuple(strides) + (1,) * (len(sizes) - len(strides))
         return Tensor(self, storage, as_dtype(dtype), (sizes, steps, offset))

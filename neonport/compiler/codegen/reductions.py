@@ -287,7 +287,8 @@ class MomentsFold(Fold):
     """Variance: count, mean and sum of squares around it.
 
     Host C goes over a block twice: for its mean, then for the squares around that (`m0`, `q0`).
-    Devices go over it once: they sum up differences to an element at the beginning (`o0`).
+    Devices go over it once. Both sum up differences to an element at the beginning (`o0`): so the
+    variance of equal numbers is 0, and not the square of a rounding error of large ones.
     """
 
     lanes = "total"
@@ -312,14 +313,19 @@ class MomentsFold(Fold):
         return f"{partial} += {value};"
 
     def host_open(self, block: HostBlock) -> tuple[list[str], list[str]]:
-        """The sum of the block, for its mean."""
-        return open_sum(block)
+        """The sum of differences to the first element of the block, for its mean."""
+        lines, clauses = open_sum(block)
+        return [*lines, block.declare(f"o{block.number}")], clauses
+
+    def host_value(self, block: HostBlock, value: str) -> tuple[list[str], str]:
+        """The difference to the first element."""
+        return [], f"({value} - o{block.number}{block.at})"
 
     def host_centre(self, block: HostBlock) -> list[str]:
         """After the first loop over a block: its mean, and no squares yet."""
         n, kind, at = block.number, block.kind, block.at
         array = f"[{block.columns}]" if block.column else ""
-        mean = f"m{n}{at} = x{n}{at} / ({kind})(e1 - e0);"
+        mean = f"m{n}{at} = o{n}{at} + x{n}{at} / ({kind})(e1 - e0);"
         line = f"{{ {mean} q{n}{at} = 0; }}" if block.column else f"{mean} q{n} = 0;"
         return [f"{kind} m{n}{array}, q{n}{array};", block.each(line)]
 

@@ -224,6 +224,10 @@ class HostWriter:
             self.buffers.declare_streamed(access, COLUMNS if self.k.column else BLOCK)
         self.buffers.draw(sources, bounds)
 
+        second = [(n, r) for n, r in reductions if r.twice]
+        if second:
+            self._origins(bounds, second)
+
         def values() -> None:
             self.buffers.elements(sources)
             for number, red in reductions:
@@ -239,11 +243,24 @@ class HostWriter:
         if not self.k.column:
             for access in streamed:
                 self.buffers.stream_block(access, bounds)
-        second = [(n, r) for n, r in reductions if r.twice]
         if second:
             self._squares(bounds, second)
         for number, red in reductions:
             self.reductions.close_block(number, red, bounds)
+
+    def _origins(self, bounds: tuple[str, str], second: list[tuple[int, Reduction]]) -> None:
+        """The first element of the block, for reductions of differences to it."""
+        have = set(self.buffers.have)
+        self.put("{")
+        self.put(f"const neo_i64 r{self.values.fold[-1]} = {bounds[0]};")
+        if self.k.column:
+            self.put("for (neo_i64 j = 0; j < w; ++j) {")
+        self.buffers.elements([r.source for _, r in second])
+        for number, red in second:
+            self.put(f"o{number}{self.values.at} = {self.values.name(red.source)};")
+        for _ in range(2 if self.k.column else 1):
+            self.put("}")
+        self.buffers.have = have
 
     def _squares(self, bounds: tuple[str, str], second: list[tuple[int, Reduction]]) -> None:
         """Sums of squares around the means of the block."""
