@@ -112,14 +112,18 @@ class PrivateFolder:
         if self._held is None:
             os.makedirs(self.path / name, exist_ok=True)
             return PrivateFolder(self.path / name)
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(name, 0o700, dir_fd=self._held)
         inner = object.__new__(PrivateFolder)
         inner.path = self.path / name
         try:
-            inner._hold(os.open(name, _FOLDER, dir_fd=self._held))
+            try:
+                descriptor = os.open(name, _FOLDER, dir_fd=self._held)
+            except FileNotFoundError:
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(name, 0o700, dir_fd=self._held)
+                descriptor = os.open(name, _FOLDER, dir_fd=self._held)
         except NotADirectoryError as error:
             raise UnsafeError(f"{inner.path} is not a folder") from error
+        inner._hold(descriptor)
         return inner
 
     # ---- files -------------------------------------------------------------------------------
