@@ -289,7 +289,7 @@ def _objection(status: os.stat_result, path: Path, last: bool) -> str:
     if status.st_uid != me and (last or status.st_uid not in _roots()):
         return f"{path} belongs to another user"
     others = status.st_mode & stat.S_IWOTH
-    if status.st_mode & stat.S_IWGRP and (last or not _is_private(status.st_gid)):
+    if status.st_mode & stat.S_IWGRP and not _is_private(status.st_gid):
         others = True
     if others and (last or not status.st_mode & stat.S_ISVTX):
         return f"other users can write to {path}"

@@ -53,14 +53,14 @@ class Compiler:
 
     Attributes:
         compiled: compilations of this process, for tests and for `explain`.
-        failed: why nothing is compiled any more: the compiler hung once. Cached libraries are
-            loaded still.
+        failed: why nothing is compiled any more: the compiler hung once. Empty where it did not;
+            cached libraries are loaded anyway.
     """
 
     def __init__(self, command: Sequence[str]) -> None:
         self.command = tuple(command)
         self.compiled = 0
-        self.failed: CompileError | None = None
+        self.failed = ""
         self._loaded: BoundedTable[str, ctypes.CDLL] = BoundedTable(MAX_LOADED)
         self._after_fork()
         _compilers.add(self)
@@ -169,8 +169,8 @@ class Compiler:
 
     def _compile(self, source: str, extra: Sequence[str], processes: Processes) -> bytes:
         """Return the code of a library."""
-        if self.failed is not None:
-            raise self.failed
+        if self.failed:
+            raise CompileError(self.failed)
         try:
             _sweep_once()
             folder = PrivateFolder.temporary()
@@ -193,11 +193,11 @@ class Compiler:
         try:
             status, said = processes.run(command, limit, environ)
         except TimeLimitError as error:
-            self.failed = CompileError(
+            self.failed = (
                 f"{words} did not finish a kernel in {limit:g} s, and was ended with all that it "
                 "started; NEONPORT_COMPILE_TIMEOUT is the number of seconds that it may take"
             )
-            raise self.failed from error
+            raise CompileError(self.failed) from error
         if status:
             how = f"failed with exit code {status}" if status > 0 else f"died of signal {-status}"
             raise CompileError(f"{words} {how}:\n{said.strip()[-SAID:]}")
