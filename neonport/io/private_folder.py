@@ -112,14 +112,18 @@ class PrivateFolder:
         if self._held is None:
             os.makedirs(self.path / name, exist_ok=True)
             return PrivateFolder(self.path / name)
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(name, 0o700, dir_fd=self._held)
         inner = object.__new__(PrivateFolder)
         inner.path = self.path / name
         try:
-            inner._hold(os.open(name, _FOLDER, dir_fd=self._held))
+            try:
+                descriptor = os.open(name, _FOLDER, dir_fd=self._held)
+            except FileNotFoundError:
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(name, 0o700, dir_fd=self._held)
+                descriptor = os.open(name, _FOLDER, dir_fd=self._held)
         except NotADirectoryError as error:
             raise UnsafeError(f"{inner.path} is not a folder") from error
+        inner._hold(descriptor)
         return inner
 
     # ---- files -------------------------------------------------------------------------------
@@ -285,7 +289,7 @@ def _objection(status: os.stat_result, path: Path, last: bool) -> str:
     if status.st_uid != me and (last or status.st_uid not in _roots()):
         return f"{path} belongs to another user"
     others = status.st_mode & stat.S_IWOTH
-    if status.st_mode & stat.S_IWGRP and (last or not _is_private(status.st_gid)):
+    if status.st_mode & stat.S_IWGRP and not _is_private(status.st_gid):
         others = True
     if others and (last or not status.st_mode & stat.S_ISVTX):
         return f"other users can write to {path}"

@@ -163,3 +163,30 @@ def test_settings_as_text():
     assert "settings  2 set, wrong: NEONPORT_TF32" in text
     assert any(line.split()[:2] == ["NEONPORT_TUNE", "0"] for line in text.splitlines())
     assert "NEONPORT_TF32='perhaps' is not allowed" in text
+
+
+def _compiler(**environment):
+    return json.loads(_doctor("--json", **environment).stdout)["host"]["compiler"]
+
+
+def test_it_says_which_compiler_is_used_and_what_runs(tmp_path):
+    words = _compiler()
+    path = words.split(" (")[0]
+    assert os.access(path, os.X_OK)
+    assert "flags: -O3" in words
+    assert f"{os.sep}jit; compiled kernels run" in words
+    with_flags = _compiler(NEONPORT_CC=f"{path} -O1")
+    assert with_flags.startswith(f"{path} -O1 (")
+    assert with_flags.endswith("compiled kernels run")
+
+
+def test_it_says_why_numpy_runs(tmp_path):
+    assert _compiler(NEONPORT_CC="none") == "none; NumPy runs: NEONPORT_CC is none"
+    words = _compiler(NEONPORT_CC="/nowhere/cc")
+    assert words.startswith("none; NumPy runs: NEONPORT_CC='/nowhere/cc' cannot be used")
+    broken = tmp_path / "cc"
+    broken.write_text("#!/bin/sh\necho out of luck >&2; exit 4\n", encoding="utf-8")
+    broken.chmod(0o755)
+    words = _compiler(NEONPORT_CC=str(broken))
+    assert words.startswith(f"{broken}; NumPy runs: ")
+    assert "out of luck" in words

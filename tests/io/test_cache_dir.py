@@ -243,6 +243,7 @@ def status(mode, uid, gid=0):
         (stat.S_IFDIR | 0o777, 1000, False, False),
         (stat.S_IFDIR | 0o1777, 1000, True, False),
         (stat.S_IFDIR | 0o770, 1000, True, False),
+        (stat.S_IFDIR | 0o770, 1000, False, False),
         (stat.S_IFLNK | 0o777, 1000, False, False),
         (stat.S_IFREG | 0o600, 1000, True, False),
     ],
@@ -250,7 +251,10 @@ def status(mode, uid, gid=0):
 def test_what_makes_a_level_safe(monkeypatch, tmp_path, mode, uid, last, fine):
     monkeypatch.setattr(private.os, "getuid", lambda: 1000)
     monkeypatch.setattr(private, "_roots", lambda: {0})
+    monkeypatch.setattr(private, "_is_private", lambda group: group == 1000)
     assert (not private._objection(status(mode, uid), tmp_path, last=last)) == fine
+    if mode == stat.S_IFDIR | 0o770:  # where each user has a group of his own
+        assert not private._objection(status(mode, uid, 1000), tmp_path, last=last)
 
 
 @posix

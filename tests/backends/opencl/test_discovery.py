@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import sys
 from types import SimpleNamespace
 
@@ -10,6 +11,7 @@ import pytest
 
 from neonport.backends.gpu import transpose
 from neonport.backends.gpu.kernel_text import bind, kernel_text
+from neonport.backends.opencl import clblast
 from neonport.backends.opencl import discovery as devices
 from neonport.backends.opencl.device import OpenCLBackend
 from neonport.errors import BackendUnavailable
@@ -98,3 +100,19 @@ def test_transposed_copies_on_processors_go_by_tiles(ocl):
     if not ocl.device.info.cpu:
         pytest.skip("a GPU")
     assert transpose.gains(ocl.device.traits) == (ocl.device.info.platform not in devices.SCALAR)
+
+
+def test_clblast_is_absent_where_the_locale_is_latin1(monkeypatch):
+    """The loader's words are then no UTF-8, and ctypes raises a UnicodeDecodeError."""
+
+    def load(name, mode):
+        said = name.encode() + b": Kann die Datei nicht \xf6ffnen"
+        raise UnicodeDecodeError("utf-8", said, len(said) - 5, len(said) - 4, "invalid start byte")
+
+    monkeypatch.setattr(ctypes, "CDLL", load)
+    clblast.load.cache_clear()
+    try:
+        assert clblast.load()[0] is None
+        assert devices.probe().state == "ready"
+    finally:
+        clblast.load.cache_clear()

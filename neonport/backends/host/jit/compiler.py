@@ -5,12 +5,13 @@ from __future__ import annotations
 import ctypes
 import functools
 import hashlib
+import itertools
 import os
 import platform
 import secrets
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
 
@@ -52,14 +53,14 @@ class Compiler:
 
     Attributes:
         compiled: compilations of this process, for tests and for `explain`.
-        failed: why nothing is compiled any more: the compiler hung once. Cached libraries are
-            loaded still.
+        failed: why nothing is compiled any more: the compiler hung once. Empty where it did not;
+            cached libraries are loaded anyway.
     """
 
     def __init__(self, command: Sequence[str]) -> None:
         self.command = tuple(command)
         self.compiled = 0
-        self.failed: CompileError | None = None
+        self.failed = ""
         self._loaded: BoundedTable[str, ctypes.CDLL] = BoundedTable(MAX_LOADED)
         self._after_fork()
         _compilers.add(self)
@@ -168,8 +169,8 @@ class Compiler:
 
     def _compile(self, source: str, extra: Sequence[str], processes: Processes) -> bytes:
         """Return the code of a library."""
-        if self.failed is not None:
-            raise self.failed
+        if self.failed:
+            raise CompileError(self.failed)
         try:
             _sweep_once()
             folder = PrivateFolder.temporary()
@@ -192,11 +193,11 @@ class Compiler:
         try:
             status, said = processes.run(command, limit, environ)
         except TimeLimitError as error:
-            self.failed = CompileError(
+            self.failed = (
                 f"{words} did not finish a kernel in {limit:g} s, and was ended with all that it "
                 "started; NEONPORT_COMPILE_TIMEOUT is the number of seconds that it may take"
             )
-            raise self.failed from error
+            raise CompileError(self.failed) from error
         if status:
             how = f"failed with exit code {status}" if status > 0 else f"died of signal {-status}"
             raise CompileError(f"{words} {how}:\n{said.strip()[-SAID:]}")
@@ -206,20 +207,14 @@ def _load(code: bytes) -> ctypes.CDLL | OSError:
     """Load a library from its bytes, or say why it cannot be.
 
     What is mapped is a copy without a name: whatever happens to the entry on disk afterwards,
-    cutting it short above all, does not reach the process. The copy lies in the cache, since
-    programs need not be allowed to run from the folder of temporary files; where the cache is full
-    or forbids it, it lies there.
+    cutting it short above all, does not reach the process. The copy is a file in memory. Where the
+    system has none, or runs no code from it, it lies in the cache, or else in the folder of
+    temporary files, from which programs need not be allowed to run.
     """
-    trouble = OSError("no folder")
-    for opened in (cache_folder, temporary_folder):
-        name = f".{secrets.token_hex(8)}.so"
+    trouble = OSError("no way to load code")
+    for way in (_from_memory, _from(cache_folder), _from(temporary_folder)):
         try:
-            with opened(FOLDER) as folder:
-                folder.create(name, code)
-                try:
-                    library = load_shared_library(folder.location(name))
-                finally:
-                    folder.remove(name)
+            library = way(code)
         except OSError as error:
             trouble = error
         else:
@@ -227,6 +222,36 @@ def _load(code: bytes) -> ctypes.CDLL | OSError:
                 weakref.finalize(library, dlclose, library._handle).atexit = False
             return library
     return trouble
+
+
+def _from_memory(code: bytes) -> ctypes.CDLL:
+    if not hasattr(os, "memfd_create") or not os.path.isdir("/proc/self/fd"):
+        raise OSError("the system has no files in memory")
+    with os.fdopen(os.memfd_create("neonport"), "wb") as file:
+        file.write(code)
+        file.flush()
+        # The loader takes equal paths for the same library, and numbers of files come back. So
+        # each path is spelled in a way of its own: the binary digits of a counter, "/." for a one.
+        digits = "".join("/." if digit == "1" else "/" for digit in f"{next(_serial):b}")
+        return load_shared_library(f"/proc/self/fd{digits}/{file.fileno()}")
+
+
+def _from(opened: Callable[[str], PrivateFolder]) -> Callable[[bytes], ctypes.CDLL]:
+    """A way to load code that goes by a folder."""
+
+    def load(code: bytes) -> ctypes.CDLL:
+        name = f".{secrets.token_hex(8)}.so"
+        with opened(FOLDER) as folder:
+            folder.create(name, code)
+            try:
+                return load_shared_library(folder.location(name))
+            finally:
+                folder.remove(name)
+
+    return load
+
+
+_serial = itertools.count(1)
 
 
 @functools.lru_cache(maxsize=1)

@@ -256,15 +256,13 @@ def shared_jit() -> HostJit | None:
             if not _shared.known:
                 _look_for_compiler()
     jit = _shared.jit
-    return None if jit is None or jit.compiler.failed is not None else jit
+    return None if jit is None or jit.compiler.failed else jit
 
 
 def why_numpy() -> str:
     """Why `shared_jit` gives none; empty where it gives one."""
     jit = _shared.jit
-    if jit is None or jit.compiler.failed is None:
-        return _shared.reason
-    return str(jit.compiler.failed)
+    return _shared.reason if jit is None else jit.compiler.failed
 
 
 def _look_for_compiler() -> None:
