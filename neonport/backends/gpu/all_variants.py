@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from neonport.backends.gpu import convolution, matmul, transpose
+from neonport.backends.gpu import matmul, transpose
 from neonport.backends.gpu.kernel_text import FOUR, kernel_text
+from neonport.backends.gpu.kernels import convolution
 from neonport.backends.gpu.matmul import TILES
 from neonport.compiler.codegen.gpu.dialects import DeviceDialect
 from neonport.compiler.codegen.gpu.launch_shape import DeviceTraits

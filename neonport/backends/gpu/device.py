@@ -17,8 +17,8 @@ import numpy as np
 
 from neonport.backends.gpu import matmul, transpose
 from neonport.backends.gpu.autotune import first_tile, tuned
-from neonport.backends.gpu.dispatch import BINDERS
 from neonport.backends.gpu.kernel_text import in_order, rendered
+from neonport.backends.gpu.kernels.dispatch import BINDERS
 from neonport.backends.gpu.launch import Box, BoxedLaunch, NativeLaunch, RenderedLaunch
 from neonport.backends.gpu.matmul import WORTH, Tile, kind_of
 from neonport.compiler.codegen.gpu.dialects import DeviceDialect

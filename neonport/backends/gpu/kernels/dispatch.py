@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from neonport.backends.gpu import along_axis, convolution, lrn, pooling
-from neonport.backends.gpu import roi_pooling as regions
-from neonport.backends.gpu import scatter_add as lookup
+from neonport.backends.gpu.kernels import along_axis, convolution, lrn, pooling
+from neonport.backends.gpu.kernels import roi_pooling as regions
+from neonport.backends.gpu.kernels import scatter_add as lookup
 
 BINDERS: dict[str, Callable[..., Callable[[], None]]] = {
     "conv": convolution.bind_conv,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from neonport.backends.gpu.kernel_text import bind, kernel_text, position_type
-from neonport.backends.gpu.scatter_add import three
+from neonport.backends.gpu.kernels.scatter_add import three
 from neonport.tensor.tensor import Tensor
 
 Bound = Callable[[], None]
