@@ -83,13 +83,14 @@ class Executor:
         values = []
         draws = drawn(pairs, self.owner.philox.reserve_with_key)
         operands = [operand for _, operand in pairs]
+        targets = MemoryIndex([target for target, _ in pairs])
         known: dict[int, np.ndarray] = {}
         for (target, _), held in zip(
             pairs, operands if in_place else on_host(operands), strict=True
         ):
             value = evaluate(held, target.shape, draws, known)
             # a tensor, or a movement of one, is a view: later stores must not change it
-            if in_place and any(np.may_share_memory(value, t.native) for t, _ in pairs):
+            if in_place and targets.meets(value):
                 value = value.copy()
             values.append(value)
         for (target, _), value in zip(pairs, values, strict=True):
