@@ -2,13 +2,15 @@
 
 `1 / (1 + exp(-x))` is a number between 0 and 1 also where `exp` overflows, but op by op its
 gradient there is 0 * inf. A pattern says what the ops are together: its row gives a gradient
-straight to the operand of `exp`. The values of the tree stay as they are.
+straight to the operand of `exp`. The values of the tree stay as they are. `sig` may be written out.
 
 | pattern, also with `exp2` | gradient at u |
 |---|---|
 | `c / (1 + exp(u))`, `(1 + exp(u)) ** -1` | `-g * ans * sig(u)` |
 | `exp(u) / (1 + exp(u))` | `g * sig(u) * sig(-u)` |
 | `log(1 + exp(u))`, `log1p(exp(u))`, `safelog`, `log2` | `g * sig(u)` |
+| `log` and `log2` of `sig(u)` | `g * sig(-u)` |
+| `log` and `log2` of `1 - sig(u)` | `-g * sig(u)` |
 """
 
 from __future__ import annotations
@@ -68,7 +70,27 @@ def _reciprocal(ans: OpTreeNode, g: Any) -> Gradients | None:
     return [(e.left, neg(mul(mul(mul(g, slope), ans), apply(logistic, e.left))))]
 
 
+def _logistic(x: Any) -> tuple[str, Any, float] | None:
+    """(op, u, sign of u) if x is the logistic function of an expression u or of -u."""
+    if not isinstance(x, OpTreeNode):
+        return None
+    if x.op in ("sig", "sig2"):
+        return (x.op, x.left, 1.0) if isinstance(x.left, Expression) else None
+    if x.op not in ("div", "sub") or not is_number(x.left) or x.left != 1:
+        return None
+    if x.op == "div":
+        e = _one_plus(x.right)
+        return None if e is None else (_LOGISTIC[e.op][0], e.left, -1.0)
+    found = _logistic(x.right)
+    return None if found is None else (found[0], found[1], -found[2])
+
+
 def _logarithm(ans: OpTreeNode, g: Any) -> Gradients | None:
+    of = _logistic(ans.left) if ans.op in ("log", "log2") else None
+    if of is not None:
+        op, u, sign = of
+        slope = sign * _LOGARITHMS[ans.op] * (LN2 if op == "sig2" else 1.0)
+        return [(u, mul(mul(g, slope), apply(op, neg(u) if sign > 0 else u)))]
     e = _exponential(ans.left) if ans.op == "log1p" else _one_plus(ans.left)
     if e is None:
         return None

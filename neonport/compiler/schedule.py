@@ -45,6 +45,10 @@ def is_inline(value: Value) -> bool:
     )
 
 
+def _is_costly(value: Value) -> bool:
+    return value.op in OPS and OPS[value.op].cost is Cost.COSTLY
+
+
 @dataclass
 class Step:
     """Roots that run together.
@@ -93,8 +97,7 @@ class Scheduler:
         self._over: dict[Shape, list[int]] = {}  # kernels by the shapes that can join them
         self._memory: list[set[object]] = []  # of each step: what it reads and writes,
         self._inline: list[set[int]] = []  # and what it computes
-        costly = {name for name, op in OPS.items() if op.cost is Cost.COSTLY}
-        self._weights = [COSTLY_WEIGHT if v.op in costly else 1 for v in self.values]
+        self._weights = [COSTLY_WEIGHT if _is_costly(v) else 1 for v in self.values]
         self.roots = self._find_roots()
         self._known = frozenset(self.roots)
         self._cones: dict[int, tuple[list[int], list[int]]] = {}

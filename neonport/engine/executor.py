@@ -91,6 +91,7 @@ class Executor:
         values = []
         draws = drawn(pairs, self.owner.philox.reserve_with_key)
         operands = [operand for _, operand in pairs]
+        targets = MemoryIndex([target for target, _ in pairs])
         known: dict[int, np.ndarray] = {}
         for (target, operand), held in zip(
             pairs, operands if in_place else on_host(operands), strict=True
@@ -99,7 +100,7 @@ class Executor:
             if target.dtype.name in BELOW_ONE and is_drawn(operand):
                 value = np.minimum(value, BELOW_ONE[target.dtype.name])  # [0, 1) as stored too
             # a tensor, or a movement of one, is a view: later stores must not change it
-            if in_place and any(np.may_share_memory(value, t.native) for t, _ in pairs):
+            if in_place and targets.meets(value):
                 value = value.copy()
             values.append(value)
         for (target, _), value in zip(pairs, values, strict=True):

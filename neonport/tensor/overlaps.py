@@ -6,6 +6,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Any
 
+from neonport.shape import span
 from neonport.tensor.storage import byte_range
 
 
@@ -29,6 +30,13 @@ class MemoryIndex:
         found = self._spaces.get(tensor.storage.space)
         low, high = byte_range(tensor.storage, tensor.dtype, tensor.layout)
         return found.meeting(low, high) if found is not None and low < high else []
+
+    def meets(self, array: Any) -> bool:
+        """Whether a NumPy array may share host memory with one of the tensors."""
+        address: int = array.__array_interface__["data"][0]
+        low, high = span(array.shape, array.strides, address)
+        end = high - 1 + array.itemsize
+        return low < high and any(r.meeting(low, end) for r in self._spaces.values())
 
 
 class _Ranges:

@@ -128,14 +128,26 @@ SOFTPLUS = {
 }
 
 
-@pytest.mark.parametrize("name", [*LOGISTIC, *SOFTPLUS])
+MINUS_SOFTPLUS = {
+    "log of 1 - sig": lambda be, x: be.log(1 - be.sig(x)),
+    "log of sig": lambda be, x: be.log(be.sig(-x)),
+    "log2 of sig2": lambda be, x: be.log2(be.sig2(-x / np.log(2))) * np.log(2),
+    "log of a quotient": lambda be, x: be.log(1 / (1 + be.exp(x))),
+    "log of 1 - a quotient": lambda be, x: be.log(1.0 - 1 / (1 + be.exp(-x))),
+    "log of 1 - 1 - sig": lambda be, x: be.log(1 - (1 - be.sig(-x))),
+}
+
+
+@pytest.mark.parametrize("name", [*LOGISTIC, *SOFTPLUS, *MINUS_SOFTPLUS])
 def test_written_out_logistic_functions_and_their_logarithms(be64, name):
     points = np.array([[-1e4, -800.0, -100.0, -3.0, 0.0, 2.0, 40.0, 800.0, 1e4]])
     x = be64.array(points)
-    tree = {**LOGISTIC, **SOFTPLUS}[name](be64, x)
+    tree = {**LOGISTIC, **SOFTPLUS, **MINUS_SOFTPLUS}[name](be64, x)
     s = np.exp(np.minimum(points, 0)) / (1 + np.exp(-abs(points)))
     other = np.exp(-np.maximum(points, 0)) / (1 + np.exp(-abs(points)))
     first, second = (s * other, s * other * (other - s)) if name in LOGISTIC else (s, s * other)
+    if name in MINUS_SOFTPLUS:
+        first, second = -first, -second
     np.testing.assert_allclose(grad(tree, be64, x), first, rtol=1e-12, atol=1e-300)
     (slope,) = Autodiff(tree, be64).get_grad_op_tree([x])
     # the row of sig has ans * (1 - ans), which is exact to an ulp of 1

@@ -12,7 +12,7 @@ import pytest
 
 from neonport import Autodiff
 from neonport.compiler.lowering import Lowering
-from neonport.compiler.schedule import MAX_BUFFERS, MAX_VALUES
+from neonport.compiler.schedule import COSTLY_WEIGHT, MAX_BUFFERS, MAX_VALUES
 from neonport.engine.checks import check_pair
 from neonport.engine.executor import must_interpret
 
@@ -82,10 +82,8 @@ STATEMENTS = [
 ]
 
 
-def planned(be, make, n):
-    """The plan of all gradients of a tree, and how many calls it took."""
-    tree, xs = make(be, n)
-    outs = [be.empty(x.shape) for x in xs]
+def counted(work):
+    """What a function returns, and how many calls it took."""
     calls = 0
 
     def count(frame, event, arg):
@@ -95,16 +93,26 @@ def planned(be, make, n):
     before = sys.getprofile()
     sys.setprofile(count)
     try:
+        result = work()
+    finally:
+        sys.setprofile(before)
+    return result, calls
+
+
+def planned(be, make, n):
+    """The plan of all gradients of a tree, and how many calls it took."""
+    tree, xs = make(be, n)
+    outs = [be.empty(x.shape) for x in xs]
+
+    def work():
         gradients = Autodiff(tree, be).get_grad_op_tree(xs)
         pairs = list(zip(outs, gradients, strict=True))
         for target, value in pairs:
             check_pair(be, target, value)
         assert not must_interpret(pairs)
-        graph = Lowering().build(pairs)
-        plan = be.executor.plan(graph)
-    finally:
-        sys.setprofile(before)
-    return plan, calls
+        return be.executor.plan(Lowering().build(pairs))
+
+    return counted(work)
 
 
 @pytest.mark.parametrize("make", STATEMENTS, ids=lambda m: m.__name__)
@@ -129,6 +137,26 @@ def test_the_right_numbers(cpu, make, monkeypatch):
     wanted = Autodiff(tree, cpu).get_grad_asnumpyarray(xs)
     for a, b in zip(found, wanted, strict=True):
         np.testing.assert_allclose(a, b, rtol=2e-3, atol=1e-30)
+
+
+def test_functions_count_more_than_sums(cpu):
+    x = y = cpu.ones(SHAPE)
+    for _ in range(100):
+        y = cpu.exp(-y) + x
+    plan = cpu.executor.plan(Lowering().build([(cpu.empty(SHAPE), y)]))
+    functions = [sum(n.op == "exp" for n in k.kernel.nodes) for k in plan.kernels]
+    assert sum(functions) == 100
+    assert max(functions) <= MAX_VALUES // COSTLY_WEIGHT
+
+
+def test_evaluation_by_numpy_walks_shared_parts_once(cpu):
+    def calls(n):
+        tree, xs = norm_of_all(cpu, n)
+        gradients = Autodiff(tree, cpu).get_grad_op_tree(xs)
+        pairs = [(cpu.empty(SHAPE), g) for g in gradients]
+        return counted(lambda: cpu.executor.interpret(pairs))[1]
+
+    assert calls(100) < 2.4 * calls(50)
 
 
 def test_a_kernel_reads_no_more_places_than_a_device_has_room_for(cpu):
