@@ -233,7 +233,7 @@ _row(
 # ---- functions of one operand --------------------------------------------------------------------
 
 _row("neg", np.negative, "(-{0})", "-a", public=("negative",))
-_row("abs", np.abs, "abs({0})", "magnitude", public=("absolute", "fabs"))
+_row("abs", np.abs, "abs({0})", "magnitude", public=("absolute", "fabs", "abs"))
 _function("sgn", np.sign, "-1, 0 or 1", EXACT, Cost.CHEAP)
 _function("sqrt", np.sqrt, "square root; nan below 0", QUOTIENT, Cost.CHEAP, domain=POSITIVE)
 _row("sqr", np.square, "sqr({0})", "a * a", accuracy=ROUNDED, public=("square",))

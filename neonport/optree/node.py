@@ -45,6 +45,15 @@ class Expression:
 
     if TYPE_CHECKING:
         # made below or by the subclasses; declared for readers and type checkers
+        sum: Callable[..., OpTreeNode]
+        mean: Callable[..., OpTreeNode]
+        max: Callable[..., OpTreeNode]
+        min: Callable[..., OpTreeNode]
+        var: Callable[..., OpTreeNode]
+        std: Callable[..., OpTreeNode]
+        argmax: Callable[..., OpTreeNode]
+        argmin: Callable[..., OpTreeNode]
+
         def __len__(self) -> int: ...
         def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any: ...
         def __pow__(self, other: Any) -> OpTreeNode: ...
@@ -309,7 +318,11 @@ class OpTreeNode(Expression):
         return printing.list_to_optree(nested, apply)
 
     if TYPE_CHECKING:
-        # set by `functions.py`, which builds nodes
+        # set by `methods.py` and `functions.py`, which build nodes
+        ndim: int
+        size: int
+        numpy: Callable[[], np.ndarray]
+        reshape: Callable[..., OpTreeNode]
 
         @staticmethod
         def build(op: str, a: Any, b: Any = None, out: Any = None, **kwargs: Any) -> Any:

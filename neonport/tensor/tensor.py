@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy
 from math import prod
 from typing import Any
 
@@ -399,9 +400,8 @@ class Tensor(TensorSlots):
         """Raise unless this tensor may be written.
 
         Raises:
-            ReadOnlyError: its memory is read-only.
-            AliasError: elements share memory, so that what is written last would win.
-            ClosedBackendError: the backend was cleaned up.
+            ReadOnlyError, AliasError, ClosedBackendError: the memory is read-only, elements share
+                some of it, the backend was cleaned up.
         """
         self.backend.check_open()
         if self.storage.readonly:
@@ -425,6 +425,21 @@ class Tensor(TensorSlots):
     def asnumpyarray(self) -> np.ndarray:
         """Like `get`; neon's older name."""
         return self.get()
+
+    def numpy(self) -> np.ndarray:
+        """Like `get`; the name that users of other libraries look for."""
+        return self.get()
+
+    def __copy__(self) -> Tensor:
+        """An own copy of the elements on the same backend."""
+        out: Tensor = self.backend.empty(self.shape, dtype=self.dtype)
+        out.name, out.rounding = self.name, self.rounding
+        out[:] = self
+        return out
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        found: Tensor = memo.setdefault(id(self), copy(self))
+        return found
 
     def astype(self, dtype: Any) -> Tensor:
         """A new tensor of another dtype with the values of this one."""

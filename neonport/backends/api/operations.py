@@ -13,6 +13,7 @@ from neonport.optree import functions as build
 from neonport.optree import operators as builders
 from neonport.optree.custom_gradient import custom_gradient
 from neonport.optree.functions import emit
+from neonport.optree.methods import reshape, root
 from neonport.optree.node import Expression, apply
 from neonport.optree.operators import power
 from neonport.shape import normalize_axes, normalize_axis
@@ -73,6 +74,7 @@ class Operations:
     negative = _unary("neg")
     absolute = _unary("abs")
     fabs = _unary("abs")
+    abs = _unary("abs")
     sgn = _unary("sgn")
     sqrt = _unary("sqrt")
     square = _unary("sqr")
@@ -142,6 +144,29 @@ class Operations:
         """
         node = builders.where(condition, a, b)
         return node if out is None else emit(node, out)
+
+    def relu(self, a: Any, out: Tensor | None = None) -> Any:
+        """`maximum(a, 0)`, element by element; an op-tree, or `out`."""
+        return emit(self.maximum(a, 0), out)
+
+    def reshape(self, a: Any, shape: Any, out: Tensor | None = None) -> Any:
+        """The same elements in row-major order in another shape, as an op-tree, or `out`.
+
+        `t.reshape(shape)` of a tensor is a view, where its layout has one.
+
+        Args:
+            a: tensor or op-tree.
+            shape: sizes, of which one may be -1.
+            out: assign there and return it.
+
+        Raises:
+            ShapeError: another number of elements, or a size that is only known on assignment.
+
+        Example:
+            rows = be.reshape(x.T, (-1, 4))
+        """
+        sizes = shape if isinstance(shape, (tuple, list)) else (shape,)
+        return emit(reshape(a, *sizes), out)
 
     def clip(self, a: Any, a_min: Any, a_max: Any, out: Tensor | None = None) -> Any:
         """minimum(maximum(a, a_min), a_max), both bounds inclusive; bounds may be tensors.
@@ -231,8 +256,7 @@ class Operations:
 
     def _root(self, squares: Any) -> Any:
         """Square root of numbers from 0 on, with the gradient 0 at 0 instead of an infinity."""
-        zero = self.equal(squares, 0.0)
-        return self.where(zero, 0.0, self.sqrt(self.where(zero, 1.0, squares)))
+        return root(squares)
 
     def norm(self, a: Any, ord: Any = 2, axis: Any = None, out: Tensor | None = None) -> Any:
         """Length of the vectors along an axis, or of all elements, as an op-tree, or `out`.
