@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -88,6 +90,29 @@ def _positive(text: str) -> int:
     return count
 
 
+def _limit(text: str) -> int:
+    """Parse an integer that is not negative."""
+    count = int(text)
+    if count < 0:
+        raise ValueError(text)
+    return count
+
+
+def _seconds(text: str) -> float:
+    """Parse a duration: more than 0, and as long as one may wait."""
+    seconds = float(text)
+    if not 0 < seconds <= threading.TIMEOUT_MAX:
+        raise ValueError(text)
+    return seconds
+
+
+def _command(text: str) -> str:
+    """Check a command line: every quotation is closed."""
+    if not shlex.split(text):
+        raise ValueError(text)
+    return text
+
+
 def _names(text: str) -> tuple[str, ...]:
     """Parse names with commas between them."""
     return tuple(name.strip() for name in text.split(",") if name.strip())
@@ -126,10 +151,14 @@ NUM_THREADS: Setting[int | None] = Setting(
     "threads of the cpu backend: fused kernels, convolutions and matrix products",
 )  # fmt: skip
 CC = Setting(
-    "NEONPORT_CC", str, "", "a program, its path, or `none`",
+    "NEONPORT_CC", _command, "", "a program or its path, with options if need be, or `none`",
     "`cc`, `gcc`, `clang`, or the one of the extra `jit`",
     "the C compiler of fused kernels; `none`: compile nothing, use NumPy",
     "see-what-runs.md#watch-a-program-run",
+)  # fmt: skip
+COMPILE_TIMEOUT = Setting(
+    "NEONPORT_COMPILE_TIMEOUT", _seconds, 120.0, "seconds, more than 0", "`120`",
+    "how long the C compiler may take for a kernel; then it is ended and NumPy goes on",
 )  # fmt: skip
 BLAS = Setting(
     "NEONPORT_BLAS", _pattern(r"auto|numpy|openblas(:\w+)?"), "auto",
@@ -166,6 +195,10 @@ CACHE_DIR = Setting(
     "NEONPORT_CACHE_DIR", str, "", "a folder that only you can write",
     "the user's cache folder of the system",
     "where compiled code and measurements are kept",
+)  # fmt: skip
+CACHE_SIZE = Setting(
+    "NEONPORT_CACHE_SIZE", _limit, 1024, "MiB, `0` for no limit", "`1024`",
+    "how much compiled code is kept; beyond it, what was not used for the longest time goes",
 )  # fmt: skip
 TRACE = Setting(
     "NEONPORT_TRACE", _flag, False, "`0` or `1`", "`0`",

@@ -43,6 +43,7 @@ from neonport.autodiff.simplify import (
     transpose,
     with_rank,
 )
+from neonport.autodiff.vjps_along_axis import AXIS_ROWS
 from neonport.autodiff.vjps_windows import WINDOW_ROWS
 from neonport.errors import ConfigurationError
 from neonport.ops.elementwise import LN2, SAFELOG_FLOOR
@@ -56,8 +57,8 @@ ZERO = frozenset(
     {
         *("eq", "ne", "lt", "le", "gt", "ge", "isnan", "finite"),
         *("logical_and", "logical_or", "logical_xor", "logical_not"),
-        *("sgn", "rint", "floor", "ceil", "trunc"),
-        *("argmax", "argmin", "onehot", "rand", "pool_index", "roi_index"),
+        *("sgn", "rint", "floor", "ceil", "trunc", "floordiv"),
+        *("argmax", "argmin", "argsort", "onehot", "rand", "pool_index", "roi_index"),
     }
 )
 
@@ -231,6 +232,7 @@ ROWS: dict[str, Row] = {
     "scatter_add": _scatter_add,
     "dot": _dot,
     "batched_dot": _batched_dot,
+    **AXIS_ROWS,
     **WINDOW_ROWS,
 }
 

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from neonport.backends.api.along_axis import AlongAxis
 from neonport.backends.api.convolution import Convolution
 from neonport.backends.api.creation import Creation
 from neonport.backends.api.diagnostics import Diagnostics
@@ -19,8 +20,9 @@ from neonport.backends.api.operations import Operations
 from neonport.backends.api.pooling import Pooling
 from neonport.backends.api.randomness import Randomness
 from neonport.backends.api.roi_pooling import RoiPooling
+from neonport.bounded_table import BoundedTable
 from neonport.dtypes import FLOAT32, as_dtype, cast, host_numbers
-from neonport.engine.checks import check_pair, is_array
+from neonport.engine.checks import check_pair, check_target, is_array
 from neonport.engine.device import Device, ProbeResult
 from neonport.engine.executor import Executor
 from neonport.engine.recording import Recorder, Step
@@ -31,18 +33,22 @@ from neonport.errors import (
     BackendMismatchError,
     ClosedBackendError,
     ConfigurationError,
+    DtypeError,
     ShapeError,
 )
 from neonport.ops.op import OPS, Kind, of_kind
 from neonport.optree.node import Expression, OpTreeNode
+from neonport.optree.operators import as_pairs
 from neonport.optree.signature import Signature
 from neonport.shape import Shape
+from neonport.tensor.overlaps import MemoryIndex
 from neonport.tensor.storage import Storage, views_overlap
 from neonport.tensor.tensor import Tensor
 
 __all__ = ["Backend", "Block", "Device", "OpCollection", "OpTreeNode", "ProbeResult", "Tensor"]
 
-MAX_BOUND = 16384  # bound statements kept; a miss costs microseconds, so clearing is harmless
+MAX_BOUND = 16384  # statements of a generation; a miss costs microseconds
+MAX_LEAVES = 1024  # signatures of tensors of a generation, each with what was built on it
 
 
 class Block:
@@ -69,6 +75,7 @@ class OpCollection:
 class Backend(
     Creation,
     Operations,
+    AlongAxis,
     Matmul,
     Convolution,
     Pooling,
@@ -152,8 +159,10 @@ class Backend(
         self.closed = False
         self.recorder: Recorder | None = None
         self.tracer = Tracer()
-        self.bound: dict[Any, Callable[..., Any]] = {}
-        self._leaf_signatures: dict[tuple[np.dtype, Shape], Signature] = {}
+        self.bound: BoundedTable[Any, Callable[..., Any]] = BoundedTable(MAX_BOUND)
+        self._leaf_signatures: BoundedTable[tuple[np.dtype, Shape], Signature] = BoundedTable(
+            MAX_LEAVES
+        )
         self.executor = Executor(self, self.device)
         self.rng_seed = rng_seed
         self.deterministic = rng_seed is not None
@@ -221,6 +230,10 @@ class Backend(
         Example:
             w[:] = w - be.number(lambda: self.learning_rate) * dw
         """
+        if not callable(function):
+            raise DtypeError(
+                f"number: needs a function without arguments, not a {type(function).__name__}"
+            )
         if self.recorder is not None and self.recorder.here:
             return self.recorder.number(function)
         return float(function())
@@ -236,8 +249,10 @@ class Backend(
         """The signature that all tensors of this dtype and shape share."""
         found = self._leaf_signatures.get((dtype, shape))
         if found is None:
+            found = self._leaf_signatures.find((dtype, shape))
+        if found is None:
             found = Signature(None, (), {}, shape, dtype, self)
-            self._leaf_signatures[dtype, shape] = found
+            self._leaf_signatures.keep((dtype, shape), found)
         return found
 
     # ---- assignment --------------------------------------------------------------------------
@@ -265,19 +280,24 @@ class Backend(
             ShapeError, TypeError, BackendMismatchError, ReadOnlyError: before anything is written.
         """
         if type(pairs) is not list:
-            pairs = list(pairs)
+            pairs = as_pairs("assign_many", pairs)
         try:
             key, scalars = statement_key(pairs)
         except AttributeError:  # not tensors: the checks below say what is wrong
             bound = None
+        except (TypeError, ValueError):
+            as_pairs("assign_many", pairs)
+            raise
         else:
             # tokens are never given out twice, so a key that is known was checked when it was bound
-            bound = self.bound.get(key)
+            bound = self.bound.find(key)
         if bound is not None and bound(scalars):
             return
         checked = [(target, check_pair(self, target, value)) for target, value in pairs]
-        for i, (target, _) in enumerate(checked):
-            for other, _ in checked[:i]:
+        targets = [target for target, _ in checked]
+        memory = MemoryIndex(targets)
+        for i, target in enumerate(targets):
+            for other in (targets[j] for j in memory.near(target) if j < i):
                 if views_overlap(target, other):
                     raise AliasError(
                         f"assign_many: targets of shapes {other.shape} and {target.shape} share "
@@ -292,12 +312,10 @@ class Backend(
         if self.recorder is not None and self.recorder.here:
             self.recorder.keep(storages)
             return
-        if len(self.bound) >= MAX_BOUND:
-            self.bound.clear()
-        self.bound[key] = call
+        self.bound.keep(key, call)
         for storage in storages:
-            if len(storage.bound) >= MAX_BOUND:
-                storage.bound = {k: kept for k, kept in storage.bound.items() if k in kept}
+            if len(storage.bound) >= 2 * MAX_BOUND:
+                storage.bound = {k: kept for k, kept in storage.bound.items() if kept.holds(k)}
             storage.bound[key] = self.bound
 
     def check_pair(self, target: Any, value: Any) -> Any:
@@ -311,6 +329,7 @@ class Backend(
             ShapeError: another number of elements, or (both at least 2-D) another shape.
             DtypeError: not numbers.
         """
+        check_target(target, "set")
         target.check_writable("set")
         self.unrecordable("it copies host data into a tensor; do that between the replays")
         values = host_numbers(ary, "set")
@@ -331,6 +350,8 @@ class Backend(
 
     def execute(self, node: OpTreeNode) -> Tensor:
         """Evaluate a tree into a new tensor (neon's name)."""
+        if not isinstance(node, OpTreeNode):
+            raise DtypeError(f"execute: needs an op-tree, not a {type(node).__name__}")
         return node.astensor()
 
     # ---- recording ---------------------------------------------------------------------------

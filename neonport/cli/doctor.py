@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from neonport import __version__, settings
-from neonport.cli.output import print_json, show, table
+from neonport.cli.output import print_json, reports_only, show
 from neonport.plugins import registry
 
 SETTING_COLUMNS = ("setting", "value", "meaning")
@@ -27,26 +27,27 @@ def doctor(as_json: bool) -> None:
 
     Works with any number of broken plugins.
     """
-    rows = registry.statuses()
+    with reports_only():
+        rows = registry.statuses(try_out=True)
+        host = {name: _line(ask) for name, ask in HOST.items()}
+        plugins = _plugins()
     chosen = _settings()
-    host = {name: _line(ask) for name, ask in HOST.items()}
     if as_json:
         backends = [
             {c: getattr(row, c) for c in COLUMNS}
             | {"summary": row.summary, "traceback": row.traceback}
             for row in rows
         ]
-        print_json({"host": host, "settings": chosen, "backends": backends, "plugins": _plugins()})
+        print_json({"host": host, "settings": chosen, "backends": backends, "plugins": plugins})
         return
     for name, answer in host.items():
         click.echo(f"{name:<9} {answer}")
     click.echo()
     cells = [[getattr(row, c) for c in COLUMNS] for row in rows]
-    show(table(COLUMNS, cells, STYLES, whole=("name", "state")))
-    if chosen:
-        click.echo()
-        lines = [[row["name"], row["value"], row["complaint"] or row["meaning"]] for row in chosen]
-        show(table(SETTING_COLUMNS, lines, whole=SETTING_COLUMNS[:1]))
+    show(COLUMNS, cells, STYLES, whole=("name", "state"))
+    click.echo()
+    lines = [[row["name"], row["value"], row["complaint"] or row["meaning"]] for row in chosen]
+    show(SETTING_COLUMNS, lines, whole=SETTING_COLUMNS[:1])
 
 
 def _plugins() -> list[dict[str, Any]]:
@@ -89,6 +90,12 @@ def _blas() -> str:
     return f"{info['engine']} {info['version']}{core}, on {where}{forced}"
 
 
+def _compiler() -> str:
+    from neonport.backends.host.jit.report import compiler_report
+
+    return compiler_report()
+
+
 def _threads() -> str:
     from neonport.backends.host.cpu_quota import cpu_quota
     from neonport.backends.host.threads import num_threads, usable_cores
@@ -110,18 +117,27 @@ def _cache() -> str:
     return str(cache_dir())
 
 
-def _settings() -> list[dict[str, str]]:
-    """Return the variables of neonport that are set, with what is wrong about them."""
-    meanings = {setting.name: setting.meaning for setting in settings.SETTINGS}
-    return [
+def _settings() -> list[dict[str, Any]]:
+    """Return every variable of neonport and every unknown one that is set.
+
+    `value` is the text of a variable that is set, else the default in parentheses.
+    """
+    complaints = settings.complaints()
+    rows = [
         {
-            "name": name,
-            "value": os.environ[name],
-            "meaning": meanings.get(name, ""),
-            "complaint": complaint,
+            "name": setting.name,
+            "set": setting.name in complaints,
+            "value": os.environ.get(setting.name, f"({setting.usual.replace('`', '')})"),
+            "meaning": setting.meaning.replace("`", ""),
+            "complaint": complaints.pop(setting.name, ""),
         }
-        for name, complaint in settings.complaints().items()
+        for setting in settings.SETTINGS
     ]
+    rows += [
+        {"name": name, "set": True, "value": os.environ[name], "meaning": "", "complaint": wrong}
+        for name, wrong in complaints.items()
+    ]
+    return sorted(rows, key=lambda row: (not row["complaint"], not row["set"]))
 
 
 def _settings_line() -> str:
@@ -137,6 +153,7 @@ HOST: dict[str, Callable[[], str]] = {
     "Python": lambda: f"{platform.python_version()} ({sys.executable})",
     "system": lambda: f"{platform.system()} {platform.release()} {platform.machine()}",
     "NumPy": _numpy,
+    "compiler": _compiler,
     "BLAS": _blas,
     "threads": _threads,
     "load": _load,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
+from neonport.bounded_table import BoundedTable
 from neonport.engine.recording import Recorder
 from neonport.engine.tracing import Tracer
 from neonport.ops.philox import PhiloxState
@@ -13,15 +14,12 @@ from neonport.tensor.tensor import Tensor
 
 
 class Owner(Protocol):
-    """What running a statement asks of the backend that it runs for."""
+    """Parts of a backend that running a statement needs."""
 
-    bound: dict[Any, Callable[..., Any]]
+    bound: BoundedTable[Any, Callable[..., Any]]
     recorder: Recorder | None
     tracer: Tracer
     philox: PhiloxState
-
-    def draw_uniform(self, count: int) -> Any:
-        """Random numbers on the host."""
 
     def unrecordable(self, what: str) -> None:
         """Note that a replay would not do this."""
@@ -37,7 +35,7 @@ class Owner(Protocol):
 
 
 class Runner(Protocol):
-    """What a device asks of its executor: copies are statements as well.
+    """Part of an executor that a device needs: copies are statements as well.
 
     Attributes:
         owner: the backend.

@@ -7,7 +7,8 @@
 
 What was written into tensors outside of the step, and numbers that come from `be.number(function)`
 (learning rates and step counters of the optimizers do), are new at each replay; so are the random
-numbers. All else is as it was when the step was recorded.
+numbers, which gradients in the step share with the values they belong to. All else is as it was
+when the step was recorded.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ import threading
 from collections.abc import Callable, Hashable, Iterable
 from typing import Any, Protocol, cast
 
+from neonport.bounded_table import BoundedTable
 from neonport.errors import RecordingError
 from neonport.fork import call_in_child
 from neonport.optree.replay_number import Origin, Traced
 from neonport.tensor.storage import Storage
 
 ATTEMPTS = 2  # the first run of a step may allocate what later runs find
+MAX_RECORDINGS = 128  # of a step, for as many different arguments, in a generation
 
 
 class Prepared(Protocol):
@@ -37,15 +40,14 @@ class Prepared(Protocol):
         """Compute these arguments anew."""
 
 
-class Unbound(dict[Any, Any]):
+class Unbound(BoundedTable[Any, Any]):
     """Finds nothing and keeps nothing, so that every statement passes through the recorder."""
 
-    def get(self, key: Any, default: Any = None) -> Any:
-        """Nothing is bound."""
-        return None
+    def __init__(self) -> None:
+        super().__init__(1)
 
-    def __setitem__(self, key: Any, value: Any) -> None:
-        pass
+    def keep(self, key: Any, value: Any) -> None:
+        """Bind nothing."""
 
 
 class Recorder:
@@ -114,7 +116,8 @@ class Recorder:
 class Step:
     """A step that is recorded when it runs first and replayed from then on.
 
-    Called with arguments, it is recorded once for each of them.
+    Called with arguments, it is recorded once for each of them; recordings for arguments that did
+    not come back for long are forgotten.
 
     Attributes:
         reason: why it is not replayed; empty if it is, or if it has not run.
@@ -127,7 +130,9 @@ class Step:
         self.function = function
         self.reason = self.how = ""
         self.replays = 0
-        self._ready: dict[Hashable, tuple[Callable[[], None], Any]] = {}
+        self._ready: BoundedTable[Hashable, tuple[Callable[[], None], Any]] = BoundedTable(
+            MAX_RECORDINGS
+        )
         self._failures = 0
         self._recorder: Recorder | None = None
         self._outer: Any = None
@@ -148,7 +153,7 @@ class Step:
             RecordingError: a `with be.record()` block that cannot be replayed.
         """
         self.backend.check_open()
-        found = self._ready.get(args)
+        found = self._ready.get(args) or self._ready.find(args)
         if found is not None:
             replay, result = found
             replay()
@@ -198,7 +203,7 @@ class Step:
             self._failures += 1
             return
         replay, self.how = self.backend.device.make_replay(recorder)
-        self._ready[args] = (replay, result)
+        self._ready.keep(args, (replay, result))
 
 
 def bound_calls(recorder: Recorder) -> Callable[[], None]:

@@ -62,6 +62,14 @@ NEO_FN REAL neo_floored_SUFFIX(REAL r, REAL b) {
   const REAL zero = (REAL)0, moved = (r < zero) != (b < zero) ? r + b : r;
   return r == zero ? copysign(zero, b) : moved;
 }
+/* as NumPy, also where a / b is rounded up to an integer; `r`: the remainder, with the sign of a */
+NEO_FN REAL neo_quotient_SUFFIX(REAL a, REAL b, REAL r) {
+  const REAL zero = (REAL)0;
+  const REAL q = (a - r) / b - NEO_BOOL_SUFFIX((r != zero) & ((r < zero) != (b < zero)));
+  const REAL f = floor(q), near = q - f > (REAL)0.5f ? f + (REAL)ONE : f;
+  const REAL some = q == zero ? copysign(zero, a / b) : near;
+  return b == zero ? a / b : some;
+}
 NEO_FN REAL neo_softplus_SUFFIX(REAL a) {
   return neo_max_SUFFIX(a, (REAL)0) + log1p(exp(-fabs(a)));
 }

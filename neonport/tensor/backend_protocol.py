@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from neonport.bounded_table import BoundedTable
 from neonport.optree.backend_protocol import ExpressionBackend
 from neonport.optree.signature import Signature
 from neonport.shape import Shape
@@ -26,7 +27,7 @@ class TensorBackend(ExpressionBackend, Protocol):
         default_dtype: float dtype of new tensors.
     """
 
-    bound: dict[Any, Callable[..., Any]]
+    bound: BoundedTable[Any, Callable[..., Any]]
     closed: bool
     default_dtype: np.dtype
 

@@ -6,14 +6,18 @@ from typing import Any
 
 import numpy as np
 
+from neonport.bounded_table import BoundedTable
+from neonport.errors import FrozenError
 from neonport.optree.signature import fresh_token
 from neonport.shape import Shape, layouts_overlap, span
 
 Layout = tuple[Shape, Shape, int]
 
+_FIXED = frozenset({"native", "nbytes", "address", "readonly", "owner", "serial"})
+
 
 class Storage:
-    """Memory that tensors view.
+    """Memory that tensors view; which memory that is cannot be changed afterwards.
 
     Args:
         native: what the backend needs to find the memory (an ndarray, a buffer object, ...).
@@ -60,8 +64,13 @@ class Storage:
         self.owner = owner
         self._tokens: dict[Any, int] = {}
         self.attached: dict[Any, Any] = {}
-        self.bound: dict[Any, dict[Any, Any]] = {}
+        self.bound: dict[Any, BoundedTable[Any, Any]] = {}
         self.serial = fresh_token()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _FIXED and hasattr(self, name):
+            raise FrozenError(f"storage: {name} is read-only; it says where the memory is")
+        object.__setattr__(self, name, value)
 
     def __del__(self) -> None:
         # a bound statement may hold views of the memory: without tensors nobody can run it again

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import subprocess
 import sys
-import threading
+from pathlib import Path
 
 import pytest
 
 from neonport.io import cache_dir as cache
+from neonport.io import private_folder as private
+from tests.io.conftest import use
 
 posix = pytest.mark.skipif(os.name != "posix", reason="permission bits are POSIX")
 not_root = pytest.mark.skipif(
@@ -18,15 +21,12 @@ not_root = pytest.mark.skipif(
 )
 
 
-@pytest.fixture(autouse=True)
-def _forget():
-    cache._prepared.cache_clear()
-    yield
-    cache._prepared.cache_clear()
+root = pytest.mark.skipif(
+    not hasattr(os, "getuid") or os.getuid() != 0, reason="only root can give files away"
+)
 
 
-def use(monkeypatch, folder):
-    monkeypatch.setenv("NEONPORT_CACHE_DIR", str(folder))
+pytestmark = pytest.mark.usefixtures("fresh_cache")
 
 
 def mode(path):
@@ -69,8 +69,9 @@ def assert_temporary_with_one_warning(reason):
     assert "NEONPORT_CACHE_DIR" in str(caught[0].message)
     if os.name == "posix":
         assert mode(folder) == 0o700
-    assert cache.write_checked(folder / "x", b"data")
-    assert cache.read_checked(folder / "x") == b"data"
+    assert cache.write_checked("some", "x", b"data")
+    assert cache.read_checked("some", "x") == b"data"
+    assert (folder / "some" / "x").is_file()
 
 
 @posix
@@ -81,14 +82,6 @@ def test_a_folder_others_can_write_is_not_used(monkeypatch, tmp_path):
     use(monkeypatch, shared)
     assert_temporary_with_one_warning("other users can write")
     assert not list(shared.iterdir())
-
-
-@posix
-def test_a_folder_of_somebody_else_is_not_used(monkeypatch, tmp_path):
-    use(monkeypatch, tmp_path)
-    me = os.getuid()
-    monkeypatch.setattr(cache.os, "getuid", lambda: me + 1)
-    assert_temporary_with_one_warning("belongs to another user")
 
 
 def test_a_file_in_its_place(monkeypatch, tmp_path):
@@ -146,77 +139,216 @@ print(folder, folder.is_dir())
     assert not os.path.exists(folder)
 
 
-@pytest.mark.parametrize("payload", [b"", b"x", bytes(range(256)) * 1000])
-def test_an_entry_comes_back(tmp_path, payload):
-    path = tmp_path / "new" / "folder" / "entry"
-    assert cache.write_checked(path, payload)
-    assert cache.read_checked(path) == payload
-    assert cache.write_checked(path, b"newer")
-    assert cache.read_checked(path) == b"newer"
-    assert [file.name for file in path.parent.iterdir()] == ["entry"]
+@posix
+@pytest.mark.parametrize("way", ["the number", "the name", "an unknown name"])
+def test_a_user_without_a_home(monkeypatch, way):
+    """Neither HOME nor a row in the list of users: as in containers with a number for a user."""
+    use(monkeypatch, "")
+
+    def user_cache_dir(name):
+        if way == "the number":
+            raise RuntimeError("Could not determine home directory.")
+        if way == "the name":
+            raise KeyError("getpwuid(): uid not found: 4711")
+        return "~/.cache/neonport"
+
+    monkeypatch.setattr(cache.platformdirs, "user_cache_dir", user_cache_dir)
+    assert_temporary_with_one_warning("no home")
 
 
-def test_an_absent_entry_is_none(tmp_path):
-    assert cache.read_checked(tmp_path / "nothing") is None
-    assert cache.read_checked(tmp_path) is None
-    assert tmp_path.is_dir()
+@posix
+def test_a_process_of_a_user_without_a_home():
+    code = """
+import os, pwd, warnings
+def unknown(uid):
+    raise KeyError(f"getpwuid(): uid not found: {uid}")
+pwd.getpwuid = unknown
+from neonport.backends import gen_backend
+be = gen_backend("cpu")
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    x = be.ones((3, 4))
+    x[:] = x * 2 + 1
+print(x.get().sum(), len(caught), be.device._jit is not None)
+"""
+    hidden = ("HOME", "XDG_CACHE_HOME", "NEONPORT_CACHE_DIR")
+    environment = {k: v for k, v in os.environ.items() if k not in hidden}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.split() == ["36.0", "1", "True"], done.stderr
 
 
+# ---- other users -------------------------------------------------------------------------------
+
+
+@posix
+@pytest.mark.parametrize("mode", [0o777, 0o770, 0o775])
+@pytest.mark.parametrize("depth", [1, 2])
+def test_a_level_above_that_others_can_write(monkeypatch, tmp_path, mode, depth):
+    shared = tmp_path / "shared"
+    folder = shared / ("a/b" if depth == 2 else "b")
+    folder.mkdir(parents=True, mode=0o700)
+    shared.chmod(mode)
+    monkeypatch.setattr(private, "_is_private", lambda group: False)
+    use(monkeypatch, folder)
+    assert_temporary_with_one_warning(f"other users can write to {shared}")
+    assert not list(folder.iterdir())
+
+
+@posix
+def test_a_group_of_ones_own_is_no_other_user(monkeypatch, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine").chmod(0o775)
+    monkeypatch.setattr(private, "_is_private", lambda group: True)
+    use(monkeypatch, tmp_path / "mine" / "cache")
+    assert cache.cache_dir() == tmp_path / "mine" / "cache"
+
+
+@posix
+def test_a_folder_in_one_like_tmp_is_fine(monkeypatch, tmp_path):
+    (tmp_path / "tmp").mkdir()
+    (tmp_path / "tmp").chmod(0o1777)
+    use(monkeypatch, tmp_path / "tmp" / "cache")
+    assert cache.cache_dir() == tmp_path / "tmp" / "cache"
+
+
+@root
+@pytest.mark.parametrize("level", ["shared/mine/cache", "shared/mine", "shared"])
+def test_a_level_of_somebody_else(monkeypatch, tmp_path, level):
+    """In /tmp too: whoever was there first owns the name."""
+    (tmp_path / "shared" / "mine" / "cache").mkdir(parents=True, mode=0o700)
+    (tmp_path / "shared").chmod(0o1777)
+    os.chown(tmp_path / level, 4711, 4711)
+    use(monkeypatch, tmp_path / "shared" / "mine" / "cache")
+    assert_temporary_with_one_warning(f"{level} belongs to another user")
+
+
+def status(mode, uid, gid=0):
+    return os.stat_result((mode, 1, 1, 1, uid, gid, 0, 0, 0, 0))
+
+
+@posix
 @pytest.mark.parametrize(
-    "damage",
+    ("mode", "uid", "last", "fine"),
     [
-        lambda content: b"",
-        lambda content: content[:-1],
-        lambda content: content + b"!",
-        lambda content: content[:5],
-        lambda content: content[:-3] + b"\0" + content[-2:],
-        lambda content: b"X" + content[1:],
-        lambda content: content[:20] + bytes([content[20] ^ 1]) + content[21:],
-        lambda content: content[:40] + bytes([content[40] ^ 1]) + content[41:],
+        (stat.S_IFDIR | 0o755, 1000, True, True),
+        (stat.S_IFDIR | 0o700, 1000, False, True),
+        (stat.S_IFDIR | 0o755, 0, False, True),
+        (stat.S_IFDIR | 0o1777, 0, False, True),
+        (stat.S_IFDIR | 0o755, 0, True, False),
+        (stat.S_IFDIR | 0o755, 2000, True, False),
+        (stat.S_IFDIR | 0o755, 2000, False, False),
+        (stat.S_IFDIR | 0o1777, 2000, False, False),
+        (stat.S_IFDIR | 0o777, 1000, False, False),
+        (stat.S_IFDIR | 0o1777, 1000, True, False),
+        (stat.S_IFDIR | 0o770, 1000, True, False),
+        (stat.S_IFLNK | 0o777, 1000, False, False),
+        (stat.S_IFREG | 0o600, 1000, True, False),
     ],
 )
-def test_a_damaged_entry_is_none_and_removed(tmp_path, damage):
-    path = tmp_path / "entry"
-    cache.write_checked(path, b"some payload")
-    path.write_bytes(damage(path.read_bytes()))
-    assert cache.read_checked(path) is None
-    assert not path.exists()
+def test_what_makes_a_level_safe(monkeypatch, tmp_path, mode, uid, last, fine):
+    monkeypatch.setattr(private.os, "getuid", lambda: 1000)
+    monkeypatch.setattr(private, "_roots", lambda: {0})
+    assert (not private._objection(status(mode, uid), tmp_path, last=last)) == fine
 
 
-def test_a_cache_that_cannot_be_written_is_no_error(tmp_path):
+@posix
+def test_a_link_to_a_safe_folder_is_followed_once(monkeypatch, tmp_path):
+    (tmp_path / "real").mkdir(mode=0o700)
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    use(monkeypatch, tmp_path / "link")
+    assert cache.cache_dir() == tmp_path / "real"
+
+
+@posix
+@pytest.mark.parametrize("trap", ["a link", "mode 0777", "a file"])
+def test_a_folder_within_that_is_not_ours(monkeypatch, tmp_path, trap):
+    inner, foreign = tmp_path / "cache" / "jit", tmp_path / "foreign"
+    foreign.mkdir(mode=0o700)
+    use(monkeypatch, tmp_path / "cache")
+    cache.cache_dir()
+    if trap == "a link":
+        inner.symlink_to(foreign)
+    elif trap == "a file":
+        inner.write_text("")
+    else:
+        inner.mkdir()
+        inner.chmod(0o777)
+        (inner / "entry").write_bytes(cache._header(b"theirs") + b"theirs")
+    with pytest.warns(RuntimeWarning, match="cache/jit is not used") as caught:
+        found = cache.read_checked("jit", "entry")
+    assert found is None
+    assert cache.write_checked("jit", "entry", b"ours")  # and no second warning
+    assert cache.read_checked("jit", "entry") == b"ours"
+    assert len(caught) == 1
+    assert not list(foreign.iterdir())
+    assert cache.cache_dir() == tmp_path / "cache"
+    assert cache.write_checked("opencl", "entry", b"fine")
+    assert (tmp_path / "cache" / "opencl" / "entry").is_file()
+
+
+def exchange(folder):
+    """Put another folder in its place, with an entry that is right."""
+    folder.rename(folder.with_name("away"))
+    (folder / "jit").mkdir(parents=True)
+    (folder / "jit" / "entry").write_bytes(cache._header(b"theirs") + b"theirs")
+
+
+@posix
+@pytest.mark.parametrize("above", [False, True])
+def test_a_folder_exchanged_while_running_is_not_the_one_that_is_held(monkeypatch, tmp_path, above):
+    use(monkeypatch, tmp_path / "level" / "cache")
+    assert cache.write_checked("jit", "entry", b"ours")
+    if above:
+        (tmp_path / "level").rename(tmp_path / "away")
+        (tmp_path / "level").mkdir()
+        (tmp_path / "level" / "cache").mkdir()
+    exchange(tmp_path / "level" / "cache")
+    assert cache.read_checked("jit", "entry") == b"ours"
+    with cache.cache_folder("jit") as folder:
+        assert Path(folder.location("entry")).read_bytes().endswith(b"ours")
+
+
+@posix
+def test_a_folder_removed_while_running_is_made_again(monkeypatch, tmp_path):
+    use(monkeypatch, tmp_path / "cache")
+    assert cache.write_checked("jit", "entry", b"ours")
+    shutil.rmtree(tmp_path / "cache")
+    assert cache.read_checked("jit", "entry") is None
+    assert cache.write_checked("jit", "entry", b"ours")
+    assert (tmp_path / "cache" / "jit" / "entry").is_file()
+
+
+@posix
+@pytest.mark.parametrize("again", [0o777, 0o700])
+def test_a_temporary_folder_that_a_cleaner_removed_and_somebody_made_again(
+    monkeypatch, tmp_path, again
+):
+    monkeypatch.setattr(cache.tempfile, "tempdir", str(tmp_path))
     (tmp_path / "file").write_text("")
-    assert not cache.write_checked(tmp_path / "file" / "entry", b"data")
-    with pytest.raises(OSError, match="file"):
-        cache.atomic_write_bytes(tmp_path / "file" / "entry", b"data")
+    use(monkeypatch, tmp_path / "file")
+    assert_temporary_with_one_warning("not a folder")
+    folder = cache.cache_dir()
+    exchange(folder)
+    shutil.rmtree(tmp_path / "away")
+    folder.chmod(again)
+    assert cache.read_checked("jit", "entry") is None
+    assert cache.write_checked("jit", "entry", b"ours")
+    assert cache.cache_dir() != folder
+    assert cache.read_checked("jit", "entry") == b"ours"
+    assert not cache.is_lasting()
 
 
-def test_a_failed_write_leaves_the_old_entry(tmp_path, monkeypatch):
-    path = tmp_path / "entry"
-    cache.write_checked(path, b"old")
-
-    def fail(*_):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "replace", fail)
-    assert not cache.write_checked(path, b"new")
-    monkeypatch.undo()
-    assert cache.read_checked(path) == b"old"
-    assert [file.name for file in tmp_path.iterdir()] == ["entry"]
-
-
-def test_many_writers_leave_one_whole_entry(tmp_path):
-    path = tmp_path / "entry"
-    payloads = [bytes([number]) * 50_000 for number in range(4)]
-    seen = set()
-
-    def write(payload):
-        for _ in range(20):
-            assert cache.write_checked(path, payload)
-            seen.add(cache.read_checked(path))
-
-    threads = [threading.Thread(target=write, args=(payload,)) for payload in payloads]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert seen <= set(payloads)
+@posix
+def test_descriptors_that_somebody_closed(monkeypatch, tmp_path):
+    """As daemons do when they start; the numbers are then given to other files."""
+    use(monkeypatch, tmp_path / "cache")
+    assert cache.write_checked("jit", "entry", b"ours")
+    held = cache._root()._held
+    other = os.open(tmp_path, os.O_RDONLY)
+    os.dup2(other, held)
+    assert cache.read_checked("jit", "entry") == b"ours"
+    os.fstat(held)  # whoever has the number now keeps it
+    os.close(other)
+    os.close(held)

@@ -77,17 +77,16 @@ class CPUDevice(Device):
 
     @property
     def compiles(self) -> bool:
-        """Whether there is a C compiler that works; looked for once, warned of once."""
+        """Whether there is a C compiler that works; looked for once."""
         if not self._jit_known:
-            self._jit_known = True
-            try:
-                self._jit = jit.shared_jit()
-            except CompileError as error:
-                self.give_up_kernels(error)
+            self._jit = jit.shared_jit()
+            self._jit_known = True  # last: an interrupt leaves it open, other threads wait above
         return self._jit is not None
 
     def give_up_kernels(self, error: CompileError) -> bool:
-        """NumPy runs from now on."""
+        """NumPy runs from now on; said once."""
+        if self._jit is None:  # another thread was first
+            return True
         self._jit = None
         warnings.warn(
             f"{self}: kernels are not compiled, NumPy runs instead (slower, same results): {error}",
@@ -108,9 +107,9 @@ class CPUDevice(Device):
         """Compile several kernels at the same time."""
         self._compiler().load(kernels)
 
-    def render_kernel(self, kernel: BoundKernel) -> str:
+    def render_kernel(self, kernel: BoundKernel, prelude: bool = False) -> str:
         """The kernel in C."""
-        return jit.render_c(kernel)
+        return jit.render_c(kernel, prelude)
 
     def bind_kernel(self, kernel: BoundKernel, places: Sequence[Place | None]) -> Launch:
         """A call of compiled code."""

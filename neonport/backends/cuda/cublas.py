@@ -20,6 +20,7 @@ from neonport.backends.cuda.stream import Queue
 from neonport.backends.host.blas.layout import blas_layout
 from neonport.dtypes import ROWS
 from neonport.errors import BackendUnavailable
+from neonport.io.shared_library import load_shared_library
 from neonport.tensor.tensor import Tensor
 
 WORKSPACE = 32 << 20  # bytes; what the library asks for on its largest devices
@@ -64,7 +65,7 @@ def load_library() -> Any:
         from cupy_backends.cuda.libs import cublas  # finds and loads it
 
         cublas.create  # noqa: B018  # CuPy loads lazily
-        library = ctypes.PyDLL(name)  # keeps the lock: one handle serves all threads
+        library = load_shared_library(name, keeps_lock=True)  # one handle serves all threads
     except (ImportError, OSError, AttributeError) as error:
         raise BackendUnavailable(
             f"cuda: cuBLAS cannot be loaded ({error}); pip install "

@@ -7,7 +7,7 @@ from typing import Any
 
 from neonport.backends.cuda.discovery import load_cupy, load_nvrtc
 from neonport.backends.cuda.stream import Queue
-from neonport.backends.gpu.program_cache import ProgramCache, complaint
+from neonport.backends.gpu.program_cache import ProgramCache, complaint, readable
 from neonport.errors import CompileError
 
 _LINE = re.compile(r"\((\d+)\): (?:catastrophic )?error")
@@ -75,7 +75,7 @@ def compile_text(source: str, options: tuple[str, ...]) -> bytes:
         image: bytes = nvrtc.getPTX(program) if virtual else nvrtc.getCUBIN(program)
         return image
     except nvrtc.NVRTCError as error:
-        log = nvrtc.getProgramLog(program)
+        log = readable(lambda: nvrtc.getProgramLog(program))
         words = f"cuda: NVRTC does not compile a kernel ({error})"
         raise CompileError(complaint(words, source, log, _LINE)) from error
     finally:

@@ -64,6 +64,7 @@ def _variants(dialect: DeviceDialect) -> Iterator[tuple[tuple[str, ...], dict[st
     for file in ("roi_pool_backward.h", "roi_pool_gather.h"):
         yield ("roi.h", file), {"GROUP": GROUP, **index}
     yield ("scatter_add.h",), {"GROUP": GROUP, **index}
+    yield ("along_axis.h",), {"GROUP": GROUP, **index}
     yield ("lrn.h",), {"GROUP": GROUP}
     yield ("combine.h",), {"GROUP": GROUP}
 

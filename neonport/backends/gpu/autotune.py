@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,11 +12,12 @@ import numpy as np
 from neonport import settings
 from neonport.backends.gpu.kernel_text import kernel_text
 from neonport.backends.gpu.matmul import FILES, KINDS, Tile, bind_product
-from neonport.io.cache_dir import cache_dir, read_checked, write_checked
+from neonport.io.cache_dir import read_checked, write_checked
 from neonport.tensor.tensor import Tensor
 
 BUDGET = 0.2  # seconds for all tiles of a kind; what is not measured by then is not chosen
 REPEATS = 5
+FOLDER = "tuned"  # of the cache
 
 
 def allowed() -> bool:
@@ -56,20 +56,20 @@ def kept(
     macros: dict[str, Any] = dict.fromkeys(("LEFT_ROWS", "RIGHT_ROWS", "PARTIAL", "RESULT"), "")
     text = kernel_text(be.dialect, FILES, dtype, **macros)
     key = "\n".join((be.identity, repr(tuple(words)), text))
-    path = cache_dir() / "tuned" / hashlib.sha256(key.encode()).hexdigest()[:40]
-    found = _saved(path, count)
+    name = hashlib.sha256(key.encode()).hexdigest()[:40]
+    found = _saved(name, count)
     if found is not None:
         return found
     best = measure()
-    found = _saved(path, count)  # another process may have been faster: all agree with the first
+    found = _saved(name, count)  # another process may have been faster: all agree with the first
     if found is not None:
         return found
-    write_checked(path, str(best).encode())
+    write_checked(FOLDER, name, str(best).encode())
     return best
 
 
-def _saved(path: Path, count: int) -> int | None:
-    saved = read_checked(path)
+def _saved(name: str, count: int) -> int | None:
+    saved = read_checked(FOLDER, name)
     fits = saved is not None and saved.isdigit() and int(saved) < count
     return int(saved) if saved is not None and fits else None
 

@@ -18,10 +18,10 @@ import numpy as np
 from neonport.backends.gpu import matmul, transpose
 from neonport.backends.gpu.autotune import first_tile, tuned
 from neonport.backends.gpu.dispatch import BINDERS
-from neonport.backends.gpu.kernel_text import in_order, kernel_body
+from neonport.backends.gpu.kernel_text import in_order, rendered
 from neonport.backends.gpu.launch import Box, BoxedLaunch, NativeLaunch, RenderedLaunch
-from neonport.backends.gpu.lrn import bind_lrn
 from neonport.backends.gpu.matmul import WORTH, Tile, kind_of
+from neonport.bounded_table import BoundedTable
 from neonport.compiler.codegen.gpu.dialects import DeviceDialect
 from neonport.compiler.codegen.gpu.launch_shape import DeviceTraits, LaunchShape, launch_shape
 from neonport.compiler.codegen.gpu.reductions import scratch_words
@@ -32,7 +32,8 @@ from neonport.shape import contiguous_strides
 from neonport.tensor.storage import Storage, views_overlap
 from neonport.tensor.tensor import Tensor
 
-MAX_TABLES = 256
+MAX_TABLES = 128  # of a generation, as below
+MAX_WRITERS = 128  # kernels; a driver may need megabytes for each
 
 
 class GpuDevice(Device):
@@ -52,8 +53,8 @@ class GpuDevice(Device):
     def __init__(self, device_id: int = 0) -> None:
         super().__init__(device_id)
         self.tiles: dict[Any, Tile] = {}
-        self._writers: dict[Any, tuple[DeviceWriter, Any]] = {}
-        self._tables: dict[Any, Storage] = {}
+        self._writers: BoundedTable[Any, tuple[DeviceWriter, Any]] = BoundedTable(MAX_WRITERS)
+        self._tables: BoundedTable[Any, Storage] = BoundedTable(MAX_TABLES)
         self._scratch: Storage | None = None
         self._scratch_lock = threading.RLock()
 
@@ -115,15 +116,16 @@ class GpuDevice(Device):
 
     def _code(self, spec: BoundKernel, shape: LaunchShape) -> tuple[DeviceWriter, Any]:
         key = (spec.kernel, shape.variant)
-        found = self._writers.get(key)
+        found = self._writers.find(key)
         if found is None:
             writer = DeviceWriter(spec.kernel, self.dialect, shape.variant)
-            found = self._writers[key] = (writer, self.compile(writer.source()))
+            found = writer, self.compile(writer.source())
+            self._writers.keep(key, found)
         return found
 
-    def render_kernel(self, spec: BoundKernel) -> str:
+    def render_kernel(self, spec: BoundKernel, prelude: bool = False) -> str:
         """The kernel in the language of the device."""
-        return kernel_body(spec, self.dialect, self.traits)
+        return rendered(spec, self.dialect, self.traits, prelude)
 
     def bind_kernel(self, spec: BoundKernel, places: Sequence[Place | None]) -> Launch:
         """A launch with all its arguments, of the variant that fits the addresses."""
@@ -153,20 +155,21 @@ class GpuDevice(Device):
             whole(i) for i in writer.args.values(shape, spec.sizes, starts, spec.strides)
         ]  # fmt: skip
         real = np.float64 if writer.float64 else np.float32
+        types = [np.int64 if integer else real for integer in writer.k.whole_scalars]
         first = len(words)
         if box is not None:
             at = box.take(writer.k.scalars + 2 * writer.k.rands)
             words += [box.storage, np.int32(at)]
         else:
-            words += [real(0)] * writer.k.scalars + [np.uint64(0)] * (2 * writer.k.rands)
+            words += [kind(0) for kind in types] + [np.uint64(0)] * (2 * writer.k.rands)
         keep = (kept(buffers.values()), scratch)
         entries = [
             self.bind_launch(program, name, groups, group, words, keep, prod(spec.sizes))
             for name, groups, group in writer.launches(shape)
         ]
         if box is not None:
-            return BoxedLaunch(entries, box, at, writer.k.scalars, real)
-        return RenderedLaunch(entries, first, real, first + writer.k.scalars)
+            return BoxedLaunch(entries, box, at, types)
+        return RenderedLaunch(entries, first, types)
 
     def _box(self, spec: BoundKernel) -> Box | None:
         """Where a launch finds its numbers, if it is recorded and they change from run to run."""
@@ -205,12 +208,6 @@ class GpuDevice(Device):
         binder = BINDERS.get(op)
         return None if binder is None else binder(self, operands, target, **params)
 
-    def lrn(
-        self, name: str, tensors: Sequence[Tensor], maps: int, width: int, numbers: Sequence[float]
-    ) -> Bound | None:
-        """A hand-written kernel, where the tensors are matrices."""
-        return bind_lrn(self, f"neo_{name}", tensors, maps, width, numbers)
-
     def tile_for(self, dtype: np.dtype, m: int, n: int, depth: int) -> Tile:
         """The tile for a product of this size; it may be measured now."""
         kind = kind_of(m, n, self.traits.units)
@@ -240,11 +237,10 @@ class GpuDevice(Device):
         """Device memory with integers that a kernel looks up; equal ones share it."""
         words: np.ndarray = np.ascontiguousarray(values, whole)
         key = (whole, words.tobytes())
-        found = self._tables.get(key)
+        found = self._tables.find(key)
         if found is None:
-            if len(self._tables) >= MAX_TABLES:
-                self._tables.clear()
-            found = self._tables[key] = self.allocate(max(words.nbytes, 1))
+            found = self.allocate(max(words.nbytes, 1))
+            self._tables.keep(key, found)
             found.space = "arena"  # kept by the launches that use it
             layout = ((words.size,), (1,), 0)
             self.copy_in(self.tensor(found, words.dtype, layout), words.reshape(-1))

@@ -6,9 +6,13 @@ import hashlib
 import re
 import threading
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any
 
-from neonport.io.cache_dir import cache_dir, read_checked, write_checked
+from neonport.bounded_table import BoundedTable
+from neonport.io.cache_dir import read_checked, write_checked
+
+MAX_PROGRAMS = 128  # of a generation; a driver may need megabytes for each
 
 
 class ProgramCache(ABC):
@@ -32,7 +36,7 @@ class ProgramCache(ABC):
         self._identity = identity
         self._extra = extra
         self._on_disk = on_disk
-        self._loaded: dict[tuple[str, tuple[str, ...]], Any] = {}
+        self._loaded: BoundedTable[bytes, Any] = BoundedTable(MAX_PROGRAMS)
         self._lock = threading.Lock()
 
     @abstractmethod
@@ -57,31 +61,45 @@ class ProgramCache(ABC):
         Raises:
             CompileError: with the lines at fault and the compiler's log.
         """
-        key = (source, options)
+        # a digest: texts are long
+        key = hashlib.sha256("\n".join((*options, source)).encode()).digest()
         with self._lock:
-            found = self._loaded.get(key)
+            found = self._loaded.find(key)
             if found is None:
-                found = self._loaded[key] = self._load(source, (*options, *self._extra))
+                found = self._load(source, (*options, *self._extra))
+                self._loaded.keep(key, found)
             return found
 
     def _load(self, source: str, options: tuple[str, ...]) -> Any:
         if not self._on_disk:
             return self._compile(source, options)[0]
         words = "\n".join((self._identity, " ".join(options), source))
-        name = hashlib.sha256(words.encode()).hexdigest()[:40]
-        path = cache_dir() / self._folder / f"{name}.bin"
-        kept = read_checked(path)
+        name = f"{hashlib.sha256(words.encode()).hexdigest()[:40]}.bin"
+        kept = read_checked(self._folder, name)
         program = None if kept is None else self.restore(kept)
         if program is None:
             program, image = self._compile(source, options)
             if image:
-                write_checked(path, image)
+                write_checked(self._folder, name, image)
         return program
 
     def _compile(self, source: str, options: tuple[str, ...]) -> tuple[Any, bytes | None]:
         found = self.compile(source, options)
         self.compiled += 1
         return found
+
+
+def readable(ask: Callable[[], str | bytes]) -> str:
+    """What a compiler said; bytes that are no UTF-8 are replaced.
+
+    Args:
+        ask: gives it, or raises the UnicodeDecodeError of a library that decodes it for us.
+    """
+    try:
+        said = ask()
+    except UnicodeDecodeError as error:
+        said = bytes(error.object)
+    return said if isinstance(said, str) else said.decode("utf-8", "replace")
 
 
 LOG_LENGTH = 3000

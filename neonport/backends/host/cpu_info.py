@@ -75,7 +75,7 @@ def last_level_cache() -> int:
     sizes = []
     for path in Path("/sys/devices/system/cpu/cpu0/cache").glob("index*/size"):
         try:
-            found = re.fullmatch(r"(\d+)([KM]?)", path.read_text().strip())
+            found = re.fullmatch(r"(\d+)([KM]?)", path.read_text("ascii", "replace").strip())
         except OSError:
             continue
         if found:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
+_CONTROLLER = frozenset({"cpu"})  # of version 1
+
 
 def cpu_quota(root: Path = Path("/")) -> float | None:
     """Return the cores that the control groups grant; None where there is no limit.
@@ -48,7 +50,7 @@ def _groups(root: Path) -> Iterator[tuple[int, str]]:
         _, controllers, group = line.split(":", 2)
         if not controllers:
             yield 2, group
-        elif "cpu" in controllers.split(","):
+        elif _CONTROLLER.intersection(controllers.split(",")):
             yield 1, group
 
 
@@ -60,7 +62,7 @@ def _mounts(root: Path) -> Iterator[tuple[int, str, str]]:
         kind, _, options = (after.split(" ", 2) + [""] * 3)[:3]
         if kind == "cgroup2":
             yield 2, mounted, place
-        elif kind == "cgroup" and "cpu" in options.split(","):
+        elif kind == "cgroup" and _CONTROLLER.intersection(options.split(",")):
             yield 1, mounted, place
 
 

@@ -15,7 +15,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from neonport.backends.opencl import interpreter_exit
 from neonport.errors import OutOfDeviceMemory
+from neonport.io.shared_library import load_shared_library
 from neonport.tensor.storage import Storage
 from neonport.tensor.tensor import Tensor
 
@@ -125,6 +127,7 @@ class Call:
 
     def __call__(self) -> int:
         """Hand it to the queue; CLBlast's status, 0 if all is well."""
+        interpreter_exit.check()
         status: int = self._function(*self._words)
         return status
 
@@ -190,7 +193,7 @@ def load() -> tuple[Library | None, str]:
     reasons = []
     for name in _candidates():
         try:
-            return Library(name, ctypes.CDLL(name)), ""
+            return Library(name, load_shared_library(name)), ""
         except (OSError, AttributeError) as error:  # missing, broken, or too old
             reasons.append(f"{name} cannot be used ({error})")
     if is_package_here():

@@ -15,7 +15,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from neonport.io.cache_dir import atomic_write_bytes, cache_dir
+from neonport.io.cache_dir import cache_folder
+from neonport.io.private_folder import PrivateFolder
 
 SYSTEM = Path("/etc/OpenCL/vendors")
 VARIABLES = ("OCL_ICD_VENDORS", "OCL_ICD_FILENAMES", "OPENCL_VENDOR_PATH")
@@ -36,8 +37,8 @@ def wheel_runtimes(prefix: Path | None = None) -> dict[str, str]:
     found = {}
     for icd in sorted((root / "etc" / "OpenCL" / "vendors").glob("*.icd")):
         try:
-            named = Path(icd.read_text().strip())
-        except (OSError, UnicodeDecodeError):
+            named = Path(os.fsdecode(icd.read_bytes().strip()))
+        except OSError:
             continue
         for library in (named, root / "lib" / named.name, root / "Library" / "bin" / named.name):
             if library.is_absolute() and library.is_file():
@@ -53,20 +54,27 @@ def vendor_folder() -> Path | None:
     own = wheel_runtimes()
     if not own:
         return None
-    texts = {f"wheel-{name}": f"{library}\n".encode() for name, library in own.items()}
+    texts = {f"wheel-{name}": os.fsencode(f"{library}\n") for name, library in own.items()}
     for icd in sorted(SYSTEM.glob("*.icd")) if SYSTEM.is_dir() else ():
         try:
             texts[icd.name] = icd.read_bytes()
         except OSError:
             continue
-    folder = cache_dir() / "opencl" / "vendors" / _digest(texts)
     try:
-        for name, text in texts.items():
-            if not (folder / name).is_file() or (folder / name).read_bytes() != text:
-                atomic_write_bytes(folder / name, text)
+        with cache_folder("vendors") as all_of_them, all_of_them.folder(_digest(texts)) as folder:
+            for name, text in texts.items():
+                if not _holds(folder, name, text):
+                    folder.write(name, text)
+            return folder.path
     except OSError:
         return None
-    return folder
+
+
+def _holds(folder: PrivateFolder, name: str, text: bytes) -> bool:
+    try:
+        return folder.read(name) == text
+    except OSError:
+        return False
 
 
 def _digest(texts: dict[str, bytes]) -> str:

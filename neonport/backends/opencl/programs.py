@@ -6,7 +6,7 @@ import re
 import warnings
 from typing import Any
 
-from neonport.backends.gpu.program_cache import ProgramCache, complaint
+from neonport.backends.gpu.program_cache import ProgramCache, complaint, readable
 from neonport.backends.opencl.discovery import Device
 from neonport.backends.opencl.icd_loader import load_pyopencl
 from neonport.errors import CompileError
@@ -40,7 +40,8 @@ class Programs(ProgramCache):
             self._build(program, " ".join(options).encode())
         except cl.Error as error:
             try:
-                log = program.get_build_info(self.device.handle, cl.program_build_info.LOG).strip()
+                what = cl.program_build_info.LOG
+                log = readable(lambda: program.get_build_info(self.device.handle, what)).strip()
             except cl.Error:
                 log = ""
             words = f"opencl: {self.device.words} does not build a kernel: {error}"

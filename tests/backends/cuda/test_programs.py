@@ -37,7 +37,7 @@ def test_damaged_and_foreign_images_are_made_again(folder, make_cuda):
         path.write_bytes(b"damaged")
     assert run(make_cuda) == first
     for path in folder.iterdir():
-        write_checked(path, b"not for this driver")
+        write_checked("cuda", path.name, b"not for this driver")
     assert run(make_cuda) == first
     assert run(make_cuda) == 0
 

@@ -9,43 +9,12 @@ import textwrap
 
 import pytest
 
-STATEMENTS = """
-    import sys, warnings
-    import numpy as np
-    warnings.simplefilter("always")
-    from neonport.backends import gen_backend
-    be = gen_backend("cpu", rng_seed=3, batch_size=4)
-    x = be.array(np.random.RandomState(0).normal(size=(20, 30)))
-    y = be.empty((20, 30))
-    y[:] = be.tanh(x * 2.0 + 1.0)
-    y[:] = be.fprop_softmax(y, 0)
-    jit = be.device._jit
-    print(float(y.get().astype(np.float64).sum()), float(y.get()[3, 7]))
-    print(jit.compiler.compiled if jit else "interpreted")
-"""
-
-
-def run(tmp_path, code=STATEMENTS, **environment):
-    env = {k: v for k, v in os.environ.items() if not k.startswith("NEONPORT_")}
-    env["NEONPORT_CACHE_DIR"] = str(tmp_path / "cache")
-    env["PYTHONPATH"] = os.pathsep.join(p for p in sys.path if p)
-    env.update(environment)
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code)],
-        env=env, capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    values, how = done.stdout.strip().splitlines()
-    return [float(v) for v in values.split()], how, done.stderr
+from tests.backends.host.jit_process import STATEMENTS, run, warnings_in
 
 
 @pytest.fixture
 def expected(tmp_path_factory):
     return run(tmp_path_factory.mktemp("good"))[0]
-
-
-def warnings_in(text):
-    return text.count("RuntimeWarning")
 
 
 def test_second_run_compiles_nothing(tmp_path, expected):
@@ -94,10 +63,13 @@ def test_compiler_writes_rubbish(tmp_path, expected):
     assert warnings_in(said) == 1
 
 
-@pytest.mark.parametrize("damage", ["truncate", "flip", "empty", "no-checksum", "foreign"])
+@pytest.mark.parametrize(
+    "damage",
+    ["truncate", "flip", "empty", "no-checksum", "foreign", "a link", "a folder", "of anybody"],
+)
 def test_damaged_entries_are_made_again(tmp_path, expected, damage):
     run(tmp_path)
-    libraries = sorted((tmp_path / "cache" / "jit").glob("*.so"))
+    libraries = sorted((tmp_path / "cache" / "jit").glob("*.bin"))
     assert libraries
     for library in libraries:
         code = library.read_bytes()
@@ -109,8 +81,17 @@ def test_damaged_entries_are_made_again(tmp_path, expected, damage):
             library.write_bytes(b"")
         elif damage == "foreign":
             library.write_bytes(b"\x7fELF" + os.urandom(5000))
+        elif damage == "a link":
+            library.rename(tmp_path / library.name)
+            library.symlink_to(tmp_path / library.name)
+        elif damage == "a folder":
+            library.unlink()
+            library.mkdir()
+        elif damage == "of anybody":
+            library.parent.chmod(0o755)
+            library.chmod(0o666)
         else:
-            library.with_suffix(".sha256").unlink()
+            library.write_bytes(code[code.index(b"\x7fELF") :])
     values, how, said = run(tmp_path)
     assert values == expected
     assert int(how) >= 2
@@ -126,15 +107,23 @@ def test_cache_cannot_be_written(tmp_path, expected):
 
 
 def test_disk_full_while_caching(tmp_path, expected):
-    code = STATEMENTS.replace(
-        "be = gen_backend",
-        "import errno, neonport.backends.host.jit.compiler as c\n"
-        "    def full(path, data): raise OSError(errno.ENOSPC, 'No space left on device')\n"
-        "    c.atomic_write_bytes = full\n"
-        "    be = gen_backend",
-    )
-    values, _, said = run(tmp_path, code)
+    everywhere = """import errno, neonport.io.private_folder as p
+    real = p.PrivateFolder.create
+    def full(self, name, data):
+        if EVERYWHERE or "cache" in str(self.path):
+            raise OSError(errno.ENOSPC, 'No space left on device')
+        real(self, name, data)
+    p.PrivateFolder.create = full
+    be = gen_backend"""
+    code = STATEMENTS.replace("be = gen_backend", everywhere.replace("EVERYWHERE", "False"))
+    values, how, said = run(tmp_path, code)
+    assert values == expected, "code is loaded from the folder of temporary files"
+    assert int(how) >= 2
+    assert said == ""
+    code = STATEMENTS.replace("be = gen_backend", everywhere.replace("EVERYWHERE", "True"))
+    values, how, said = run(tmp_path, code)
     assert values == pytest.approx(expected, rel=1e-6)
+    assert how == "interpreted"
     assert warnings_in(said) == 1
     assert "No space left" in said
 
@@ -238,3 +227,29 @@ def test_the_pool_keeps_off_the_processor_of_the_caller(tmp_path):
     values, kept, _ = run(tmp_path, code, NEONPORT_NUM_THREADS="2")
     assert values == [3.0, 1.0]
     assert kept == "True"
+
+
+def test_entries_cut_short_while_they_are_loaded(tmp_path):
+    """What is mapped is no file of the cache: its pages cannot vanish (SIGBUS)."""
+    code = """
+        import os, pathlib
+        import numpy as np
+        from neonport.backends import gen_backend
+        be = gen_backend("cpu")
+        x = be.array(np.ones((400, 1000)))
+        y = be.empty((400, 1000))
+        y[:] = be.tanh(x * 2.0) + be.sum(x, axis=0)
+        for entry in pathlib.Path(os.environ["NEONPORT_CACHE_DIR"], "jit").iterdir():
+            os.truncate(entry, 0)
+        y[:] = be.tanh(x * 2.0) + be.sum(x, axis=0)
+        print(float(y.get().mean()))
+        maps = pathlib.Path("/proc/self/maps")
+        held = maps.read_text().splitlines() if maps.exists() else []
+        print(sum("/jit/" in line and not line.endswith("(deleted)") for line in held))
+    """
+    values, mapped, said = run(tmp_path, code)
+    assert values == pytest.approx([400.9640276], rel=1e-6)
+    assert mapped == "0"
+    assert said == ""
+    again, _, _ = run(tmp_path, code)
+    assert again == values

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+
+import pytest
+
 from neonport.backends.opencl import icd_loader as runtimes
 
 
@@ -49,3 +53,14 @@ def test_the_folder_has_the_systems_runtimes_too(monkeypatch, tmp_path):
     folder = runtimes.vendor_folder()
     texts = {p.name: p.read_text().strip() for p in folder.iterdir()}
     assert texts == {"wheel-cpu.icd": "/env/lib/libcpu.so", "gpu.icd": "libgpu.so.1"}
+
+
+def test_a_path_that_is_no_utf8(tmp_path):
+    library = os.fsencode(tmp_path) + b"/lib\xe9.so"
+    _wheel(tmp_path, "")
+    (tmp_path / "etc" / "OpenCL" / "vendors" / "some.icd").write_bytes(library + b"\n")
+    try:
+        open(library, "wb").close()
+    except OSError as error:
+        pytest.skip(f"the file system refuses such a name: {error}")
+    assert runtimes.wheel_runtimes(tmp_path) == {"some.icd": os.fsdecode(library)}

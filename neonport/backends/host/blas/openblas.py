@@ -17,7 +17,8 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from neonport.io.cache_dir import atomic_write_bytes, cache_dir
+from neonport.io.cache_dir import cache_folder
+from neonport.io.shared_library import load_shared_library
 
 WHEEL = "scipy-openblas32"
 
@@ -105,7 +106,7 @@ def load_openblas(path: Path, core: str | None) -> OpenBlas:
         if _is_loaded(path):
             path = _private_copy(path)
         with _environment(settings):
-            handle = ctypes.CDLL(str(path), mode=_private_mode())
+            handle = load_shared_library(path, _private_mode())
     return OpenBlas(handle, path)
 
 
@@ -121,7 +122,7 @@ def _is_loaded(path: Path) -> bool:
     if not hasattr(os, "RTLD_NOLOAD"):
         return False
     try:
-        ctypes.CDLL(str(path), mode=os.RTLD_NOW | os.RTLD_NOLOAD)
+        load_shared_library(path, os.RTLD_NOW | os.RTLD_NOLOAD)
     except OSError:
         return False
     return True
@@ -131,13 +132,19 @@ def _private_copy(path: Path) -> Path:
     """Return a copy that is not loaded yet: a second file is a second library."""
     content = path.read_bytes()
     digest = hashlib.sha256(content).digest()
-    for number in range(100):
-        copy = cache_dir() / "blas" / f"{path.stem}-{digest.hex()[:16]}-{number}{path.suffix}"
-        if _is_loaded(copy):
-            continue
-        if not (copy.exists() and hashlib.sha256(copy.read_bytes()).digest() == digest):
-            atomic_write_bytes(copy, content)
-        return copy
+    with cache_folder("blas") as folder:
+        for number in range(100):
+            name = f"{path.stem}-{digest.hex()[:16]}-{number}{path.suffix}"
+            copy = folder.path / name
+            if _is_loaded(copy):
+                continue
+            try:
+                whole = hashlib.sha256(folder.read(name)).digest() == digest
+            except OSError:
+                whole = False
+            if not whole:
+                folder.write(name, content)
+            return copy
     raise OSError(f"100 copies of {path} are loaded in this process")
 
 

@@ -1,26 +1,33 @@
-"""Finding a C compiler and turning text into loaded libraries, with a cache on disk."""
+"""Turning C text into loaded libraries, with a cache on disk."""
 
 from __future__ import annotations
 
 import ctypes
+import functools
 import hashlib
 import os
-import shutil
-import subprocess
-import sys
-import tempfile
+import platform
+import secrets
 import threading
+import weakref
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
-from pathlib import Path
 
 from neonport import settings
 from neonport.backends.host.cpu_info import cpu_identity
+from neonport.backends.host.jit.choice import program_identity
+from neonport.backends.host.jit.processes import EndedError, Processes, TimeLimitError
+from neonport.bounded_table import BoundedTable
 from neonport.errors import CompileError
-from neonport.io.cache_dir import atomic_write_bytes, cache_dir
+from neonport.io.cache_dir import cache_folder, read_checked, temporary_folder, write_checked
+from neonport.io.private_folder import PrivateFolder, sweep_temporary
+from neonport.io.shared_library import load_shared_library
 
-TIMEOUT = 120.0  # seconds one kernel may take to compile
+try:
+    from _ctypes import dlclose
+except ImportError:  # Windows
+    dlclose = None  # type: ignore[assignment]
 
 # No -ffast-math: nan, infinity and the order of additions keep their meaning. The flags below only
 # drop errno, floating-point traps and contraction into fused operations behind the text's back.
@@ -28,57 +35,49 @@ FLAGS = (
     "-O3", "-shared", "-fPIC", "-std=gnu11", "-w", "-fopenmp-simd", "-fno-math-errno",
     "-fno-trapping-math", "-ffp-contract=off",
 )  # fmt: skip
-
-
-def find_compiler() -> list[str] | None:
-    """Command of the C compiler: $NEONPORT_CC, cc, gcc, clang, or the one in the `ziglang` wheel.
-
-    NEONPORT_CC may be "none": then kernels are not compiled.
-    """
-    chosen = settings.CC.get()
-    if chosen:
-        path = None if chosen == "none" else shutil.which(chosen)
-        return [path] if path else None
-    for name in ("cc", "gcc", "clang"):
-        path = shutil.which(name)
-        if path:
-            return [path]
-    try:
-        import ziglang
-    except ImportError:
-        return None
-    folder = os.path.dirname(ziglang.__file__)
-    program = os.path.join(folder, "zig.exe" if sys.platform == "win32" else "zig")
-    return [program, "cc"] if os.path.exists(program) else None
+FOLDER = "jit"  # of the cache
+MAX_LOADED = 512  # libraries of a generation; those in use are not unloaded
+SAID = 2000  # characters of the compiler's words that an error repeats
 
 
 class Compiler:
     """Compiles C and keeps the libraries on disk.
 
-    An entry is two files: the library, and the SHA-256 of it; an entry that does not match is made
-    again.
+    An entry has the SHA-256 of the library; one that does not match is made again. Threads that
+    want the same library wait for the one that came first; an interrupt leaves everything as if
+    nothing had been asked.
 
     Args:
         command: words of the compiler's command line.
+
+    Attributes:
+        compiled: compilations of this process, for tests and for `explain`.
+        failed: why nothing is compiled any more: the compiler hung once. Cached libraries are
+            loaded still.
     """
 
     def __init__(self, command: Sequence[str]) -> None:
-        self.command = list(command)
-        self.compiled = 0  # compilations of this process, for tests and for `explain`
-        self._loaded: dict[str, ctypes.CDLL] = {}
+        self.command = tuple(command)
+        self.compiled = 0
+        self.failed: CompileError | None = None
+        self._loaded: BoundedTable[str, ctypes.CDLL] = BoundedTable(MAX_LOADED)
+        self._after_fork()
+        _compilers.add(self)
+
+    def _after_fork(self) -> None:
+        """Make anew what threads of a parent may have held."""
+        self._making: dict[str, Future[ctypes.CDLL]] = {}
         self._lock = threading.Lock()
 
     @cached_property
     def identity(self) -> str:
         """Key of the machine code besides its text: compiler and processor."""
-        program = os.path.realpath(self.command[0])
-        status = os.stat(program)
-        return f"{program} {status.st_size} {status.st_mtime_ns} {cpu_identity()} {self.flags}"
+        return f"{program_identity(self.command)} {cpu_identity()} {self.flags}"
 
     @property
     def flags(self) -> list[str]:
         """Flags of every compilation."""
-        native = "-mcpu=native" if os.uname().machine == "aarch64" else "-march=native"
+        native = "-mcpu=native" if platform.machine() == "aarch64" else "-march=native"
         return [*FLAGS, native]
 
     def load_many(self, sources: Sequence[str], extra: Sequence[str] = ()) -> list[ctypes.CDLL]:
@@ -87,70 +86,161 @@ class Compiler:
         Raises:
             CompileError: with the compiler's own words.
         """
-        missing = [s for s in dict.fromkeys(sources) if self._key(s, extra) not in self._loaded]
+        missing = [s for s in dict.fromkeys(sources) if not self._loaded.holds(self._key(s, extra))]
         if len(missing) > 1:
-            with ThreadPoolExecutor(min(len(missing), os.cpu_count() or 1)) as pool:
-                list(pool.map(lambda s: self.load(s, extra), missing))
+            processes = Processes()
+            pool = ThreadPoolExecutor(min(len(missing), os.cpu_count() or 1))
+            try:
+                for made in [pool.submit(self.load, s, extra, processes) for s in missing]:
+                    made.result()
+            except BaseException:
+                processes.end()
+                raise
+            finally:
+                pool.shutdown(cancel_futures=True)
         return [self.load(source, extra) for source in sources]
 
-    def load(self, source: str, extra: Sequence[str] = ()) -> ctypes.CDLL:
-        """The library of a text, from memory, disk or the compiler."""
+    def load(
+        self, source: str, extra: Sequence[str] = (), processes: Processes | None = None
+    ) -> ctypes.CDLL:
+        """The library of a text, from memory, disk or the compiler.
+
+        Args:
+            source: C.
+            extra: flags besides those of every compilation.
+            processes: where the compiler runs; who has it can end it.
+
+        Raises:
+            CompileError: with the compiler's own words.
+        """
         key = self._key(source, extra)
-        library = self._loaded.get(key)
-        if library is None:
-            path = cache_dir() / "jit" / f"{key}.so"
-            library = self._open(path)
-            if library is None:
-                self._compile(source, path, extra)
-                library = self._open(path)
-            if library is None:
-                raise CompileError(f"the compiled kernel {path} cannot be loaded")
-            with self._lock:
-                library = self._loaded.setdefault(key, library)
+        while True:
+            first = mine = Future[ctypes.CDLL]()
+            library = None
+            try:
+                with self._lock:
+                    library = self._loaded.find(key)
+                    if library is None:
+                        first = self._making.setdefault(key, mine)
+                if library is None and first is mine:
+                    library = self._make(key, source, extra, processes or Processes())
+            except CompileError as error:
+                mine.set_exception(error)
+                raise
+            finally:
+                # whatever went wrong: who waits must go on, and the next one begin anew
+                with self._lock:
+                    if self._making.get(key) is mine:
+                        del self._making[key]
+                if library is not None:
+                    mine.set_result(library)
+                elif not mine.done():
+                    mine.set_exception(EndedError())
+            if library is not None:
+                return library
+            try:
+                return first.result()
+            except EndedError:
+                continue  # it was interrupted; now it is this thread's turn
+
+    def _make(
+        self, key: str, source: str, extra: Sequence[str], processes: Processes
+    ) -> ctypes.CDLL:
+        entry = f"{key}.bin"
+        code = read_checked(FOLDER, entry)
+        library = None if code is None else _load(code)
+        if library is None or isinstance(library, OSError):
+            code = self._compile(source, extra, processes)
+            write_checked(FOLDER, entry, code)  # if it cannot be kept, it serves this process
+            library = _load(code)
+        if isinstance(library, OSError):
+            raise CompileError(f"a compiled kernel cannot be loaded: {library}") from library
+        with self._lock:
+            self._loaded.keep(key, library)
         return library
 
     def _key(self, source: str, extra: Sequence[str]) -> str:
-        words = f"{self.identity} {list(extra)}\n{source}"
+        try:
+            words = f"{self.identity} {list(extra)}\n{source}"
+        except OSError as error:
+            raise CompileError(f"the compiler is gone: {error}") from error
         return hashlib.sha256(words.encode()).hexdigest()[:40]
 
-    def _open(self, path: Path) -> ctypes.CDLL | None:
+    def _compile(self, source: str, extra: Sequence[str], processes: Processes) -> bytes:
+        """Return the code of a library."""
+        if self.failed is not None:
+            raise self.failed
         try:
-            code = path.read_bytes()
-            digest = path.with_suffix(".sha256").read_text()
-        except (OSError, UnicodeDecodeError):
-            return None
-        if hashlib.sha256(code).hexdigest() != digest.strip():
-            return None
-        try:
-            return ctypes.CDLL(str(path))
-        except OSError:
-            return None
-
-    def _compile(self, source: str, path: Path, extra: Sequence[str]) -> None:
-        """Compile into the cache; the library appears complete, its checksum after it."""
-        try:
-            with tempfile.TemporaryDirectory(prefix="neonport-cc-") as folder:
-                text, out = Path(folder, "kernel.c"), Path(folder, "kernel.so")
-                text.write_text(source)
-                command = [*self.command, *self.flags, *extra, "-o", str(out), str(text), "-lm"]
-                self._run(command, source)
-                code = out.read_bytes()
-            atomic_write_bytes(path, code)
-            digest = hashlib.sha256(code).hexdigest()
-            atomic_write_bytes(path.with_suffix(".sha256"), digest.encode())
+            _sweep_once()
+            folder = PrivateFolder.temporary()
+            try:
+                folder.create("kernel.c", source.encode())
+                text, out = (str(folder.path / name) for name in ("kernel.c", "kernel.so"))
+                command = [*self.command, *self.flags, *extra, "-o", out, text, "-lm"]
+                # the compiler's own temporary files go with the folder
+                self._run(command, {**os.environ, "TMPDIR": str(folder.path)}, processes)
+                code = folder.read("kernel.so")
+            finally:
+                folder.discard()
         except OSError as error:
             raise CompileError(f"a kernel could not be written or compiled: {error}") from error
         self.compiled += 1
+        return code
 
-    def _run(self, command: list[str], source: str) -> None:
+    def _run(self, command: list[str], environ: dict[str, str], processes: Processes) -> None:
+        words, limit = " ".join(self.command), settings.COMPILE_TIMEOUT.get()
         try:
-            done = subprocess.run(
-                command, capture_output=True, text=True, timeout=TIMEOUT, check=False
+            status, said = processes.run(command, limit, environ)
+        except TimeLimitError as error:
+            self.failed = CompileError(
+                f"{words} did not finish a kernel in {limit:g} s, and was ended with all that it "
+                "started; NEONPORT_COMPILE_TIMEOUT is the number of seconds that it may take"
             )
-        except subprocess.TimeoutExpired as error:
-            raise CompileError(f"{self.command[0]} did not finish in {TIMEOUT:.0f} s") from error
-        if done.returncode:
-            said = done.stderr.strip()[-2000:]
-            raise CompileError(
-                f"{' '.join(self.command)} failed with exit code {done.returncode}:\n{said}"
-            )
+            raise self.failed from error
+        if status:
+            how = f"failed with exit code {status}" if status > 0 else f"died of signal {-status}"
+            raise CompileError(f"{words} {how}:\n{said.strip()[-SAID:]}")
+
+
+def _load(code: bytes) -> ctypes.CDLL | OSError:
+    """Load a library from its bytes, or say why it cannot be.
+
+    What is mapped is a copy without a name: whatever happens to the entry on disk afterwards,
+    cutting it short above all, does not reach the process. The copy lies in the cache, since
+    programs need not be allowed to run from the folder of temporary files; where the cache is full
+    or forbids it, it lies there.
+    """
+    trouble = OSError("no folder")
+    for opened in (cache_folder, temporary_folder):
+        name = f".{secrets.token_hex(8)}.so"
+        try:
+            with opened(FOLDER) as folder:
+                folder.create(name, code)
+                try:
+                    library = load_shared_library(folder.location(name))
+                finally:
+                    folder.remove(name)
+        except OSError as error:
+            trouble = error
+        else:
+            if dlclose is not None:
+                weakref.finalize(library, dlclose, library._handle).atexit = False
+            return library
+    return trouble
+
+
+@functools.lru_cache(maxsize=1)
+def _sweep_once() -> None:
+    sweep_temporary()
+
+
+_compilers: weakref.WeakSet[Compiler] = weakref.WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    for compiler in _compilers:
+        compiler._after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -3,32 +3,48 @@
 from __future__ import annotations
 
 import ctypes
+import os
+import threading
+import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import lru_cache, partial
+from dataclasses import dataclass, field
+from functools import partial
 from importlib.resources import files
 from struct import Struct
+from struct import error as StructError
 from typing import Any
 
 import numpy as np
 
 from neonport.backends.host import threads
 from neonport.backends.host.cpu_info import last_level_cache
-from neonport.backends.host.jit.compiler import Compiler, find_compiler
+from neonport.backends.host.jit.choice import find_compiler
+from neonport.backends.host.jit.compiler import Compiler
+from neonport.bounded_table import BoundedTable
 from neonport.compiler.codegen.cpu.buffers import HostVariant
 from neonport.compiler.codegen.cpu.dialect import c_dialect
 from neonport.compiler.codegen.cpu.task_shape import TaskShape, task_shape
 from neonport.compiler.codegen.cpu.writer import HostWriter
 from neonport.compiler.codegen.dialect import Arguments
 from neonport.compiler.kernel import BoundKernel, Kernel
+from neonport.dtypes import whole_number
+from neonport.errors import CompileError
 from neonport.tensor.storage import Storage
+
+MAX_CODES = 512  # kernels of a generation
+_running: list[Any] = []  # runtimes: their threads run for as long as the process does
 
 
 @dataclass(frozen=True)
 class Code:
-    """Entry addresses of a compiled kernel, with whether each runs in parallel."""
+    """Entry addresses of a compiled kernel, with whether each runs in parallel.
+
+    Attributes:
+        library: what the addresses are in; it is unloaded when nothing refers to it.
+    """
 
     entries: tuple[tuple[int, bool], ...]
+    library: Any = field(repr=False, compare=False)
 
 
 class HostLaunch(partial[None]):
@@ -59,7 +75,8 @@ class HostLaunch(partial[None]):
         self = super().__new__(cls, run, program.ctypes.data)
         self._program = program
         self._words = words
-        self._pack = Struct(f"{arguments.kernel.scalars}d").pack_into
+        types = ["q" if whole else "d" for whole in arguments.kernel.whole_scalars]
+        self._pack = Struct("".join(types)).pack_into
         self._numbers = 8 * arguments.scalars
         self._rands = arguments.rands
         self.keep = keep
@@ -67,7 +84,12 @@ class HostLaunch(partial[None]):
 
     def set_numbers(self, numbers: Sequence[float]) -> None:
         """Replace the number arguments."""
-        self._pack(self._words.data, self._numbers, *numbers)
+        try:
+            self._pack(self._words.data, self._numbers, *numbers)
+        except StructError:
+            for number in numbers:
+                whole_number(number)  # which says what is wrong
+            raise
 
     def set_rands(self, sources: Sequence[tuple[int, int]]) -> None:
         """Replace key and offset of each random source."""
@@ -105,21 +127,25 @@ class HostJit:
     def __init__(self, compiler: Compiler) -> None:
         self.compiler = compiler
         self.dialect = c_dialect()
-        source = files("neonport.backends.host.jit").joinpath("runtime.c").read_text()
+        source = files("neonport.backends.host.jit").joinpath("runtime.c").read_text("utf-8")
         runtime = compiler.load(source, ["-pthread"])
         self._runtime = runtime
         # the second one keeps the interpreter's lock: for what is over before another took it
-        self.run, self.run_briefly = runtime.neo_run, ctypes.PyDLL(runtime._name).neo_run
+        keeping_the_lock = ctypes.PyDLL(runtime._name, handle=runtime._handle)
+        self.run, self.run_briefly = runtime.neo_run, keeping_the_lock.neo_run
         for run in (self.run, self.run_briefly):
             run.argtypes, run.restype = (ctypes.c_void_p,), None
         runtime.neo_set_threads.argtypes = (ctypes.c_int64,)
         threads.on_change(runtime.neo_set_threads)
-        self._codes: dict[tuple[Kernel, HostVariant], Code] = {}
+        _running.append(runtime)
+        self._codes: BoundedTable[tuple[Kernel, HostVariant], Code] = BoundedTable(MAX_CODES)
 
     def load(self, specs: Sequence[BoundKernel]) -> list[Code]:
         """Code of some kernels; those that are new are compiled at the same time."""
         wanted = [(spec.kernel, shape_of(spec).variant) for spec in specs]
-        new = list(dict.fromkeys(w for w in wanted if w not in self._codes))
+        known = {w: self._codes.find(w) for w in wanted}
+        found = {w: code for w, code in known.items() if code is not None}
+        new = [w for w in known if w not in found]
         writers = [HostWriter(kernel, self.dialect) for kernel, _ in new]
         sources = [w.source(variant) for w, (_, variant) in zip(writers, new, strict=True)]
         libraries = self.compiler.load_many(sources)
@@ -128,8 +154,9 @@ class HostJit:
                 (entry_address(getattr(library, name)), parallel)
                 for name, parallel in writer.entries()
             )
-            self._codes[key] = Code(entries)
-        return [self._codes[w] for w in wanted]
+            found[key] = Code(entries, library)
+            self._codes.keep(key, found[key])
+        return [found[w] for w in wanted]
 
     def bind(
         self, code: Code, spec: BoundKernel, places: Sequence[tuple[Storage, int] | None]
@@ -189,19 +216,78 @@ def shape_of(spec: BoundKernel) -> TaskShape:
     return task_shape(spec.kernel, spec.sizes, last_level_cache())
 
 
-def render_c(spec: BoundKernel) -> str:
-    """The C of a kernel, without the prelude; needs no compiler."""
+def render_c(spec: BoundKernel, prelude: bool = False) -> str:
+    """The C of a kernel, with or without the prelude; needs no compiler."""
     writer = HostWriter(spec.kernel, c_dialect())
-    writer.source(shape_of(spec).variant)
-    return "\n".join(writer.lines[1:])
+    text = writer.source(shape_of(spec).variant)
+    return text if prelude else "\n".join(writer.lines[1:])
 
 
-@lru_cache(maxsize=1)
+class _Shared:
+    """What the process knows about its JIT.
+
+    Attributes:
+        known: whether it was looked for.
+        jit: it, if it works.
+        reason: why there is none.
+    """
+
+    def __init__(self) -> None:
+        self.known = False
+        self.jit: HostJit | None = None
+        self.reason = ""
+        self.lock = threading.RLock()
+
+
+_shared = _Shared()
+
+
 def shared_jit() -> HostJit | None:
-    """The process-wide JIT, or None when there is no compiler.
+    """The JIT of the process; None where there is no compiler that works.
+
+    It is looked for once: other threads wait, an interrupt changes nothing. What is wrong is said
+    by one warning, except where the user asked for no compiler.
 
     Raises:
-        CompileError: there is one and it does not work.
+        ConfigurationError: NEONPORT_CC or NEONPORT_COMPILE_TIMEOUT cannot be read.
     """
-    command = find_compiler()
-    return None if command is None else HostJit(Compiler(command))
+    if not _shared.known:
+        with _shared.lock:
+            if not _shared.known:
+                _look_for_compiler()
+    jit = _shared.jit
+    return None if jit is None or jit.compiler.failed is not None else jit
+
+
+def why_numpy() -> str:
+    """Why `shared_jit` gives none; empty where it gives one."""
+    jit = _shared.jit
+    if jit is None or jit.compiler.failed is None:
+        return _shared.reason
+    return str(jit.compiler.failed)
+
+
+def _look_for_compiler() -> None:
+    choice = find_compiler()
+    jit, reason = None, choice.reason
+    if choice.command:
+        try:
+            jit = HostJit(Compiler(choice.command))
+        except CompileError as error:
+            reason = str(error)
+    _shared.jit, _shared.reason = jit, reason
+    _shared.known = True
+    if reason and not choice.declined:
+        warnings.warn(
+            f"kernels are not compiled, NumPy runs instead (slower, same results): {reason}",
+            RuntimeWarning,
+            stacklevel=5,
+        )
+
+
+def _after_fork_in_child() -> None:
+    _shared.lock = threading.RLock()  # another thread of the parent may have held it
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)

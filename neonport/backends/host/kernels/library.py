@@ -63,7 +63,7 @@ class Library:
 
 
 def _text(file: str) -> str:
-    return files("neonport.backends.host.kernels").joinpath(file).read_text()
+    return files("neonport.backends.host.kernels").joinpath(file).read_text("utf-8")
 
 
 @lru_cache(maxsize=256)

@@ -10,5 +10,5 @@ from neonport.dtypes import ROWS
 
 def c_dialect() -> Dialect:
     """C for GCC, Clang and compilers that understand their builtins."""
-    prelude = files("neonport.compiler.codegen.cpu").joinpath("prelude.h").read_text()
+    prelude = files("neonport.compiler.codegen.cpu").joinpath("prelude.h").read_text("utf-8")
     return Dialect("c", {row.name: row.c for row in ROWS.values()}, prelude)

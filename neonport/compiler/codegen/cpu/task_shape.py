@@ -30,7 +30,7 @@ TASK_WORK = 1 << 12  # elements handed to a thread at a time, at least
 
 @dataclass(frozen=True)
 class TaskShape:
-    """How a kernel is cut into tasks; depends on sizes only, never on the number of threads."""
+    """Cut of a kernel into tasks; depends on sizes only, never on the number of threads."""
 
     variant: HostVariant
     rows: int
@@ -41,7 +41,7 @@ class TaskShape:
     scratch: int
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def task_shape(kernel: Kernel, sizes: tuple[int, ...], cache: int) -> TaskShape:
     """Cut a kernel of some sizes into tasks.
 

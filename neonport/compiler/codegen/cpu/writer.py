@@ -130,10 +130,14 @@ class HostWriter:
         for i, axis in a.strides:
             self.put(f"const neo_i64 s{i}_{axis} = (neo_i64)a[{a.stride(i, axis)}];")
         for slot in range(self.k.scalars):
-            self.put(f"const double c{slot} = neo_double(a[{a.scalars + slot}]);")
+            word = f"a[{a.scalars + slot}]"
+            if self.k.whole_scalars[slot]:
+                self.put(f"const neo_i64 c{slot} = (neo_i64){word};")
+            else:
+                self.put(f"const double c{slot} = neo_double({word});")
         for slot in range(self.k.rands):
-            word = a.rands + 2 * slot
-            self.put(f"const neo_word key{slot} = a[{word}], off{slot} = a[{word + 1}];")
+            at = a.rands + 2 * slot
+            self.put(f"const neo_word key{slot} = a[{at}], off{slot} = a[{at + 1}];")
         self.prefetch.declare()
 
     def _close(self) -> None:

@@ -1,0 +1,104 @@
+"""Programs that run for a limited time, with all that they start."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Mapping, Sequence
+
+
+class TimeLimitError(Exception):
+    """A program did not finish in time; it and what it started were ended."""
+
+
+class EndedError(Exception):
+    """A program was ended, or not started, because its result is not wanted any more."""
+
+
+class Processes:
+    """Programs that can be ended together.
+
+    Each is the leader of a session of its own: an interrupt from the keyboard does not reach it,
+    and what it starts ends with it. Compilers are such programs; the one that hangs is often a
+    child of the one that was called.
+
+    Example:
+        status, said = Processes().run(["cc", "--version"], seconds=10)
+    """
+
+    def __init__(self) -> None:
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._ended = False
+        self._lock = threading.Lock()
+
+    def run(
+        self, command: Sequence[str], seconds: float, environ: Mapping[str, str] | None = None
+    ) -> tuple[int, str]:
+        """Run a program and wait for it.
+
+        Args:
+            command: its path and arguments.
+            seconds: how long it may take.
+            environ: its environment variables; None: those of this process.
+
+        Returns:
+            The exit status, and what it wrote to both outputs; bytes that are no UTF-8 are
+            replaced.
+
+        Raises:
+            TimeLimitError: it took longer.
+            EndedError: `end` was called.
+            OSError: it cannot be started.
+        """
+        with self._lock:
+            if self._ended:
+                raise EndedError
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                env=environ,
+                start_new_session=True,
+            )
+            self._running.add(process)
+        try:
+            said = process.communicate(timeout=seconds)[0]
+        except subprocess.TimeoutExpired as error:
+            raise TimeLimitError from error
+        finally:
+            # also after an exception of another kind, an interrupt above all
+            _end(process)
+            self._running.discard(process)
+        if self._ended:
+            raise EndedError
+        return process.returncode, said.decode("utf-8", "replace")
+
+    def end(self) -> None:
+        """End what runs, and start nothing any more."""
+        with self._lock:
+            self._ended = True
+            for process in list(self._running):
+                _kill(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a program with all that it started, unless it has ended by itself."""
+    if process.returncode is None:
+        _kill(process)
+        process.wait()
+    if process.stdout is not None:
+        process.stdout.close()  # who holds the other end may have left the session
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    if process.returncode is not None:  # its number may belong to another one by now
+        return
+    with contextlib.suppress(OSError):  # it may have ended meanwhile
+        if hasattr(os, "killpg"):
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
