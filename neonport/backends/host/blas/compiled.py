@@ -38,7 +38,7 @@ class CompiledRunner:
     """
 
     def __init__(self, jit: HostJit, functions: Mapping[str, int], small_kernels: bool) -> None:
-        text = files("neonport.backends.host.blas").joinpath("products.c").read_text()
+        text = files("neonport.backends.host.blas").joinpath("products.c").read_text("utf-8")
         self.jit = jit
         self.functions = functions
         self.small_kernels = small_kernels
@@ -48,8 +48,10 @@ class CompiledRunner:
             for kind in KINDS.values()
             for name in ("gemm", "gemv", "join")
         }
+        self._library = library
         # the second one keeps the interpreter's lock
-        self.call, self.call_briefly = library.neo_product, ctypes.PyDLL(library._name).neo_product
+        keeping_the_lock = ctypes.PyDLL(library._name, handle=library._handle)
+        self.call, self.call_briefly = library.neo_product, keeping_the_lock.neo_product
         self.call.restype = self.call_briefly.restype = None
 
     def prepare(self, product: Product) -> CompiledProduct:
@@ -111,7 +113,7 @@ class CompiledProduct:
         jit = self.runner.jit
         program = make_program(launches, even=True)
         return BoundProgram(
-            jit.run_briefly if self.brief else jit.run, program, (words, sums, keep)
+            jit.run_briefly if self.brief else jit.run, program, (words, sums, keep, self.runner)
         )
 
     def _launch(self, words: np.ndarray) -> tuple[int, np.ndarray, int, int]:
