@@ -80,6 +80,7 @@ class Model(NervanaObject):
                 stacklevel=2,
             )
         if be is not None:
+            checks.check_backend(self.classnm, be)
             self.be = be
         self.optimizer = optimizer
         self.cost: Any = None
@@ -166,6 +167,7 @@ class Model(NervanaObject):
             cost: cost layer to connect to the output.
         """
         if not self.initialized:
+            checks.refuse_array("initialize", dataset)
             if self.be is not None:
                 super().set_backend(self.be)
             self.layers.configure(dataset)
@@ -317,6 +319,7 @@ class Model(NervanaObject):
         Returns:
             function name -> statistic (mean, median, min, max) -> milliseconds.
         """
+        checks.check_benchmark(self, dataset, cost, optimizer, niterations, nskip)
         return timing.benchmark(self, dataset, inference, cost, optimizer, niterations, nskip)
 
     def set_batch_size(self, N: int) -> None:
@@ -361,6 +364,7 @@ class Model(NervanaObject):
             again = Model("model.safetensors")
             assert (again.get_outputs(train) == model.get_outputs(train)).all()
         """
+        checks.check_path("save_params", param_path)
         self.serialize(param_path, keep_states)
 
     def load_params(self, param_path: Path, load_states: bool = True) -> None:
