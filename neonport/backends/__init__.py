@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neonport.base import NervanaObject
+from neonport.base import NervanaObject, shown
 from neonport.errors import ConfigurationError
 from neonport.log import logger
 from neonport.plugins import registry
@@ -76,6 +76,10 @@ def gen_backend(
     """
     global _exit_handler_registered
     name = registry.default_backend() if backend is None else backend
+    if not isinstance(name, str):
+        raise ConfigurationError(
+            f"gen_backend: backend is {shown(name)}; give its name, such as 'cpu'"
+        )
     for argument, value in (
         ("deterministic_update", deterministic_update),
         ("deterministic", deterministic),

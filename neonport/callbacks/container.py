@@ -97,6 +97,12 @@ class Callbacks(NervanaObject):
                     f"Callbacks: {argument} needs an eval_set, the data iterator with held-out "
                     "data: pass both or none"
                 )
+        if save_path is not None and not isinstance(save_path, (str, bytes, os.PathLike)):
+            raise ConfigurationError(f"Callbacks: save_path is {shown(save_path)}; name a file")
+        if isinstance(history, bool) or not isinstance(history, int) or history < 0:
+            raise ConfigurationError(
+                f"Callbacks: history={history!r} must be a whole number of checkpoints to keep"
+            )
         self.model = weakref.ref(model)
         self.output_file = output_file
         self.save_path = save_path

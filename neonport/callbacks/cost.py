@@ -11,6 +11,7 @@ import numpy as np
 from neonport.callbacks.callback import (
     Callback,
     Frequency,
+    check_frequency,
     firing_count,
     firing_index,
     minibatch_position,
@@ -52,6 +53,7 @@ class TrainCostCallback(Callback):
 
     def __init__(self, wsz: int = 10) -> None:
         super().__init__(epoch_freq=1, minibatch_freq=1)
+        check_frequency(f"{self.classnm}: wsz", wsz)
         self.wsz = wsz
         self.cost_history: deque[Any] = deque(maxlen=wsz)
         self._unread: list[tuple[Any, int, Any]] = []
@@ -95,6 +97,7 @@ class TrainMulticostCallback(Callback):
 
     def __init__(self, wsz: int = 10) -> None:
         super().__init__(epoch_freq=1, minibatch_freq=1)
+        check_frequency(f"{self.classnm}: wsz", wsz)
         self.wsz = wsz
         self._history: dict[str, deque[Any]] = {}
         self._unread: list[tuple[int, list[Any], list[Any]]] = []

@@ -30,32 +30,37 @@ PLACES: dict[str, dict[str, str]] = {
     "cost layer": {"layers.layer": "GeneralizedCost GeneralizedCostMask"},
     "initializer": {
         "initializers.initializer": "Array Constant Gaussian GlorotUniform IdentityInit Kaiming "
-        "Orthonormal Uniform Xavier"
+        "Orthonormal Uniform Xavier",
+        "initializers.scaled": "GlorotNormal HeNormal HeUniform LeCunNormal LeCunUniform "
+        "TruncatedNormal VarianceScaling",
     },
     "transform": {
         "transforms.activation": "Explin Identity Logistic Normalizer PixelwiseSoftmax Rectlin "
         "Rectlinclip Sign Softmax Tanh"
     },
     "cost": {
+        "transforms.training_costs": "ClassWeighted Huber KLDivergence LogisticCrossEntropy "
+        "MeanAbsolute SoftmaxCrossEntropy",
         "transforms.cost": "CrossEntropyBinary CrossEntropyMulti GANCost MeanSquared SmoothL1Loss "
-        "SquareHingeLoss SumSquared"
+        "SquareHingeLoss SumSquared",
     },
     "metric": {
+        "transforms.dataset_metrics": "AUC BinaryAccuracy ConfusionMatrix F1 MAE R2 RMSE",
         "transforms.cost": "Accuracy BLEUScore LogLoss Misclassification MultiMetric "
-        "ObjectDetection PrecisionRecall TopKMisclassification"
+        "ObjectDetection PrecisionRecall TopKMisclassification",
     },
     "optimizer": {
-        "optimizers.optimizer": "Adadelta Adagrad Adam GradientDescentMomentum MultiOptimizer "
-        "RMSProp ShiftAdaMax"
+        "optimizers.optimizer": "Adadelta Adagrad Adam AdamW GradientDescentMomentum Lion "
+        "MultiOptimizer Nadam RMSProp ShiftAdaMax"
     },
     "schedule": {
-        "optimizers.optimizer": "ExpSchedule PolySchedule PowerSchedule Schedule ShiftSchedule "
-        "StepSchedule"
+        "optimizers.optimizer": "CosineSchedule ExpSchedule OneCycleSchedule PlateauSchedule "
+        "PolySchedule PowerSchedule Schedule ShiftSchedule StepSchedule WarmupSchedule"
     },
     "callback": {
         "callbacks.callbacks": "LossCallback MetricCallback ProgressBarCallback RunTimerCallback "
-        "SaveBestStateCallback SerializeModelCallback TrainCostCallback TrainLoggerCallback "
-        "TrainMulticostCallback"
+        "SaveBestStateCallback SerializeModelCallback TerminateOnNaN TrainCostCallback "
+        "TrainLoggerCallback TrainMulticostCallback"
     },
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
@@ -63,10 +64,8 @@ def check_fit(
             f"fit: the {dataset.ndata} samples of ArrayIterator {dataset.name} do not fill one "
             f"batch of {model.be.bsz}; call gen_backend with a smaller batch_size first"
         )
-    _need_methods(
-        "cost", cost, "GeneralizedCost(costfunc=CrossEntropyMulti())", ("get_cost", "get_errors")
-    )
-    _need_methods("optimizer", optimizer, "GradientDescentMomentum(0.1, 0.9)", ("optimize",))
+    _need_methods("fit", "cost", cost, _A_COST, ("get_cost", "get_errors"))
+    _need_methods("fit", "optimizer", optimizer, _AN_OPTIMIZER, ("optimize",))
     whole = isinstance(num_epochs, (int, np.integer)) and not isinstance(num_epochs, bool)
     if not whole or num_epochs < 0:
         raise ConfigurationError(
@@ -77,13 +76,19 @@ def check_fit(
         _check_callbacks(model, callbacks)
 
 
-def _need_methods(argument: str, value: Any, example: str, methods: tuple[str, ...]) -> None:
-    need_instance("fit", argument, value, example)
+_A_COST = "GeneralizedCost(costfunc=CrossEntropyMulti())"
+_AN_OPTIMIZER = "GradientDescentMomentum(0.1, 0.9)"
+
+
+def _need_methods(
+    call: str, argument: str, value: Any, example: str, methods: tuple[str, ...]
+) -> None:
+    need_instance(call, argument, value, example)
     if all(callable(getattr(value, name, None)) for name in methods):
         return
     if argument == "cost" and callable(getattr(value, "bprop", None)):
         example = f"GeneralizedCost(costfunc={type(value).__name__}(...))"
-    raise ConfigurationError(f"fit: {argument} is {shown(value)}; give {example}")
+    raise ConfigurationError(f"{call}: {argument} is {shown(value)}; give {example}")
 
 
 def _check_callbacks(model: Any, callbacks: Any) -> None:
@@ -100,6 +105,66 @@ def _check_callbacks(model: Any, callbacks: Any) -> None:
             f"fit: the callbacks were made for another model, {owner.name!r}; make new ones: "
             "Callbacks(model)"
         )
+
+
+def check_benchmark(
+    model: Any, dataset: Any, cost: Any, optimizer: Any, niterations: Any, nskip: Any
+) -> None:
+    """Check the arguments of `Model.benchmark`; cost and optimizer may be None.
+
+    Raises:
+        ConfigurationError: naming the argument and what to give.
+    """
+    need_batch_size("benchmark", model.be)
+    check_dataset("benchmark", dataset, ())
+    check_place("benchmark", model, dataset)
+    if cost is not None:
+        _need_methods("benchmark", "cost", cost, _A_COST, ("get_cost", "get_errors"))
+    if optimizer is not None:
+        _need_methods("benchmark", "optimizer", optimizer, _AN_OPTIMIZER, ("optimize",))
+    for argument, value, least in (("niterations", niterations, 1), ("nskip", nskip, 0)):
+        whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+        if not whole or value < least:
+            raise ConfigurationError(
+                f"benchmark: {argument}={value!r} must be a whole number of minibatches, {least} "
+                "or more"
+            )
+
+
+def check_backend(call: str, be: Any) -> None:
+    """Raise unless `be` is a backend.
+
+    Raises:
+        ConfigurationError: it is a name, or something else.
+    """
+    if not hasattr(be, "assign_many"):
+        raise ConfigurationError(
+            f"{call}: be is {shown(be)}, not a backend; give what gen_backend or create_backend "
+            "returned"
+        )
+
+
+def refuse_array(call: str, dataset: Any) -> None:
+    """Raise if an array was given for data or a shape.
+
+    Raises:
+        ConfigurationError: it is one.
+    """
+    if isinstance(dataset, np.ndarray) and dataset.ndim:
+        raise ConfigurationError(
+            f"{call}: {shown(dataset)} is neither a data iterator nor the shape of a sample; give "
+            "ArrayIterator(X, y, nclass=...), or the number of features"
+        )
+
+
+def check_path(call: str, path: Any) -> None:
+    """Raise unless `path` names a file.
+
+    Raises:
+        ConfigurationError: it is no path.
+    """
+    if not isinstance(path, (str, bytes, os.PathLike)) or not path:
+        raise ConfigurationError(f"{call}: the path is {shown(path)}; give the name of a file")
 
 
 def check_eval(model: Any, dataset: Any, metric: Any) -> None:

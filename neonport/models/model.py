@@ -83,6 +83,7 @@ class Model(NervanaObject):
                 stacklevel=2,
             )
         if be is not None:
+            checks.check_backend(self.classnm, be)
             self.be = be
         self.optimizer = optimizer
         self.cost: Any = None
@@ -169,6 +170,7 @@ class Model(NervanaObject):
             cost: cost layer to connect to the output.
         """
         if not self.initialized:
+            checks.refuse_array("initialize", dataset)
             if self.be is not None:
                 super().set_backend(self.be)
             self.layers.configure(dataset)
@@ -320,6 +322,7 @@ class Model(NervanaObject):
         Returns:
             function name -> statistic (mean, median, min, max) -> milliseconds.
         """
+        checks.check_benchmark(self, dataset, cost, optimizer, niterations, nskip)
         return timing.benchmark(self, dataset, inference, cost, optimizer, niterations, nskip)
 
     def set_batch_size(self, N: int) -> None:
@@ -366,6 +369,7 @@ class Model(NervanaObject):
             again = Model("model.safetensors")
             assert (again.get_outputs(train) == model.get_outputs(train)).all()
         """
+        checks.check_path("save_params", param_path)
         self.serialize(param_path, keep_states)
 
     def load_params(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from neonport.base import shown
 from neonport.errors import CheckpointError, ConfigurationError
 from neonport.optimizers.base import Optimizer
 
@@ -39,6 +40,11 @@ class MultiOptimizer(Optimizer):
 
     def _reset_mapping(self, new_mapping: Mapping[str, Optimizer]) -> None:
         """Use another mapping from now on."""
+        if not isinstance(new_mapping, Mapping):
+            raise ConfigurationError(
+                f"MultiOptimizer: {shown(new_mapping)} is no mapping; give names and optimizers: "
+                "{'default': Adam(), 'Bias': GradientDescentMomentum(0.1, 0.9)}"
+            )
         for key, optimizer in new_mapping.items():
             if not isinstance(optimizer, Optimizer):
                 raise ConfigurationError(

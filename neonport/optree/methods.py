@@ -94,7 +94,7 @@ def _deep_copy(self: OpTreeNode, memo: dict[int, Any]) -> OpTreeNode:
         args = [done[id(a)] if isinstance(a, OpTreeNode) else deepcopy(a, memo) for a in node.args]
         copied = done[id(node)] = make_node(node.sig, args)
         if node.sig.custom is not None:
-            copied._rule = node._rule
+            copied._held = node._held
     return done[id(self)]
 
 

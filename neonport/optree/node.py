@@ -8,7 +8,7 @@ first operand.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any
 

@@ -137,6 +137,12 @@ def test_a_name_that_cannot_be_used_leaves_the_present_one_alone():
     assert be.zeros((2, 2)).get().sum() == 0
 
 
+@pytest.mark.parametrize("name", [3, ["cpu"], gen_backend])
+def test_a_name_that_is_none(name):
+    with pytest.raises(ConfigurationError, match="give its name, such as 'cpu'"):
+        gen_backend(name)
+
+
 def test_unknown_name_is_a_valueerror_with_the_choices():
     with pytest.raises(
         ValueError, match=r"unknown backend 'cpuu'. Did you mean 'cpu'\? Ready: cpu, "

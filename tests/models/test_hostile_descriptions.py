@@ -26,9 +26,11 @@ Make = Callable[..., Any]
 # described by nothing: bases, what holds the parts of a training, and what has data of its own
 NOT_DESCRIBED = {
     "ArrayIterator",
+    "CSVLogger",
     "Callback",
     "Callbacks",
     "Cost",
+    "DatasetMetric",
     "DeltasTree",
     "Digits",
     "EarlyStopCallback",
@@ -42,6 +44,7 @@ NOT_DESCRIBED = {
     "OpTreeLayer",
     "Optimizer",
     "ParameterLayer",
+    "ReduceOnPlateau",
     "Transform",
     "_FanIn",
 }

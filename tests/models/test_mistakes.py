@@ -10,12 +10,13 @@ import pytest
 
 from neonport.backends import cleanup_backend
 from neonport.callbacks import Callback, Callbacks
+from neonport.callbacks.callbacks import TrainCostCallback
 from neonport.data import ArrayIterator
 from neonport.errors import ConfigurationError
 from neonport.initializers import Gaussian
 from neonport.layers import Affine, GeneralizedCost
 from neonport.models import Model
-from neonport.optimizers import Adam
+from neonport.optimizers import Adam, MultiOptimizer
 from neonport.transforms import Accuracy, CrossEntropyMulti, Softmax
 
 Make = Callable[..., Any]
@@ -121,3 +122,27 @@ def test_sizes_in_use(make_problem: Make, value: Any) -> None:
 def test_generalized_cost(costfunc: Any, words: str) -> None:
     with pytest.raises(ConfigurationError, match=words):
         GeneralizedCost(costfunc)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda p: Model(p.model.layers, be="cpu"), "be is the text 'cpu', not a backend"),
+        (lambda p: p.model.initialize(p.x), "neither a data iterator nor the shape"),
+        (lambda p: p.model.save_params(None), "save_params: the path is None"),
+        (lambda p: p.model.save_params(""), "save_params: the path is the text ''"),
+        (lambda p: p.model.save_params(3), "save_params: the path is 3"),
+        (lambda p: p.model.benchmark(p.x), "benchmark: the dataset is a ndarray"),
+        (lambda p: p.model.benchmark(p.data, cost="a"), "benchmark: cost is the text"),
+        (lambda p: p.model.benchmark(p.data, optimizer=Adam), "optimizer is the class Adam"),
+        (lambda p: p.model.benchmark(p.data, True, niterations="a"), "niterations='a'"),
+        (lambda p: p.model.benchmark(p.data, True, nskip=-1), "nskip=-1"),
+        (lambda p: Callbacks(p.model, save_path=3), "save_path is 3"),
+        (lambda p: Callbacks(p.model, save_path="m.prm", history="a"), "history='a'"),
+        (lambda p: MultiOptimizer(Adam()), "a Adam is no mapping"),
+        (lambda p: TrainCostCallback("a"), "wsz must be 1 or more"),
+    ],
+)
+def test_other_calls(make_problem: Make, call: Any, words: str) -> None:
+    with pytest.raises(ConfigurationError, match=words):
+        call(make_problem())

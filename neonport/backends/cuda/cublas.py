@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -77,6 +78,11 @@ def load_library() -> Any:
     return library
 
 
+def _destroy(library: Any, queue: Queue, handle: Any) -> None:
+    with queue.current():
+        library.cublasDestroy_v2(handle)
+
+
 class CuBlas:
     """A handle of the library on the stream of a backend.
 
@@ -97,6 +103,9 @@ class CuBlas:
         with queue.current():
             self.check(self.library.cublasCreate_v2(ctypes.byref(handle)))
         self.handle = handle
+        # a backend that nobody uses any more may go without having been closed
+        self._destroy = weakref.finalize(self, _destroy, self.library, queue, handle)
+        self._destroy.atexit = False
         self._stream = -1
 
     def check(self, status: int) -> None:
@@ -116,10 +125,8 @@ class CuBlas:
 
     def close(self) -> None:
         """Give the handle back."""
-        if self.handle:
-            with self.queue.current():
-                self.library.cublasDestroy_v2(self.handle)
-            self.handle = ctypes.c_void_p()
+        self._destroy()
+        self.handle = ctypes.c_void_p()
 
     def bind(
         self, a: Tensor, b: Tensor, c: Tensor, alpha: float, beta: float

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 from types import SimpleNamespace
 
@@ -131,3 +132,22 @@ def test_strides_of_single_rows_and_columns_mean_nothing():
         matrix(1, 4, strides=(77, 1)), matrix(4, 1, strides=(9, 5)), matrix(1, 1, strides=(3, 3))
     )
     assert found == ((1, 1, 4), True, ((0, 9), (0, 4), (0, 1)))
+
+
+@pytest.mark.parametrize("way", ["closed", "forgotten"])
+def test_the_handle_is_given_back_once(cuda, monkeypatch, way):
+    real, given = blas.load_library(), []
+
+    def destroy(handle):
+        given.append(handle)
+        return real.cublasDestroy_v2(handle)
+
+    library = SimpleNamespace(cublasCreate_v2=real.cublasCreate_v2, cublasDestroy_v2=destroy)
+    monkeypatch.setattr(blas, "load_library", lambda: library)
+    handle = blas.CuBlas(cuda.device.queue, cuda.device.blocks)
+    if way == "closed":
+        handle.close()
+        handle.close()
+    del handle
+    gc.collect()
+    assert len(given) == 1

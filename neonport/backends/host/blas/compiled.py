@@ -38,7 +38,9 @@ class CompiledRunner:
     """
 
     def __init__(self, jit: HostJit, functions: Mapping[str, int], small_kernels: bool) -> None:
-        text = files("neonport.backends.host.blas").joinpath("products.c").read_text("utf-8")
+        text = (
+            files("neonport.backends.host.blas").joinpath("products.c").read_text(encoding="utf-8")
+        )
         self.jit = jit
         self.functions = functions
         self.small_kernels = small_kernels
