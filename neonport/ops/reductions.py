@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from neonport.dtypes import INT32
+from neonport.dtypes import INT32, INT64
 from neonport.errors import ShapeError
 from neonport.ops.op import SUMS, Array, Ints, Kind, Op, register, wide
 from neonport.shape import Shape, reduced_shape
@@ -48,15 +48,21 @@ def extreme(function: Callable[..., Array]) -> Callable[..., Array]:
     return definition
 
 
+def position_dtype(count: int) -> np.dtype:
+    """Dtype of a position among so many elements: int32, and int64 where that is too short."""
+    return INT32 if count <= np.iinfo(np.int32).max else INT64
+
+
 def position(function: Callable[..., Any]) -> Callable[..., Array]:
     """Definition of argmax and argmin: the index along one axis, or the flat one for all axes."""
 
     def definition(x: Array, axes: Ints) -> Array:
         if x.size == 0:
             return np.empty(reduced_shape(x.shape, axes), np.int32)
+        kind = position_dtype(prod(x.shape[a] for a in axes))
         if len(axes) == 1:
-            return np.expand_dims(function(x, axis=axes[0]), axes[0]).astype(np.int32)
-        return np.full((1,) * x.ndim, function(x), np.int32)
+            return np.expand_dims(function(x, axis=axes[0]), axes[0]).astype(kind)
+        return np.full((1,) * x.ndim, function(x), kind)
 
     return definition
 
@@ -98,12 +104,12 @@ _row(
 _row(
     "argmax",
     position(np.argmax),
-    "first index of the maximum (int32); the first nan wins",
+    "first index of the maximum (int32, int64 past 2^31 - 1 elements); the first nan wins",
     result=INT32,
 )
 _row(
     "argmin",
     position(np.argmin),
-    "first index of the minimum (int32); the first nan wins",
+    "first index of the minimum (int32, int64 past 2^31 - 1 elements); the first nan wins",
     result=INT32,
 )

@@ -14,6 +14,7 @@ from neonport.dtypes import INT64
 from neonport.errors import BackendMismatchError
 from neonport.ops.inference import NO_WILD, Wild, check_sizes, infer_dtype, infer_shape, infer_wild
 from neonport.ops.op import Kind, Op
+from neonport.ops.reductions import position_dtype
 from neonport.optree.backend_protocol import ExpressionBackend
 from neonport.shape import Shape
 
@@ -214,5 +215,7 @@ def infer(op: Op, args: tuple[Signature, ...], params: dict[str, Any]) -> Signat
     check_sizes(op, sizes, params)
     shape = infer_shape(op, [a.shape for a in args], params)
     dtype = infer_dtype(op, [a.dtype for a in args], params)
+    if op.kind is Kind.REDUCTION and op.result is not None:
+        dtype = position_dtype(prod(args[0].shape[a] for a in params["axes"]))
     wild = infer_wild(op, sizes, shape, params)
     return Signature(op, args, params, shape, dtype, backend, wild)

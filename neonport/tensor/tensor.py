@@ -494,7 +494,7 @@ class Tensor(TensorSlots):
 
 def _host_indices(indices: Any) -> np.ndarray:
     if isinstance(indices, OpTreeNode) and indices.backend is not None:
-        exact = indices.backend.empty(indices.shape, dtype=np.int32)
+        exact = indices.backend.empty(indices.shape, dtype=np.int64)
         exact[:] = indices
         indices = exact
     values: np.ndarray = indices.get()

@@ -20,6 +20,8 @@ from neonport.shape import normalize_axes, normalize_axis
 from neonport.tensor.indexing import check_indices
 from neonport.tensor.tensor import Tensor
 
+INT32_MAX = np.iinfo(np.int32).max
+
 
 def _unary(name: str) -> Any:
     return staticmethod(builders.unary(name))
@@ -401,7 +403,10 @@ class Operations:
         """Indices as something a node can hold; host lists are checked and copied over."""
         if isinstance(indices, Expression):
             return indices
-        return self.array(check_indices(indices, size, axis), dtype=np.int32)
+        values = check_indices(indices, size, axis)
+        # an index that int32 does not hold would be stored as its largest number
+        large = values.size and (values.max() > INT32_MAX or values.min() < -INT32_MAX)
+        return self.array(values, dtype=np.int64 if large else np.int32)
 
     def take(self, a: Any, indices: Any, axis: int, out: Tensor | None = None) -> Any:
         """Entries of `a` picked along an axis.

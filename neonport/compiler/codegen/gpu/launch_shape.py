@@ -135,6 +135,10 @@ def launch_shape(spec: BoundKernel, starts: Sequence[int], traits: DeviceTraits)
         abs(first) + sum(abs(s) * max(n - 1, 0) for s, n in zip(steps, sizes, strict=True))
         for first, steps in zip(starts, spec.strides, strict=True)
     ]
+    for node in kernel.nodes:
+        if node.op == "gather":  # the picked entry comes on top
+            form, stride, size = node.attr
+            reach[form] += max(size, abs(stride) * size)
     rows, columns, chunks, chunk = _pieces(kernel, sizes, width, traits)
     total = max([*reach, prod(sizes), rows * columns * chunks * 4, rows * traits.group * chunks])
     wide = total >= (1 << 31) - (1 << 20)
