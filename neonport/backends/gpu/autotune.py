@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from neonport import settings
+from neonport.backends.gpu.device_protocol import KernelDevice
 from neonport.backends.gpu.kernel_text import kernel_text
 from neonport.backends.gpu.matmul import FILES, KINDS, Tile, bind_product
 from neonport.io.cache_dir import read_checked, write_checked
@@ -25,7 +26,7 @@ def allowed() -> bool:
     return settings.TUNE.get()
 
 
-def tuned(be: Any, dtype: np.dtype, kind: str) -> Tile:
+def tuned(be: KernelDevice, dtype: np.dtype, kind: str) -> Tile:
     """The tile for a kind of product: from memory, from disk, or measured now.
 
     NEONPORT_TUNE=0 always gives the first one.
@@ -46,7 +47,7 @@ def first_tile(kind: str) -> Tile:
 
 
 def kept(
-    be: Any, words: Sequence[Any], dtype: np.dtype, count: int, measure: Callable[[], int]
+    be: KernelDevice, words: Sequence[Any], dtype: np.dtype, count: int, measure: Callable[[], int]
 ) -> int:
     """A measured number below `count`, from disk, or measured now and kept there.
 
@@ -81,7 +82,7 @@ def shapes_of(kind: str) -> tuple[tuple[int, ...], ...]:
 
 
 def trial(
-    be: Any, dtype: np.dtype, shapes: Sequence[tuple[int, ...]]
+    be: KernelDevice, dtype: np.dtype, shapes: Sequence[tuple[int, ...]]
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Operands and target of a product to measure."""
     rng = np.random.RandomState(0)
@@ -89,7 +90,7 @@ def trial(
     return a, b, be.executor.owner.empty(shapes[2], dtype=dtype)
 
 
-def fastest(be: Any, dtype: np.dtype, kind: str) -> int:
+def fastest(be: KernelDevice, dtype: np.dtype, kind: str) -> int:
     """Measure the tiles of a kind, the first one first, until the budget is spent."""
     a, b, c = trial(be, dtype, shapes_of(kind))
     begin = time.perf_counter()
@@ -102,7 +103,7 @@ def fastest(be: Any, dtype: np.dtype, kind: str) -> int:
     return int(np.argmin(seconds))
 
 
-def seconds_of(be: Any, call: Callable[[], None]) -> float:
+def seconds_of(be: KernelDevice, call: Callable[[], None]) -> float:
     """Seconds of a call; the first one does not count."""
     call()
     be.synchronize()

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from neonport.backends.gpu.device_protocol import KernelDevice
 from neonport.compiler.codegen.dialect import SUFFIX
 from neonport.compiler.codegen.gpu.dialects import DeviceDialect, device_text, functions
 from neonport.compiler.codegen.gpu.launch_shape import DeviceTraits, launch_shape
@@ -120,7 +121,7 @@ def in_fours(t: Tensor, axis: int) -> int:
 
 
 def bind(
-    be: Any,
+    be: KernelDevice,
     text: str,
     name: str,
     shape: tuple[int, int],

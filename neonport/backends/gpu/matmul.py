@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from neonport.backends.gpu.device_protocol import KernelDevice
 from neonport.backends.gpu.kernel_text import (
     FOUR,
     bind,
@@ -120,7 +121,7 @@ def check(a: Tensor, b: Tensor, c: Tensor) -> None:
 
 
 def bind_product(
-    be: Any,
+    be: KernelDevice,
     a: Tensor,
     b: Tensor,
     c: Tensor,
@@ -162,7 +163,7 @@ def bind_product(
 
 
 def bind_combine(
-    be: Any,
+    be: KernelDevice,
     parts: Any,
     c: Tensor,
     sizes: tuple[int, int, int, int],

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from neonport.backends.gpu.device_protocol import KernelDevice
 from neonport.backends.gpu.kernel_text import NARROW, bind, kernel_text
 from neonport.backends.gpu.launch import NativeLaunch, RenderedLaunch
 from neonport.compiler.codegen.gpu.launch_shape import DeviceTraits
@@ -57,7 +58,7 @@ def turned_axes(spec: BoundKernel) -> tuple[int, int] | None:
 
 
 def bind_turned(
-    be: Any, spec: BoundKernel, starts: Sequence[int], memory: Sequence[Any]
+    be: KernelDevice, spec: BoundKernel, starts: Sequence[int], memory: Sequence[Any]
 ) -> RenderedLaunch:
     """A launch of the copy that `turned_axes` knows.
 

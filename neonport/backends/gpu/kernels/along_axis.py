@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from neonport.backends.gpu.device_protocol import KernelDevice
 from neonport.backends.gpu.kernel_text import bind, kernel_text, position_type
 from neonport.backends.gpu.kernels.scatter_add import three
 from neonport.tensor.tensor import Tensor
@@ -14,40 +15,42 @@ from neonport.tensor.tensor import Tensor
 Bound = Callable[[], None]
 
 
-def bind_cumsum(be: Any, operands: list[Tensor], y: Tensor, axis: int, reverse: bool) -> Bound:
+def bind_cumsum(
+    be: KernelDevice, operands: list[Tensor], y: Tensor, axis: int, reverse: bool
+) -> Bound:
     """A call that does y = cumsum(x)."""
     return _lines(be, "cumsum", operands, y, axis, [int(reverse)])
 
 
 def bind_cumprod(
-    be: Any, operands: list[Tensor], y: Tensor, axis: int, reverse: bool, exclusive: bool
+    be: KernelDevice, operands: list[Tensor], y: Tensor, axis: int, reverse: bool, exclusive: bool
 ) -> Bound:
     """A call that does y = cumprod(x)."""
     return _lines(be, "cumprod", operands, y, axis, [int(reverse), int(exclusive)])
 
 
 def bind_linear_recurrence(
-    be: Any, operands: list[Tensor], y: Tensor, axis: int, reverse: bool
+    be: KernelDevice, operands: list[Tensor], y: Tensor, axis: int, reverse: bool
 ) -> Bound:
     """A call that does y = linear_recurrence(a, b)."""
     return _lines(be, "linear_recurrence", operands, y, axis, [int(reverse)])
 
 
-def bind_take_along_axis(be: Any, operands: list[Tensor], y: Tensor, axis: int) -> Bound:
+def bind_take_along_axis(be: KernelDevice, operands: list[Tensor], y: Tensor, axis: int) -> Bound:
     """A call that does y = take_along_axis(x, indices)."""
     size = operands[0].shape[axis]
     return _lines(be, "take_along_axis", operands, y, axis, [size], items=y.size)
 
 
 def bind_scatter_add_along_axis(
-    be: Any, operands: list[Tensor], y: Tensor, axis: int, size: int
+    be: KernelDevice, operands: list[Tensor], y: Tensor, axis: int, size: int
 ) -> Bound:
     """A call that does y = scatter_add_along_axis(g, indices)."""
     return _lines(be, "scatter_add_along_axis", operands, y, axis, [size])
 
 
 def _lines(
-    be: Any,
+    be: KernelDevice,
     op: str,
     operands: list[Tensor],
     y: Tensor,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from itertools import product
 from math import prod
-from typing import Any
 
 import numpy as np
 
+from neonport.backends.gpu.device_protocol import KernelDevice
 from neonport.backends.gpu.kernel_text import (
     bind,
     in_fours,
@@ -29,7 +29,7 @@ CHUNK = 256  # positions and samples of a chunk of the filters' gradient, at lea
 
 
 def bind_conv(
-    be: Any, operands: list[Tensor], y: Tensor, padding: Ints, stride: Ints, dilation: Ints
+    be: KernelDevice, operands: list[Tensor], y: Tensor, padding: Ints, stride: Ints, dilation: Ints
 ) -> Callable[[], None]:
     """A call that does y = conv(x, f)."""
     x, f = operands
@@ -41,7 +41,7 @@ def bind_conv(
 
 
 def bind_conv_backward_data(
-    be: Any,
+    be: KernelDevice,
     operands: list[Tensor],
     y: Tensor,
     padding: Ints,
@@ -92,7 +92,7 @@ def _table(x: Tensor, f: Tensor, taps: list[list[tuple[int, int]]], maps: int) -
 
 
 def _bind(
-    be: Any,
+    be: KernelDevice,
     f: Tensor,
     x: Tensor,
     y: Tensor,
@@ -136,7 +136,7 @@ def _cells(x: Tensor) -> list[int]:
 
 
 def bind_conv_backward_filter(
-    be: Any,
+    be: KernelDevice,
     operands: list[Tensor],
     w: Tensor,
     padding: Ints,

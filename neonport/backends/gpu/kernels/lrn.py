@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any
 
+from neonport.backends.gpu.device_protocol import KernelDevice
 from neonport.backends.gpu.kernel_text import bind, kernel_text, position_type, real_of
 from neonport.shape import reshape_strides
 from neonport.tensor.storage import Storage
@@ -15,7 +16,7 @@ Bound = Callable[[], None]
 
 
 def bind_lrn_denominator(
-    be: Any, operands: list[Tensor], y: Tensor, width: int, ascale: float
+    be: KernelDevice, operands: list[Tensor], y: Tensor, width: int, ascale: float
 ) -> Bound:
     """A call that does y = lrn_denominator(x)."""
     return _matrices(
@@ -24,14 +25,14 @@ def bind_lrn_denominator(
 
 
 def bind_lrn(
-    be: Any, operands: list[Tensor], y: Tensor, width: int, ascale: float, bpower: float
+    be: KernelDevice, operands: list[Tensor], y: Tensor, width: int, ascale: float, bpower: float
 ) -> Bound:
     """A call that does y = lrn(x)."""
     return _matrices(be, operands, y, lambda *t: _launch(be, "neo_lrn", t, width, ascale, bpower))
 
 
 def bind_lrn_backward(
-    be: Any, operands: list[Tensor], y: Tensor, width: int, ascale: float, bpower: float
+    be: KernelDevice, operands: list[Tensor], y: Tensor, width: int, ascale: float, bpower: float
 ) -> Bound:
     """A call that does y = lrn_backward(x, e), by what each element gives to those around it."""
 
@@ -46,7 +47,9 @@ def bind_lrn_backward(
     return _matrices(be, operands, y, make)
 
 
-def _matrices(be: Any, operands: Sequence[Tensor], y: Tensor, make: Callable[..., Bound]) -> Bound:
+def _matrices(
+    be: KernelDevice, operands: Sequence[Tensor], y: Tensor, make: Callable[..., Bound]
+) -> Bound:
     """`make(*operands, y)`, with copies of those that are no matrix of maps and elements."""
     if any(_strides(t) is None for t in operands):
         copied: Bound = be.copied(operands, lambda *t: _matrices(be, t, y, make))
@@ -62,7 +65,7 @@ def _strides(t: Tensor) -> Any:
 
 
 def _launch(
-    be: Any,
+    be: KernelDevice,
     name: str,
     tensors: Sequence[Tensor],
     width: int,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from math import prod
 from typing import Any
 
+from neonport.backends.gpu.device_protocol import KernelDevice
 from neonport.backends.gpu.kernel_text import bind, kernel_text, place, position_type
 from neonport.tensor.tensor import Tensor
 
@@ -14,7 +15,7 @@ HOW = {"max": 0, "avg": 1, "sum": 2, "index": 3}
 
 
 def bind_pool(
-    be: Any, operands: list[Tensor], y: Tensor, *, how: str = "index", **windows: Ints
+    be: KernelDevice, operands: list[Tensor], y: Tensor, *, how: str = "index", **windows: Ints
 ) -> Callable[[], None]:
     """A call that does y = pool(x); without `how` y = pool_index(x)."""
     (x,) = operands
@@ -23,7 +24,7 @@ def bind_pool(
 
 
 def bind_pool_backward(
-    be: Any, operands: list[Tensor], y: Tensor, *, how: str = "max", **windows: Ints
+    be: KernelDevice, operands: list[Tensor], y: Tensor, *, how: str = "max", **windows: Ints
 ) -> Callable[[], None]:
     """A call that does y = avg_pool_backward(e), or y = max_pool_backward(e, index)."""
     e, index = operands[0], operands[1] if len(operands) > 1 else None
@@ -31,7 +32,7 @@ def bind_pool_backward(
 
 
 def bind_max_pool_gather(
-    be: Any, operands: list[Tensor], y: Tensor, **windows: Ints
+    be: KernelDevice, operands: list[Tensor], y: Tensor, **windows: Ints
 ) -> Callable[[], None]:
     """A call that does y = max_pool_gather(x, index)."""
     x, index = operands
@@ -39,7 +40,7 @@ def bind_max_pool_gather(
 
 
 def _bind(
-    be: Any,
+    be: KernelDevice,
     name: str,
     x: Tensor,
     y: Tensor,

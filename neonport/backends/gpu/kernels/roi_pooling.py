@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from neonport.backends.gpu.device_protocol import KernelDevice
 from neonport.backends.gpu.kernel_text import bind, kernel_text, place, position_type
 from neonport.tensor.tensor import Tensor
 
@@ -15,7 +16,12 @@ Ints = tuple[int, ...]
 
 
 def bind_roi_pool(
-    be: Any, operands: list[Tensor], y: Tensor, size: Ints, scale: float, index: bool = False
+    be: KernelDevice,
+    operands: list[Tensor],
+    y: Tensor,
+    size: Ints,
+    scale: float,
+    index: bool = False,
 ) -> Callable[[], None]:
     """A call that does y = roi_pool(x, rois), or y = roi_index(x, rois)."""
     x, rois = operands
@@ -26,28 +32,28 @@ def bind_roi_pool(
 
 
 def bind_roi_index(
-    be: Any, operands: list[Tensor], y: Tensor, size: Ints, scale: float
+    be: KernelDevice, operands: list[Tensor], y: Tensor, size: Ints, scale: float
 ) -> Callable[[], None]:
     """A call that does y = roi_index(x, rois)."""
     return bind_roi_pool(be, operands, y, size, scale, index=True)
 
 
 def bind_roi_pool_backward(
-    be: Any, operands: list[Tensor], y: Tensor, size: Ints
+    be: KernelDevice, operands: list[Tensor], y: Tensor, size: Ints
 ) -> Callable[[], None]:
     """A call that does y = roi_pool_backward(e, rois, index)."""
     e, rois, index = operands
     return _bind(be, "roi_pool_backward", e, y, rois, index, y.shape, e.shape[1:], {}, [])
 
 
-def bind_roi_pool_gather(be: Any, operands: list[Tensor], y: Tensor) -> Callable[[], None]:
+def bind_roi_pool_gather(be: KernelDevice, operands: list[Tensor], y: Tensor) -> Callable[[], None]:
     """A call that does y = roi_pool_gather(x, rois, index)."""
     x, rois, index = operands
     return _bind(be, "roi_pool_gather", x, y, rois, index, x.shape, y.shape[1:], {}, [])
 
 
 def _bind(
-    be: Any,
+    be: KernelDevice,
     name: str,
     x: Tensor,
     y: Tensor,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from math import prod
 from typing import Any
 
+from neonport.backends.gpu.device_protocol import KernelDevice
 from neonport.backends.gpu.kernel_text import bind, in_order, kernel_text, position_type
 from neonport.shape import reshape_strides
 from neonport.tensor.tensor import Tensor
@@ -14,7 +15,7 @@ BLOCK = 1 << 15  # positions that are compared with each other
 
 
 def bind_scatter_add(
-    be: Any, operands: list[Tensor], y: Tensor, axis: int, size: int
+    be: KernelDevice, operands: list[Tensor], y: Tensor, axis: int, size: int
 ) -> Callable[[], None]:
     """A call that does y = scatter_add(g, indices)."""
     g, indices = operands
