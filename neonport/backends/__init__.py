@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import weakref
 from typing import TYPE_CHECKING, Any
 
@@ -119,8 +120,9 @@ def cleanup_backend() -> None:
     Their tensors, and the models on them, cannot be used any more.
     """
     be: Any = NervanaObject.be
-    replaced = list(_replaced)
+    backends = [*([] if be is None else [be]), *_replaced]
     _replaced.clear()
     NervanaObject.be = None  # type: ignore[assignment]
-    for old in replaced if be is None else [*replaced, be]:
-        old.cleanup_backend()
+    with contextlib.ExitStack() as stack:  # all of them, also when one fails
+        for old in backends:
+            stack.callback(old.cleanup_backend)

@@ -196,6 +196,18 @@ def test_a_cleanup_that_raises_does_not_leave_a_dead_backend(monkeypatch):
     assert NervanaObject.be is None
 
 
+def test_one_cleanup_that_raises_does_not_keep_the_others_from_theirs(monkeypatch):
+    first, second = gen_backend("cpu"), gen_backend("cpu")
+
+    def fail():
+        raise RuntimeError("device lost")
+
+    monkeypatch.setattr(first, "cleanup_backend", fail)
+    with pytest.raises(RuntimeError, match="device lost"):
+        cleanup_backend()
+    assert second.closed
+
+
 def test_the_exit_handler_is_registered_once_and_closes_the_backend():
     code = """
         import atexit
