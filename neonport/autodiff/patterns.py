@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from neonport.autodiff.instance_cache import identity
 from neonport.autodiff.simplify import is_number, mul, neg
 from neonport.autodiff.vjps import ROWS
 from neonport.ops.elementwise import LN2
@@ -53,7 +54,7 @@ def _quotient(ans: OpTreeNode, g: Any) -> Gradients | None:
         return None
     logistic, slope = _LOGISTIC[e.op]
     u = e.left
-    if isinstance(c, OpTreeNode) and c.op == e.op and c.left is u:
+    if isinstance(c, OpTreeNode) and c.op == e.op and identity(c.left) == identity(u):
         rising = mul(apply(logistic, u), apply(logistic, neg(u)))
         return [(u, mul(mul(g, slope), rising))]
     gradients = [(u, neg(mul(mul(mul(g, slope), ans), apply(logistic, u))))]

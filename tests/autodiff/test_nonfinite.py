@@ -118,6 +118,7 @@ LOGISTIC = {
     "reciprocal": lambda be, x: be.reciprocal(1 + be.exp(-x)),
     "power": lambda be, x: (1 + be.exp(-x)) ** -1,
     "exp / (1 + exp)": lambda be, x: be.exp(x) / (1 + be.exp(x)),
+    "exp / (1 + exp) of equal trees": lambda be, x: be.exp(x * 1.0) / (1 + be.exp(x * 1.0)),
 }
 SOFTPLUS = {
     "log": lambda be, x: be.log(1 + be.exp(x)),
