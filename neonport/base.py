@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import copy
 import inspect
 import math
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from neonport.errors import ConfigurationError
+from neonport.foundation.descriptions import ARGUMENTS, Builder, is_description
 from neonport.log import logger
 from neonport.optree.node import Expression
 
@@ -49,30 +48,43 @@ def finite_number(owner: str, argument: str, value: Any) -> float:
     return number
 
 
-def load_class(path: str) -> type[NervanaObject]:
-    """Return the class a description's `type` names; `neon.` and `neonport.` mean the same.
+def shown(value: Any) -> str:
+    """A value that somebody gave for an object of ours, in a few words for an error.
 
-    Only classes of this package's own modules are looked up: a checkpoint cannot name others.
+    Example:
+        assert shown("adam") == "the text 'adam'"
+        assert shown(np.zeros((3, 4))) == "a ndarray of shape (3, 4)"
+    """
+    if isinstance(value, str):
+        return f"the text {value[:40]!r}"
+    if value is None or isinstance(value, (bool, int, float)):
+        return repr(value)
+    name, shape = type(value).__name__, getattr(value, "shape", None)
+    return f"a {name} of shape {tuple(shape)}" if isinstance(shape, tuple) else f"a {name}"
+
+
+def need_instance(call: str, argument: str, value: Any, example: str) -> None:
+    """Raise if a class, or text, was given where an object belongs.
+
+    Args:
+        call: names what was called, for the message.
+        argument: names the argument, for the message.
+        value: what was given.
+        example: what to give instead.
 
     Raises:
-        ConfigurationError: the path is foreign or names no class.
+        ConfigurationError: it is a class or text.
     """
-    if not isinstance(path, str):
-        raise ConfigurationError(f"cannot load class {path!r}: a description's 'type' is a string")
-    package, _, rest = path.partition(".")
-    module, _, name = rest.rpartition(".")
-    if package not in ("neon", "neonport") or not name:
+    if isinstance(value, type):
         raise ConfigurationError(
-            f"cannot load class {path!r}: only classes of neon's module paths are loaded; "
-            "build the object yourself and pass it in"
+            f"{call}: {argument} is the class {value.__name__}; give an instance: "
+            f"{value.__name__}(...)"
         )
-    try:
-        cls = getattr(import_module(f"neonport.{module}" if module else "neonport"), name)
-    except (ImportError, AttributeError) as error:
-        raise ConfigurationError(f"class {path!r} does not exist in this version") from error
-    if not (isinstance(cls, type) and issubclass(cls, NervanaObject)):
-        raise ConfigurationError(f"{path!r} is not a class that can be built from a description")
-    return cls
+    if isinstance(value, (str, bytes)):
+        raise ConfigurationError(
+            f"{call}: {argument} is {shown(value)}; names are not looked up, give an object: "
+            f"{example}"
+        )
 
 
 def _same(value: Any, default: Any) -> bool:
@@ -95,13 +107,6 @@ def _described(value: Any) -> Any:
         return value.get_description()
     if type(value) in (list, tuple) and any(isinstance(v, NervanaObject) for v in value):
         return type(value)([_described(v) for v in value])
-    return value
-
-
-def _built(value: Any) -> Any:
-    """The object a description describes; anything else is left alone."""
-    if type(value) is dict and "type" in value:
-        return load_class(value["type"]).gen_class(value.get("config") or {})
     return value
 
 
@@ -176,15 +181,14 @@ class NervanaObject:
     @staticmethod
     def recursive_gen(pdict: Any, key: Any) -> None:
         """Replace `pdict[key]`, when it is a description, by the object it describes."""
-        pdict[key] = _built(pdict[key])
+        if is_description(pdict[key]):
+            pdict[key] = Builder().build(ARGUMENTS.get(key), pdict[key])
 
     @classmethod
     def gen_class(cls, pdict: dict[str, Any]) -> Any:
-        """Build an instance from a description's `config`; the dict is left as it was."""
-        config = copy.copy(pdict)
-        for key, value in config.items():
-            if type(value) in (list, tuple):
-                config[key] = type(value)([_built(item) for item in value])
-            else:
-                config[key] = _built(value)
-        return cls(**config)
+        """Build an instance from a description's `config`; the dict is left as it was.
+
+        Raises:
+            ConfigurationError: a nested description names a class that may not stand there.
+        """
+        return cls(**Builder().arguments(cls, pdict))

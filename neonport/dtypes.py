@@ -74,6 +74,10 @@ BOOL = np.dtype("bool")
 FLOAT32 = np.dtype("float32")
 FLOAT64 = np.dtype("float64")
 INT32 = np.dtype("int32")
+INT64 = np.dtype("int64")
+EXACT = frozenset(d for d in (*INTEGERS, BOOL) if d.name != "uint64")
+"""Dtypes whose values int64 holds: where only they meet, `+` and its kin compute in int64."""
+
 _COMPUTED_IN_FLOAT64 = frozenset(d for d in _KNOWN if ROWS[d.name].compute == _F64)
 
 
@@ -128,17 +132,45 @@ def compute_dtype(dtypes: Iterable[np.dtype]) -> np.dtype:
 
     The widest float among them, never narrower than float32: float16 and bfloat16 are stored but
     computed in float32, and integers (also bool) count as float32, so that devices without float64
-    agree.
+    agree. Ops that are exact on integers have a rule before this one: `Op.integers`.
     """
     return FLOAT64 if any(d in _COMPUTED_IN_FLOAT64 for d in dtypes) else FLOAT32
+
+
+BELOW_ONE = {"float16": 1 - 2.0**-11, BFLOAT16: 1 - 2.0**-8}
+"""The largest number below 1 of the types that round some float32 below 1 to 1."""
+
+
+def is_whole(value: object) -> bool:
+    """Whether a number is an int that int64 holds."""
+    return type(value) is int and -(2**63) <= value < 2**63
+
+
+def whole_number(value: float) -> int:
+    """An int among operands that are computed in int64.
+
+    Raises:
+        DtypeError: it does not fit.
+    """
+    if is_whole(value):
+        return int(value)
+    raise DtypeError(
+        f"the number {value} does not fit into int64, in which integers are computed; write it as "
+        f"a float, and the expression is computed in floating point"
+    )
 
 
 def host_numbers(ary: Any, op: str) -> npt.NDArray[Any]:
     """An array of real numbers from anything NumPy understands.
 
     Raises:
-        DtypeError: it holds something else, or rows of different lengths.
+        DtypeError: it holds something else, or rows of different lengths, or masked elements.
     """
+    if isinstance(ary, np.ma.MaskedArray) and np.ma.is_masked(ary):
+        raise DtypeError(
+            f"{op}: the array has masked elements, whose mask would be lost; fill them first: "
+            "x.filled(0)"
+        )
     try:
         values = np.asarray(ary)
     except (TypeError, ValueError) as error:
@@ -157,7 +189,7 @@ def host_numbers(ary: Any, op: str) -> npt.NDArray[Any]:
 def cast(values: npt.NDArray[Any], dtype: np.dtype) -> npt.NDArray[Any]:
     """Convert as a store does.
 
-    To float: rounded to nearest, ties to even (bfloat16 by way of float32, as everywhere). To
+    To float: rounded to nearest, ties to even, once. To
     integer: rounded to nearest, ties to even, then saturated; nan becomes 0. To bool: whether the
     value is not 0 (nan is not).
     """
@@ -166,9 +198,32 @@ def cast(values: npt.NDArray[Any], dtype: np.dtype) -> npt.NDArray[Any]:
     with np.errstate(all="ignore"):
         if dtype.kind == "b":
             return values != 0
+        if is_bfloat16(dtype) and values.dtype.itemsize > 2:
+            values = _odd(values)
         if dtype.kind not in "iu":
             return values.astype(dtype)
         return _whole(values, dtype)
+
+
+def _odd(values: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    """float32 numbers that round to a shorter type as the values do.
+
+    Rounded to odd: what is lost leaves its trace in the last bit, so that no tie arises by it.
+    """
+    if values.dtype.kind in "iu":
+        odd, scale = values, np.zeros(values.shape, np.int32)
+        for _ in range(4):
+            large = odd >= 1 << 24
+            if values.dtype.kind == "i":
+                large |= odd < -(1 << 24)
+            odd = np.where(large, (odd >> 12) | ((odd & 4095) != 0), odd)
+            scale = scale + 12 * large
+        return np.ldexp(odd.astype(np.float32), scale)
+    single = values.astype(np.float32)
+    back = single.astype(values.dtype)
+    bits = single.view(np.int32) - (np.abs(back) > np.abs(values))
+    lost: npt.NDArray[Any] = back != values
+    return (bits | lost).astype(np.int32).view(np.float32)
 
 
 def _whole(values: npt.NDArray[Any], dtype: np.dtype) -> npt.NDArray[Any]:

@@ -34,6 +34,10 @@ class ReadOnlyError(NeonportError, ValueError):
     """The target of a write is read-only."""
 
 
+class FrozenError(NeonportError, AttributeError):
+    """An attribute that says what an object is, or where its memory is, cannot be set."""
+
+
 class AliasError(NeonportError, ValueError):
     """Buffers that must not share memory do."""
 

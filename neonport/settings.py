@@ -147,7 +147,7 @@ TRACE_PLUGINS = Setting(
 )  # fmt: skip
 NUM_THREADS: Setting[int | None] = Setting(
     "NEONPORT_NUM_THREADS", _positive, None, "a positive integer",
-    "every core the process may use",
+    "every core the process may use, within its quota of processor time",
     "threads of the cpu backend: fused kernels, convolutions and matrix products",
 )  # fmt: skip
 CC = Setting(
@@ -164,6 +164,7 @@ BLAS = Setting(
     "NEONPORT_BLAS", _pattern(r"auto|numpy|openblas(:\w+)?"), "auto",
     "`auto`, `numpy`, `openblas` or `openblas:CORE`", "`auto`",
     "the library of matrix products on the host; `auto` goes by what is installed and by the CPU",
+    "../explanation/compiler.md#matrix-products-of-the-cpu-backend",
 )  # fmt: skip
 OPENCL_DEVICE = Setting(
     "NEONPORT_OPENCL_DEVICE", _pattern(r"[^:]*(:\d*)?"), "",

@@ -231,3 +231,42 @@ def layouts_overlap(a: tuple[Shape, Shape, int], b: tuple[Shape, Shape, int]) ->
         return False
 
     return solvable(0, b[2] - a[2])
+
+
+def overlaps_itself(shape: Shape, strides: Shape) -> bool:
+    """Whether two elements of a layout lie at one place.
+
+    The differences of two indices are digits between -(n - 1) and n - 1; the search looks for some
+    that add up to 0. Past a bound it answers True: such a layout is copied before it is written.
+    """
+    if 0 in shape:
+        return False
+    axes = sorted((abs(s), n - 1) for n, s in zip(shape, strides, strict=True) if n > 1)
+    if axes and axes[0][0] == 0:
+        return True
+    reach = [0]  # of the axes before k
+    for stride, most in axes:
+        reach.append(reach[-1] + stride * most)
+    if all(stride > reach[k] for k, (stride, _) in enumerate(axes)):
+        return False
+    budget = 1 << 14
+
+    def solvable(k: int, rest: int) -> bool:
+        nonlocal budget
+        if k == 0:
+            return rest == 0
+        stride, most = axes[k - 1]
+        first = max(-most, -((reach[k - 1] - rest) // stride))
+        last = min(most, (rest + reach[k - 1]) // stride)
+        for digit in range(first, last + 1):
+            budget -= 1
+            if budget < 0 or solvable(k - 1, rest - digit * stride):
+                return True
+        return False
+
+    # the largest digit that is not 0 may be taken to be positive
+    return any(
+        solvable(k, digit * stride)
+        for k, (stride, most) in enumerate(axes)
+        for digit in range(1, min(most, reach[k] // stride) + 1)
+    )

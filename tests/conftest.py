@@ -47,6 +47,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="FOLDER",
         help="write the CUDA C++ of every kernel of the cpu backend there; NumPy runs instead",
     )
+    parser.addoption(
+        "--campaign",
+        type=int,
+        default=1,
+        metavar="N",
+        help="N times the short form of the campaigns in docs/explanation/reliability.md",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -55,6 +62,12 @@ def pytest_configure(config: pytest.Config) -> None:
         from tests.compiler.codegen.cuda_texts import keep_texts
 
         keep_texts(Path(folder))
+
+
+@pytest.fixture(scope="session")
+def campaign(request: pytest.FixtureRequest) -> int:
+    """How many times the short form of a campaign is run."""
+    return int(request.config.getoption("--campaign"))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -25,6 +25,7 @@ from neonport.errors import (
 from neonport.ops.inference import LEADING
 from neonport.optree.node import Expression, OpTreeNode, tensors
 from neonport.tensor.backend_protocol import TensorBackend
+from neonport.tensor.overlaps import MemoryIndex
 from neonport.tensor.storage import views_overlap
 from neonport.tensor.tensor import Tensor
 
@@ -181,6 +182,7 @@ class Autodiff:
                 f"back_prop_grad: {len(wanted)} tensors but {len(buffers)} gradient buffers"
             )
         forward = tensors(self.op_tree)
+        reads, writes = MemoryIndex(forward), MemoryIndex(buffers)
         for i, (tensor, buffer) in enumerate(zip(wanted, buffers, strict=True)):
             label = f"back_prop_grad: gradient buffer {i}"
             if buffer.shape != tensor.shape:
@@ -190,14 +192,15 @@ class Autodiff:
             if not is_float(buffer.dtype):
                 raise DtypeError(f"{label} has dtype {buffer.dtype}; gradients need a float type")
             buffer.check_writable(label)
-            for other in forward:
+            for other in (forward[j] for j in reads.near(buffer)):
                 if views_overlap(buffer, other):
                     raise AliasError(
                         f"{label} of shape {buffer.shape} shares memory with a tensor of shape "
                         f"{other.shape} that the tree reads; give another buffer"
                     )
-            for j, other in enumerate(buffers[:i]):
-                if views_overlap(buffer, other):
+            for j in writes.near(buffer):
+                other = buffers[j]
+                if j < i and views_overlap(buffer, other):
                     raise AliasError(
                         f"{label} of shape {buffer.shape} shares memory with buffer {j} of shape "
                         f"{other.shape}; one of the gradients would be lost"
@@ -211,6 +214,11 @@ def _check(op_tree: Any, be: Any, next_error: Any) -> tuple[Any, Any]:
     """The tree and its error, with open sizes filled in."""
     if be is None or not hasattr(be, "assign_many"):
         raise TypeError(f"Autodiff: be must be a backend, not {type(be).__name__}")
+    if op_tree is None:
+        raise TypeError(
+            "Autodiff: op_tree is None; give an op-tree such as be.sum(x * x), not what an "
+            "assignment returns"
+        )
     for what, x in (("op_tree", op_tree), ("next_error", next_error)):
         if isinstance(x, Expression) and x.sig.backend not in (None, be):
             raise BackendMismatchError(f"Autodiff: {what} lives on {x.sig.backend}, not on {be}")

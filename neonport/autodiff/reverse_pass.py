@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from neonport.autodiff.patterns import PATTERNS
 from neonport.autodiff.simplify import (
     add,
     as_tree,
@@ -25,7 +26,9 @@ from neonport.errors import ConfigurationError, NotDifferentiableError, ShapeErr
 from neonport.ops.op import OPS, Kind
 from neonport.optree.custom_gradient import custom_operands
 from neonport.optree.node import Expression, OpTreeNode, apply, as_operand, walk
+from neonport.optree.random_nodes import is_random, replaying
 from neonport.shape import broadcast_shapes
+from neonport.tensor.overlaps import MemoryIndex
 from neonport.tensor.storage import views_overlap
 from neonport.tensor.tensor import Tensor
 
@@ -43,19 +46,30 @@ class Leaf(NamedTuple):
     gradient: Any
 
 
-Leaves = dict[int, Leaf]
+class Leaves:
+    """The tensors of a tree that receive a gradient, found by the memory they view."""
+
+    def __init__(self, leaves: Sequence[Leaf]) -> None:
+        self._leaves = leaves
+        self._memory = MemoryIndex([leaf.tensor for leaf in leaves])
+
+    def sharing(self, tensor: Tensor) -> list[Leaf]:
+        """Those that share memory with a tensor."""
+        near = [self._leaves[i] for i in self._memory.near(tensor)]
+        return [leaf for leaf in near if views_overlap(leaf.tensor, tensor)]
 
 
 def leaf_gradients(root: Any, seed: Any) -> Leaves:
-    """Gradient of each tensor of a tree, by token; tensors without one are left out.
+    """Gradient of each tensor of a tree; tensors without one are left out.
 
-    A node is visited once, after all its users, whatever the number of paths to it.
+    A node is visited once, after all its users, whatever the number of paths to it. Random nodes
+    of the tree replay in its gradients what the tree drew.
 
     Args:
         root: tensor, op-tree or number.
         seed: gradient of the root.
     """
-    leaves: Leaves = {}
+    leaves: dict[int, Leaf] = {}
     grads: dict[int, Any] = {}
 
     def give(x: Any, g: Any) -> None:
@@ -67,18 +81,34 @@ def leaf_gradients(root: Any, seed: Any) -> Leaves:
 
     if isinstance(root, Expression):
         give(root, seed)
-    for node in reversed(walk(root)):
+    nodes = walk(root)
+    for node in reversed(nodes):
         g = grads.pop(id(node), None)
         if g is None or node.op in ZERO:
             continue
-        custom = node.sig.custom is not None
-        operands = custom_operands(node) if custom else node.args
-        results = _apply_rule(node, g, operands) if custom else _apply_row(node, g)
-        for x, gx in zip(operands, results, strict=True):
+        for x, gx in _operand_gradients(node, g):
             # numbers, and trees of numbers only, are constants
             if gx is not None and isinstance(x, Expression) and x.sig.backend is not None:
                 give(x, gx)
-    return leaves
+    # a rule of the user's may put random nodes into a gradient that are not in the tree
+    found = list(leaves.values())
+    if any(is_random(n) or n.sig.custom is not None for n in (*nodes, *walk(seed))):
+        replayed = replaying(*(leaf.gradient for leaf in found))
+        found = [Leaf(leaf.tensor, g) for leaf, g in zip(found, replayed, strict=True)]
+    return Leaves(found)
+
+
+def _operand_gradients(node: OpTreeNode, g: Any) -> list[tuple[Any, Any]]:
+    """(operand, gradient) pairs: of a rule of the user's, a pattern of several ops, or the row."""
+    if node.sig.custom is not None:
+        operands = custom_operands(node)
+        return list(zip(operands, _apply_rule(node, g, operands), strict=True))
+    pattern = PATTERNS.get(node.op)
+    if pattern is not None and not isinstance(g, Blocked):
+        found = pattern(node, g)
+        if found is not None:
+            return [(x, unbroadcast(gx, node.shape, x.sig.shape)) for x, gx in found]
+    return list(zip(node.args, _apply_row(node, g), strict=True))
 
 
 def _sum(a: Any, b: Any) -> Any:
@@ -117,11 +147,11 @@ def _apply_rule(node: OpTreeNode, g: Any, operands: Sequence[Any]) -> list[Any]:
     given: Any = 1.0 if blocked else g
     if node.dtype == np.float64 and (is_number(given) or given.sig.backend is None):
         given = as_tree(given, node)  # a tree of numbers only computes in float32
-    found = node._rule(full(given, node.shape, node), *operands)
+    found = node._held(full(given, node.shape, node), *operands)
     results = list(found) if isinstance(found, (tuple, list)) else [found]
     if len(results) != len(operands):
         raise ConfigurationError(
-            f"custom_gradient: the rule {node._rule} gave {len(results)} gradients for "
+            f"custom_gradient: the rule {node._held} gave {len(results)} gradients for "
             f"{len(operands)} operands; return one for each, None for an operand that gets none"
         )
     for x, gx in zip(operands, results, strict=True):
@@ -130,7 +160,7 @@ def _apply_rule(node: OpTreeNode, g: Any, operands: Sequence[Any]) -> list[Any]:
         shape = shape_of(as_operand(gx, "custom_gradient"))
         if broadcast_shapes(shape, x.sig.shape) != x.sig.shape:
             raise ShapeError(
-                f"custom_gradient: the rule {node._rule} gave a gradient of shape {shape} for an "
+                f"custom_gradient: the rule {node._held} gave a gradient of shape {shape} for an "
                 f"operand of shape {x.sig.shape}; sum over the axes along which it was repeated"
             )
     return [g if blocked and gx is not None else gx for gx in results]
@@ -146,7 +176,7 @@ def gradient_of(tensor: Tensor, leaves: Leaves) -> Any:
         NotDifferentiableError: the tensor is used by an op without a derivative, or through a view
             of another dtype.
     """
-    used = [leaf for leaf in leaves.values() if views_overlap(leaf.tensor, tensor)]
+    used = leaves.sharing(tensor)
     if not used:
         return None
     for leaf in used:

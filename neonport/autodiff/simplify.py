@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from neonport.optree.node import Expression, OpTreeNode, apply, resolve_wild, walk
+from neonport.optree.node import Expression, OpTreeNode, apply, resolve_wild, walk, with_draw
 from neonport.optree.operators import power
+from neonport.optree.random_nodes import draw_of, is_random
 from neonport.optree.replay_number import Traced
 from neonport.shape import Shape
 
@@ -224,5 +225,6 @@ def close_sizes(root: Any, shape: Shape) -> Any:
         changed = params != node.params or any(
             a is not b for a, b in zip(args, node.args, strict=True)
         )
-        new[id(node)] = apply(node.op, *args, **params) if changed else node
+        made = apply(node.op, *args, **params) if changed else node
+        new[id(node)] = with_draw(made, draw_of(node)) if is_random(node) else made
     return new[id(root)]

@@ -43,6 +43,7 @@ from neonport.autodiff.simplify import (
     transpose,
     with_rank,
 )
+from neonport.autodiff.vjps_along_axis import AXIS_ROWS
 from neonport.autodiff.vjps_windows import WINDOW_ROWS
 from neonport.errors import ConfigurationError
 from neonport.ops.elementwise import LN2, SAFELOG_FLOOR
@@ -56,8 +57,8 @@ ZERO = frozenset(
     {
         *("eq", "ne", "lt", "le", "gt", "ge", "isnan", "finite"),
         *("logical_and", "logical_or", "logical_xor", "logical_not"),
-        *("sgn", "rint", "floor", "ceil", "trunc"),
-        *("argmax", "argmin", "onehot", "rand", "pool_index", "roi_index"),
+        *("sgn", "rint", "floor", "ceil", "trunc", "floordiv"),
+        *("argmax", "argmin", "argsort", "onehot", "rand", "pool_index", "roi_index"),
     }
 )
 
@@ -80,19 +81,35 @@ def _div(ans: Any, g: Any, x: Any, y: Any) -> tuple[Any, ...]:
 def _pow(ans: Any, g: Any, x: Any, y: Any) -> tuple[Any, ...]:
     if is_number(y):
         return (mul(mul(g, y), raise_to(x, y - 1)) if y else None), None
-    # at x = 0 the plain formulas are 0 * inf; x^0 is constant, and 0^y for y > 0 as well
-    gx = mul(mul(g, y), raise_to(x, add(y, -1.0)))
-    gx = apply("where", apply("eq", y, 0.0), 0.0, gx)
-    gy = mul(mul(g, ans), apply("log", x))
-    return gx, apply("where", apply("eq", ans, 0.0), 0.0, gy)
+    # x^0 is 1 and 0^y is 0 around them, yet the formulas are 0 * inf there; the base is replaced
+    # before, so that second derivatives are numbers as well
+    constant = apply("eq", ans, 0.0)
+    if is_number(x):
+        if x == 0:
+            constant = apply("ge", y, 0.0)
+        return None, mul(mul(g, ans), apply("log", apply("where", constant, 1.0, x)))
+    corner = apply("logical_and", apply("eq", x, 0.0), apply("eq", y, 0.0))
+    gx = mul(mul(g, y), raise_to(apply("where", corner, 1.0, x), add(y, -1.0)))
+    constant = apply("logical_or", constant, corner)
+    return gx, mul(mul(g, ans), apply("log", apply("where", constant, 1.0, x)))
+
+
+def _chosen(op: str, g: Any, x: Any, y: Any) -> Any:
+    """Gradient of x where `op` holds, half of it where x equals y.
+
+    A number gets no gradient, so x gets none where it equals one: 0 at the kink of a rectifier.
+    """
+    if is_number(x) or is_number(y):
+        return gate(apply(op, x, y), g)
+    return apply("where", apply(op, x, y), g, gate(apply("eq", x, y), mul(g, 0.5)))
 
 
 def _maximum(ans: Any, g: Any, x: Any, y: Any) -> tuple[Any, ...]:
-    return gate(apply("ge", x, y), g), gate(apply("ge", y, x), g)
+    return _chosen("gt", g, x, y), _chosen("gt", g, y, x)
 
 
 def _minimum(ans: Any, g: Any, x: Any, y: Any) -> tuple[Any, ...]:
-    return gate(apply("le", x, y), g), gate(apply("le", y, x), g)
+    return _chosen("lt", g, x, y), _chosen("lt", g, y, x)
 
 
 def _mod(ans: Any, g: Any, x: Any, y: Any) -> tuple[Any, ...]:
@@ -101,7 +118,9 @@ def _mod(ans: Any, g: Any, x: Any, y: Any) -> tuple[Any, ...]:
 
 
 def _logaddexp(ans: Any, g: Any, x: Any, y: Any) -> tuple[Any, ...]:
-    return mul(g, apply("sig", x - y)), mul(g, apply("sig", y - x))
+    # equal infinities share, as equal numbers do; their difference is nan
+    ahead = apply("where", apply("eq", x, y), 0.0, apply("sub", x, y))
+    return mul(g, apply("sig", ahead)), mul(g, apply("sig", neg(ahead)))
 
 
 def _arctan2(ans: Any, g: Any, x: Any, y: Any) -> tuple[Any, ...]:
@@ -114,7 +133,14 @@ def _where(ans: Any, g: Any, x: Any, y: Any, z: Any) -> tuple[Any, ...]:
 
 
 def _extreme(ans: Any, g: Any, x: Any, axes: Shape) -> tuple[Any, ...]:
-    return (gate(apply("eq", x, ans), g),)
+    # equals share: a subgradient, whose elements add up to g
+    equal = apply("eq", x, ans)
+    return (gate(equal, div(g, total(equal, axes))),)
+
+
+def _safelog(ans: Any, g: Any, x: Any) -> tuple[Any, ...]:
+    above = apply("gt", x, SAFELOG_FLOOR)  # the second derivative must not divide by 0 either
+    return (gate(above, div(g, apply("where", above, x, 1.0))),)
 
 
 def _var(ans: Any, g: Any, x: Any, axes: Shape) -> tuple[Any, ...]:
@@ -186,7 +212,7 @@ ROWS: dict[str, Row] = {
     "mul": lambda ans, g, x, y: (mul(g, y), mul(g, x)),
     "div": _div,
     "pow": _pow,
-    "maximum": _maximum,  # a tie gives the full gradient to both
+    "maximum": _maximum,
     "minimum": _minimum,
     "where": _where,
     "neg": lambda ans, g, x: (neg(g),),
@@ -197,7 +223,7 @@ ROWS: dict[str, Row] = {
     "exp2": lambda ans, g, x: (mul(mul(g, LN2), ans),),
     "log": lambda ans, g, x: (div(g, x),),
     "log2": lambda ans, g, x: (div(mul(g, 1.0 / LN2), x),),
-    "safelog": lambda ans, g, x: (gate(apply("gt", x, SAFELOG_FLOOR), div(g, x)),),
+    "safelog": _safelog,
     "sig": lambda ans, g, x: (mul(g, ans * (1.0 - ans)),),
     "sig2": lambda ans, g, x: (mul(mul(g, LN2), ans * (1.0 - ans)),),
     "tanh": lambda ans, g, x: (mul(g, 1.0 - ans * ans),),
@@ -219,7 +245,7 @@ ROWS: dict[str, Row] = {
     "rsqrt": lambda ans, g, x: (mul(mul(g, -0.5), div(ans, x)),),
     "mod": _mod,
     "sum": lambda ans, g, x, axes: (g,),
-    "max": _extreme,  # every tied element gets the full gradient
+    "max": _extreme,
     "min": _extreme,
     "var": _var,
     "transpose": _transpose,
@@ -231,6 +257,7 @@ ROWS: dict[str, Row] = {
     "scatter_add": _scatter_add,
     "dot": _dot,
     "batched_dot": _batched_dot,
+    **AXIS_ROWS,
     **WINDOW_ROWS,
 }
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from neonport.autodiff.simplify import full, shape_of
+from neonport.autodiff.simplify import add, div, full, mul, neg, raise_to, shape_of
 from neonport.optree.node import apply
 from neonport.shape import Shape
 
@@ -78,6 +78,40 @@ def _roi_pool_gather(ans: Any, g: Any, x: Any, y: Any, z: Any) -> Grads:
     return apply("roi_pool_backward", g, y, z, size=shape_of(x)[1:]), None, None
 
 
+def _neighbours(x: Any, width: int) -> Any:
+    """The sum of the maps around each one; it is its own adjoint."""
+    windows = {"window": (width, 1, 1, 1), "padding": (width // 2, 0, 0, 0), "stride": (1,) * 4}
+    return apply("pool", x, how="sum", **windows, size=shape_of(x)[:4])
+
+
+def _lrn_denominator(ans: Any, g: Any, x: Any, width: int, ascale: float) -> Grads:
+    g = full(g, ans.shape, ans)
+    return (mul(mul(x, 2 * ascale / width), _neighbours(g, width)),)
+
+
+def _lrn(ans: Any, g: Any, x: Any, **params: Any) -> Grads:
+    return (apply("lrn_backward", x, full(g, ans.shape, ans), **params),)
+
+
+def _lrn_backward(
+    ans: Any, g: Any, x: Any, y: Any, width: int, ascale: float, bpower: float
+) -> Grads:
+    """By the rules of y * d^-b - 2 b s x * around(x * y * d^(-b - 1)), s being the share."""
+    g, share = full(g, ans.shape, ans), ascale / width
+    factor = 2 * bpower * share
+    below = apply("lrn_denominator", x, width=width, ascale=ascale)
+    outer = raise_to(below, -bpower)
+    inner = div(outer, below)
+    back = neg(mul(_neighbours(mul(g, x), width), factor))  # gradient of x * y * inner
+    direct = mul(g, neg(mul(_neighbours(mul(mul(x, y), inner), width), factor)))
+    of_below = mul(mul(y, inner), neg(mul(g, bpower)))
+    more = mul(mul(mul(x, y), div(inner, below)), mul(back, bpower + 1))
+    of_below = add(of_below, neg(more))
+    gx = add(direct, mul(mul(back, y), inner))
+    gx = add(gx, mul(mul(x, 2 * share), _neighbours(of_below, width)))
+    return gx, add(mul(g, outer), mul(mul(back, x), inner))
+
+
 WINDOW_ROWS: dict[str, Callable[..., Grads]] = {
     "conv": _conv,
     "conv_backward_data": _conv_backward_data,
@@ -86,6 +120,9 @@ WINDOW_ROWS: dict[str, Callable[..., Grads]] = {
     "max_pool_backward": _max_pool_backward,
     "max_pool_gather": _max_pool_gather,
     "avg_pool_backward": _avg_pool_backward,
+    "lrn_denominator": _lrn_denominator,
+    "lrn": _lrn,
+    "lrn_backward": _lrn_backward,
     "roi_pool": _roi_pool,
     "roi_pool_backward": _roi_pool_backward,
     "roi_pool_gather": _roi_pool_gather,

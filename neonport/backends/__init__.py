@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import atexit
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from neonport.base import NervanaObject
+from neonport.errors import ConfigurationError
 from neonport.log import logger
 from neonport.plugins import registry
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Autodiff", "cleanup_backend", "gen_backend"]
 
 _exit_handler_registered = False
+_replaced: weakref.WeakSet[Any] = weakref.WeakSet()  # former defaults that something still uses
 
 
 def __getattr__(name: str) -> Any:
@@ -45,13 +48,16 @@ def gen_backend(
 ) -> Backend:
     """Construct a backend and make it the process-wide default, `NervanaObject.be`.
 
-    The previous default is cleaned up, but only once the new one is known to exist here.
+    The previous default is replaced only when the new one stands, and goes on living as long as
+    something uses it: tensors and trained models on it keep working, data and models made from now
+    on are on the new one. Its memory is free when the last of them is gone, or `cleanup_backend`
+    is called.
 
     Args:
         backend: name or alias (`gpu` is cuda, `mkl` is cpu); None means $NEONPORT_BACKEND or `cpu`.
         rng_seed: seed of the random numbers; None draws one.
         datatype: default dtype of new tensors.
-        batch_size: columns of an activation buffer, kept as `be.bsz`.
+        batch_size: columns of an activation buffer, kept as `be.bsz`; 0 for none yet.
         stochastic_round: default rounding of new tensors, on devices that have it.
         device_id: which device, where there are several.
         max_devices: accepted for neon's sake.
@@ -65,6 +71,7 @@ def gen_backend(
     Raises:
         UnknownBackendError: no such name; the message lists the names and their states.
         BackendUnavailable: it cannot be used here; the message says why and what to do.
+        ConfigurationError: `batch_size` is no whole number.
         ValueError: an argument the backend does not take.
     """
     global _exit_handler_registered
@@ -75,8 +82,13 @@ def gen_backend(
     ):
         if value is not None:
             logger.warning("gen_backend: argument %s is deprecated and has no effect", argument)
+    whole = isinstance(batch_size, (int, np.integer)) and not isinstance(batch_size, bool)
+    if not whole or batch_size < 0:
+        raise ConfigurationError(
+            f"gen_backend: batch_size={batch_size!r} must be a whole number of samples, 1 or more "
+            "(0 for none yet)"
+        )
     registry.require(name)
-    cleanup_backend()
     if not _exit_handler_registered:
         atexit.register(cleanup_backend)
         _exit_handler_registered = True
@@ -90,14 +102,21 @@ def gen_backend(
         compat_mode=compat_mode,
         deterministic=None,
     )
+    be.bsz = int(batch_size)
+    if NervanaObject.be is not None:
+        _replaced.add(NervanaObject.be)
     NervanaObject.be = be
-    be.bsz = batch_size
     return be
 
 
 def cleanup_backend() -> None:
-    """Clean up the process-wide default backend, if there is one, and forget it."""
+    """Clean up the process-wide default backend and those it replaced, and forget them.
+
+    Their tensors, and the models on them, cannot be used any more.
+    """
     be: Any = NervanaObject.be
-    if be is not None:
-        NervanaObject.be = None  # type: ignore[assignment]
-        be.cleanup_backend()
+    replaced = list(_replaced)
+    _replaced.clear()
+    NervanaObject.be = None  # type: ignore[assignment]
+    for old in replaced if be is None else [*replaced, be]:
+        old.cleanup_backend()

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from neonport.backends.api.along_axis import AlongAxis
 from neonport.backends.api.convolution import Convolution
 from neonport.backends.api.creation import Creation
 from neonport.backends.api.diagnostics import Diagnostics
@@ -19,9 +20,8 @@ from neonport.backends.api.operations import Operations
 from neonport.backends.api.pooling import Pooling
 from neonport.backends.api.randomness import Randomness
 from neonport.backends.api.roi_pooling import RoiPooling
-from neonport.bounded_table import BoundedTable
 from neonport.dtypes import FLOAT32, as_dtype, cast, host_numbers
-from neonport.engine.checks import check_pair, is_array
+from neonport.engine.checks import check_pair, check_target, is_array
 from neonport.engine.device import Device, ProbeResult
 from neonport.engine.executor import Executor
 from neonport.engine.recording import Recorder, Step
@@ -32,12 +32,16 @@ from neonport.errors import (
     BackendMismatchError,
     ClosedBackendError,
     ConfigurationError,
+    DtypeError,
     ShapeError,
 )
+from neonport.foundation.bounded_table import BoundedTable
 from neonport.ops.op import OPS, Kind, of_kind
 from neonport.optree.node import Expression, OpTreeNode
+from neonport.optree.operators import as_pairs
 from neonport.optree.signature import Signature
 from neonport.shape import Shape
+from neonport.tensor.overlaps import MemoryIndex
 from neonport.tensor.storage import Storage, views_overlap
 from neonport.tensor.tensor import Tensor
 
@@ -71,6 +75,7 @@ class OpCollection:
 class Backend(
     Creation,
     Operations,
+    AlongAxis,
     Matmul,
     Convolution,
     Pooling,
@@ -225,6 +230,10 @@ class Backend(
         Example:
             w[:] = w - be.number(lambda: self.learning_rate) * dw
         """
+        if not callable(function):
+            raise DtypeError(
+                f"number: needs a function without arguments, not a {type(function).__name__}"
+            )
         if self.recorder is not None and self.recorder.here:
             return self.recorder.number(function)
         return float(function())
@@ -271,19 +280,24 @@ class Backend(
             ShapeError, TypeError, BackendMismatchError, ReadOnlyError: before anything is written.
         """
         if type(pairs) is not list:
-            pairs = list(pairs)
+            pairs = as_pairs("assign_many", pairs)
         try:
             key, scalars = statement_key(pairs)
         except AttributeError:  # not tensors: the checks below say what is wrong
             bound = None
+        except (TypeError, ValueError):
+            as_pairs("assign_many", pairs)
+            raise
         else:
             # tokens are never given out twice, so a key that is known was checked when it was bound
             bound = self.bound.find(key)
         if bound is not None and bound(scalars):
             return
         checked = [(target, check_pair(self, target, value)) for target, value in pairs]
-        for i, (target, _) in enumerate(checked):
-            for other, _ in checked[:i]:
+        targets = [target for target, _ in checked]
+        memory = MemoryIndex(targets)
+        for i, target in enumerate(targets):
+            for other in (targets[j] for j in memory.near(target) if j < i):
                 if views_overlap(target, other):
                     raise AliasError(
                         f"assign_many: targets of shapes {other.shape} and {target.shape} share "
@@ -315,6 +329,7 @@ class Backend(
             ShapeError: another number of elements, or (both at least 2-D) another shape.
             DtypeError: not numbers.
         """
+        check_target(target, "set")
         target.check_writable("set")
         self.unrecordable("it copies host data into a tensor; do that between the replays")
         values = host_numbers(ary, "set")
@@ -335,6 +350,8 @@ class Backend(
 
     def execute(self, node: OpTreeNode) -> Tensor:
         """Evaluate a tree into a new tensor (neon's name)."""
+        if not isinstance(node, OpTreeNode):
+            raise DtypeError(f"execute: needs an op-tree, not a {type(node).__name__}")
         return node.astensor()
 
     # ---- recording ---------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from __future__ import annotations
 from math import prod
 from typing import Any, Protocol
 
+from neonport.backends.arguments import check_counts
 from neonport.errors import ConfigurationError
 
 Ints = tuple[int, ...]
@@ -98,6 +99,10 @@ class ConvLayer(_Sizes):
         dil_h: int = 1,
         dil_w: int = 1,
     ) -> None:
+        op = "conv_layer"
+        check_counts(op, 0, N=N, C=C, K=K, D=D, H=H, W=W, pad_d=pad_d, pad_h=pad_h, pad_w=pad_w)
+        check_counts(op, 1, T=T, R=R, S=S, str_d=str_d, str_h=str_h, str_w=str_w)
+        check_counts(op, 1, dil_d=dil_d, dil_h=dil_h, dil_w=dil_w)
         self.padding = (pad_d, pad_h, pad_w)
         self.strides = (str_d, str_h, str_w)
         self.dilation = (dil_d, dil_h, dil_w)
@@ -164,6 +169,10 @@ class DeconvLayer(ConvLayer):
         dil_h: int = 1,
         dil_w: int = 1,
     ) -> None:
+        op = "deconv_layer"
+        check_counts(op, 0, M=M, P=P, Q=Q, pad_d=pad_d, pad_h=pad_h, pad_w=pad_w)
+        check_counts(op, 1, T=T, R=R, S=S, str_d=str_d, str_h=str_h, str_w=str_w)
+        check_counts(op, 1, dil_d=dil_d, dil_h=dil_h, dil_w=dil_w)
         D, H, W = (
             (m - 1) * step - 2 * pad + dil * (t - 1) + 1
             for m, t, pad, step, dil in (
@@ -225,13 +234,18 @@ class PoolLayer(_Sizes):
     ) -> None:
         if op not in ("max", "avg", "l2", "lrn"):
             raise ConfigurationError(f"pool_layer: op {op!r} must be 'max', 'avg' or 'l2'")
+        what = f"{'lrn' if op == 'lrn' else 'pool'}_layer"
+        check_counts(what, 0, N=N, C=C, D=D, H=H, W=W)
+        check_counts(what, 0, pad_c=pad_c, pad_d=pad_d, pad_h=pad_h, pad_w=pad_w)
+        check_counts(what, 1, J=J, T=T, R=R, S=S)
+        steps = {"str_c": str_c, "str_d": str_d, "str_h": str_h, "str_w": str_w}
+        check_counts(what, 1, **{name: n for name, n in steps.items() if n is not None})
         self.op = op
         self.JTRS = (J, T, R, S)
         self.padding = (pad_c, pad_d, pad_h, pad_w)
-        given = (str_c, str_d, str_h, str_w)
         self.strides = tuple(
-            w if s is None else s for s, w in zip(given, self.JTRS, strict=True)
-        )  # fmt: skip
+            w if s is None else s for s, w in zip(steps.values(), self.JTRS, strict=True)
+        )
         axes = zip((C, D, H, W), self.JTRS, self.padding, self.strides, strict=True)
         counts = tuple(lib.output_dim(n, w, p, s, pooling=True) for n, w, p, s in axes)
         super().__init__(lib, dtype, (C, counts[0]), (D, H, W), counts[1:], N)

@@ -19,6 +19,24 @@ def scalar(value: Any) -> float:
     return float(np.asarray(value).item())
 
 
+def check_frequency(label: str, freq: Any) -> None:
+    """Raise unless `freq` is a frequency.
+
+    Raises:
+        ConfigurationError: it is no number of 1 or more, no list of numbers and not None.
+    """
+    if freq is None:
+        return
+    listed = isinstance(freq, (list, tuple, np.ndarray, range))
+    for value in freq if listed else [freq]:
+        whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+        if not whole or value < (0 if listed else 1):
+            raise ConfigurationError(
+                f"{label} must be 1 or more, a list of counts from 0, or None for never; got "
+                f"{freq!r}"
+            )
+
+
 def fires(freq: Frequency, time: int) -> bool:
     """Whether a frequency selects the 0-based `time`: every freq-th, those listed, or none."""
     if freq is None:
@@ -40,6 +58,26 @@ def firing_index(freq: Frequency, epoch: int) -> int:
     return firing_count(freq, epoch + 1) - 1
 
 
+class StopTraining(Exception):
+    """Ends a training at once, in the middle of an epoch, when a callback raises it.
+
+    `fit` returns as after its last epoch; the epoch that was begun does not count.
+
+    Args:
+        reason: said in the log and kept in the history of `fit`.
+
+    Example:
+        class OneMinibatch(Callback):
+            def on_minibatch_end(self, callback_data, model, epoch, minibatch):
+                raise StopTraining("one is enough")
+
+        callbacks = Callbacks(model, progress_bar=False)
+        callbacks.add_callback(OneMinibatch())
+        history = model.fit(train, cost, optimizer, num_epochs=2, callbacks=callbacks)
+        assert "one is enough" in history.reason
+    """
+
+
 class Callback(NervanaObject):
     """Something that is told about the progress of training.
 
@@ -59,11 +97,12 @@ class Callback(NervanaObject):
     neon_module = "neon.callbacks.callbacks"
     # whether its calls at minibatches look at what others record there, which waits for the device
     reads_minibatches: ClassVar[bool] = True
+    # whether what it does at an epoch's end belongs into the checkpoint of that epoch
+    before_saving: ClassVar[bool] = False
 
     def __init__(self, epoch_freq: Frequency = 1, minibatch_freq: Frequency = 1) -> None:
         for label, freq in (("epoch_freq", epoch_freq), ("minibatch_freq", minibatch_freq)):
-            if isinstance(freq, (int, np.integer)) and freq < 1:
-                raise ConfigurationError(f"{label} must be 1 or more (None for never), got {freq}")
+            check_frequency(f"{self.classnm}: {label}", freq)
         self.epoch_freq = epoch_freq
         self.minibatch_freq = minibatch_freq
         self.costnm: str | None = None

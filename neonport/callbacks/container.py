@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from neonport.base import NervanaObject
+from neonport.base import NervanaObject, need_instance, shown
 from neonport.callbacks.callback import Callback, Frequency
 from neonport.callbacks.cost import (
     LossCallback,
@@ -26,7 +26,7 @@ from neonport.callbacks.saving import (
     SerializeModelCallback,
 )
 from neonport.callbacks.store import open_store
-from neonport.errors import ConfigurationError, NeonportError
+from neonport.errors import CheckpointError, ConfigurationError, NeonportError
 from neonport.log import logger
 
 
@@ -37,19 +37,24 @@ class Callbacks(NervanaObject):
         model: model to be trained; only a weak reference is kept.
         train_set: ignored, as in neon.
         output_file: HDF5 file for what the callbacks record; default in memory.
-        eval_freq: epochs between two evaluations of `eval_set`, or a list of 0-based epochs.
-        progress_bar: show a bar on a terminal.
+        eval_freq: epochs between two evaluations of `eval_set`, or a list of 0-based epochs;
+            default 1 if there is an `eval_set`, 0 for none.
+        progress_bar: show a bar on a terminal, and elsewhere a line an epoch, on standard error.
         save_path: file for checkpoints.
         serialize: epochs between two checkpoints.
         history: checkpoints to keep.
         model_file: checkpoint to load before training.
         eval_set: data iterator with held-out data.
-        metric: metric to evaluate on `eval_set`.
+        metric: metric to evaluate on `eval_set`, shown and recorded beside the cost.
         log_token: ignored: the service it belonged to is gone.
         multicost: record each cost of a Multicost.
 
+    Raises:
+        ConfigurationError: `model` is no model, or `eval_set`, `metric` or a frequency is of
+            another kind or without its partner.
+
     Example:
-        callbacks = Callbacks(model, eval_set=train, eval_freq=1, metric=Accuracy())
+        callbacks = Callbacks(model, eval_set=train, metric=Accuracy())
         model.fit(train, cost=cost, optimizer=optimizer, num_epochs=2, callbacks=callbacks)
         print(callbacks.callback_data["cost/loss"][:])
     """
@@ -79,8 +84,19 @@ class Callbacks(NervanaObject):
                 DeprecationWarning,
                 stacklevel=2,
             )
-        if eval_freq and eval_set is None:
-            raise ConfigurationError("eval_freq needs an eval_set: pass both or none")
+        need_instance("Callbacks", "model", model, "the Model that is to be trained")
+        if not hasattr(model, "fprop"):
+            raise ConfigurationError(
+                f"Callbacks: model is {shown(model)}, not a Model; give the one that is trained"
+            )
+        if eval_freq is None and eval_set is not None:
+            eval_freq = 1
+        for argument, value in (("eval_freq", eval_freq), ("metric", metric)):
+            if value and eval_set is None:
+                raise ConfigurationError(
+                    f"Callbacks: {argument} needs an eval_set, the data iterator with held-out "
+                    "data: pass both or none"
+                )
         self.model = weakref.ref(model)
         self.output_file = output_file
         self.save_path = save_path
@@ -92,12 +108,12 @@ class Callbacks(NervanaObject):
         self._interrupt = InterruptGuard()
         self.callbacks: list[Callback] = []
         self.add_callback(TrainMulticostCallback() if multicost else TrainCostCallback())
-        if progress_bar:
-            self.add_callback(ProgressBarCallback())
         if eval_freq:
             self.add_callback(LossCallback(eval_set, eval_freq), insert_pos=0)
-            if metric is not None:
+            if metric is not None:  # before the bar, which shows it
                 self.add_callback(MetricCallback(eval_set, metric, eval_freq))
+        if progress_bar:
+            self.add_callback(ProgressBarCallback())
         if save_path:
             freq = serialize if not isinstance(serialize, int) or serialize > 1 else 1
             self.add_callback(SerializeModelCallback(save_path, freq, history))
@@ -105,9 +121,26 @@ class Callbacks(NervanaObject):
         self.add_callback(RunTimerCallback())
 
     def add_callback(self, callback: Callback, insert_pos: int | None = None) -> None:
-        """Add a callback at the end of the list, or at `insert_pos`."""
-        position = len(self.callbacks) if insert_pos is None else insert_pos
-        self.callbacks.insert(position, callback)
+        """Add a callback at the end of the list, or at `insert_pos`.
+
+        What belongs into a checkpoint (`before_saving`) goes before the ones that write it.
+
+        Raises:
+            ConfigurationError: it is no callback.
+        """
+        need_instance("add_callback", "callback", callback, "EarlyStopCallback(...)")
+        if not hasattr(callback, "on_epoch_end"):
+            raise ConfigurationError(
+                f"add_callback: {shown(callback)} is no callback; give an instance of a subclass "
+                "of Callback"
+            )
+        if insert_pos is None:
+            insert_pos = len(self.callbacks)
+            savers = (SerializeModelCallback, SaveBestStateCallback)
+            saving = [i for i, kept in enumerate(self.callbacks) if isinstance(kept, savers)]
+            if saving and getattr(callback, "before_saving", False):
+                insert_pos = saving[0]
+        self.callbacks.insert(insert_pos, callback)
 
     def add_save_best_state_callback(self, path: str) -> None:
         """Save to `path` whenever the held-out loss is the lowest so far."""
@@ -132,7 +165,12 @@ class Callbacks(NervanaObject):
 
     @classmethod
     def load_callbacks(
-        cls, cdict: dict[str, Any] | str | os.PathLike[str], model: Any, data: Iterable[Any] = ()
+        cls,
+        cdict: dict[str, Any] | str | os.PathLike[str],
+        model: Any,
+        data: Iterable[Any] = (),
+        writes: Iterable[str | os.PathLike[str]] = (),
+        classes: Iterable[type] = (),
     ) -> Callbacks:
         """Rebuild a container from its description.
 
@@ -140,11 +178,22 @@ class Callbacks(NervanaObject):
             cdict: description, or the path of a checkpoint that holds one.
             model: model to be trained.
             data: data iterators; a callback finds its own by name.
+            writes: files that the callbacks may write. A description may be a stranger's, so what
+                it names is not written unless it stands here.
+            classes: of your own, that the description may name.
+
+        Raises:
+            ConfigurationError: an iterator is missing in `data`, or a file in `writes`.
+            CheckpointError: this is no description of callbacks.
         """
         description = read_description(cdict)
+        callbacks = build_callbacks(description, data, writes, classes)
+        marker = description.get("epoch_marker", 0)
+        if not isinstance(marker, int):
+            raise CheckpointError(f"callbacks: epoch_marker={str(marker)[:80]!r} is no integer")
         container = cls(model, output_file=description.get("output_file"), progress_bar=False)
-        container.epoch_marker = description.get("epoch_marker", 0)
-        container.callbacks = build_callbacks(description["callbacks"], data)
+        container.epoch_marker = marker
+        container.callbacks = callbacks
         return container
 
     def on_train_begin(self, epochs: int) -> None:

@@ -16,11 +16,14 @@ from neonport.callbacks.callback import (
     minibatch_position,
     scalar,
 )
+from neonport.data.checks import check_dataset
+from neonport.data.dataiterator import in_order
 from neonport.data.extent import batch_extent
 from neonport.errors import ConfigurationError
 from neonport.layers.cost import minibatch_cost
 from neonport.layers.deferred_cost import UNREAD
 from neonport.log import logger
+from neonport.transforms.metrics import check_metric
 
 
 def _record(dataset: Any, index: int, value: Any) -> None:
@@ -88,10 +91,14 @@ class TrainMulticostCallback(Callback):
         callbacks = Callbacks(model, multicost=True, progress_bar=False)  # has one
     """
 
+    reads_minibatches = False
+
     def __init__(self, wsz: int = 10) -> None:
         super().__init__(epoch_freq=1, minibatch_freq=1)
         self.wsz = wsz
         self._history: dict[str, deque[Any]] = {}
+        self._unread: list[tuple[int, list[Any], list[Any]]] = []
+        self._records: Any = None
 
     def on_train_begin(self, callback_data: Any, model: Any, epochs: int) -> None:
         """Make the arrays: one column a cost, and one column a leaf of nested costs."""
@@ -102,7 +109,9 @@ class TrainMulticostCallback(Callback):
             )
         points = int(callback_data["config"].attrs["total_minibatches"])
         window = max(1, min(self.wsz, points))
-        for label, values in self._values(model).items():
+        self._records = callback_data
+        self._unread.clear()
+        for label, values in _values(*_kept_costs(model.cost)).items():
             dataset = callback_data.create_dataset(
                 f"multicost/{label}", (points, len(values)), dtype="float64"
             )
@@ -110,28 +119,50 @@ class TrainMulticostCallback(Callback):
             self._history[label] = deque(maxlen=window)
 
     def on_minibatch_end(self, callback_data: Any, model: Any, epoch: int, minibatch: int) -> None:
-        """Store the means of the window."""
+        """Note the costs of the minibatch."""
         index = minibatch_position(callback_data, epoch, minibatch)
-        for label, values in self._values(model).items():
-            self._history[label].append(values)
-            mean = np.mean(self._history[label], axis=0)
-            _record(callback_data[f"multicost/{label}"], index, mean)
+        self._unread.append((index, *_kept_costs(model.cost)))
+        if len(self._unread) >= UNREAD:
+            self.settle()
 
-    def _values(self, model: Any) -> dict[str, np.ndarray]:
-        branches = [scalar(cost.cost) for cost in model.cost.costs]
-        return {
-            "train": np.array(branches),
-            "train_allbranches": np.array(_leaf_costs(model.cost)),
-        }
+    def settle(self) -> None:
+        """Store the means of the window for each minibatch since the last time."""
+        unread, self._unread = self._unread, []
+        for index, branches, leaves in unread:
+            for label, values in _values(branches, leaves).items():
+                self._history[label].append(values)
+                mean = np.mean(self._history[label], axis=0)
+                _record(self._records[f"multicost/{label}"], index, mean)
 
 
-def _leaf_costs(cost: Any) -> list[float]:
+def _kept_costs(cost: Any) -> tuple[list[Any], list[Any]]:
+    """Costs of the branches of a Multicost, and of the leaves in nested lists; none is read."""
+
+    def kept(part: Any) -> Any:
+        last = getattr(part, "last_cost", None)
+        return part.cost if last is None else last
+
+    def leaves(part: Any) -> Any:
+        return [leaves(inner) for inner in part.costs] if hasattr(part, "costs") else kept(part)
+
+    return [kept(part) for part in cost.costs], leaves(cost)
+
+
+def _values(branches: list[Any], leaves: list[Any]) -> dict[str, np.ndarray]:
+    """Read what `_kept_costs` kept."""
+    return {
+        "train": np.array([scalar(cost) for cost in branches]),
+        "train_allbranches": np.array(_leaf_costs(leaves)),
+    }
+
+
+def _leaf_costs(nested: list[Any]) -> list[float]:
     """Costs of all leaves; the first of each Multicost without its brothers' share, as in neon."""
-    leaves: list[float] = []
-    for part in cost.costs:
-        leaves += _leaf_costs(part) if hasattr(part, "costs") else [scalar(part.cost)]
-    leaves[0] -= sum(leaves[1:])
-    return leaves
+    flat: list[float] = []
+    for part in nested:
+        flat += _leaf_costs(part) if isinstance(part, list) else [scalar(part)]
+    flat[0] -= sum(flat[1:])
+    return flat
 
 
 class LossCallback(Callback):
@@ -148,6 +179,7 @@ class LossCallback(Callback):
 
     def __init__(self, eval_set: Any, epoch_freq: Frequency = 1) -> None:
         super().__init__(epoch_freq=epoch_freq)
+        check_dataset(self.classnm, eval_set, ("ndata", "reset"))
         self.eval_set = eval_set
 
     def on_train_begin(self, callback_data: Any, model: Any, epochs: int) -> None:
@@ -165,9 +197,8 @@ class LossCallback(Callback):
 
     def get_loss(self, model: Any) -> float:
         """Mean cost over all samples of `eval_set` (of a sequence: the mean over its steps)."""
-        self.eval_set.reset()
         total, seen = 0.0, 0
-        for x, t in self.eval_set:
+        for x, t in in_order(self.eval_set):
             y = model.fprop(x, inference=True)
             samples, steps = batch_extent(y, model.be.bsz, self.eval_set.ndata - seen)
             minibatch_cost(model.cost, y, t)
@@ -194,8 +225,8 @@ class MetricCallback(Callback):
 
     def __init__(self, eval_set: Any, metric: Any, epoch_freq: Frequency = 1) -> None:
         super().__init__(epoch_freq=epoch_freq)
-        if isinstance(metric, type):
-            raise ConfigurationError(f"metric must be an instance: {metric.__name__}()")
+        check_metric(self.classnm, metric)
+        check_dataset(self.classnm, eval_set, ("ndata", "reset"))
         self.eval_set = eval_set
         self.metric = metric
         self.metric_desc = ", ".join(metric.metric_names)

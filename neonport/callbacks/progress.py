@@ -1,4 +1,4 @@
-"""The progress bar and its text form."""
+"""The progress bar, a line an epoch where nobody watches, and neon's text form of the bar."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 from neonport.callbacks.callback import Callback, scalar
+from neonport.callbacks.evaluations import EVAL_COST, evaluations
 
 BAR_WIDTH = 20
 
@@ -47,7 +48,9 @@ def get_progress_string(
 
 
 class ProgressBarCallback(Callback):
-    """Show a bar, the speed, the cost and the remaining time, on a terminal only.
+    """Show a bar with speed, cost and remaining time on a terminal, elsewhere a line an epoch.
+
+    Both go to standard error; both show the held-out loss and the metrics of the epoch.
 
     Args:
         epoch_freq: epochs that get a bar.
@@ -70,6 +73,7 @@ class ProgressBarCallback(Callback):
         self._progress: Any = None  # of this epoch: finished ones stay on the screen as text
         self._epochs = 0
         self._last_update = 0.0
+        self._started = 0.0
 
     def on_train_begin(self, callback_data: Any, model: Any, epochs: int) -> None:
         """Find out whether anybody is watching: standard error is a terminal."""
@@ -77,7 +81,8 @@ class ProgressBarCallback(Callback):
         self._terminal = sys.stderr is not None and sys.stderr.isatty()
 
     def on_epoch_begin(self, callback_data: Any, model: Any, epoch: int) -> None:
-        """Start a bar."""
+        """Start a bar, or a clock."""
+        self._started = time.monotonic()
         if self._terminal:
             self._close()
             self._progress = _open_display()
@@ -100,12 +105,26 @@ class ProgressBarCallback(Callback):
             self._show(completed=minibatch + 1, cost=text)
 
     def on_epoch_end(self, callback_data: Any, model: Any, epoch: int) -> None:
-        """Leave the finished bar, with the held-out loss if it was evaluated."""
+        """Leave the finished bar with what was evaluated, or write a line."""
+        parts = self._evaluated(callback_data, model, epoch)
         if self._progress is not None:
-            loss = self._get_cached_epoch_loss(callback_data, model, epoch, "loss")
-            if loss:
-                self._show(loss=f"{loss['costnm']} {loss['cost']:.4g}, {loss['time']:.2f}s")
+            self._show(loss=", ".join(parts))
             self._close()
+        elif sys.stderr is not None:
+            cost = f"cost {scalar(model.total_cost):.4g}"
+            seconds = f"{time.monotonic() - self._started:.2f}s"
+            line = ", ".join([cost, *parts, seconds])
+            print(f"Epoch {epoch + 1}/{self._epochs}: {line}", file=sys.stderr, flush=True)
+
+    def _evaluated(self, callback_data: Any, model: Any, epoch: int) -> list[str]:
+        """Held-out loss and metrics of an epoch as text."""
+        parts = []
+        for name, value in evaluations(callback_data, epoch).items():
+            if name == EVAL_COST:
+                loss = self._get_cached_epoch_loss(callback_data, model, epoch, "loss")
+                name = loss["costnm"] if loss else name
+            parts.append(f"{name} {value:.4g}")
+        return parts
 
     def on_train_end(self, callback_data: Any, model: Any) -> None:
         """Give the terminal back."""

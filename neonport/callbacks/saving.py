@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections import deque
+import re
 from collections.abc import Callable
 from typing import Any
 
 from neonport.callbacks.callback import Callback, Frequency
 from neonport.errors import ConfigurationError
-from neonport.io.atomic_write import point_link
+from neonport.io import checkpoint
+from neonport.io.atomic_write import check_target, point_link
 from neonport.log import logger
 
 
@@ -18,13 +19,17 @@ def check_folder(path: str | os.PathLike[str]) -> None:
     """Refuse a path that cannot be written, before an epoch is spent.
 
     Raises:
-        ConfigurationError: the folder is missing, or the path is a folder.
+        ConfigurationError: the folder is missing, or the path is a folder, device or pipe.
     """
     folder = os.path.dirname(os.path.abspath(path))
     if not os.path.isdir(folder):
         raise ConfigurationError(f"checkpoints go to {folder!r}, which does not exist; create it")
-    if os.path.isdir(path):
-        raise ConfigurationError(f"checkpoint path {os.fspath(path)!r} is a folder; name a file")
+    try:
+        check_target(path)
+    except OSError as error:
+        raise ConfigurationError(
+            f"checkpoint path {os.fspath(path)!r}: {error.strerror}; name a file"
+        ) from error
 
 
 class SerializeModelCallback(Callback):
@@ -34,7 +39,8 @@ class SerializeModelCallback(Callback):
         save_path: file to write.
         epoch_freq: epochs between two checkpoints, or a list of 0-based epochs.
         history: checkpoints to keep. With more than 1 they are named `<root>_<epoch><ext>` and
-            `save_path` becomes a link to the newest.
+            `save_path` becomes a link to the newest. Older ones that this training wrote, also
+            before it was continued from one of them, are deleted; no other file is.
 
     Example:
         callbacks = Callbacks(model, progress_bar=False)
@@ -45,30 +51,58 @@ class SerializeModelCallback(Callback):
         super().__init__(epoch_freq=epoch_freq)
         self.save_path = save_path
         self.history = history
-        self.checkpoint_files: deque[str] = deque()
 
     def on_train_begin(self, callback_data: Any, model: Any, epochs: int) -> None:
-        """Check that the path can be written."""
+        """Check that the paths can be written.
+
+        Raises:
+            ConfigurationError: a folder is missing, or a file that is no checkpoint has a name of
+                the series.
+        """
         check_folder(self.save_path)
+        for epoch in range(model.epoch_index, epochs) if self.history > 1 else ():
+            path = self._path(epoch)
+            if os.path.lexists(path) and not checkpoint.is_checkpoint(path):
+                raise ConfigurationError(
+                    f"{path!r} exists and is no checkpoint, and with history={self.history} epoch "
+                    f"{epoch} would be saved there; move it or choose another save_path"
+                )
 
     def on_epoch_end(self, callback_data: Any, model: Any, epoch: int) -> None:
-        """Write the checkpoint and forget the oldest."""
+        """Write the checkpoint and delete the oldest of the series."""
         if self.history <= 1:
             model.save_params(self.save_path)
             return
-        root, ext = os.path.splitext(os.fspath(self.save_path))
-        path = f"{root}_{epoch}{ext}"
+        path = self._path(epoch)
+        saved = model.state.saved = model.state.saved or {}
         model.save_params(path)
         try:
             point_link(self.save_path, os.path.basename(path))
         except OSError:  # no symbolic links on this file system: a second copy does it
             model.save_params(self.save_path)
-        if path in self.checkpoint_files:
-            self.checkpoint_files.remove(path)
-        self.checkpoint_files.append(path)
-        while len(self.checkpoint_files) > self.history:
+        path = os.path.realpath(path)
+        saved.pop(path, None)
+        saved[path] = checkpoint.checksum(path) or ""
+        self._forget_oldest(saved)
+
+    def _path(self, epoch: int | str) -> str:
+        root, ext = os.path.splitext(os.fsdecode(self.save_path))
+        return f"{root}_{epoch}{ext}"
+
+    def _forget_oldest(self, saved: dict[str, str]) -> None:
+        """Delete what is too much, if it has the name and still is what this training wrote."""
+        before, _, after = os.path.basename(self._path("\0")).partition("\0")
+        name = re.compile(re.escape(before) + r"\d+" + re.escape(after))
+        folder = os.path.realpath(os.path.dirname(os.path.abspath(self._path(0))))
+        for path, digest in list(saved.items()):
+            ours = os.path.dirname(path) == folder and name.fullmatch(os.path.basename(path))
+            if not ours or os.path.islink(path) or checkpoint.checksum(path) != digest:
+                del saved[path]  # deleted by somebody, replaced, or of another series
+        while len(saved) > self.history:
+            path = next(iter(saved))
+            del saved[path]
             with contextlib.suppress(FileNotFoundError):
-                os.remove(self.checkpoint_files.popleft())
+                os.remove(path)
 
 
 class SaveBestStateCallback(Callback):

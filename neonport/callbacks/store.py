@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from neonport.errors import ConfigurationError
+from neonport.io.atomic_write import check_target
 from neonport.log import logger
 
 
@@ -164,11 +165,15 @@ class MemoryStore(MemoryGroup):
 def open_store(output_file: str | os.PathLike[str] | None) -> Any:
     """Return an HDF5 file made afresh, or an in-memory store when `output_file` is None.
 
+    A file of an earlier training is replaced, with a warning in the log; no other file is.
+
     Raises:
-        ConfigurationError: h5py is missing.
+        ConfigurationError: h5py is missing, the folder is, or a file of that name is none that
+            callbacks wrote, is damaged, or is in use.
     """
     if output_file is None:
         return MemoryStore()
+    name = os.path.realpath(os.fsdecode(output_file))
     try:
         import h5py
     except ImportError as error:
@@ -176,7 +181,41 @@ def open_store(output_file: str | os.PathLike[str] | None) -> Any:
             f"output_file={os.fspath(output_file)!r} needs h5py; install it with "
             "`pip install neonport[hdf5]`, or leave output_file out to keep the data in memory"
         ) from error
-    if os.path.isfile(output_file):
-        logger.warning("overwriting the existing file %s", output_file)
-        os.remove(output_file)
-    return h5py.File(output_file, "w")
+    if os.path.exists(name):
+        _check_ours(h5py, name)
+        logger.warning("overwriting the existing file %s", name)
+        os.remove(name)
+    try:
+        store = h5py.File(name, "x")
+    except OSError as error:
+        raise ConfigurationError(f"output_file={name!r} cannot be made: {error}") from error
+    store.attrs[_MARK] = 1
+    store.flush()  # a training that is killed leaves a file that the next one knows
+    return store
+
+
+_MARK = "neonport_callbacks"  # attribute of the root of files that `open_store` made
+_GROUPS = {"config", "cost", "metrics", "time", "time_markers"}  # of files from before it did
+
+
+def _check_ours(h5py: Any, name: str) -> None:
+    """Refuse to replace what callbacks did not write.
+
+    Raises:
+        ConfigurationError: saying what the file is.
+    """
+    found = ""
+    try:
+        check_target(name)
+        if not h5py.is_hdf5(name):
+            found = "is no file of a training"
+        else:
+            with h5py.File(name, "r") as file:
+                known = _MARK in file.attrs or (len(file) > 0 and set(file) <= _GROUPS)
+                found = "" if known else "is an HDF5 file, but none of a training"
+    except OSError as error:
+        found = f"cannot be replaced: {error.strerror or error}"
+    if found:
+        raise ConfigurationError(
+            f"output_file={name!r} exists and {found}; name another file, or remove it"
+        )

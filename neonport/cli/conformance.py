@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import difflib
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 import click
 
-from neonport.cli.output import print_json, show, table
+from neonport.cli.output import print_json, progress, reports_only, show
 from neonport.plugins import registry
 
 
@@ -41,18 +42,35 @@ def summarize(results: Iterable[Any]) -> dict[str, OpReport]:
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", required=False)
+@click.option("--only", multiple=True, metavar="OP", help="Test this op only; may be repeated.")
+@click.option("--list", "as_list", is_flag=True, help="List the ops and how many cases they have.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with every failure.")
 @click.pass_context
-def conformance(ctx: click.Context, name: str, as_json: bool) -> None:
+def conformance(
+    ctx: click.Context, name: str | None, only: tuple[str, ...], as_list: bool, as_json: bool
+) -> None:
     """Test backend NAME against the definition of every op.
 
     Exit status 1 when a case fails.
     """
-    registry.require(name)
-    from neonport.testing.conformance import run
+    from neonport.testing.conformance import applicable, counts, opened, run
 
-    reports = summarize(run(name))
+    known = counts()
+    chosen = _chosen(only, known)
+    if as_list:
+        listed = {op: known[op] for op in chosen or known}
+        if as_json:
+            print_json(listed)
+        else:
+            show(("op", "cases"), listed.items())
+        return
+    if name is None:
+        raise click.UsageError("name a backend; `neonport doctor` lists them")
+    registry.require(name)
+    with reports_only(), opened(name) as be:
+        total = sum(1 for _ in applicable(be, chosen))
+        reports = summarize(progress(run(be, chosen), total, f"testing {name}"))
     failures = [result for report in reports.values() for result in report.failures]
     passed = sum(report.passed for report in reports.values())
     if as_json:
@@ -64,6 +82,20 @@ def conformance(ctx: click.Context, name: str, as_json: bool) -> None:
     ctx.exit(1 if failures or not passed else 0)
 
 
+def _chosen(only: tuple[str, ...], known: Collection[str]) -> tuple[str, ...] | None:
+    """The ops that are asked for; None for all.
+
+    Raises:
+        BadParameter: one of them has no case.
+    """
+    for op in only:
+        if op not in known:
+            close = difflib.get_close_matches(op, known, 3)
+            guess = f"did you mean {' or '.join(close)}?" if close else "--list shows the ops"
+            raise click.BadParameter(f"no case is named {op!r}; {guess}", param_hint="--only")
+    return only or None
+
+
 def _print(reports: dict[str, OpReport], failures: list[Any]) -> None:
     """Print the table of ops, then one line a failure."""
     rows = [
@@ -71,7 +103,7 @@ def _print(reports: dict[str, OpReport], failures: list[Any]) -> None:
         for r in reports.values()
     ]
     columns = ("op", "passed", "failed", "max error", "")
-    show(table(columns, rows, {"FAIL": "red", "ok": "green"}, whole=columns))
+    show(columns, rows, {"FAIL": "red", "ok": "green"}, whole=columns)
     for result in failures:
         message = " ".join(str(result.message).split())
         click.echo(f"FAILED {result.op} {result.case_id}: {message}")

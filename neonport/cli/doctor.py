@@ -11,11 +11,12 @@ from typing import Any
 import click
 
 from neonport import __version__, settings
-from neonport.cli.output import print_json, show, table
+from neonport.cli.output import print_json, reports_only, show, show_line
 from neonport.plugins import registry
 
 SETTING_COLUMNS = ("setting", "value", "meaning")
 COLUMNS = ("name", "distribution", "version", "protocol", "state", "device", "reason")
+LABELS = 9  # characters of what stands before the lines above the table
 STYLES = {"ready": "green", "no-device": "yellow", "not-installed": "dim", "broken": "red"}
 STYLES |= {"blocked": "yellow", "incompatible": "red", "refused": "red", "shadowed": "yellow"}
 
@@ -27,26 +28,27 @@ def doctor(as_json: bool) -> None:
 
     Works with any number of broken plugins.
     """
-    rows = registry.statuses()
+    with reports_only():
+        rows = registry.statuses(try_out=True)
+        host = {name: _line(ask) for name, ask in HOST.items()}
+        plugins = _plugins()
     chosen = _settings()
-    host = {name: _line(ask) for name, ask in HOST.items()}
     if as_json:
         backends = [
             {c: getattr(row, c) for c in COLUMNS}
             | {"summary": row.summary, "traceback": row.traceback}
             for row in rows
         ]
-        print_json({"host": host, "settings": chosen, "backends": backends, "plugins": _plugins()})
+        print_json({"host": host, "settings": chosen, "backends": backends, "plugins": plugins})
         return
     for name, answer in host.items():
-        click.echo(f"{name:<9} {answer}")
+        show_line(name, answer, LABELS)
     click.echo()
     cells = [[getattr(row, c) for c in COLUMNS] for row in rows]
-    show(table(COLUMNS, cells, STYLES, whole=("name", "state")))
-    if chosen:
-        click.echo()
-        lines = [[row["name"], row["value"], row["complaint"] or row["meaning"]] for row in chosen]
-        show(table(SETTING_COLUMNS, lines, whole=SETTING_COLUMNS[:1]))
+    show(COLUMNS, cells, STYLES, whole=("name", "state"))
+    click.echo()
+    lines = [[row["name"], row["value"], row["complaint"] or row["meaning"]] for row in chosen]
+    show(SETTING_COLUMNS, lines, whole=SETTING_COLUMNS[:1])
 
 
 def _plugins() -> list[dict[str, Any]]:
@@ -85,7 +87,8 @@ def _blas() -> str:
     info = blas_info()
     core = f" for {info['core']}" if info["core"] else ""
     forced = ", by NEONPORT_BLAS" if info["forced"] else ""
-    return f"{info['engine']} {info['version']}{core}, threads: {info['threads']}{forced}"
+    where = "the pool's threads" if info["engine"] == "openblas" else "threads of its own"
+    return f"{info['engine']} {info['version']}{core}, on {where}{forced}"
 
 
 def _compiler() -> str:
@@ -95,9 +98,18 @@ def _compiler() -> str:
 
 
 def _threads() -> str:
-    affinity = getattr(os, "sched_getaffinity", None)
-    usable = len(affinity(0)) if affinity else os.cpu_count() or 1
-    return f"{usable} usable, {settings.NUM_THREADS.get() or usable} used"
+    from neonport.backends.host.cpu_quota import cpu_quota
+    from neonport.backends.host.threads import num_threads, usable_cores
+
+    quota = cpu_quota()
+    limit = "no quota" if quota is None else f"a quota of {quota:g}"
+    return f"{num_threads()} in the pool of kernels and products, {usable_cores()} usable, {limit}"
+
+
+def _load() -> str:
+    load, cores = os.getloadavg()[0], os.cpu_count() or 1
+    contended = ", contended: steps wait for processors" if load > cores else ""
+    return f"{load:.1f} on {cores} processors in the last minute{contended}"
 
 
 def _cache() -> str:
@@ -106,18 +118,27 @@ def _cache() -> str:
     return str(cache_dir())
 
 
-def _settings() -> list[dict[str, str]]:
-    """Return the variables of neonport that are set, with what is wrong about them."""
-    meanings = {setting.name: setting.meaning for setting in settings.SETTINGS}
-    return [
+def _settings() -> list[dict[str, Any]]:
+    """Return every variable of neonport and every unknown one that is set.
+
+    `value` is the text of a variable that is set, else the default in parentheses.
+    """
+    complaints = settings.complaints()
+    rows = [
         {
-            "name": name,
-            "value": os.environ[name],
-            "meaning": meanings.get(name, ""),
-            "complaint": complaint,
+            "name": setting.name,
+            "set": setting.name in complaints,
+            "value": os.environ.get(setting.name, f"({setting.usual.replace('`', '')})"),
+            "meaning": setting.meaning.replace("`", ""),
+            "complaint": complaints.pop(setting.name, ""),
         }
-        for name, complaint in settings.complaints().items()
+        for setting in settings.SETTINGS
     ]
+    rows += [
+        {"name": name, "set": True, "value": os.environ[name], "meaning": "", "complaint": wrong}
+        for name, wrong in complaints.items()
+    ]
+    return sorted(rows, key=lambda row: (not row["complaint"], not row["set"]))
 
 
 def _settings_line() -> str:
@@ -136,6 +157,7 @@ HOST: dict[str, Callable[[], str]] = {
     "compiler": _compiler,
     "BLAS": _blas,
     "threads": _threads,
+    "load": _load,
     "cache": _cache,
     "default": registry.default_backend,
     "settings": _settings_line,

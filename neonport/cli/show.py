@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import runpy
 import sys
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from neonport.cli.output import refuse_existing, write_text
 from neonport.dtypes import as_dtype
 from neonport.errors import ConfigurationError
 
@@ -27,6 +30,7 @@ DIALECTS = ("c", "opencl", "opencl-cpu", "cuda")
 @click.argument("subject", metavar="FILE_OR_EXPRESSION")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @click.option("--source", is_flag=True, help="Show the text of the kernels.")
+@click.option("--prelude", is_flag=True, help="With --source: all that the compiler is given.")
 @click.option(
     "--mermaid",
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
@@ -45,13 +49,16 @@ DIALECTS = ("c", "opencl", "opencl-cpu", "cuda")
     type=click.Choice(DIALECTS),
     help="Language of the sources. [default: c; for a script that of its backend]",
 )
+@click.option("--force", is_flag=True, help="Replace files of --mermaid that exist.")
 def show(
     subject: str,
     arguments: tuple[str, ...],
     source: bool,
+    prelude: bool,
     mermaid: Path | None,
     shapes: tuple[str, ...],
     dialect: str | None,
+    force: bool,
 ) -> None:
     """Show what kernels an expression becomes, or each statement of a Python script.
 
@@ -60,20 +67,28 @@ def show(
     given together. A script is run as `python FILE [ARGUMENTS]` would run it (options for it come
     after --); its statements are shown in the order of their first run.
     """
+    if prelude and not source:
+        raise click.UsageError("--prelude belongs to --source")
     if subject.endswith(".py") or os.path.isfile(subject):
         if shapes:
             raise click.UsageError("--shape belongs to an expression; a script makes its tensors")
-        _script(subject, arguments, source, mermaid, dialect)
+        if mermaid is not None:
+            refuse_existing(_earlier(mermaid), force)
+        _script(subject, arguments, Recorder(source, prelude, dialect), mermaid)
         return
     if arguments:
         raise click.UsageError(f"one expression, please; {arguments[0]!r} is too much")
-    explanation = _expression(subject, shapes, dialect or DIALECTS[0], source)
+    if mermaid is not None:
+        refuse_existing([mermaid], force)
+    explanation = _expression(subject, shapes, dialect or DIALECTS[0], source, prelude)
     click.echo(str(explanation))
     if mermaid is not None:
-        mermaid.write_text(explanation.mermaid(), encoding="utf-8")
+        write_text(mermaid, explanation.mermaid())
 
 
-def _expression(text: str, shapes: tuple[str, ...], dialect: str, source: bool) -> Explanation:
+def _expression(
+    text: str, shapes: tuple[str, ...], dialect: str, source: bool, prelude: bool
+) -> Explanation:
     from neonport.cli.expression_reader import Reader
 
     backend = _renderer(dialect)
@@ -82,7 +97,7 @@ def _expression(text: str, shapes: tuple[str, ...], dialect: str, source: bool) 
         statement = Reader(backend, tensors).read(text)
     except ConfigurationError as error:
         raise click.BadParameter(str(error), param_hint="EXPRESSION") from error
-    found: Explanation = backend.explain(statement, source)
+    found: Explanation = backend.explain(statement, source, prelude)
     return found
 
 
@@ -119,8 +134,9 @@ class Recorder:
         times: how many statements each of them stands for.
     """
 
-    def __init__(self, source: bool, dialect: str | None) -> None:
+    def __init__(self, source: bool, prelude: bool, dialect: str | None) -> None:
         self.source = source
+        self.prelude = prelude
         self.renderer = _renderer(dialect) if dialect else None
         self.found: dict[str, Explanation] = {}
         self.times: Counter[str] = Counter()
@@ -129,22 +145,23 @@ class Recorder:
         """See a statement."""
         from neonport.compiler.explain.explanation import explain
 
-        render = (self.renderer or backend).device.render_kernel if self.source else None
-        explanation = explain(pairs, backend, render)
+        render = (self.renderer or backend).device.render_kernel
+        if self.prelude:
+            render = partial(render, prelude=True)
+        explanation = explain(pairs, backend, render if self.source else None)
         text = str(explanation)
         self.found.setdefault(text, explanation)
         self.times[text] += 1
 
 
 def _script(
-    path: str, arguments: tuple[str, ...], source: bool, mermaid: Path | None, dialect: str | None
+    path: str, arguments: tuple[str, ...], recorder: Recorder, mermaid: Path | None
 ) -> None:
     """Run a script and show its statements, also when it ends with an error."""
     from neonport.engine.tracing import observing
 
     if not os.path.isfile(path):
         raise click.BadParameter(f"there is no file {path!r}", param_hint="FILE")
-    recorder = Recorder(source, dialect)
     before = sys.argv, list(sys.path)
     sys.argv = [path, *arguments]
     sys.path.insert(0, str(Path(path).resolve().parent))
@@ -156,6 +173,19 @@ def _script(
         _report(recorder, path, mermaid)
 
 
+def _numbered(place: Path, number: str) -> Path:
+    return place.with_name(f"{place.stem}-{number}{place.suffix}")
+
+
+def _earlier(place: Path) -> list[Path]:
+    """Files of numbered statements that are there already."""
+    start, _, end = _numbered(place, "\0").name.partition("\0")
+    name = re.compile(re.escape(start) + r"\d{3,}" + re.escape(end))
+    folder = place.parent
+    found = sorted(os.listdir(folder)) if folder.is_dir() else []
+    return [folder / entry for entry in found if name.fullmatch(entry)]
+
+
 def _report(recorder: Recorder, path: str, mermaid: Path | None) -> None:
     for number, (text, explanation) in enumerate(recorder.found.items(), 1):
         times = recorder.times[text]
@@ -163,8 +193,8 @@ def _report(recorder: Recorder, path: str, mermaid: Path | None) -> None:
         click.echo(f"{'' if number == 1 else chr(10)}---- statement {number}{again} ----")
         click.echo(text)
         if mermaid is not None:
-            place = mermaid.with_name(f"{mermaid.stem}-{number:03}{mermaid.suffix}")
-            place.write_text(explanation.mermaid(), encoding="utf-8")
+            place = _numbered(mermaid, f"{number:03}")
+            write_text(place, explanation.mermaid())
     kernels = sum(len(e.kernels) for e in recorder.found.values())
     calls = sum(len(e.calls) for e in recorder.found.values())
     click.echo(

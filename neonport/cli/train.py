@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from neonport.cli.output import reports_only
 from neonport.cli.train_digits import DEFAULT_BATCH_SIZE, DEFAULT_EPOCHS, HELD_OUT, DigitsRun
 from neonport.errors import UnknownBackendError
 
@@ -58,7 +61,13 @@ def train() -> None:
     help="File that is replaced, in one step, after each epoch.",
 )
 @click.option("--resume", is_flag=True, help="Continue from the checkpoint.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, in the last line.")
+@click.option("--force", is_flag=True, help="Start anew where the checkpoint exists.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print the result as one JSON object, and all else on stderr.",
+)
 @click.option("--quiet", is_flag=True, help="Print the result only: no progress, no remarks.")
 def digits(
     backend: str | None,
@@ -67,6 +76,7 @@ def digits(
     batch_size: int | None,
     checkpoint: str,
     resume: bool,
+    force: bool,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -77,22 +87,26 @@ def digits(
     Ctrl-C, or any other end, --resume continues, and ends with the same bits as a run that was
     never stopped.
     """
+    if resume and force:
+        raise click.UsageError("--resume continues the checkpoint, --force replaces it: give one")
     _check_place(checkpoint)
-    say: Callable[[str], None] = (lambda text: None) if quiet else click.echo
+    name = click.format_filename(checkpoint)
+    say: Callable[[str], None] = (lambda text: None) if quiet else partial(click.echo, err=as_json)
+    kept = reports_only() if as_json else nullcontext()
     try:
-        with DigitsRun(backend, seed, batch_size, checkpoint, resume) as run:
+        with kept, DigitsRun(backend, seed, batch_size, checkpoint, resume, force) as run:
             say(f"backend {run.backend}, seed {run.seed}, batch size {run.batch_size}")
             if resume:
-                say(f"continuing after epoch {run.model.epoch_index} from {checkpoint}")
+                say(f"continuing after epoch {run.model.epoch_index} from {name}")
             result = run.train(epochs, progress=not quiet)
     except UnknownBackendError as error:
         raise click.BadParameter(str(error), param_hint="--backend") from error
     except KeyboardInterrupt:
         if os.path.exists(checkpoint):
-            command = f"neonport train digits --resume --epochs {epochs} --checkpoint {checkpoint}"
+            command = f"neonport train digits --resume --epochs {epochs} --checkpoint {name}"
             click.echo(f"to continue: {command}", err=True)
         raise click.Abort from None
-    _report(result, say, as_json, quiet)
+    _report(result, say, as_json)
 
 
 def _check_place(checkpoint: str) -> None:
@@ -102,12 +116,16 @@ def _check_place(checkpoint: str) -> None:
         raise click.BadParameter(f"folder {folder!r} does not exist", param_hint="--checkpoint")
 
 
-def _report(result: dict[str, Any], say: Callable[[str], None], as_json: bool, quiet: bool) -> None:
-    if not (quiet and as_json):
-        click.echo(
-            f"held-out accuracy {result['accuracy']:.2%} after {result['epochs']} epochs, "
-            f"{result['seconds']:.1f} s on {result['backend']}"
-        )
-    say(f"checkpoint {result['checkpoint']}")
+def _report(result: dict[str, Any], say: Callable[[str], None], as_json: bool) -> None:
+    summary = (
+        f"held-out accuracy {result['accuracy']:.2%} after {result['epochs']} epochs, "
+        f"{result['seconds']:.1f} s on {result['backend']}"
+    )
+    place = f"checkpoint {click.format_filename(result['checkpoint'])}"
     if as_json:
+        say(summary)
+        say(place)
         click.echo(json.dumps(result))
+    else:
+        click.echo(summary)
+        say(place)

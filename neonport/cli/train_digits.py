@@ -10,6 +10,7 @@ from typing import Any
 from neonport.backends import cleanup_backend, gen_backend
 from neonport.errors import CheckpointError, ConfigurationError
 from neonport.io import checkpoint
+from neonport.io.atomic_write import check_target
 
 DEFAULT_EPOCHS = 20
 DEFAULT_BATCH_SIZE = 32
@@ -26,35 +27,55 @@ class DigitsRun:
         batch_size: images in a minibatch, or None likewise.
         path: checkpoint file.
         resume: continue from that file.
+        force: start anew where that file exists.
 
     Raises:
-        CheckpointError: the file cannot be continued from, or is something else that would be
-            overwritten.
-        ConfigurationError: seed or batch size contradict the checkpoint.
+        CheckpointError: the file cannot be continued from, or would be overwritten unasked.
+        ConfigurationError: seed or batch size contradict the checkpoint, or the backend computes
+            nothing and would continue it.
     """
 
     def __init__(
-        self, backend: str | None, seed: int | None, batch_size: int | None, path: str, resume: bool
+        self,
+        backend: str | None,
+        seed: int | None,
+        batch_size: int | None,
+        path: str,
+        resume: bool,
+        force: bool,
     ) -> None:
         self.path = path
         description = checkpoint.load(path) if resume else None
         if description is None:
-            self._check_overwrite()
+            self._check_overwrite(force)
         self.seed = self._setting(description, "seed", seed, DEFAULT_SEED)
         self.batch_size = self._setting(description, "batch size", batch_size, DEFAULT_BATCH_SIZE)
         be = gen_backend(backend, rng_seed=self.seed, batch_size=self.batch_size)
         self.backend = be.backend_name
         try:
+            if description is not None and not be.device.capabilities.runs:
+                raise ConfigurationError(
+                    f"the backend {self.backend} computes nothing, so continuing on it would "
+                    f"replace what was trained in {self.path!r}; give another --backend"
+                )
             self._build(description)
         except BaseException:
             cleanup_backend()
             raise
 
-    def _check_overwrite(self) -> None:
-        if os.path.exists(self.path) and not checkpoint.is_checkpoint(self.path):
+    def _check_overwrite(self, force: bool) -> None:
+        check_target(self.path)
+        if not os.path.exists(self.path):
+            return
+        if not checkpoint.is_checkpoint(self.path):
             raise CheckpointError(
                 f"{self.path!r} exists and is not a neonport checkpoint; give another "
                 "--checkpoint, or remove the file"
+            )
+        if not force:
+            raise CheckpointError(
+                f"{self.path!r} exists: --resume continues it, --force starts anew and replaces "
+                "it, --checkpoint names another file"
             )
 
     def _setting(

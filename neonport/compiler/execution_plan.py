@@ -8,14 +8,14 @@ from math import prod
 from neonport.compiler.graph import Graph, MemoryView, Value
 from neonport.compiler.kernel import BoundKernel
 from neonport.compiler.loop_nest import LoopNestBuilder
-from neonport.compiler.lowering import INT64, move_layout, read_dtype
+from neonport.compiler.lowering import INT64, concat_regions, move_layout, read_dtype
 from neonport.compiler.schedule import Schedule, Step, schedule
 from neonport.shape import contiguous_strides
 
 
 @dataclass(frozen=True)
 class LibraryCall:
-    """A step that is no kernel: a product, a window op or scatter_add.
+    """A step that is no kernel: a product, a window op, an op along an axis or scatter_add.
 
     Attributes:
         value: the op and its parameters.
@@ -30,7 +30,7 @@ class LibraryCall:
 
 @dataclass(frozen=True)
 class ExecutionPlan:
-    """What a statement does.
+    """Steps of a statement: kernels and calls in order.
 
     Attributes:
         steps: kernels and calls in order.
@@ -73,24 +73,38 @@ def make_plan(graph: Graph) -> ExecutionPlan:
     for step in plan.steps:
         steps.extend(step_parts(graph, plan, step))
     steps.extend(copy_kernel(source, target) for source, target in plan.copies)
-    temporaries = {
-        leaf.slot: prod(leaf.layout[0]) * leaf.dtype.itemsize
-        for leaf in plan.places.values()
-        if leaf.slot < 0
-    }
+    temporaries: dict[int, int] = {}
+    for leaf in plan.places.values():
+        if leaf.slot < 0:  # a part of a concat lies in the memory of the whole
+            nbytes = prod(leaf.layout[0]) * leaf.dtype.itemsize
+            temporaries[leaf.slot] = max(nbytes, temporaries.get(leaf.slot, 0))
     return ExecutionPlan(tuple(steps), temporaries, graph.rands)
 
 
 def step_parts(graph: Graph, plan: Schedule, step: Step) -> list[BoundKernel | LibraryCall]:
-    """What one step of a schedule runs."""
+    """Kernels and calls of one step of a schedule."""
     if not step.call:
         return [LoopNestBuilder(graph, plan, step).build()]
     (root,) = step.roots
     value = graph.values[root]
-    operands = tuple(
-        graph.values[a].attr if graph.values[a].op == "leaf" else plan.places[a] for a in value.args
+    return _call_steps(value, call_operands(graph, plan, root), plan.places[root])
+
+
+def concat_copies(
+    value: Value, operands: tuple[MemoryView, ...], target: MemoryView
+) -> list[tuple[MemoryView, MemoryView]]:
+    """(from, to) of those parts of a concat that were not computed where they belong."""
+    shapes = [leaf.layout[0] for leaf in operands]
+    regions = concat_regions(target, shapes, dict(value.attr)["axis"])
+    return [(a, b) for a, b in zip(operands, regions, strict=True) if a != b]
+
+
+def call_operands(graph: Graph, plan: Schedule, root: int) -> tuple[MemoryView, ...]:
+    """Where the operands of a call are."""
+    return tuple(
+        graph.values[a].attr if graph.values[a].op == "leaf" else plan.places[a]
+        for a in graph.values[root].args
     )
-    return _call_steps(value, operands, plan.places[root])
 
 
 def _call_steps(
@@ -112,6 +126,8 @@ def _call_steps(
             ),
         )
         return [fill_kernel(target), copy_kernel(source, region)]
+    if value.op == "concat":
+        return [copy_kernel(a, b) for a, b in concat_copies(value, operands, target)]
     if value.op in ("transpose", "slice", "reshape"):
         (source,) = operands
         layout = move_layout(source.layout, value.op, params)

@@ -23,7 +23,7 @@ TWICE = frozenset({"var"})  # reductions that look at each element twice
 
 @dataclass(frozen=True)
 class Access:
-    """How a buffer is addressed.
+    """Addressing of a buffer.
 
     Attributes:
         buffer: index of the buffer argument.
@@ -112,6 +112,12 @@ class Kernel:
     def key(self) -> str:
         """Hash of the description, equal in every process."""
         return hashlib.sha256(repr(self).encode()).hexdigest()[:24]
+
+    @cached_property
+    def whole_scalars(self) -> tuple[bool, ...]:
+        """For each number argument whether it is an integer, of 64 bits."""
+        found = {n.attr for n in self.nodes if n.op == "scalar" and n.dtype == "int64"}
+        return tuple(i in found for i in range(self.scalars))
 
     @property
     def column(self) -> bool:

@@ -42,6 +42,7 @@ class LoopNestBuilder:
         self.nodes: list[Node] = []
         self._node_index: dict[int, int] = {}
         self.scalars: list[int] = []
+        self._scalar_index: dict[tuple[int, bool], int] = {}
         self.rands: list[int] = []
         self.reductions: list[Reduction] = []
         self.stores: list[tuple[int, int, bool]] = []
@@ -130,9 +131,11 @@ class LoopNestBuilder:
             form = self._leaf_form(value.attr)
             return self._add("load", (), dtype, form, not self._varies(form))
         if value.op == "scalar":
-            if value.attr not in self.scalars:
+            key = (value.attr, dtype == "int64")  # as an integer it is an argument of its own
+            if key not in self._scalar_index:
+                self._scalar_index[key] = len(self.scalars)
                 self.scalars.append(value.attr)
-            return self._add("scalar", (), dtype, self.scalars.index(value.attr), True)
+            return self._add("scalar", (), dtype, self._scalar_index[key], True)
         if value.op == "iota":
             axis = len(self.space) - len(value.shape) + value.attr
             count = int(value.shape[value.attr] != 1)  # a repeated axis stays at coordinate 0

@@ -14,24 +14,24 @@ from typing import Any
 import numpy as np
 
 from neonport.compiler.graph import Graph, MemoryView, Value
-from neonport.dtypes import is_float
+from neonport.dtypes import BELOW_ONE, INT64, is_float, is_whole
 from neonport.ops.inference import operand_dtypes
 from neonport.ops.op import OPS, Kind
 from neonport.optree.node import Expression, OpTreeNode, resolve_wild, walk
+from neonport.optree.random_nodes import Sources
 from neonport.optree.replay_number import Traced
 from neonport.shape import Shape, broadcast_strides, reshape_strides
 from neonport.tensor.storage import Layout
 
-INT64 = np.dtype("int64")
-CALLS = frozenset({Kind.CONTRACTION, Kind.WINDOW})  # kinds of ops that are no part of a loop nest
+# kinds of ops that are no part of a loop nest
+CALLS = frozenset({Kind.CONTRACTION, Kind.WINDOW, Kind.AXIS})
 
 
 def scalar_key(value: float) -> tuple[Any, float]:
     """Numbers with equal keys are one argument of a kernel (0.0 and -0.0 are two)."""
     if type(value) is Traced:
         return (value, 0.0)  # it is one argument with nothing but itself
-    number = float(value)
-    return (number, math.copysign(1.0, number))
+    return (value, math.copysign(1.0, value))
 
 
 def scalar_slots(scalars: Sequence[float]) -> tuple[int, ...]:
@@ -44,7 +44,7 @@ def scalar_slots(scalars: Sequence[float]) -> tuple[int, ...]:
 
 
 def _slot_value(number: float) -> float:
-    return number if type(number) is Traced else float(number)
+    return number if type(number) in (Traced, int) else float(number)
 
 
 class Lowering:
@@ -53,7 +53,7 @@ class Lowering:
     Args:
         scalars: numbers that later runs may replace; equal ones share a slot, in order.
 
-    After `build`, `storages` ((storage, first byte) pairs), `scalars` and `rand_sizes` hold what
+    After `build`, `storages` ((storage, first byte) pairs), `scalars` and `sources` hold what
     the slots of the graph stand for.
     """
 
@@ -63,7 +63,7 @@ class Lowering:
         self.scalars: list[float] = [
             _slot_value(scalars[i]) for i in sorted(set(scalar_slots(scalars)))
         ]
-        self.rand_sizes: list[int] = []
+        self.sources = Sources()
         self._index: dict[Value, int] = {}
         self._slots: dict[Any, int] = {}
         self._scalar_slots = {scalar_key(v): i for i, v in enumerate(self.scalars)}
@@ -76,13 +76,27 @@ class Lowering:
             self._slot(id(target.storage), target)
         outputs = []
         for target, operand in pairs:
-            self._nodes.clear()  # open sizes are resolved per target
             value = self._root(operand, target.shape)
+            parts = self._parts(value, target)
+            if parts:
+                outputs.extend(parts)
+                continue
+            if target.dtype.name in BELOW_ONE and self._is_drawn(value):
+                # [0, 1) in the stored type too
+                drawn, name = self.values[value], f"below_one_{target.dtype.name}"
+                value = self._add(Value(name, (value,), drawn.shape, drawn.dtype))
             if self.values[value].shape != target.shape:
                 dtype = self.values[value].dtype
                 value = self._add(Value("broadcast", (value,), target.shape, dtype))
             outputs.append((value, self.leaf_of(target)))
-        return Graph(tuple(self.values), tuple(outputs), len(self.storages), len(self.rand_sizes))
+        return Graph(tuple(self.values), tuple(outputs), len(self.storages), len(self.sources))
+
+    def _is_drawn(self, index: int) -> bool:
+        """Whether a value is uniform numbers, moved or not."""
+        value = self.values[index]
+        while len(value.args) == 1 and value.op in OPS and OPS[value.op].kind is Kind.MOVEMENT:
+            value = self.values[value.args[0]]
+        return value.op == "rand"
 
     # ---- values ------------------------------------------------------------------------------
 
@@ -134,32 +148,51 @@ class Lowering:
         if slot is None:
             slot = self._scalar_slots[key] = len(self.scalars)
             self.scalars.append(_slot_value(arg))
-        return self._add(Value("scalar", (), (1, 1), dtype or np.dtype("float64"), slot))
+        own = INT64 if is_whole(arg) else np.dtype("float64")
+        return self._add(Value("scalar", (), (1, 1), dtype or own, slot))
 
     def _root(self, operand: Any, shape: Shape) -> int:
         sizes = resolve_wild(operand, shape)
-        for node in walk(operand):
+        nodes = walk(operand, known=self._nodes)
+        for node in nodes:
             self._nodes[id(node)] = self._node(node, sizes.get(id(node), node.shape))
-        return self._operand(operand, None)
+        value = self._operand(operand, None)
+        for node in nodes:
+            if node.sig.open:  # another target may decide another size
+                del self._nodes[id(node)]
+        return value
 
     def _node(self, node: OpTreeNode, shape: Shape) -> int:
         op, params, name = OPS[node.op], node.params, node.op
         if op.kind is Kind.SOURCE:
-            self.rand_sizes.append(math.prod(shape))
-            return self._add(Value("rand", (), shape, node.dtype, len(self.rand_sizes) - 1))
+            slot = self.sources.slot(node, math.prod(shape))
+            return self._add(Value(name, (), shape, node.dtype, slot))
         if name == "onehot":
             return self._onehot(node, shape)
         dtypes = operand_dtypes(op, [a.dtype for a in node.sig.args])
         args = tuple(self._operand(a, d) for a, d in zip(node.args, dtypes, strict=True))
         if op.kind in CALLS or name == "scatter_add":
             args = tuple(self._in_dtype(a, d) for a, d in zip(args, dtypes, strict=True))
+        if name == "concat":
+            return self._concat(args, shape, node.dtype, params["axis"])
         if op.kind is Kind.MOVEMENT and name != "pad_region":
             return self._move(args[0], name, params)
+        if name == "where":
+            args = (self._condition(args[0], node.dtype), *args[1:])
         if op.kind is Kind.REDUCTION:
             axes = tuple(a for a in params["axes"])
             return self._add(Value(name, args, shape, node.dtype, axes))
         attr = tuple(params.items()) or None
         return self._add(Value(name, args, shape, node.dtype, attr))
+
+    def _condition(self, index: int, dtype: np.dtype) -> int:
+        """A condition as kernels compare it, in the dtype of the values; no fraction becomes 0."""
+        value = self.values[index]
+        if dtype != INT64 or value.dtype == INT64:
+            return index
+        for _ in range(2):
+            index = self._add(Value("logical_not", (index,), value.shape, value.dtype))
+        return index
 
     def _in_dtype(self, index: int, dtype: np.dtype | None) -> int:
         """The value as it must lie in memory for a call: converted, if it is stored otherwise."""
@@ -181,9 +214,32 @@ class Lowering:
         index = self._move(index, "reshape", {"shape": column})
         classes = tuple(n if a == axis else 1 for a, n in enumerate(shape))
         iota = self._add(Value("iota", (), classes, INT64, axis))
-        return self._add(Value("onehot", (iota, index), shape, node.dtype))
+        return self._add(Value("onehot", (iota, index), shape, INT64))
 
     # ---- movements ---------------------------------------------------------------------------
+
+    def _concat(self, args: Sequence[int], shape: Shape, dtype: np.dtype, axis: int) -> int:
+        """One value of all that is put together along an axis, however many nodes did it."""
+        parts: list[int] = []
+        for index in args:
+            value = self.values[index]
+            if value.op == "concat" and value.dtype == dtype and value.attr == (("axis", axis),):
+                parts.extend(value.args)
+            elif is_float(value.attr.dtype) if value.op == "leaf" else value.dtype == dtype:
+                parts.append(index)
+            else:
+                parts.append(self._add(Value("broadcast", (index,), value.shape, dtype)))
+        return self._add(Value("concat", tuple(parts), shape, dtype, (("axis", axis),)))
+
+    def _parts(self, index: int, target: Any) -> list[tuple[int, MemoryView]]:
+        """What a statement puts together, each part with its region of the target; else nothing."""
+        value = self.values[index]
+        if value.op != "concat" or value.shape != target.shape:
+            return []
+        leaf = self.leaf_of(target)
+        shapes = [self.values[a].shape for a in value.args]
+        regions = concat_regions(leaf, shapes, dict(value.attr)["axis"])
+        return [(a, r) for a, r in zip(value.args, regions, strict=True) if 0 not in r.layout[0]]
 
     def _move(self, index: int, name: str, params: dict[str, Any]) -> int:
         key = (index, (name, *params.items()))
@@ -206,12 +262,49 @@ class Lowering:
         if elementwise and name in ("transpose", "slice"):
             args = tuple(self._move_operand(a, value.shape, name, params) for a in value.args)
             return self._add(Value(value.op, args, shape, value.dtype, value.attr))
+        if elementwise and name == "reshape" and _long(shape) == _long(value.shape):
+            args = tuple(self._widen_operand(a, value.shape, shape) for a in value.args)
+            return self._add(Value(value.op, args, shape, value.dtype, value.attr))
+        if value.op == name == "slice":
+            return self._move(value.args[0], name, _slice_of_slice(dict(value.attr), params))
+        if value.op == "concat" and name == "slice":
+            found = self._part_around(value, params)
+            if found is not None:
+                return self._move(found[0], name, found[1])
         if value.op == "dot" and name == "transpose":
             left, right = (self._move(a, name, params) for a in value.args)
             return self._add(Value("dot", (right, left), shape, value.dtype))
         if name == "broadcast":
             return self._add(Value("broadcast", (index,), shape, value.dtype))
         return self._add(Value(name, (index,), shape, value.dtype, tuple(params.items())))
+
+    def _part_around(self, value: Value, params: dict[str, Any]) -> tuple[int, Any] | None:
+        """The part of a concat in which all of a slice lies, and the slice of it."""
+        axis = dict(value.attr)["axis"]
+        start, step, size = (params[name][axis] for name in ("starts", "steps", "shape"))
+        low, high = sorted((start, start + step * (size - 1)))
+        first = 0
+        for part in value.args:
+            n = self.values[part].shape[axis]
+            if first <= low <= high < first + n:
+                moved = (s - first if a == axis else s for a, s in enumerate(params["starts"]))
+                return part, {**params, "starts": tuple(moved)}
+            first += n
+        return None
+
+    def _widen_operand(self, index: int, old: Shape, new: Shape) -> int:
+        """Give an operand of an element-wise value of shape `old` the axes of `new`.
+
+        Both have the same axes in the same order, but for those of length 1.
+        """
+        value = self.values[index]
+        if value.op == "scalar":
+            return index
+        own = (1,) * (len(old) - len(value.shape)) + value.shape
+        kept = iter([m for m, n in zip(own, old, strict=True) if n != 1])
+        return self._move(
+            index, "reshape", {"shape": tuple(1 if n == 1 else next(kept) for n in new)}
+        )
 
     def _move_operand(self, index: int, shape: Shape, name: str, params: dict[str, Any]) -> int:
         """Move an operand of an element-wise value of `shape`; unit axes stay unit axes."""
@@ -238,6 +331,32 @@ def _compute(dtype: np.dtype | None) -> np.dtype:
 def read_dtype(dtype: np.dtype) -> np.dtype:
     """Type in which a stored value is read when nothing asks for another one."""
     return _compute(dtype) if is_float(dtype) else INT64
+
+
+def _long(shape: Shape) -> list[int]:
+    """The axes that are not of length 1."""
+    return [n for n in shape if n != 1]
+
+
+def _slice_of_slice(inner: dict[str, Any], outer: dict[str, Any]) -> dict[str, Any]:
+    """The region that a region of a region is."""
+    steps = tuple(k * m for k, m in zip(inner["steps"], outer["steps"], strict=True))
+    places = zip(inner["starts"], inner["steps"], outer["starts"], strict=True)
+    return {
+        "starts": tuple(s + k * at for s, k, at in places),
+        "steps": steps,
+        "shape": outer["shape"],
+    }
+
+
+def concat_regions(whole: MemoryView, shapes: Sequence[Shape], axis: int) -> list[MemoryView]:
+    """Where parts of the given shapes lie in what they are put together to along an axis."""
+    _, strides, offset = whole.layout
+    found = []
+    for shape in shapes:
+        found.append(MemoryView(whole.slot, whole.dtype, (shape, strides, offset)))
+        offset += shape[axis] * strides[axis]
+    return found
 
 
 def _moved_shape(shape: Shape, name: str, params: dict[str, Any]) -> Shape:

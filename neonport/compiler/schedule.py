@@ -7,21 +7,27 @@ they run over the same index space, fold the same axes, and no other step has to
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from math import prod
 
 from neonport.compiler.graph import Graph, MemoryView, Value, contiguous_leaf
-from neonport.compiler.lowering import CALLS
-from neonport.ops.op import OPS, Kind
+from neonport.compiler.lowering import CALLS, concat_regions
+from neonport.ops.op import OPS, Cost, Kind
 from neonport.shape import Shape, layouts_overlap
 
 MAX_BUFFERS = 48  # leaves room in the smallest argument space of a device
-MAX_CONE = 128  # values computed inline for one root: compilers take more than linear time
-MAX_VALUES = 512  # values in one kernel
+MAX_CONE = 128  # weight of the values computed inline for one root: beyond, registers spill
+MAX_VALUES = 512  # weight of the values in one kernel: compilers take more than linear time
+COSTLY_WEIGHT = 8  # of a value whose op is a function; others weigh 1
+MAX_READS = 40  # places in memory that one root reads; leaves room for others in its kernel
+MAX_REPEATED = 2048  # values that all roots together compute again because one is shared
+MAX_TRIED = 32  # kernels that a root may join, the latest first
 
 # element-wise inside a kernel although the op table files them elsewhere
-_INLINE = frozenset({"iota", "onehot", "rand", "broadcast", "take"})
+_INLINE = frozenset(
+    {"iota", "onehot", "rand", "broadcast", "take", "below_one_float16", "below_one_bfloat16"}
+)
 _LEAFLIKE = frozenset({"leaf", "scalar"})
 
 
@@ -83,7 +89,12 @@ class Scheduler:
         self.values = graph.values
         self.steps: list[Step] = []
         self.step_of: dict[int, int] = {}
-        self.reach: list[set[int]] = []
+        self._before: list[int] = []  # for each step, as bits, those that must come before
+        self._over: dict[Shape, list[int]] = {}  # kernels by the shapes that can join them
+        self._memory: list[set[object]] = []  # of each step: what it reads and writes,
+        self._inline: list[set[int]] = []  # and what it computes
+        costly = {name for name, op in OPS.items() if op.cost is Cost.COSTLY}
+        self._weights = [COSTLY_WEIGHT if v.op in costly else 1 for v in self.values]
         self.roots = self._find_roots()
         self._known = frozenset(self.roots)
         self._cones: dict[int, tuple[list[int], list[int]]] = {}
@@ -116,17 +127,54 @@ class Scheduler:
         return sorted(self._cut_cones(roots & needed, sorted(needed)))
 
     def _cut_cones(self, roots: set[int], needed: list[int]) -> set[int]:
-        """Add roots until none computes more than MAX_CONE values inline."""
-        cones: dict[int, frozenset[int]] = {}
+        """Add roots until none computes or reads too much inline, nor all together.
+
+        A root computes at most MAX_CONE values for each operand and reads at most MAX_READS places.
+        What several values use may be computed again for every root, so it may be the less the more
+        roots there are: the work of a statement grows with its size, not with the square of it.
+        """
+        users: dict[int, int] = {}
         for index in needed:
-            inline = frozenset({index}).union(*(cones.get(a, ()) for a in self.values[index].args))
-            if index in roots:
+            for a in set(self.values[index].args):
+                users[a] = users.get(a, 0) + 1
+        shared = min(MAX_CONE, max(MAX_REPEATED // (len(roots) or 1), 8))
+        cones: dict[int, frozenset[int]] = {}
+        reads: dict[int, frozenset[object]] = {}
+        for index in needed:
+            value = self.values[index]
+            if value.op in _LEAFLIKE and index not in roots:
+                cones[index] = frozenset((index,))
+                reads[index] = frozenset((value.attr,) if value.op == "leaf" else ())
                 continue
-            if len(inline) > MAX_CONE and self.values[index].op not in _LEAFLIKE:
+            self._cut_reads(value, roots, reads)
+            if index in roots:
+                reads[index] = frozenset((index,))
+                continue
+            inline = frozenset((index,)).union(*(cones.get(a, ()) for a in value.args))
+            if self._weight(inline) > (shared if users.get(index, 0) > 1 else MAX_CONE):
                 roots.add(index)
+                reads[index] = frozenset((index,))
             else:
                 cones[index] = inline
+                reads[index] = frozenset().union(*(reads[a] for a in value.args))
         return roots
+
+    def _weight(self, inline: Iterable[int]) -> int:
+        """How much code computes some values."""
+        return sum([self._weights[i] for i in inline])
+
+    def _cut_reads(
+        self, value: Value, roots: set[int], reads: dict[int, frozenset[object]]
+    ) -> None:
+        """Make operands of a value roots until it reads no more than MAX_READS places."""
+        args = [a for a in dict.fromkeys(value.args) if len(reads[a]) > 1]
+        if sum(len(reads[a]) for a in args) <= MAX_READS:
+            return
+        args.sort(key=lambda a: len(reads[a]))
+        while args and len(frozenset().union(*(reads[a] for a in args))) > MAX_READS - 2:
+            largest = args.pop()
+            roots.add(largest)
+            reads[largest] = frozenset((largest,))
 
     def _live(self) -> set[int]:
         live: set[int] = set()
@@ -170,42 +218,71 @@ class Scheduler:
         else:
             space, axes = value.shape, ()
         if not call and value.op != "scalar":
-            for index in reversed(range(len(self.steps))):
-                if self._can_join(index, root, space, axes, needs):
-                    step = self.steps[index]
-                    step.roots.append(root)
-                    if axes and not step.axes:
-                        step.axes = axes
-                    self._link(index, needs - {index})
-                    self.step_of[root] = index
-                    return
+            step = self._step_to_join(root, space, axes, needs)
+            if step is not None:
+                self.steps[step].roots.append(root)
+                if axes and not self.steps[step].axes:
+                    self.steps[step].axes = axes
+                self._put(step, root, space, needs - {step})
+                return
         self.steps.append(Step([root], space, axes, call))
-        self.reach.append(set())
-        self.step_of[root] = len(self.steps) - 1
-        self._link(len(self.steps) - 1, needs)
+        self._before.append(0)
+        self._memory.append(set())
+        self._inline.append(set())
+        self._put(len(self.steps) - 1, root, space, needs)
 
-    def _can_join(
+    def _put(self, index: int, root: int, space: Shape, needs: set[int]) -> None:
+        """Note that a step has a root, and what follows from it."""
+        step = self.steps[index]
+        self.step_of[root] = index
+        memory, inline = self._contents(root)
+        self._memory[index] |= memory
+        self._inline[index] |= inline
+        if not step.call:
+            for shape in {space, step.space, _row(step)}:
+                known = self._over.setdefault(shape, [])
+                if index not in known[-MAX_TRIED:]:
+                    known.append(index)
+        self._link(index, needs)
+
+    def _step_to_join(
+        self, root: int, space: Shape, axes: tuple[int, ...], needs: set[int]
+    ) -> int | None:
+        """The latest kernel that can compute a root as well."""
+        gathered = self._gathered_from(root)
+        above = 0  # steps that come before what the root needs
+        for n in needs:
+            above |= self._before[n]
+        memory, inline = self._contents(root)
+        for index in sorted(self._over.get(space, ())[-MAX_TRIED:], reverse=True):
+            if (
+                not above >> index & 1
+                and index not in gathered
+                and self._same_loops(index, root, space, axes, needs)
+                and len(self._memory[index]) + len(memory - self._memory[index]) <= MAX_BUFFERS
+                and self._weight(self._inline[index] | inline) <= MAX_VALUES
+            ):
+                return index
+        return None
+
+    def _same_loops(
         self, index: int, root: int, space: Shape, axes: tuple[int, ...], needs: set[int]
     ) -> bool:
+        """Whether the loops of a kernel are those of a root."""
         step = self.steps[index]
-        if step.call or any(index in self.reach[n] for n in needs if n != index):
-            return False
-        if index in self._gathered_from(root):
-            return False  # elements elsewhere have to be there before the first one is picked
-        value = self.values[root]
-        if is_reduction(value):
+        if is_reduction(self.values[root]):
             if step.space != space or (step.axes and step.axes != axes):
                 return False
             # folding a kernel that so far only maps: its stores must suit the new loop order
         elif step.axes:
-            row = tuple(1 if a in step.axes else n for a, n in enumerate(step.space))
+            row = _row(step)
             if space not in (step.space, row):
                 return False
             if space == row and space != step.space and index not in needs:
                 return False  # a small independent map gains nothing in a large kernel
         elif space != step.space:
             return False
-        return self._fits([*step.roots, root])
+        return True
 
     def _gathered_from(self, root: int) -> set[int]:
         """Steps whose results `root` reads at positions other than its own."""
@@ -213,42 +290,41 @@ class Scheduler:
         takes = [self.values[i] for i in (root, *inline) if self.values[i].op == "take"]
         return {self.step_of[a] for take in takes for a in take.args if a in self.step_of}
 
-    def _fits(self, roots: list[int]) -> bool:
-        """Whether one kernel of these roots stays within the bounds."""
-        memory: set[object] = set(roots)
-        values: set[int] = set()
-        for root in roots:
-            inline, reads = self.cone(root)
-            values.update(inline)
-            memory.update(self.values[i].attr for i in inline if self.values[i].op == "leaf")
-            memory.update(reads)
-        return len(memory) <= MAX_BUFFERS and len(values) <= MAX_VALUES
+    def _contents(self, root: int) -> tuple[set[object], set[int]]:
+        """(what a root brings into a kernel: places in memory, values that it computes there)."""
+        inline, reads = self.cone(root)
+        memory: set[object] = {self.values[i].attr for i in inline if self.values[i].op == "leaf"}
+        memory.update(reads)
+        memory.add(root)
+        return memory, set(inline)
 
     def _link(self, index: int, needs: set[int]) -> None:
         """Record that a step comes after others, and whatever follows from it."""
-        before = set(needs)
+        before = 0
         for n in needs:
-            before |= self.reach[n]
-        before.discard(index)
-        for i in range(len(self.reach)):
-            if i == index or index in self.reach[i]:
-                self.reach[i] |= before
+            before |= self._before[n] | 1 << n
+        before &= ~(1 << index)
+        if before & ~self._before[index]:
+            for i, known in enumerate(self._before):
+                if i == index or known >> index & 1:
+                    self._before[i] = known | before
         self.steps[index].after |= needs
 
     def _order(self) -> list[int]:
-        return sorted(range(len(self.steps)), key=lambda i: (len(self.reach[i]), i))
+        return sorted(range(len(self.steps)), key=lambda i: (self._before[i].bit_count(), i))
 
     # ---- memory ------------------------------------------------------------------------------
 
-    def _reads(self, steps: tuple[Step, ...]) -> Iterator[tuple[int, int, MemoryView]]:
-        """(step, value, leaf) of every read of a leaf."""
+    def _reads(self, steps: tuple[Step, ...]) -> dict[int, list[tuple[int, int, MemoryView]]]:
+        """(step, value, leaf) of every read of a leaf, by the slot of its memory."""
+        found: dict[int, list[tuple[int, int, MemoryView]]] = {}
         for number, step in enumerate(steps):
             for root in step.roots:
-                inline, _ = self.cone(root)
-                candidates = [root, *inline]
-                for index in candidates:
+                for index in (root, *self.cone(root)[0]):
                     if self.values[index].op == "leaf":
-                        yield number, index, self.values[index].attr
+                        leaf = self.values[index].attr
+                        found.setdefault(leaf.slot, []).append((number, index, leaf))
+        return found
 
     def _assign_memory(self, steps: tuple[Step, ...]) -> Schedule:
         """Decide which roots are written straight to their targets.
@@ -258,10 +334,18 @@ class Scheduler:
         """
         places: dict[int, MemoryView] = {}
         late: list[tuple[int, MemoryView]] = []
-        reads = list(self._reads(steps))
+        reads = self._reads(steps)
         gathered = {a for v in self.values if v.op == "take" for a in v.args}
+        stores: dict[int, int] = {}
+        for value, _ in self.graph.outputs:
+            stores[value] = stores.get(value, 0) + 1
+        # others want these before they are rounded to a target
+        wide = {value for value, count in stores.items() if count > 1}
+        for number, step in enumerate(steps):
+            for root in step.roots:
+                wide.update(r for r in self.cone(root)[1] if self.step_of[r] != number)
         for value, target in self.graph.outputs:
-            if value not in places and self._direct(value, target, steps, reads, gathered):
+            if value not in places and self._direct(value, target, steps, reads, gathered, wide):
                 places[value] = target
             else:
                 late.append((value, target))
@@ -269,8 +353,35 @@ class Scheduler:
         for root in sorted(outside - places.keys()):
             source = self.values[root]
             places[root] = contiguous_leaf(-1 - len(places), source.dtype, source.shape)
+        self._join(places)
         copies = tuple((places[value], target) for value, target in late)
         return Schedule(steps, places, copies, self._known)
+
+    def _join(self, places: dict[int, MemoryView]) -> None:
+        """Let what a concat puts together be written where it belongs, instead of copied there."""
+        joined: set[int] = set()
+        for root in sorted(places, reverse=True):  # the outer one of two decides for the inner one
+            value = self.values[root]
+            if value.op != "concat":
+                continue
+            shapes = [self.values[a].shape for a in value.args]
+            for part, region in zip(
+                value.args, concat_regions(places[root], shapes, dict(value.attr)["axis"]),
+                strict=True,
+            ):  # fmt: skip
+                own = places.get(part)
+                if own is None or own.slot >= 0 or own.dtype != region.dtype or part in joined:
+                    continue
+                if self._strided(part):
+                    places[part] = region
+                    joined.add(part)
+
+    def _strided(self, root: int) -> bool:
+        """Whether what computes a root can write to memory of any layout."""
+        value = self.values[root]
+        if is_inline(value) or is_reduction(value):
+            return True
+        return OPS[value.op].kind in CALLS or value.op in ("transpose", "slice", "concat")
 
     def _crossing(self, steps: tuple[Step, ...]) -> set[int]:
         """Roots that another step reads, or that a call makes."""
@@ -295,8 +406,9 @@ class Scheduler:
         value: int,
         target: MemoryView,
         steps: tuple[Step, ...],
-        reads: list[tuple[int, int, MemoryView]],
+        reads: dict[int, list[tuple[int, int, MemoryView]]],
         gathered: set[int],
+        wide: set[int],
     ) -> bool:
         source = self.values[value]
         store_step = self.step_of[value]
@@ -305,13 +417,10 @@ class Scheduler:
             return False  # broadcast into the target by a copy
         if step.call and (source.dtype != target.dtype or OPS[source.op].kind not in CALLS):
             return False
-        shared = [v for v, _ in self.graph.outputs].count(value) > 1
-        if source.dtype != target.dtype and (shared or self._read_later(value, steps)):
-            return False  # others want the value before it was rounded to the target
-        for number, index, leaf in reads:
-            if leaf.slot != target.slot or number < store_step:
-                continue
-            if not _may_overlap(leaf, target):
+        if source.dtype != target.dtype and value in wide:
+            return False
+        for number, index, leaf in reads.get(target.slot, ()):
+            if number < store_step or not _may_overlap(leaf, target):
                 continue
             exact = leaf.layout == target.layout and leaf.dtype == target.dtype
             if number > store_step or not exact or step.call or index in gathered:
@@ -320,13 +429,10 @@ class Scheduler:
                 return False
         return True
 
-    def _read_later(self, value: int, steps: tuple[Step, ...]) -> bool:
-        own = self.step_of[value]
-        return any(
-            number != own and value in self.cone(root)[1]
-            for number, step in enumerate(steps)
-            for root in step.roots
-        )
+
+def _row(step: Step) -> Shape:
+    """The shape of one value a row."""
+    return tuple(1 if a in step.axes else n for a, n in enumerate(step.space))
 
 
 def _may_overlap(a: MemoryView, b: MemoryView) -> bool:

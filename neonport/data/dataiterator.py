@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neonport.base import NervanaObject
-from neonport.errors import ConfigurationError, ShapeError
+from neonport.data import checks
+from neonport.data.checks import MissingClassCount as MissingClassCount
+from neonport.data.row_order import RowOrder
+from neonport.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from neonport.backends.backend import Backend
-
-
-class MissingClassCount(ConfigurationError, AttributeError):
-    """Labels are to be made one-hot, but nobody said how many classes there are."""
+    from neonport.tensor.backend_protocol import TensorBackend
 
 
 class NervanaDataIterator(NervanaObject):
@@ -50,6 +50,8 @@ class NervanaDataIterator(NervanaObject):
 
     def __init__(self, name: str | None = None) -> None:
         super().__init__(name=name)
+        if self.be is not None:
+            self.be = self.be  # it stays there, whatever gen_backend makes later
 
     def __iter__(self) -> Iterator[tuple[Any, Any]]:
         raise NotImplementedError(f"{self.classnm} must define __iter__, yielding pairs (x, t)")
@@ -65,10 +67,10 @@ class NervanaDataIterator(NervanaObject):
 
 
 class ArrayIterator(NervanaDataIterator):
-    """Minibatches of arrays in memory, in order.
+    """Minibatches of arrays in memory, in order or shuffled.
 
-    A last batch that is too short is filled with the first samples, and the next pass begins
-    after those.
+    A batch always has `be.bsz` columns. One that reaches beyond the last sample is filled with the
+    first ones, and the next pass begins after those: every sample is seen in each two passes.
 
     Args:
         X: array (ndata, features), or a list of them for several inputs.
@@ -77,17 +79,29 @@ class ArrayIterator(NervanaDataIterator):
         lshape: logical shape of a sample, e.g. (3, 32, 32); default the number of features.
         make_onehot: turn integer labels into one-hot columns; else y is (ndata, k), used as is.
         name: name.
-        strict_wrap: a pass that ends evenly makes the next one begin at sample 0. Without it
-            (neon's behaviour) the samples before the start of such a pass are never seen again.
+        strict_wrap: a pass that ends evenly makes the next one begin at sample 0. With False, as in
+            neon, all later passes begin where that one did, and the samples before are never seen
+            again: of 112 samples in batches of 32 the first 16. Then the batches are those of neon,
+            bit for bit; True is the default because nobody wants to lose samples.
         be: backend; default the process-wide one.
+        shuffle: another order in each pass. The passes form one stream, which a checkpoint
+            continues exactly; evaluation goes in the order of the arrays. `strict_wrap` has no
+            effect then.
+        seed: of the orders; None takes the backend's `rng_seed`, or draws one if it has none.
+
+    Attributes:
+        ndata: samples.
+        start: place in its order where the next pass begins.
 
     Raises:
-        ConfigurationError: less than one batch of data, or labels without `nclass`.
+        ConfigurationError: no backend or batch size, no samples, or labels that are no classes.
+        MissingClassCount: labels without `nclass`.
+        DtypeError: data or labels that are no numbers.
         ShapeError: lengths or shapes that do not fit each other.
 
     Example:
         images, labels = np.random.rand(40, 3), np.arange(40) % 2
-        data = ArrayIterator(images, labels, nclass=2)
+        data = ArrayIterator(images, labels, nclass=2, shuffle=True, seed=1)
         for x, t in data:
             assert x.shape == (3, 4) and t.shape == (2, 4)  # samples are columns
     """
@@ -100,15 +114,21 @@ class ArrayIterator(NervanaDataIterator):
         lshape: tuple[int, ...] | int | None = None,
         make_onehot: bool = True,
         name: str | None = None,
-        strict_wrap: bool = False,
+        strict_wrap: bool = True,
         be: Backend | None = None,
+        shuffle: bool = False,
+        seed: int | None = None,
     ) -> None:
         super().__init__(name=name)
         if be is not None:
             self.set_backend(be)
-        inputs = [np.asarray(x) for x in (X if isinstance(X, (list, tuple)) else [X])]
+        label = f"ArrayIterator {self.name}"
+        checks.need_batch_size(label, self.be)
+        inputs = [
+            checks.numbers(label, "X", x) for x in (X if isinstance(X, (list, tuple)) else [X])
+        ]
+        checks.check_inputs(label, inputs, lshape, isinstance(X, (list, tuple)))
         self.ndata = len(inputs[0])
-        self._check_inputs(inputs, lshape)
         self.strict_wrap = strict_wrap
         self.start = 0
         self.nclass = nclass
@@ -117,59 +137,46 @@ class ArrayIterator(NervanaDataIterator):
         self.shape: Any = shapes if self._many else shapes[0]
         self.lshape = lshape
         self.make_onehot = make_onehot and y is not None
+        if y is not None:
+            y = checks.check_targets(label, y, self.ndata, nclass, self.make_onehot)
+        self.shuffle = bool(shuffle)
+        self._pass = 0  # number of the next pass, which decides about its order
+        self._order = RowOrder(self.ndata, self._seed(seed)) if self.shuffle else None
         self.Xdev = [self.be.array(x) for x in inputs]
-        self.Xbuf = [self.be.empty((x.shape[1], self.be.bsz)) for x in inputs]
-        self.ydev, self.ybuf = self._place_targets(y)
+        self.ydev = None
+        if y is not None:
+            self.ydev = self.be.array(y, dtype=np.int32 if self.make_onehot else None)
+        self._make_buffers()
 
-    def _check_inputs(self, inputs: list[np.ndarray], lshape: Any) -> None:
-        for x in inputs:
-            if x.ndim != 2 or len(x) != self.ndata:
-                raise ShapeError(
-                    f"ArrayIterator {self.name}: X must be 2-D with one row a sample, and all X of "
-                    f"one length; got {[x.shape for x in inputs]}; reshape images to rows and "
-                    "give their shape as lshape"
-                )
-            if lshape is not None and int(np.prod(lshape)) != x.shape[1]:
-                raise ShapeError(
-                    f"ArrayIterator {self.name}: lshape {lshape} has {int(np.prod(lshape))} "
-                    f"elements, the rows of X have {x.shape[1]}"
-                )
-        if not self.be or not self.be.bsz or self.ndata < self.be.bsz:
-            size = self.be.bsz if self.be else None
-            raise ConfigurationError(
-                f"ArrayIterator {self.name}: {self.ndata} samples do not fill one batch of {size}; "
-                "call gen_backend with a smaller batch_size (1 or more) first"
-            )
+    def _seed(self, seed: int | None) -> int:
+        if seed is None:
+            seed = self.be.rng_seed
+        return int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
 
-    def _place_targets(self, y: np.ndarray | None) -> tuple[Any, Any]:
-        """Copy the targets to the device; return them and the minibatch buffer."""
-        if y is None:
-            return None, None
-        y = np.asarray(y)
-        if not self.make_onehot:
-            y = y.reshape(len(y), -1) if y.ndim != 2 else y
-            self._check_length(y)
-            return self.be.array(y), self.be.empty((y.shape[1], self.be.bsz))
-        if self.nclass is None:
-            raise MissingClassCount(
-                f"ArrayIterator {self.name}: nclass is needed to make the labels one-hot; "
-                "pass it, or make_onehot=False for targets that are used as they are"
-            )
-        labels = y.reshape(-1, 1)
-        self._check_length(labels)
-        if labels.min() < 0 or labels.max() >= self.nclass or np.any(labels != labels.astype(int)):
-            raise ConfigurationError(
-                f"ArrayIterator {self.name}: labels must be whole numbers 0..{self.nclass - 1}, "
-                f"found {labels.min()}..{labels.max()}"
-            )
-        return self.be.array(labels, dtype=np.int32), self.be.empty((self.nclass, self.be.bsz))
+    def _make_buffers(self) -> None:
+        """Make the tensors that hold a minibatch."""
+        size = self.be.bsz
+        self.Xbuf = [self.be.empty((x.shape[1], size)) for x in self.Xdev]
+        self.ybuf = None
+        if self.ydev is not None:
+            rows = self.nclass if self.make_onehot else self.ydev.shape[1]
+            self.ybuf = self.be.empty((rows, size))
+        self._rows = self._targets = None
+        if self.shuffle:
+            self._rows = self.be.empty((size, 1), dtype=np.int32)
+        if self.shuffle and self.ydev is not None:
+            self._targets = self.be.empty((size, self.ydev.shape[1]), dtype=self.ydev.dtype)
 
-    def _check_length(self, y: np.ndarray) -> None:
-        if len(y) != self.ndata:
-            raise ShapeError(
-                f"ArrayIterator {self.name}: {self.ndata} samples but {len(y)} targets (shape "
-                f"{y.shape}); give one row a sample"
-            )
+    def set_backend(self, be: TensorBackend) -> None:
+        """Move the data to another backend."""
+        arrays = vars(self).get("Xdev")
+        super().set_backend(be)
+        if arrays is None or arrays[0].backend is be:
+            return
+        self.Xdev = [self.be.array(x.get()) for x in arrays]
+        if self.ydev is not None:
+            self.ydev = self.be.array(self.ydev.get(), dtype=self.ydev.dtype)
+        self._make_buffers()
 
     @property
     def nbatches(self) -> int:
@@ -177,41 +184,120 @@ class ArrayIterator(NervanaDataIterator):
         return -(-(self.ndata - self.start) // self.be.bsz)
 
     def reset(self) -> None:
-        """Begin the next pass at sample 0."""
+        """Begin the next pass at the first sample (of the next order, if shuffled)."""
         self.start = 0
 
     def get_state(self) -> dict[str, int]:
-        """The position where the next pass begins."""
-        return {"start": self.start}
+        """Where the next pass begins; if shuffled, also its number and the seed of the orders."""
+        if self._order is None:
+            return {"start": self.start}
+        return {"start": self.start, "pass": self._pass, "seed": self._order.seed}
 
     def set_state(self, state: dict[str, int]) -> None:
-        """Continue where `get_state` was called."""
+        """Continue where `get_state` was called.
+
+        Raises:
+            ConfigurationError: the state is of other data, or of data in order where these are
+                shuffled, or the other way round; nothing was changed then.
+        """
+        label = f"ArrayIterator {self.name}"
         start = int(state["start"])
         if not 0 <= start < self.ndata:
             raise ConfigurationError(
-                f"ArrayIterator {self.name}: cannot start at sample {start} of {self.ndata}; "
-                "was the checkpoint written with another data set?"
+                f"{label}: cannot start at sample {start} of {self.ndata}; was the checkpoint "
+                "written with another data set?"
             )
+        if ("seed" in state) != self.shuffle:
+            was, now = ("shuffled", "in order")[:: 1 if "seed" in state else -1]
+            raise ConfigurationError(
+                f"{label}: the checkpoint was written with data {was}, these are {now}; make the "
+                f"iterator with shuffle={not self.shuffle}, or load with load_states=False"
+            )
+        if self._order is not None:
+            number = int(state["pass"])
+            if number < 0:
+                raise ConfigurationError(f"{label}: there is no pass {number}")
+            self._order = RowOrder(self.ndata, state["seed"])
+            self._pass = number
         self.start = start
 
     def __iter__(self) -> Iterator[tuple[Any, Any]]:
-        size = self.be.bsz
-        for begin in range(self.start, self.ndata, size):
-            count = min(size, self.ndata - begin)
-            self._fill(slice(0, count), slice(begin, begin + count))
-            if count < size:
-                self.start = size - count
-                self._fill(slice(count, size), slice(0, self.start))
-            elif self.strict_wrap and begin + size == self.ndata:
-                self.start = 0
-            inputs = self.Xbuf if self._many else self.Xbuf[0]
-            yield inputs, inputs if self.ybuf is None else self.ybuf
+        number, start, size = self._pass, self.start, self.be.bsz
+        for begin in range(start, self.ndata, size):
+            if begin + size > self.ndata or (begin + size == self.ndata and self._ends_evenly()):
+                self.start = (begin + size) % self.ndata
+            if begin + size >= self.ndata and self.shuffle:
+                self._pass = number + (begin + size) // self.ndata
+            if self._order is None:
+                yield self._batch_in_order(begin)
+            else:
+                yield self._batch_of(self._order.take(number, begin, size))
+
+    def _ends_evenly(self) -> bool:
+        """Whether a pass that ends with a full batch makes the next one begin at the first row."""
+        return self.strict_wrap or self.shuffle
+
+    def in_order(self) -> Iterator[tuple[Any, Any]]:
+        """One pass from the first sample to the last, in the order of the arrays.
+
+        The position and the shuffled orders stay as they are.
+        """
+        for begin in range(0, self.ndata, self.be.bsz):
+            yield self._batch_in_order(begin)
+
+    def _batch_in_order(self, begin: int) -> tuple[Any, Any]:
+        """Fill the buffers with the samples from `begin` on; after the last comes the first."""
+        self._fit_buffers()
+        size, done = self.be.bsz, 0
+        while done < size:
+            first = (begin + done) % self.ndata
+            count = min(size - done, self.ndata - first)
+            self._fill(slice(done, done + count), slice(first, first + count))
+            done += count
+        return self._buffers()
+
+    def _batch_of(self, rows: np.ndarray) -> tuple[Any, Any]:
+        """Fill the buffers with the samples of the given numbers."""
+        self._fit_buffers()
+        assert self._rows is not None
+        self._rows.set(rows.reshape(-1, 1))
+        for source, buffer in zip(self.Xdev, self.Xbuf, strict=True):
+            buffer[:] = self.be.take(source, self._rows, axis=0).T
+        if self.ydev is not None:
+            assert self._targets is not None
+            self._targets[:] = self.be.take(self.ydev, self._rows, axis=0)
+            self._fill_targets(slice(None), self._targets)
+        return self._buffers()
+
+    def _fit_buffers(self) -> None:
+        if self.Xbuf[0].shape[1] != self.be.bsz:  # somebody assigned be.bsz
+            self._make_buffers()
+
+    def _buffers(self) -> tuple[Any, Any]:
+        inputs = self.Xbuf if self._many else self.Xbuf[0]
+        return inputs, inputs if self.ybuf is None else self.ybuf
 
     def _fill(self, columns: slice, samples: slice) -> None:
         """Copy samples into columns of the minibatch buffers."""
         for source, buffer in zip(self.Xdev, self.Xbuf, strict=True):
             buffer[:, columns] = source[samples].T
         if self.ydev is not None:
-            target = self.ydev[samples]
-            target = self.be.onehot(target, axis=0) if self.make_onehot else target.T
-            self.ybuf[:, columns] = target
+            self._fill_targets(columns, self.ydev[samples])
+
+    def _fill_targets(self, columns: slice, target: Any) -> None:
+        assert self.ybuf is not None
+        target = self.be.onehot(target, axis=0) if self.make_onehot else target.T
+        self.ybuf[:, columns] = target
+
+
+def in_order(dataset: Any) -> Iterator[tuple[Any, Any]]:
+    """Begin at the first sample of a data iterator; shuffled ones go in the order of their arrays.
+
+    Example:
+        batches = list(in_order(train))
+        assert len(batches) == train.nbatches
+    """
+    dataset.reset()
+    if getattr(dataset, "shuffle", False) and hasattr(dataset, "in_order"):
+        return iter(dataset.in_order())
+    return iter(dataset)

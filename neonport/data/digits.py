@@ -85,7 +85,6 @@ class Digits(NervanaObject):
             nclass=self.nclass,
             lshape=self.lshape,
             name=name,
-            strict_wrap=True,
             be=vars(self).get("be"),
         )
 

@@ -21,8 +21,7 @@ def check_pair(backend: Any, target: Any, value: Any) -> Any:
     Raises:
         ShapeError, DtypeError, BackendMismatchError, ReadOnlyError: saying what does not fit.
     """
-    if not isinstance(target, Tensor):
-        raise DtypeError(f"assign: the target must be a Tensor, not {type(target).__name__}")
+    check_target(target, "assign")
     if target.backend is not backend:
         raise BackendMismatchError(
             f"assign: the target lives on {target.backend}, not on {backend}; use "
@@ -48,6 +47,15 @@ def check_pair(backend: Any, target: Any, value: Any) -> Any:
     return value
 
 
+def check_target(target: Any, op: str) -> None:
+    """Raise DtypeError unless the target is a tensor."""
+    if not isinstance(target, Tensor):
+        raise DtypeError(f"{op}: the target must be a Tensor, not a {type(target).__name__}")
+
+
 def is_array(value: Any) -> bool:
     """Whether a value to assign is host data and not one number."""
-    return isinstance(value, (list, tuple)) or getattr(value, "ndim", 0) > 0
+    if isinstance(value, (list, tuple)):
+        return True
+    axes = getattr(value, "ndim", 0)
+    return isinstance(axes, int) and axes > 0

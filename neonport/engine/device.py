@@ -47,7 +47,7 @@ class Launch(Protocol):
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What a device can do.
+    """Abilities of a device.
 
     Attributes:
         dtypes: names of the float types that it stores.
@@ -158,8 +158,13 @@ class Device(ABC):
     def prefetch(self, kernels: Sequence[BoundKernel]) -> None:  # noqa: B027
         """Compile several kernels at the same time, before each of them is bound: a hint."""
 
-    def render_kernel(self, kernel: BoundKernel) -> str:
-        """The text of a kernel for `be.explain(source=True)`; "" if there is none."""
+    def render_kernel(self, kernel: BoundKernel, prelude: bool = False) -> str:
+        """The text of a kernel for `be.explain(source=True)`; "" if there is none.
+
+        Args:
+            kernel: what is computed.
+            prelude: whether the functions that stand in front of every kernel are shown too.
+        """
         return ""
 
     def batched_matmul(self, a: Tensor, b: Tensor, c: Tensor) -> Bound:
@@ -190,24 +195,10 @@ class Device(ABC):
         It must not keep the memory of tensors alive: hold native arrays or weak references.
 
         Args:
-            op: name in the op table: a window op or a scatter-add.
+            op: name in the op table: a window op, an op along an axis or a scatter-add.
             operands: tensors of any layout, in the dtypes that the row says (`Op.reads`).
             target: tensor of the result's shape and dtype; shares no memory with the operands.
             params: parameters of the op.
-        """
-        return None
-
-    def lrn(
-        self, name: str, tensors: Sequence[Tensor], maps: int, width: int, numbers: Sequence[float]
-    ) -> Bound | None:
-        """A local response normalisation in one pass; None: it is computed by fused kernels.
-
-        Args:
-            name: "lrn" with tensors `I, O, denom`, or "lrn_back" with `I, O, E, delta, denom`.
-            tensors: of one float dtype, all with `maps` times the same number of elements.
-            maps: rows of the matrices that the tensors are seen as.
-            width: maps of a window, odd.
-            numbers: ascale, power, alpha, beta.
         """
         return None
 
@@ -216,7 +207,7 @@ class Device(ABC):
         return False
 
     def host_array(self, tensor: Tensor, dtype: Any, copy: bool | None) -> np.ndarray:
-        """What `np.asarray(tensor)` gives: a host copy, unless the memory is the host's."""
+        """Array that `np.asarray(tensor)` gives: a host copy, unless the memory is the host's."""
         if copy is False:
             raise ConfigurationError(
                 f"a tensor of dtype {tensor.dtype} on {self} cannot become an array of dtype "

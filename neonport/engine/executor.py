@@ -9,21 +9,23 @@ from typing import Any
 
 import numpy as np
 
-from neonport.bounded_table import BoundedTable
 from neonport.compiler.execution_plan import ExecutionPlan, LibraryCall, make_plan
 from neonport.compiler.graph import Graph, MemoryView
 from neonport.compiler.lowering import Lowering
-from neonport.dtypes import cast
+from neonport.dtypes import BELOW_ONE, cast
 from neonport.engine.device import Device, Launch
-from neonport.engine.evaluator import evaluate, on_host
+from neonport.engine.evaluator import drawn, evaluate, is_drawn, on_host
 from neonport.engine.library_calls import bind_library_call
 from neonport.engine.owner import Owner
 from neonport.engine.statement import Statement, statement_key
 from neonport.engine.tracing import of_step
 from neonport.errors import CompileError
-from neonport.optree.node import Expression, OpTreeNode, tensors, walk
+from neonport.foundation.bounded_table import BoundedTable
+from neonport.foundation.fork import call_in_child
+from neonport.optree.node import OpTreeNode, tensors, walk
 from neonport.optree.replay_number import Traced
-from neonport.tensor.storage import Storage, byte_range
+from neonport.tensor.overlaps import MemoryIndex
+from neonport.tensor.storage import Storage
 from neonport.tensor.tensor import Tensor
 
 MAX_PLANS = 1024  # of a generation
@@ -44,6 +46,10 @@ class Executor:
         device.executor = self
         self._plans: BoundedTable[Graph, ExecutionPlan] = BoundedTable(MAX_PLANS)
         self._arena: Storage | None = None
+        self._renew_lock()
+        call_in_child(self, Executor._renew_lock)
+
+    def _renew_lock(self) -> None:
         self._arena_lock = threading.RLock()
 
     def run(self, pairs: list[tuple[Tensor, Any]]) -> None:
@@ -52,6 +58,8 @@ class Executor:
         The statement is bound, run, and kept for the next time; where kernels do not serve, NumPy
         evaluates it.
         """
+        if all(type(v) is Tensor and v.token == t.token for t, v in pairs):
+            return  # the end of `x[1:3] += 1`, which assigns the view to itself
         if self.device.capabilities.runs and (not self.device.compiles or must_interpret(pairs)):
             self.interpret(pairs)
             return
@@ -81,9 +89,15 @@ class Executor:
         self.device.synchronize()
         in_place = self.device.capabilities.host_memory
         values = []
-        for target, operand in pairs:
-            held = operand if in_place else on_host(operand)
-            value = evaluate(held, target.shape, self.owner.draw_uniform)
+        draws = drawn(pairs, self.owner.philox.reserve_with_key)
+        operands = [operand for _, operand in pairs]
+        known: dict[int, np.ndarray] = {}
+        for (target, operand), held in zip(
+            pairs, operands if in_place else on_host(operands), strict=True
+        ):
+            value = evaluate(held, target.shape, draws, known)
+            if target.dtype.name in BELOW_ONE and is_drawn(operand):
+                value = np.minimum(value, BELOW_ONE[target.dtype.name])  # [0, 1) as stored too
             # a tensor, or a movement of one, is a view: later stores must not change it
             if in_place and any(np.may_share_memory(value, t.native) for t, _ in pairs):
                 value = value.copy()
@@ -94,7 +108,7 @@ class Executor:
 
     @staticmethod
     def _recall(statement: Statement) -> Callable[[tuple[float, ...]], bool]:
-        """What a warm assignment calls; False when the numbers ask for another plan."""
+        """Call for a warm assignment; it gives False when the numbers ask for another plan."""
         run: Callable[[], None] = statement.run
         if len(statement.launches) == 1 and not statement.rands:
             (run,) = statement.launches
@@ -163,7 +177,7 @@ class Executor:
         large = any(isinstance(v, OpTreeNode) and v.sig.large for _, v in pairs)
         fixed = large or any(s != s for s in scalars)
         return Statement(
-            self.owner, launches, numbered, rands, lowering.rand_sizes, scalars, lowering.scalars,
+            self.owner, launches, numbered, rands, lowering.sources, scalars, lowering.scalars,
             fixed, arena,
         )  # fmt: skip
 
@@ -198,25 +212,16 @@ class Executor:
 
 def must_interpret(pairs: Sequence[tuple[Tensor, Any]]) -> bool:
     """Whether a statement is left to the evaluator: empty arrays, or memory seen in two ways."""
-    if any(prod(t.shape) == 0 for t, _ in pairs):
+    values = [v for _, v in pairs]
+    leaves = tensors(*values)
+    if any(prod(t.shape) == 0 for t in (*(t for t, _ in pairs), *walk(*values), *leaves)):
         return True
-    if any(isinstance(v, Tensor) and v.dtype.name == "uint64" for _, v in pairs):
+    if any(isinstance(v, Tensor) and v.dtype.name == "uint64" for v in values):
         return True  # kernels read integers as int64
-    for _, operand in pairs:
-        if any(prod(n.shape) == 0 for n in walk(operand)):
-            return True
-    leaves = [t for _, v in pairs if isinstance(v, Expression) for t in tensors(v)]
-    if any(prod(t.shape) == 0 for t in leaves):
-        return True
+    memory = MemoryIndex(leaves)
     for target, _ in pairs:
-        low, high = byte_range(target.storage, target.dtype, target.layout)
-        for leaf in leaves:
-            if leaf.storage.space != target.storage.space:
-                continue
-            same = leaf.storage is target.storage
-            if same and leaf.dtype.itemsize == target.dtype.itemsize:
-                continue  # the scheduler knows how views of one size lie to each other
-            first, last = byte_range(leaf.storage, leaf.dtype, leaf.layout)
-            if first < high and low < last:
+        for leaf in (leaves[i] for i in memory.near(target)):
+            # the scheduler knows how views of one size lie to each other
+            if leaf.storage is not target.storage or leaf.dtype.itemsize != target.dtype.itemsize:
                 return True
     return False

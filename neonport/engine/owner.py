@@ -5,24 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
-from neonport.bounded_table import BoundedTable
 from neonport.engine.recording import Recorder
 from neonport.engine.tracing import Tracer
+from neonport.foundation.bounded_table import BoundedTable
 from neonport.ops.philox import PhiloxState
 from neonport.tensor.storage import Storage
 from neonport.tensor.tensor import Tensor
 
 
 class Owner(Protocol):
-    """What running a statement asks of the backend that it runs for."""
+    """Parts of a backend that running a statement needs."""
 
     bound: BoundedTable[Any, Callable[..., Any]]
     recorder: Recorder | None
     tracer: Tracer
     philox: PhiloxState
-
-    def draw_uniform(self, count: int) -> Any:
-        """Random numbers on the host."""
 
     def unrecordable(self, what: str) -> None:
         """Note that a replay would not do this."""
@@ -38,7 +35,7 @@ class Owner(Protocol):
 
 
 class Runner(Protocol):
-    """What a device asks of its executor: copies are statements as well.
+    """Part of an executor that a device needs: copies are statements as well.
 
     Attributes:
         owner: the backend.

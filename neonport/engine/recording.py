@@ -7,7 +7,8 @@
 
 What was written into tensors outside of the step, and numbers that come from `be.number(function)`
 (learning rates and step counters of the optimizers do), are new at each replay; so are the random
-numbers. All else is as it was when the step was recorded.
+numbers, which gradients in the step share with the values they belong to. All else is as it was
+when the step was recorded.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ import threading
 from collections.abc import Callable, Hashable, Iterable
 from typing import Any, Protocol, cast
 
-from neonport.bounded_table import BoundedTable
 from neonport.errors import RecordingError
+from neonport.foundation.bounded_table import BoundedTable
+from neonport.foundation.fork import call_in_child
 from neonport.optree.replay_number import Origin, Traced
 from neonport.tensor.storage import Storage
 
@@ -134,6 +136,7 @@ class Step:
         self._failures = 0
         self._recorder: Recorder | None = None
         self._outer: Any = None
+        call_in_child(self, Step._abandon)
 
     @property
     def recorded(self) -> bool:
@@ -184,6 +187,13 @@ class Step:
         self.backend.bound = self._outer
         if kind is None and self.function is None:
             self._finish((), None)
+
+    def _abandon(self) -> None:
+        """Give up what another thread of the parent was recording when the process forked."""
+        recorder = self._recorder
+        if recorder is not None and recorder is self.backend.recorder and not recorder.here:
+            self.backend.recorder = self._recorder = None
+            self.backend.bound = self._outer
 
     def _finish(self, args: Hashable, result: Any) -> None:
         recorder = cast(Recorder, self._recorder)

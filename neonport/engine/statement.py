@@ -7,16 +7,18 @@ from math import copysign
 from typing import Any
 
 from neonport.compiler.lowering import scalar_slots
+from neonport.dtypes import is_whole
 from neonport.engine.device import Launch
 from neonport.engine.owner import Owner
 from neonport.optree.node import OpTreeNode
+from neonport.optree.random_nodes import Sources
 from neonport.optree.replay_number import Traced, plain
-from neonport.optree.signature import SCALAR
+from neonport.optree.signature import SCALAR, WHOLE
 from neonport.tensor.tensor import Tensor
 
 
 def statement_key(pairs: Iterable[tuple[Tensor, Any]]) -> tuple[Any, tuple[float, ...]]:
-    """What a statement is found by, and the numbers in it.
+    """Key of a statement, and the numbers in it.
 
     The key has three parts an assignment; `Tensor.__setitem__` makes that of one without a call.
     """
@@ -28,7 +30,7 @@ def statement_key(pairs: Iterable[tuple[Tensor, Any]]) -> tuple[Any, tuple[float
             parts += (target.token, value.sig, tokens)
             scalars += numbers
         elif isinstance(value, (float, int)):
-            parts += (target.token, SCALAR, ())
+            parts += (target.token, WHOLE if is_whole(value) else SCALAR, ())
             scalars += (value,)
         else:
             parts += (target.token, value.sig, value.tokens)
@@ -43,7 +45,7 @@ class Statement:
         launches: calls in order.
         numbered: launches with number arguments and the slot of each.
         rands: launches with random sources and the slot of each.
-        rand_sizes: elements of each random source.
+        sources: what fills the slots of random sources.
         slots: for each number of the statement the first one equal to it; statements whose numbers
             are equal in another pattern need another plan.
         numbers: values of the slots.
@@ -57,7 +59,7 @@ class Statement:
         launches: list[Callable[[], None]],
         numbered: list[tuple[Launch, tuple[int, ...]]],
         rands: list[tuple[Launch, tuple[int, ...]]],
-        rand_sizes: list[int],
+        sources: Sources,
         scalars: tuple[float, ...],
         numbers: list[float],
         fixed: bool,
@@ -69,7 +71,7 @@ class Statement:
         self.launches = launches
         self.numbered = numbered
         self.rands = rands
-        self.rand_sizes = rand_sizes
+        self.sources = sources
         self.slots = scalar_slots(scalars)
         self.first = sorted(set(self.slots))
         self._taken(scalars)
@@ -109,13 +111,13 @@ class Statement:
         """Take other numbers; False if their pattern of equal ones differs."""
         if self.fixed or scalar_slots(scalars) != self.slots:
             return False
-        self._set_numbers([float(scalars[i]) for i in self.first])
+        self._set_numbers([scalars[i] for i in self.first])
         self._taken(scalars)
         return True
 
     def _draw(self) -> None:
         if self.rands:
-            drawn = [self.owner.philox.reserve_with_key(n) for n in self.rand_sizes]
+            drawn = self.sources.positions(self.owner.philox.reserve_with_key)
             for launch, slots in self.rands:
                 launch.set_rands([drawn[s] for s in slots])
 

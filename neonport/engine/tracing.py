@@ -70,7 +70,7 @@ class Tracer:
 
 
 def of_step(step: BoundKernel | LibraryCall) -> Callable[[float], str]:
-    """What ran, over which sizes, how long."""
+    """Writer of the line of a step: its name, sizes, time and rate."""
     if not isinstance(step, BoundKernel):
         return of_call(step.value.op, step.target.layout[0])
 

@@ -5,13 +5,31 @@ from __future__ import annotations
 from math import sqrt
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from neonport.backends.home import home
 from neonport.base import finite_number
+from neonport.dtypes import cast, is_float
 from neonport.errors import ConfigurationError
 from neonport.initializers.base import Initializer, require_matrix
 
 if TYPE_CHECKING:
     from neonport.tensor.tensor import Tensor
+
+
+def fill_uniform(param: Tensor, low: float, high: float) -> None:
+    """Fill a tensor with host draws from [low, high); as stored they are below `high`, too."""
+    drawn = home(param).rng.uniform(low, high, param.shape)
+    stored = cast(drawn, param.dtype)
+    if is_float(param.dtype) and low < high:
+        # rounding to a short type may give the bound itself: the next number towards low is stored
+        bound = cast(np.array([high, low]), param.dtype)
+        last = bound[:1]
+        if last.astype(np.float64)[0] >= high:
+            last = np.nextafter(bound[:1], bound[1:])
+        reached = stored.astype(np.float64) >= high
+        stored = np.where(reached, last, stored).astype(param.dtype)
+    param.set(stored)
 
 
 class Uniform(Initializer):
@@ -41,7 +59,7 @@ class Uniform(Initializer):
 
     def fill(self, param: Tensor) -> None:
         """Write uniform numbers into `param`."""
-        param.set(home(param).rng.uniform(self.low, self.high, param.shape))
+        fill_uniform(param, self.low, self.high)
 
 
 class Gaussian(Initializer):
@@ -97,7 +115,7 @@ class GlorotUniform(Initializer):
             ShapeError: `param` is not a matrix.
         """
         bound = sqrt(6.0 / sum(require_matrix(self.classnm, param)))
-        param.set(home(param).rng.uniform(-bound, bound, param.shape))
+        fill_uniform(param, -bound, bound)
 
 
 class _FanIn(Initializer):
@@ -142,7 +160,7 @@ class Xavier(_FanIn):
             ShapeError: `param` is not a matrix.
         """
         bound = sqrt(3.0 / self.fan_in(param))
-        param.set(home(param).rng.uniform(-bound, bound, param.shape))
+        fill_uniform(param, -bound, bound)
 
 
 class Kaiming(_FanIn):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import hashlib
 import os
 import re
 import secrets
@@ -15,11 +17,47 @@ try:
 except ImportError:  # Windows: an open file cannot be deleted there, which serves as the lock
     fcntl = None  # type: ignore[assignment]
 
-_NAME_LIMIT = 200  # leaves room for the random part below the usual 255 bytes of a file name
+_NAME_BYTES = 200  # of a target in temporary names: with the random part below the usual 255
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISCHR, "a character device"),
+    (stat.S_ISBLK, "a block device"),
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISSOCK, "a socket"),
+)
+
+
+def kind_of_file(mode: int) -> str:
+    """What `st_mode` says a path is, in words."""
+    return next((words for is_kind, words in _KINDS if is_kind(mode)), "a file")
+
+
+def check_target(path: str | os.PathLike[str]) -> None:
+    """Refuse to replace what is no file: a folder, a device, a pipe or a socket.
+
+    Raises:
+        OSError: it is one of these; IsADirectoryError or FileExistsError.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    if not stat.S_ISREG(mode):
+        number = errno.EISDIR if stat.S_ISDIR(mode) else errno.EEXIST
+        raise OSError(number, f"it is {kind_of_file(mode)}, which is not replaced", os.fspath(path))
+
+
+def _short_name(target: str) -> str:
+    """The file's name, or as much of it as fits into temporary names, with a hash of the rest."""
+    name = os.fsencode(os.path.basename(target))
+    if len(name) > _NAME_BYTES:
+        rest = hashlib.sha256(name).hexdigest()[:16]
+        name = name[: _NAME_BYTES - len(rest) - 1] + b"~" + rest.encode()
+    return os.fsdecode(name)
 
 
 def _temporary_prefix(target: str) -> str:
-    return f".{os.path.basename(target)[:_NAME_LIMIT]}."
+    return f".{_short_name(target)}."
 
 
 def _lock(descriptor: int, *, wait: bool) -> bool:
@@ -110,9 +148,11 @@ def write_file(path: str | os.PathLike[str], write: Callable[[IO[bytes]], None])
         write: called with the open binary file.
 
     Raises:
-        OSError: the disk is full, the folder is missing, ...; `path` still holds what it held.
+        OSError: the disk is full, the folder is missing, `path` is a folder, device or pipe, ...;
+            `path` still holds what it held.
     """
     target = os.path.realpath(path)
+    check_target(path)
     remove_leftovers(target)
     with _naming(os.fspath(path)):
         descriptor, temporary = _open_temporary(target)
@@ -135,9 +175,16 @@ def write_file(path: str | os.PathLike[str], write: Callable[[IO[bytes]], None])
 
 
 def point_link(link: str | os.PathLike[str], target: str) -> None:
-    """Make `link` a symbolic link to `target` in one step; a file of that name is replaced."""
+    """Make `link` a symbolic link to `target` in one step; a file of that name is replaced.
+
+    Raises:
+        OSError: there are no links on this file system, or `link` is a folder, device or pipe.
+    """
+    check_target(link)
     link = os.path.abspath(link)
-    temporary = f"{link}.{secrets.token_hex(8)}.link"
+    temporary = os.path.join(
+        os.path.dirname(link), f"{_temporary_prefix(link)}{secrets.token_hex(8)}.link"
+    )
     os.symlink(target, temporary)
     try:
         os.replace(temporary, link)

@@ -18,6 +18,7 @@ from __future__ import annotations
 import base64
 import math
 import re
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -143,45 +144,85 @@ def encode(description: Any) -> tuple[Any, dict[str, np.ndarray]]:
 def decode(node: Any, arrays: dict[str, np.ndarray]) -> Any:
     """Rebuild what `encode` was given.
 
+    Args:
+        node: JSON values.
+        arrays: by name; one that is named in two places is the same object in both.
+
     Raises:
-        CheckpointError: the node was not written by `encode`, or names an array that is missing.
+        CheckpointError: the node was not written by `encode`, names an array that is missing, or
+            leaves one out.
     """
-    if isinstance(node, list):
-        return [decode(item, arrays) for item in node]
-    if not isinstance(node, dict):
-        return node
-    if MARK not in node:
-        return {key: decode(value, arrays) for key, value in node.items()}
-    try:
-        return _DECODERS[node[MARK]](node, arrays)
-    except CheckpointError:
-        raise
-    except (KeyError, ValueError, TypeError) as error:
-        raise CheckpointError(f"unknown entry {str(node)[:80]} in the structure") from error
+    decoder = Decoder(arrays)
+    value = decoder.decode(node)
+    if unused := sorted(set(arrays) - decoder.used):
+        names = ", ".join(repr(name[:80]) for name in unused[:8])
+        raise CheckpointError(f"the structure does not name the tensors {names}")
+    return value
 
 
-def _decode_array(node: dict, arrays: dict[str, np.ndarray]) -> np.ndarray:
-    array = arrays[node["name"]]
-    if "dtype" not in node:
-        return array
-    if not _RAW_DTYPE.fullmatch(node["dtype"]):
-        raise CheckpointError(f"dtype {node['dtype']!r} in the structure is not one we write")
-    raw = np.frombuffer(array.tobytes(), np.dtype(node["dtype"]))
-    return raw.reshape(node["shape"]).copy()
+class Decoder:
+    """Puts the arrays back into one description.
+
+    Args:
+        arrays: by name.
+
+    Attributes:
+        used: names that the description had.
+    """
+
+    def __init__(self, arrays: dict[str, np.ndarray]) -> None:
+        self.used: set[str] = set()
+        self._arrays = arrays
+        # as many copies as there are references would let a small file fill the memory
+        self._converted: dict[Any, np.ndarray] = {}
+        self._kinds: dict[str, Callable[[dict[str, Any]], Any]] = {
+            "tuple": lambda node: tuple([self.decode(item) for item in node["items"]]),
+            "dict": lambda node: {
+                self.decode(key): self.decode(value) for key, value in node["items"]
+            },
+            "float": lambda node: _FLOATS[node["value"]],
+            "complex": lambda node: complex(*(self.decode(part) for part in node["value"])),
+            "bytes": lambda node: base64.b64decode(node["value"], validate=True),
+            "array": self._array,
+            "scalar": self._scalar,
+        }
+
+    def decode(self, node: Any) -> Any:
+        """Return the value that a node stands for."""
+        if isinstance(node, list):
+            return [self.decode(item) for item in node]
+        if not isinstance(node, dict):
+            return node
+        if MARK not in node:
+            return {key: self.decode(value) for key, value in node.items()}
+        try:
+            return self._kinds[node[MARK]](node)
+        except CheckpointError:
+            raise
+        except (KeyError, ValueError, TypeError, OverflowError) as error:
+            raise CheckpointError(f"unknown entry {str(node)[:80]} in the structure") from error
+
+    def _array(self, node: dict[str, Any]) -> np.ndarray:
+        array = self._arrays[node["name"]]
+        self.used.add(node["name"])
+        if "dtype" not in node:
+            return array
+        dtype, shape = node["dtype"], tuple(node["shape"])
+        key = node["name"], dtype, shape
+        if key not in self._converted:
+            if not _RAW_DTYPE.fullmatch(dtype):
+                raise CheckpointError(f"dtype {dtype!r} in the structure is not one we write")
+            if min(shape, default=0) < 0:
+                raise ValueError("a size is negative")
+            raw = np.frombuffer(array.tobytes(), np.dtype(dtype))
+            self._converted[key] = raw.reshape(shape).copy()
+        return self._converted[key]
+
+    def _scalar(self, node: dict[str, Any]) -> Any:
+        array = self._array(node)
+        if array.ndim:
+            raise ValueError("a scalar has no dimensions")
+        return array[()]
 
 
-def _decode_float(node: dict, arrays: dict[str, np.ndarray]) -> float:
-    return {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}[node["value"]]
-
-
-_DECODERS = {
-    "tuple": lambda node, arrays: tuple(decode(item, arrays) for item in node["items"]),
-    "dict": lambda node, arrays: {
-        decode(key, arrays): decode(value, arrays) for key, value in node["items"]
-    },
-    "float": _decode_float,
-    "complex": lambda node, arrays: complex(*(decode(part, arrays) for part in node["value"])),
-    "bytes": lambda node, arrays: base64.b64decode(node["value"], validate=True),
-    "array": _decode_array,
-    "scalar": lambda node, arrays: _decode_array(node, arrays)[()],
-}
+_FLOATS = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from neonport.foundation.absent import absent_names
 from neonport.layers.activation import Activation as Activation
 from neonport.layers.base import Layer as Layer
 from neonport.layers.batchnorm import BatchNorm as BatchNorm
@@ -19,3 +22,6 @@ from neonport.layers.parameter import ParameterLayer as ParameterLayer
 from neonport.layers.reshape import Reshape as Reshape
 from neonport.layers.sequential import Sequential as Sequential
 from neonport.layers.skip import SkipNode as SkipNode
+
+if not TYPE_CHECKING:
+    __getattr__ = absent_names(__name__)

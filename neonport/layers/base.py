@@ -7,7 +7,9 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from neonport.base import NervanaObject
+from neonport.errors import CheckpointError
 from neonport.layers.checks import AccumulationError, label, need_backend, need_configured
+from neonport.layers.parameter_io import describe_entry
 from neonport.layers.shapes import buffer_shape, is_flat, normalize_shape
 from neonport.layers.shapes import interpret_in_shape as interpret_in_shape
 from neonport.tensor.tensor import Tensor
@@ -188,6 +190,25 @@ class Layer(NervanaObject):
             The entry to load, and how many were used up (a layer that absorbed another takes two).
         """
         return entries[0], 1
+
+    def check_weights(self, pdict: dict[str, Any], load_states: bool = True) -> None:
+        """Raise unless `load_weights` can load a description; nothing is changed.
+
+        A layer that overrides `set_params` or `set_states` says here what they refuse.
+
+        Raises:
+            CheckpointError: entries are missing, too many, or do not fit.
+        """
+        if not isinstance(pdict, dict):
+            raise CheckpointError(f"{label(self)}: the entry is a {type(pdict).__name__}, no dict")
+        if type(self).set_params is not Layer.set_params:
+            return
+        for key in ("params", "states"):
+            if pdict.get(key):
+                raise CheckpointError(
+                    f"{label(self)}: the entry ({describe_entry(pdict)}) has {key!r}, this layer "
+                    "has none"
+                )
 
     def load_weights(self, pdict: dict[str, Any], load_states: bool = True) -> None:
         """Load parameters, and if wanted the optimizer's states, from a description."""

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from neonport.errors import CheckpointError, ConfigurationError
 from neonport.layers.base import Layer
 from neonport.layers.checks import check_error, check_inputs, label
 from neonport.layers.parameter import stats_dtype
 from neonport.layers.parameter_io import (
     check_fit,
+    check_names,
     check_states,
     host_array,
     host_states,
@@ -225,19 +228,48 @@ class BatchNorm(Layer):
                 desc["states"] = [host_states(states) for states in self.states]
         return desc
 
+    def check_weights(self, pdict: dict[str, Any], load_states: bool = True) -> None:
+        """Raise unless `load_weights` can load a description; nothing is changed.
+
+        Raises:
+            CheckpointError: entries are missing, too many, or do not fit.
+        """
+        super().check_weights(pdict, load_states)
+        stored = self._stored(pdict)
+        check_names(self, "params", stored, STORED)
+        if load_states:
+            self._stored_states(pdict, (np.size(stored["beta"]), 1))
+
+    def _stored(self, pdict: dict[str, Any]) -> Mapping[str, Any]:
+        """The arrays of an entry by name, checked."""
+        params = params_of(self, pdict)
+        if not isinstance(params, (Mapping, list, tuple)):
+            raise CheckpointError(f"{label(self)}: 'params' is a {type(params).__name__}, no dict")
+        stored = params if isinstance(params, Mapping) else dict(zip(STORED, params, strict=False))
+        if missing := [key for key in STORED if key not in stored]:
+            raise CheckpointError(f"{label(self)}: 'params' lacks {', '.join(missing)}")
+        for key in STORED:
+            rows = self.nfm if self.nfm is not None else np.size(stored["beta"])
+            check_fit(self, key, stored[key], (rows, 1))
+        return stored
+
+    def _stored_states(self, pdict: dict[str, Any], shape: tuple[int, ...] | None) -> list[Any]:
+        """The states of beta and of gamma in an entry, checked."""
+        stored = pdict.get("states") or [[], []]
+        if not isinstance(stored, (list, tuple)) or len(stored) != 2:
+            count = len(stored) if isinstance(stored, (list, tuple)) else type(stored).__name__
+            raise CheckpointError(f"{label(self)}: expected states of beta and gamma, got {count}")
+        for what, arrays in zip(("beta", "gamma"), stored, strict=True):
+            check_states(self, what, arrays, shape)
+        return list(stored)
+
     def set_params(self, pdict: dict[str, Any]) -> None:
         """Load beta, gamma, gmean and gvar: a dict, or (old files) a list in this order.
 
         Raises:
             CheckpointError: one is missing or does not fit; nothing has been written.
         """
-        params = params_of(self, pdict)
-        stored = params if isinstance(params, Mapping) else dict(zip(STORED, params, strict=False))
-        if missing := [key for key in STORED if key not in stored]:
-            raise CheckpointError(f"{label(self)}: 'params' lacks {', '.join(missing)}")
-        for key in STORED:
-            rows = self.nfm if self.nfm is not None else stored["beta"].size
-            check_fit(self, key, stored[key], (rows, 1))
+        stored = self._stored(pdict)
         for key in STORED:
             value = host_array(stored[key]).reshape(-1, 1)
             if getattr(self, key) is None:
@@ -248,13 +280,6 @@ class BatchNorm(Layer):
 
     def set_states(self, pdict: dict[str, Any]) -> None:
         """Load states `[[of beta], [of gamma]]`; without any the optimizer starts fresh."""
-        stored = pdict.get("states") or [[], []]
-        if len(stored) != 2:
-            raise CheckpointError(
-                f"{label(self)}: expected states of beta and gamma, got {len(stored)}"
-            )
-        pairs = list(zip(("beta", "gamma"), self.states, stored, strict=True))
-        for what, _, arrays in pairs:
-            check_states(self, what, arrays, self.grad_beta)
-        for _, states, arrays in pairs:
+        shape = None if self.grad_beta is None else self.grad_beta.shape
+        for states, arrays in zip(self.states, self._stored_states(pdict, shape), strict=True):
             restore_states(self, states, arrays, self.grad_beta)

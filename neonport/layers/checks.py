@@ -19,6 +19,7 @@ from neonport.errors import (
     DtypeError,
     ShapeError,
 )
+from neonport.initializers.names import initializer_of
 from neonport.layers.shapes import is_int
 from neonport.tensor.tensor import Tensor
 
@@ -171,22 +172,28 @@ def _check_tensor(layer: Checked, value: Any, role: str) -> None:
         )
 
 
-def check_init(layer: Any, init: Any, argument: str = "init") -> None:
-    """Check that `init` can fill a parameter: initializer, array, tensor, or None (loaded later).
+def check_init(layer: Any, init: Any, argument: str = "init") -> Any:
+    """Return what can fill a parameter: initializer (also by name), array, tensor, None (loaded).
 
     Raises:
         ConfigurationError: anything else.
     """
+    if isinstance(init, str):
+        try:
+            return initializer_of(init, getattr(layer, "local_weights", False))
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{label(layer)}: {argument}={init!r}: {error}") from error
     if (
         init is None
         or isinstance(init, (np.ndarray, Tensor))
-        or callable(getattr(init, "fill", None))
+        or (callable(getattr(init, "fill", None)) and not isinstance(init, type))
     ):
-        return
+        return init
     hint = f"; for a constant: Constant({init!r})" if isinstance(init, (int, float)) else ""
     raise ConfigurationError(
         f"{label(layer)}: {argument}={init!r} is no initializer; give an object with fill(param) "
-        f"such as Gaussian(), Xavier(), or an array of the parameter's shape{hint}"
+        "such as Gaussian(), Xavier(), a name such as 'he_normal', or an array of the parameter's "
+        f"shape{hint}"
     )
 
 

@@ -37,7 +37,7 @@ class CompoundLayer(list[Layer]):
                 "shift of the normalisation makes a bias superfluous; leave out bias, or "
                 "batch_norm=True"
             )
-        check_init(self, bias, "bias")
+        bias = check_init(self, bias, "bias")
         if activation is not None:
             check_transform(self, activation, needs_bprop=True)
         self.bias = bias
@@ -67,7 +67,7 @@ class Affine(CompoundLayer):
 
     Args:
         nout: number of outputs.
-        init: initializer of the weights (nout, nin).
+        init: initializer of the weights (nout, nin), or its name: "he_normal", "glorot_uniform".
         bias: initializer of a bias; None for no bias.
         batch_norm: add a BatchNorm instead.
         activation: a Transform, or None.

@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neonport.base import NervanaObject
+from neonport.base import NervanaObject, need_instance, shown
 from neonport.errors import ConfigurationError, ShapeError
 from neonport.layers.base import Layer, interpret_in_shape
 from neonport.layers.checks import label, need_backend, need_configured
 from neonport.layers.deferred_cost import DeferredCost, DeferredCosts
 from neonport.layers.parameter import stats_dtype
 from neonport.tensor.tensor import Tensor
+from neonport.transforms.metrics import Metric
+from neonport.transforms.transform import Transform
 
 if TYPE_CHECKING:
     from neonport.backends.backend import Backend
@@ -24,6 +26,9 @@ class GeneralizedCost(NervanaObject):
     Args:
         costfunc: a Cost such as CrossEntropyMulti().
         name: given name, or None.
+
+    Raises:
+        ConfigurationError: `costfunc` is no cost: a class, text, a metric or an activation.
 
     Example:
         cost = GeneralizedCost(costfunc=CrossEntropyMulti())
@@ -45,10 +50,15 @@ class GeneralizedCost(NervanaObject):
 
     def __init__(self, costfunc: Any, name: str | None = None) -> None:
         super().__init__(name)
-        if isinstance(costfunc, type) or not callable(costfunc):
+        need_instance(label(self), "costfunc", costfunc, "CrossEntropyMulti()")
+        kind = "a metric, which has no gradient" if isinstance(costfunc, Metric) else ""
+        kind = kind or ("an activation" if isinstance(costfunc, Transform) else "")
+        if not kind and not (callable(costfunc) and callable(getattr(costfunc, "bprop", None))):
+            kind = "no cost function: it needs __call__(y, t) and bprop(y, t)"
+        if kind:
             raise ConfigurationError(
-                f"{label(self)}: {costfunc!r} is no cost function; give an instance: "
-                "GeneralizedCost(CrossEntropyMulti())"
+                f"{label(self)}: costfunc is {shown(costfunc)}, {kind}; give an instance such as "
+                "CrossEntropyMulti() or SumSquared()"
             )
         self.costfunc = costfunc
         self.prev_layer: Any = None

@@ -74,17 +74,37 @@ class LayerContainer(Layer):
         unify_branches([container])
         return container
 
-    def load_weights(self, pdict: dict[str, Any], load_states: bool = True) -> None:
-        """Load members by position; names are ignored, the description is not changed.
+    def check_weights(self, pdict: dict[str, Any], load_states: bool = True) -> None:
+        """Raise unless `load_weights` can load a description; nothing is changed.
 
         Raises:
             CheckpointError: another number of layers, or an entry that does not fit its layer.
         """
-        entries = (pdict.get("config") or {}).get("layers") if isinstance(pdict, dict) else None
+        for layer, entry in self._pairs(pdict):
+            layer.check_weights(entry, load_states)
+
+    def load_weights(self, pdict: dict[str, Any], load_states: bool = True) -> None:
+        """Load members by position; names are ignored, the description is not changed.
+
+        Raises:
+            CheckpointError: another number of layers, or an entry that does not fit its layer; no
+                layer has been changed.
+        """
+        self.check_weights(pdict, load_states)
+        for layer, entry in self._pairs(pdict):
+            layer.load_weights(entry, load_states)
+
+    def _pairs(self, pdict: dict[str, Any]) -> list[tuple[Any, dict[str, Any]]]:
+        """Pair the members with the stored ones, by position."""
+        config = pdict.get("config") if isinstance(pdict, dict) else None
+        entries = config.get("layers") if isinstance(config, dict) else None
         if not isinstance(entries, list):
             raise CheckpointError(
                 f"{label(self)}: the entry has no config.layers; is it a container's?"
             )
+        for entry in entries:
+            if not isinstance(entry, dict) or not isinstance(entry.get("config", {}), dict):
+                raise CheckpointError(f"{label(self)}: {str(entry)[:80]!r} describes no layer")
         pairs, rest = [], list(entries)
         for layer in self.layers:
             if not rest:
@@ -98,8 +118,7 @@ class LayerContainer(Layer):
                 f"{label(self)} has {len(self.layers)} layers, the file {len(entries)} ({stored}); "
                 "build the model as it was when saved"
             )
-        for layer, entry in pairs:
-            layer.load_weights(entry, load_states)
+        return pairs
 
     # ---- calls handed down -------------------------------------------------------------------
 

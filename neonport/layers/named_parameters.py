@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from neonport.errors import CheckpointError, ConfigurationError
 from neonport.layers.base import Layer
 from neonport.layers.checks import check_init, label
 from neonport.layers.parameter import fill_parameter
 from neonport.layers.parameter_io import (
     check_fit,
+    check_names,
     check_states,
     host_array,
     host_states,
@@ -51,6 +54,7 @@ class NamedParameterLayer(Layer):
         self.parameters: dict[str, Parameter] = {}
         self._stored: dict[str, Any] = {}  # loaded before the parameters existed
         self._stored_states: dict[str, Any] = {}
+        self._loaded = False
 
     def parameter(self, name: str, shape: Any, init: Any) -> Tensor:
         """The parameter `name`, made when first asked for and filled by `allocate`.
@@ -58,12 +62,12 @@ class NamedParameterLayer(Layer):
         Args:
             name: key in checkpoints.
             shape: of the tensor.
-            init: initializer, or an array of that shape.
+            init: initializer or its name, or an array of that shape.
 
         Raises:
             ConfigurationError: no initializer, or the same name with another shape.
         """
-        check_init(self, init, f"init of {name}")
+        init = check_init(self, init, f"init of {name}")
         wanted = as_shape(shape)
         known = self.parameters.get(name)
         if known is None:
@@ -88,8 +92,14 @@ class NamedParameterLayer(Layer):
         Args:
             shared_outputs: memory for the outputs.
             accumulate_updates: also make what `set_acc_on` needs.
+
+        Raises:
+            CheckpointError: other parameters were loaded than the layer asked for.
         """
         super().allocate(shared_outputs)
+        if self._loaded:
+            known = [name for name, parameter in self.parameters.items() if parameter.filled]
+            check_names(self, "params", {*known, *self._stored}, self.parameters)
         for name, parameter in self.parameters.items():
             if not parameter.filled:
                 fill_parameter(self, parameter.value, parameter.init, f"init of {name}")
@@ -116,31 +126,60 @@ class NamedParameterLayer(Layer):
                 desc["states"] = self._stored_states | states
         return desc
 
+    def check_weights(self, pdict: dict[str, Any], load_states: bool = True) -> None:
+        """Raise unless `load_weights` can load a description; nothing is changed.
+
+        Raises:
+            CheckpointError: entries are missing, too many, or do not fit.
+        """
+        super().check_weights(pdict, load_states)
+        stored = self._check_params(pdict)
+        states = self._check_states(pdict) if load_states else {}
+        check_names(self, "states", {*states, *stored}, stored)
+        for name, value in stored.items():
+            known = self.parameters.get(name)
+            shape = np.shape(value) if known is None else known.value.shape
+            check_states(self, name, states.get(name), shape)
+
+    def _check_params(self, pdict: dict[str, Any]) -> dict[str, Any]:
+        if not self.parameters and "params" not in pdict:
+            return {}
+        stored = params_of(self, pdict)
+        if not isinstance(stored, Mapping):
+            raise CheckpointError(f"{label(self)}: 'params' is a {type(stored).__name__}, no dict")
+        if self.parameters:
+            check_names(self, "params", stored, self.parameters)
+        for name, value in stored.items():
+            known = self.parameters.get(name)
+            check_fit(self, str(name), value, None if known is None else known.value.shape)
+        return dict(stored)
+
+    def _check_states(self, pdict: dict[str, Any]) -> dict[str, Any]:
+        stored = pdict.get("states") or {}
+        if not isinstance(stored, Mapping):
+            raise CheckpointError(f"{label(self)}: 'states' is a {type(stored).__name__}, no dict")
+        for name, parameter in self.parameters.items():
+            check_states(self, name, stored.get(name), parameter.gradient.shape)
+        return dict(stored)
+
     def set_params(self, pdict: dict[str, Any]) -> None:
         """Load parameters, before or after `configure`.
 
         Raises:
             CheckpointError: one is missing, unknown or does not fit; nothing has been written.
         """
-        if not self.parameters and "params" not in pdict:
+        stored = self._check_params(pdict)
+        self._loaded = True
+        if not self.parameters and not stored:
             return
-        stored = params_of(self, pdict)
-        names = list(self.parameters)
-        if not isinstance(stored, Mapping) or (names and set(stored) != set(names)):
-            raise CheckpointError(f"{label(self)}: has parameters {names}, the file {list(stored)}")
-        for name, parameter in self.parameters.items():
-            check_fit(self, name, stored[name], parameter.value.shape)
-        self._stored, self._stored_states = dict(stored), {}
+        self._stored, self._stored_states = stored, {}
         self.has_params = bool(stored)
         for name, parameter in self.parameters.items():
             self._restore(name, parameter)
 
     def set_states(self, pdict: dict[str, Any]) -> None:
         """Load the optimizer's states, a list for each name; none stored means a fresh start."""
-        stored = dict(pdict.get("states") or {})
-        for name, parameter in self.parameters.items():
-            check_states(self, name, stored.get(name), parameter.gradient)
-        self._stored_states = stored
+        self._stored_states = self._check_states(pdict)
         for name, parameter in self.parameters.items():
             self._restore_states(name, parameter)
 
@@ -152,5 +191,5 @@ class NamedParameterLayer(Layer):
 
     def _restore_states(self, name: str, parameter: Parameter) -> None:
         arrays = self._stored_states.pop(name, [])
-        check_states(self, name, arrays, parameter.gradient)
+        check_states(self, name, arrays, parameter.gradient.shape)
         restore_states(self, parameter.states, arrays, parameter.gradient)

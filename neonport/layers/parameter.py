@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from neonport.layers.base import Layer
 from neonport.layers.checks import check_init, label
 from neonport.layers.parameter_io import (
     check_fit,
+    check_names,
     check_states,
     host_array,
     host_states,
@@ -47,7 +48,7 @@ def fill_parameter(layer: Any, tensor: Tensor, init: Any, what: str = "init") ->
             f"{label(layer)}: no {what} and no loaded weights; give {what}=Gaussian() or the like, "
             "or load_weights before allocate"
         )
-    check_init(layer, init, what)
+    init = check_init(layer, init, what)
     if not isinstance(init, (np.ndarray, Tensor)):
         init.fill(tensor)
         return
@@ -68,7 +69,8 @@ class ParameterLayer(Layer):
     """A layer with weights; subclasses set `weight_shape` and `out_shape` in `configure`.
 
     Args:
-        init: initializer of W, or an array (ndarray or Tensor) of its shape; None if W is loaded.
+        init: initializer of W or its name ("he_normal"), or an array (ndarray or Tensor) of its
+            shape; None if W is loaded.
         name: given name, or None.
         parallelism: label kept for neon.
 
@@ -77,6 +79,7 @@ class ParameterLayer(Layer):
         weight_shape: shape of W.
         batch_sum: (rows, 1) sums over the columns of the outputs, if `batch_sum_shape` is set.
         states: the optimizer's tensors, a list that it fills in place.
+        stored_params: names under which a checkpoint holds the parameters.
 
     Example:
         class Scale(ParameterLayer):
@@ -103,15 +106,16 @@ class ParameterLayer(Layer):
     """
 
     neon_module = "neon.layers.layer"
+    stored_params: ClassVar[tuple[str, ...]] = ("W",)
+    local_weights: ClassVar[bool] = False  # W is (C*R*S, K), not (nout, nin): for initializers
 
     def __init__(
         self, init: Any = None, name: str | None = None, parallelism: str = "Unknown"
     ) -> None:
         super().__init__(name, parallelism)
-        check_init(self, init)
+        self.init = check_init(self, init)
         self.has_params = True
         self.owns_delta = True
-        self.init = init
         self.W: Any = None
         self.dW: Any = None
         self.weight_shape: Any = None
@@ -190,6 +194,47 @@ class ParameterLayer(Layer):
         """The description with weights."""
         return self.get_description(get_weights=True, keep_states=keep_states)
 
+    def check_weights(self, pdict: dict[str, Any], load_states: bool = True) -> None:
+        """Raise unless `load_weights` can load a description; nothing is changed.
+
+        Raises:
+            CheckpointError: entries are missing, too many, or do not fit.
+        """
+        super().check_weights(pdict, load_states)
+        params = self._check_params(pdict)
+        if type(self).set_params is ParameterLayer.set_params:
+            check_names(self, "params", params, self.stored_params)
+        if load_states and type(self).set_states is ParameterLayer.set_states:
+            check_states(self, "W", pdict.get("states"), self._stored_shape(params))
+
+    def _check_params(self, pdict: dict[str, Any]) -> Mapping[str, Any]:
+        params = params_of(self, pdict)
+        if not isinstance(params, Mapping):
+            raise CheckpointError(
+                f"{label(self)}: 'params' is a {type(params).__name__}, expected a dict with 'W'; "
+                "convert old files with `neonport convert`"
+            )
+        shapes = {"W": None if self.weight_shape is None else tuple(self.weight_shape)}
+        for key, value in params.items():
+            current = getattr(self, key, None) if isinstance(key, str) else None
+            if isinstance(current, Tensor) or key in self.stored_params:
+                known = current.shape if isinstance(current, Tensor) else shapes.get(key)
+                check_fit(self, key, value, known)
+            elif not isinstance(key, str) or hasattr(self, key):
+                raise CheckpointError(
+                    f"{label(self)}: {str(key)[:80]!r} is part of the class, not a parameter"
+                )
+        return params
+
+    def _stored_shape(self, params: Mapping[str, Any]) -> tuple[int, ...] | None:
+        """Shape that W will have once `params` are loaded."""
+        if isinstance(self.W, Tensor):
+            return self.W.shape
+        if self.weight_shape is not None:
+            return tuple(self.weight_shape)
+        shape = np.shape(params.get("W", ()))
+        return shape if len(shape) > 1 else (int(np.prod(shape)), 1)
+
     def set_params(self, pdict: dict[str, Any]) -> None:
         """Load parameters, before or after `allocate`.
 
@@ -200,22 +245,7 @@ class ParameterLayer(Layer):
         Raises:
             CheckpointError: no `params`, or a shape that does not fit; nothing has been written.
         """
-        params = params_of(self, pdict)
-        if not isinstance(params, Mapping):
-            raise CheckpointError(
-                f"{label(self)}: 'params' is a {type(params).__name__}, expected a dict with 'W'; "
-                "convert old files with `neonport convert`"
-            )
-        shapes = {"W": None if self.weight_shape is None else tuple(self.weight_shape)}
-        for key, value in params.items():
-            current = getattr(self, key, None)
-            shape = current.shape if isinstance(current, Tensor) else shapes.get(key)
-            if shape is not None:
-                check_fit(self, key, value, shape)
-            elif hasattr(type(self), key):
-                raise CheckpointError(
-                    f"{label(self)}: {key!r} is part of the class, not a parameter"
-                )
+        params = self._check_params(pdict)
         for key, value in params.items():
             current = getattr(self, key, None)
             if isinstance(current, Tensor):
@@ -234,5 +264,5 @@ class ParameterLayer(Layer):
             CheckpointError: a state does not fit W.
         """
         arrays = pdict.get("states")
-        check_states(self, "W", arrays, self.dW)
+        check_states(self, "W", arrays, None if self.dW is None else self.dW.shape)
         restore_states(self, self.states, arrays, self.dW)

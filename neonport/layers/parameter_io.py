@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
+from neonport.dtypes import compute_dtype, is_real
 from neonport.errors import CheckpointError
 from neonport.layers.checks import label
 from neonport.tensor.tensor import Tensor
@@ -27,19 +29,51 @@ def params_of(layer: Any, pdict: Any) -> Any:
     return pdict["params"]
 
 
-def check_fit(layer: Any, what: str, value: Any, shape: tuple[int, ...]) -> None:
-    """Raise unless an array fits a tensor of `shape`; below two dimensions only the size counts.
+def check_fit(layer: Any, what: str, value: Any, shape: tuple[int, ...] | None) -> None:
+    """Raise unless a value is an array of numbers that fits a tensor of `shape`.
+
+    Args:
+        layer: for errors.
+        what: name of the value, for errors.
+        value: array or tensor; below two dimensions only its size counts.
+        shape: None where it is not known yet.
 
     Raises:
-        CheckpointError: naming both shapes.
+        CheckpointError: it is none, or naming both shapes.
     """
+    dtype = getattr(value, "dtype", None)
+    if not isinstance(value, Tensor):
+        dtype = np.asarray(value).dtype if isinstance(value, (list, float, int)) else dtype
+        if not isinstance(dtype, np.dtype) or not is_real(dtype):
+            raise CheckpointError(
+                f"{label(layer)}: stored {what} is no array of numbers but "
+                f"{dtype or type(value).__name__}"
+            )
     found = np.shape(value)
-    fits = found == shape if len(found) > 1 else np.size(value) == int(np.prod(shape))
+    if shape is None:
+        return
+    fits = found == shape if len(found) > 1 else np.size(value) == math.prod(shape)
     if not fits:
         raise CheckpointError(
             f"{label(layer)}: stored {what} has shape {found}, this layer needs {shape}; "
             "the model was built differently (sizes or order of layers)"
         )
+
+
+def check_names(layer: Any, what: str, found: Iterable[Any], wanted: Iterable[str]) -> None:
+    """Raise unless stored entries have the names that the layer knows.
+
+    Raises:
+        CheckpointError: naming those that are missing and those that are too many.
+    """
+    found, wanted = set(map(str, found)), set(wanted)
+    words = []
+    if missing := sorted(wanted - found):
+        words.append(f"lacks {', '.join(missing)}")
+    if extra := sorted(found - wanted):
+        words.append(f"has {', '.join(name[:80] for name in extra[:8])}, which this layer has not")
+    if words:
+        raise CheckpointError(f"{label(layer)}: '{what}' {' and '.join(words)}")
 
 
 def host_array(value: Any) -> np.ndarray:
@@ -52,26 +86,41 @@ def host_states(states: list[Any]) -> list[Any]:
     return [s.get() if isinstance(s, Tensor) else s for s in states]
 
 
-def check_states(layer: Any, what: str, arrays: Any, gradient: Tensor | None) -> None:
+def check_states(layer: Any, what: str, arrays: Any, shape: tuple[int, ...] | None) -> None:
     """Raise unless stored states fit the parameter they belong to.
 
+    Args:
+        layer: for errors.
+        what: name of the parameter, for errors.
+        arrays: list of the states, arrays or numbers; None for none.
+        shape: of the parameter, None if there is none yet.
+
     Raises:
-        CheckpointError: wrong shape, or there is no parameter yet.
+        CheckpointError: no such list, wrong shape, or there is no parameter yet.
     """
-    if not arrays:
+    if arrays is None:
         return
-    if gradient is None:
+    if not isinstance(arrays, (list, tuple)):
+        raise CheckpointError(
+            f"{label(layer)}: the states of {what} are no list but a {type(arrays).__name__}"
+        )
+    if arrays and shape is None:
         raise CheckpointError(f"{label(layer)}: load the parameters before the states of {what}")
     for array in arrays:
-        if np.ndim(array):
-            check_fit(layer, f"state of {what}", array, gradient.shape)
+        number = isinstance(array, (int, float)) or np.shape(array) == ()
+        check_fit(layer, f"state of {what}", array, () if number else shape)
 
 
 def restore_states(layer: Any, states: list[Any], arrays: Any, gradient: Tensor | None) -> None:
-    """Fill `states`, a list the optimizer keeps using, from stored ones; none stored empties it."""
+    """Fill `states`, a list the optimizer keeps using, from stored ones; none stored empties it.
+
+    They have the dtype that the optimizer would give them; stored ones of a shorter type fit.
+    """
     arrays = list(arrays or ())
     if len(states) != len(arrays):
-        states[:] = [layer.be.zeros_like(gradient) if np.ndim(a) else a for a in arrays]
+        dtype = None if gradient is None else compute_dtype([gradient.dtype])
+        zeros = [layer.be.zeros_like(gradient, dtype) if np.ndim(a) else a for a in arrays]
+        states[:] = zeros
     for i, array in enumerate(arrays):
         if isinstance(states[i], Tensor) and np.ndim(array):
             states[i].set(host_array(array))
@@ -84,4 +133,5 @@ def describe_entry(entry: Any) -> str:
     if not isinstance(entry, Mapping):
         return type(entry).__name__
     kind = str(entry.get("type", "?")).rpartition(".")[2]
-    return f"{kind} {(entry.get('config') or {}).get('name', '')!r}"
+    config = entry.get("config")
+    return f"{kind} {config.get('name', '') if isinstance(config, Mapping) else ''!r}"

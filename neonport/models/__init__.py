@@ -1,5 +1,12 @@
 """Models: a container of layers with training, evaluation and checkpoints."""
 
+from typing import TYPE_CHECKING
+
+from neonport.foundation.absent import absent_names
+from neonport.models.history import History as History
 from neonport.models.model import Model as Model
 
-__all__ = ["Model"]
+__all__ = ["History", "Model"]
+
+if not TYPE_CHECKING:
+    __getattr__ = absent_names(__name__)

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from neonport.base import NervanaObject
 from neonport.callbacks.container import Callbacks
+from neonport.data.checks import check_dataset
 from neonport.errors import ConfigurationError
+from neonport.foundation.absent import absent_names
 from neonport.io import checkpoint
 from neonport.models import benchmark as timing
-from neonport.models import evaluation, restoring, saving
+from neonport.models import checks, evaluation, restoring, saving
 from neonport.models import output_checks as shortcut
+from neonport.models.history import History
 from neonport.models.state import TrainingState
 from neonport.models.trainer import Trainer
 
 if TYPE_CHECKING:
     from neonport.backends.backend import Backend
+    from neonport.tensor.backend_protocol import TensorBackend
 
 Path = str | bytes | os.PathLike
 
@@ -34,6 +39,7 @@ class Model(NervanaObject):
         name: name of the model.
         optimizer: optimizer to remember before `fit` brings one.
         be: backend of this model alone; default the process-wide one.
+        classes: of your own, that a checkpoint may name: without them only neon's are built.
 
     Example:
         model = Model(
@@ -67,6 +73,7 @@ class Model(NervanaObject):
         name: str = "model",
         optimizer: Any = None,
         be: Backend | None = None,
+        classes: Iterable[type] = (),
     ) -> None:
         super().__init__(name)
         if dataset is not None:
@@ -85,15 +92,17 @@ class Model(NervanaObject):
         self.ndata = 0
         self.state = TrainingState()
         self.layers: Any = None
-        self._adopt_layers(layers, load_states=not weights_only)
+        self._loaded_shape: Any = None
+        self._has_weights = False
+        self._adopt_layers(layers, not weights_only, classes)
 
-    def _adopt_layers(self, layers: Any, load_states: bool) -> None:
+    def _adopt_layers(self, layers: Any, load_states: bool, classes: Iterable[type]) -> None:
         from neonport.layers.container import LayerContainer, Sequential
 
         if isinstance(layers, dict):
-            self.deserialize(layers, load_states=load_states)
+            self.deserialize(layers, load_states=load_states, classes=classes)
         elif isinstance(layers, (str, bytes, os.PathLike)):
-            self.load_params(layers, load_states=load_states)
+            self.load_params(layers, load_states, classes)
         elif isinstance(layers, LayerContainer):
             self.layers = layers
         else:
@@ -137,17 +146,38 @@ class Model(NervanaObject):
         """Epochs trained to their end; what a checkpoint stores, also inside `on_epoch_end`."""
         return self.state.completed_epochs
 
+    def set_backend(self, be: TensorBackend) -> None:
+        """Give the model its own backend, before `initialize` makes its buffers.
+
+        Raises:
+            ConfigurationError: it has buffers or weights on another one.
+        """
+        if (self.initialized or self._has_weights) and be is not self.be:
+            raise ConfigurationError(
+                f"set_backend: the weights of model {self.name!r} are on {self.be!r}; save them "
+                "by save_params(path) and load them there: Model(path, be=other)"
+            )
+        super().set_backend(be)
+
     def initialize(self, dataset: Any, cost: Any = None) -> None:
         """Configure the layers and allocate their buffers; a second call only takes a new cost.
+
+        From now on the model stays on its backend, whatever `gen_backend` makes later.
 
         Args:
             dataset: data iterator, or the logical input shape (int, tuple, list of shapes).
             cost: cost layer to connect to the output.
         """
         if not self.initialized:
+            if self.be is not None:
+                super().set_backend(self.be)
             self.layers.configure(dataset)
-        if cost is not None and cost is not self.cost:
-            if "be" in vars(self):
+        # a cost that another model took in the meantime has that one's buffers
+        taken = getattr(cost, "prev_layer", None) not in (None, self.layers)
+        if cost is not None and (cost is not self.cost or taken):
+            if taken:
+                cost.prev_layer = None  # set_backend follows it
+            if hasattr(cost, "set_backend"):
                 cost.set_backend(self.be)
             shortcut.warn_mismatch(self.layers, cost)
             cost.initialize(self.layers)
@@ -165,7 +195,7 @@ class Model(NervanaObject):
         num_epochs: int,
         callbacks: Any = None,
         record: bool = False,
-    ) -> None:
+    ) -> History:
         """Train until `num_epochs` epochs are done in total, those of a checkpoint included.
 
         Args:
@@ -178,20 +208,25 @@ class Model(NervanaObject):
                 minibatches: faster, to the same bits, unless Python code of your own changes what
                 a step does from one minibatch to the next (see `be.record`).
 
+        Returns:
+            The cost of each epoch that was trained, and what callbacks evaluated, by name.
+
         Example:
-            model.fit(train, cost=cost, optimizer=optimizer, num_epochs=2)
+            history = model.fit(train, cost=cost, optimizer=optimizer, num_epochs=2)
+            assert len(history["cost"]) == 2
             model.fit(train, cost=cost, optimizer=optimizer, num_epochs=3)  # one epoch more
         """
+        checks.check_fit(self, dataset, cost, optimizer, num_epochs, callbacks)
         self.nbatches, self.ndata = dataset.nbatches, dataset.ndata
         state = self.state
         if state.pending is None and dataset is not state.dataset:
             state.minibatch = 0  # an interrupted epoch continues only on its own data
-        self.optimizer, state.dataset = optimizer, dataset
-        if "be" in vars(self):
-            optimizer.set_backend(self.be)
         self.initialize(dataset, cost)
+        self.optimizer, state.dataset = optimizer, dataset
+        if hasattr(optimizer, "set_backend"):
+            optimizer.set_backend(self.be)
         callbacks = Callbacks(self) if callbacks is None else callbacks
-        Trainer(self, dataset, callbacks, record).fit(num_epochs)
+        return Trainer(self, dataset, callbacks, record).fit(num_epochs)
 
     def fprop(self, x: Any, inference: bool = False) -> Any:
         """Forward pass; returns the output tensor (a list of them for a tree)."""
@@ -217,16 +252,51 @@ class Model(NervanaObject):
             model.initialize(train)
             (accuracy,) = model.eval(train, metric=Accuracy())
         """
+        checks.check_eval(self, dataset, metric)
         return evaluation.evaluate(self, dataset, metric, strict)
 
-    def get_outputs(self, dataset: Any) -> np.ndarray:
+    def get_outputs(self, dataset: Any) -> Any:
         """Outputs for a whole dataset: array (ndata, F), or (ndata, T, F) with T > 1 steps.
+
+        A model with several outputs gives a list of such arrays. Any number of samples will do.
 
         Example:
             model.initialize(train)
             assert model.get_outputs(train).shape == (40, 3)
         """
+        checks.need_batch_size("get_outputs", self.be)
+        check_dataset("get_outputs", dataset, ("ndata", "reset"))
+        checks.check_place("get_outputs", self, dataset)
         return evaluation.outputs(self, dataset)
+
+    def predict(self, X: Any) -> Any:
+        """Outputs for samples in an array; as many as you like, also fewer than a batch.
+
+        Args:
+            X: array (samples, features), or (samples, *shape of a sample); a list of arrays for a
+                model with several inputs.
+
+        Returns:
+            Array (samples, F), or a list of them for a model with several outputs. Of a classifier
+            `predict(X).argmax(axis=1)` is the class of each sample.
+
+        Raises:
+            ConfigurationError: the model is not trained, or there is no backend.
+            ShapeError: X has no row a sample, or rows of another length than the model's input.
+            DtypeError: X holds no numbers.
+
+        Example:
+            model.fit(train, cost=cost, optimizer=optimizer, num_epochs=2)
+            assert model.predict(np.zeros((5, 3))).shape == (5, 3)
+        """
+        checks.need_batch_size("predict", self.be)
+        if not (self.initialized or self._has_weights):
+            raise ConfigurationError(
+                f"predict: model {self.name!r} is not trained; call fit, load_params or initialize "
+                "first"
+            )
+        in_shape = saving.input_shape(self.layers) if self.initialized else self._loaded_shape
+        return evaluation.predict(self, X, in_shape)
 
     def benchmark(
         self,
@@ -254,11 +324,11 @@ class Model(NervanaObject):
 
     def set_batch_size(self, N: int) -> None:
         """Tell the layers that only the first `N` samples of a batch are in use."""
-        self.layers.set_batch_size(N)
+        self.layers.set_batch_size(checks.check_size("set_batch_size", "N", N, self.be.bsz))
 
     def set_seq_len(self, S: int) -> None:
         """Tell the layers that only the first `S` time steps are in use."""
-        self.layers.set_seq_len(S)
+        self.layers.set_seq_len(checks.check_size("set_seq_len", "S", S, None))
 
     def set_shortcut(self) -> None:
         """Switch the output's Logistic to the shortcut that CrossEntropyBinary assumes."""
@@ -282,7 +352,9 @@ class Model(NervanaObject):
         """
         description = saving.snapshot(self, keep_states)
         if fn is not None:
-            checkpoint.save(description, fn)
+            digest, path = checkpoint.save(description, fn), os.path.realpath(os.fsdecode(fn))
+            if self.state.saved and path in self.state.saved:
+                self.state.saved[path] = digest
         return description
 
     def save_params(self, param_path: Path, keep_states: bool = True) -> None:
@@ -296,13 +368,22 @@ class Model(NervanaObject):
         """
         self.serialize(param_path, keep_states)
 
-    def load_params(self, param_path: Path, load_states: bool = True) -> None:
+    def load_params(
+        self, param_path: Path, load_states: bool = True, classes: Iterable[type] = ()
+    ) -> None:
         """Read a checkpoint into this model.
 
+        Args:
+            param_path: file that `save_params` wrote.
+            load_states: see `deserialize`.
+            classes: see `deserialize`.
+
         Raises:
-            CheckpointError: the file cannot be read or does not fit the layers.
+            CheckpointError: the file cannot be read or does not fit the layers; the model is as it
+                was.
         """
-        self.deserialize(checkpoint.load(param_path), load_states=load_states)
+        file = os.fsdecode(param_path)
+        self._restore(checkpoint.load(file), load_states, classes, file)
 
     def load_weights(self, weight_path: Path) -> None:
         """Old name of `load_params`."""
@@ -310,7 +391,11 @@ class Model(NervanaObject):
         self.load_params(weight_path)
 
     def deserialize(
-        self, model_dict: dict[str, Any], data: Any = None, load_states: bool = True
+        self,
+        model_dict: dict[str, Any],
+        data: Any = None,
+        load_states: bool = True,
+        classes: Iterable[type] = (),
     ) -> None:
         """Take over a description with weights, as `serialize` returns it.
 
@@ -318,8 +403,27 @@ class Model(NervanaObject):
             model_dict: the description; it is left as it was.
             data: unused, as in neon.
             load_states: also take the optimizer's states, the generator's and the data position.
+            classes: of your own, that the description may name where it builds the layers.
+
+        Raises:
+            CheckpointError: it is no description of a model, or does not fit the layers; the model
+                is as it was.
         """
-        restoring.restore(self, model_dict, load_states)
+        self._restore(model_dict, load_states, classes)
+
+    def _restore(
+        self,
+        description: dict[str, Any],
+        load_states: bool,
+        classes: Iterable[type],
+        file: str = "",
+    ) -> None:
+        restoring.restore(self, description, load_states, classes, file)
+        self._loaded_shape, self._has_weights = description.get("train_input_shape"), True
 
     def __str__(self) -> str:
         return "Network Layers:\n" + self.layers.nested_str()
+
+
+if not TYPE_CHECKING:
+    __getattr__ = absent_names(__name__)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
@@ -69,5 +70,8 @@ def snapshot(model: Network, keep_states: bool) -> dict[str, Any]:
         # In mid-epoch the iterator may already point at the next epoch: keep where this one began.
         inside = state.minibatch > 0
         resume["data_state"] = state.data_state if inside else data_state(state.dataset)
+        resume["ndata"] = getattr(state.dataset, "ndata", None)
+    if state.saved is not None:
+        resume["saved"] = {os.path.basename(path): digest for path, digest in state.saved.items()}
     description["resume"] = resume
     return description

@@ -59,6 +59,8 @@ class Pending:
     optimizer_state: Any
     data_state: Any
     rng_state: Any
+    batch_size: int | None = None
+    ndata: int | None = None
 
 
 @dataclass
@@ -72,6 +74,8 @@ class TrainingState:
         dataset: data iterator of the last training.
         data_state: where that stood when the current epoch began.
         pending: what a checkpoint brought for the next training.
+        saved: checkpoints that this training has written as a series, also before it was
+            continued: path -> checksum, oldest first; None if it writes none.
     """
 
     epoch: int = 0
@@ -80,6 +84,7 @@ class TrainingState:
     dataset: Any = None
     data_state: Any = None
     pending: Pending | None = None
+    saved: dict[str, str] | None = None
     _total: np.ndarray = field(default_factory=lambda: np.zeros((1, 1)))
     _unread: list[Any] = field(default_factory=list)
 

@@ -7,10 +7,14 @@ from typing import Any
 import numpy as np
 
 from neonport.backends.backend import Block
+from neonport.callbacks.callback import StopTraining, scalar
+from neonport.callbacks.evaluations import evaluations
 from neonport.engine.recording import ATTEMPTS
 from neonport.layers.cost import minibatch_cost
 from neonport.log import logger
 from neonport.models import restoring, saving
+from neonport.models.history import History
+from neonport.models.nonfinite import CostWatch
 from neonport.models.state import Network
 
 BUFFERS = 8  # recordings in an epoch: a data iterator may take turns with a few buffers
@@ -31,28 +35,65 @@ class Trainer:
         self.state = model.state
         self.dataset = dataset
         self.callbacks = callbacks
+        self.history = History()
+        self._costs = CostWatch(model)
         self._step: Any = RecordedStep(self) if record else self.step
 
-    def fit(self, num_epochs: int) -> None:
+    def fit(self, num_epochs: int) -> History:
         """Train until `num_epochs` epochs are done in total; see `Model.fit`."""
         model, state, callbacks = self.model, self.state, self.callbacks
         try:
             callbacks.on_train_begin(num_epochs)
             restoring.resume(model, self.dataset, model.optimizer)
-            while state.epoch < num_epochs and not model.finished:
-                model.nbatches = self.dataset.nbatches
-                callbacks.on_epoch_begin(state.epoch)
-                self._epoch()
-                state.epoch_done = True
-                try:
-                    callbacks.on_epoch_end(state.epoch)
-                finally:  # the epoch is trained, whatever a callback says
-                    state.epoch += 1
-                    state.epoch_done = False
+            self._say_if_nothing_is_left(num_epochs)
+            try:
+                while state.epoch < num_epochs and not model.finished:
+                    self._epoch_with_callbacks()
+            except StopTraining as stop:
+                model.finished = True
+                self.history.reason = (
+                    f"stopped in epoch {state.epoch}, minibatch {state.minibatch - 1}: {stop}"
+                )
+                logger.warning("fit: %s", self.history.reason)
             callbacks.on_train_end()
         except BaseException:
             callbacks.on_train_abort()
             raise
+        if not self.history.reason:
+            self.history.reason = "a callback ended it" if model.finished else "all epochs done"
+        return self.history
+
+    def _say_if_nothing_is_left(self, num_epochs: int) -> None:
+        done = self.state.epoch
+        if done >= num_epochs > 0:
+            self.history.reason = (
+                f"nothing to train: num_epochs={num_epochs} is a total, and {done} epochs are "
+                f"done; num_epochs={done + num_epochs} trains {num_epochs} more"
+            )
+        elif self.model.finished and num_epochs:
+            self.history.reason = (
+                "nothing to train: an earlier fit was ended by a callback; set model.finished = "
+                "False to go on"
+            )
+        if self.history.reason:
+            logger.warning("fit: %s", self.history.reason)
+
+    def _epoch_with_callbacks(self) -> None:
+        """Train an epoch and count it."""
+        state, callbacks = self.state, self.callbacks
+        self.model.nbatches = self.dataset.nbatches
+        callbacks.on_epoch_begin(state.epoch)
+        self._epoch()
+        state.epoch_done = True
+        try:
+            callbacks.on_epoch_end(state.epoch)
+            data = getattr(callbacks, "callback_data", {})
+            self.history.add(
+                state.epoch + 1, scalar(state.total_cost), evaluations(data, state.epoch)
+            )
+        finally:  # the epoch is trained, whatever a callback says
+            state.epoch += 1
+            state.epoch_done = False
 
     def _epoch(self) -> None:
         """Train one epoch, or what a checkpoint left of it."""
@@ -73,6 +114,7 @@ class Trainer:
             be.end(Block.minibatch, minibatch)
             state.minibatch = minibatch + 1
             callbacks.on_minibatch_end(epoch, minibatch)
+        self._costs.read()
         if state.minibatch:
             state.total_cost = state.total_cost / state.minibatch
         state.minibatch = 0
@@ -85,7 +127,9 @@ class Trainer:
 
     def add_cost(self, y: Any, t: Any) -> None:
         """Count the cost of a minibatch; this does not wait for the device."""
-        self.state.add_cost(minibatch_cost(self.model.cost, y, t))
+        state, cost = self.state, minibatch_cost(self.model.cost, y, t)
+        state.add_cost(cost)
+        self._costs.add(state.epoch, state.minibatch, cost)
 
     def update(self, y: Any, t: Any, epoch: int) -> None:
         """Backward pass and update of the parameters."""

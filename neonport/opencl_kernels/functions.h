@@ -62,6 +62,14 @@ NEO_FN REAL neo_floored_SUFFIX(REAL r, REAL b) {
   const REAL zero = (REAL)0, moved = (r < zero) != (b < zero) ? r + b : r;
   return r == zero ? copysign(zero, b) : moved;
 }
+/* as NumPy, also where a / b is rounded up to an integer; `r`: the remainder, with the sign of a */
+NEO_FN REAL neo_quotient_SUFFIX(REAL a, REAL b, REAL r) {
+  const REAL zero = (REAL)0;
+  const REAL q = (a - r) / b - NEO_BOOL_SUFFIX((r != zero) & ((r < zero) != (b < zero)));
+  const REAL f = floor(q), near = q - f > (REAL)0.5f ? f + (REAL)ONE : f;
+  const REAL some = q == zero ? copysign(zero, a / b) : near;
+  return b == zero ? a / b : some;
+}
 NEO_FN REAL neo_softplus_SUFFIX(REAL a) {
   return neo_max_SUFFIX(a, (REAL)0) + log1p(exp(-fabs(a)));
 }
@@ -84,7 +92,7 @@ NEO_FN void neo_moments_SUFFIX(BASE *n, REAL *mean, REAL *m2, BASE k, REAL m, RE
   const REAL d = m - *mean;
   if (k == 0) return;
   *mean = *n == 0 ? m : *mean + d * (k / total);
-  *m2 += q + d * d * (*n * (k / total));
+  *m2 += q + d * (*n * (k / total)) * d; /* d * d may overflow where the middle factor is 0 */
   *n = total;
 }
 /* k more numbers: sums of their distances, and of the squares of these, from `origin`, which is the
@@ -92,9 +100,10 @@ NEO_FN void neo_moments_SUFFIX(BASE *n, REAL *mean, REAL *m2, BASE k, REAL m, RE
 NEO_FN void neo_extend_SUFFIX(
     BASE *n, REAL *mean, REAL *m2, BASE k, REAL origin, REAL sum, REAL squares) {
   const BASE total = *n + k;
-  const REAL m = sum / k, q = squares - sum * m;
+  const REAL m = sum / k, less = squares - sum * m;
+  const REAL q = squares - squares == (REAL)0 ? less : squares; /* inf stays inf */
   if (k == 0) return;
   *mean = origin + m * (k / total);
-  *m2 += (q < (REAL)0 ? (REAL)0 : q) + m * m * (*n * (k / total));
+  *m2 += (q < (REAL)0 ? (REAL)0 : q) + m * (*n * (k / total)) * m;
   *n = total;
 }

@@ -99,6 +99,7 @@ NEO_FN REAL neo_shift_SUFFIX(REAL x, REAL s) {
   return x * neo_sgn_SUFFIX(s) * neo_exp2_SUFFIX(rint(neo_log2_SUFFIX(fabs(s))));
 }
 NEO_FN REAL neo_mod_SUFFIX(REAL a, REAL b) { return neo_floored_SUFFIX(fmod(a, b), b); }
+NEO_FN REAL neo_floordiv_SUFFIX(REAL a, REAL b) { return neo_quotient_SUFFIX(a, b, fmod(a, b)); }
 /* Series near 0: PoCL 3.1 is wrong there where another lane of the vector is large. */
 NEO_FN REAL neo_sin_SUFFIX(REAL a) {
   const REAL z = a * a, near = a * NEO_FMA(z, (REAL)-0.16666667f, (REAL)1.0f);

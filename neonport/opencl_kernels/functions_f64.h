@@ -43,3 +43,14 @@ NEO_FN REAL neo_remainder_SUFFIX(REAL a, REAL b) {
   return ((y > (REAL)0) & (first - first == (REAL)0)) ? copysign(x, a) : (first - first) / y;
 }
 NEO_FN REAL neo_mod_SUFFIX(REAL a, REAL b) { return neo_floored_SUFFIX(neo_remainder_SUFFIX(a, b), b); }
+NEO_FN REAL neo_floordiv_SUFFIX(REAL a, REAL b) {
+  return neo_quotient_SUFFIX(a, b, neo_remainder_SUFFIX(a, b));
+}
+/* a float32 that rounds to a shorter type as x does: rounded to odd, no tie arises */
+NEO_FN SINGLE neo_odd_SUFFIX(REAL x) {
+  const SINGLE f = TO_SINGLE(x);
+  const REAL back = TO_REAL(f);
+  const SINGLE_INT over = TO_SINGLE_INT(MASK(fabs(back) > fabs(x)));
+  const SINGLE_INT lost = TO_SINGLE_INT(MASK(back != x)) & 1;
+  return AS_SINGLE((SINGLE_BITS(f) + over) | lost);
+}

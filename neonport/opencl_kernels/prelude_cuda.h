@@ -15,6 +15,9 @@ typedef unsigned char uchar;
 typedef unsigned short ushort, neo_half;
 typedef unsigned int uint;
 typedef unsigned long long ulong;
+/* totals of integers before there is any element */
+#define NEO_MAX_START_i64 (-0x7fffffffffffffffLL - 1)
+#define NEO_MIN_START_i64 0x7fffffffffffffffLL
 #define NEO_FMA(a, b, c) fmaf(a, b, c)
 #define NEO_MUL_HI(a, b) __umulhi(a, b)
 #define NEO_ANY(mask) ((mask) != 0)

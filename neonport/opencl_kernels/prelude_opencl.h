@@ -19,6 +19,9 @@
 #define NEO_INF INFINITY
 typedef long neo_i64;
 typedef ulong neo_word;
+/* totals of integers before there is any element */
+#define NEO_MAX_START_i64 (-0x7fffffffffffffffL - 1)
+#define NEO_MIN_START_i64 0x7fffffffffffffffL
 #if defined(FP_FAST_FMAF) || defined(NEO_FUSED) /* an option of the device */
 #define NEO_FMA(a, b, c) fma(a, b, c)
 #else

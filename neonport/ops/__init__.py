@@ -7,10 +7,12 @@ from neonport.ops import elementwise as elementwise  # isort: skip
 from neonport.ops import reductions as reductions  # isort: skip
 from neonport.ops import movement as movement  # isort: skip
 from neonport.ops import indexing as indexing  # isort: skip
+from neonport.ops import along_axis as along_axis  # isort: skip
 from neonport.ops import matmul as matmul  # isort: skip
 from neonport.ops import convolution as convolution  # isort: skip
 from neonport.ops import pooling as pooling  # isort: skip
 from neonport.ops import roi_pooling as roi_pooling  # isort: skip
+from neonport.ops import normalization as normalization  # isort: skip
 from neonport.ops import random as random  # isort: skip
 from neonport.ops.op import OPS as OPS
 from neonport.ops.op import Kind as Kind

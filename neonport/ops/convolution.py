@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from neonport.errors import ShapeError
-from neonport.ops.op import SUMS, Array, Ints, Kind, Op, register
+from neonport.ops.op import SUMS, Array, Ints, Op, require_same, wide
 from neonport.ops.windows import (
     FILTER,
     IMAGE,
@@ -20,9 +20,8 @@ from neonport.ops.windows import (
     of_maps,
     require_ints,
     require_rank,
-    require_same,
-    wide,
     window_count,
+    window_row,
 )
 from neonport.shape import Shape
 
@@ -119,49 +118,33 @@ def _work(filters: int, result: int) -> Callable[[Sequence[Shape], dict[str, Any
     return lambda shapes, params: 2 * prod(shapes[filters]) * prod(shapes[result][1:])
 
 
-def _row(
-    name: str,
-    arity: int,
-    params: str,
-    numpy: Callable[..., Array],
-    text: str,
-    summary: str,
-    **columns: Any,
-) -> None:
-    names = tuple(params.split())
-    register(Op(name, arity, Kind.WINDOW, numpy, text, summary, names, **columns))
-
-
-_row(
+window_row(
     "conv",
     2,
     "padding stride dilation",
     conv,
-    "conv({0}, {1}, {padding}, {stride}, {dilation})",
     "cross-correlation of x (C, D, H, W, N) with filters (C, T, R, S, K), zeros outside",
     infer=_conv,
     accuracy=SUMS,
     terms=lambda shapes, params: prod(shapes[1][:4]),
     work=_work(1, 2),
 )
-_row(
+window_row(
     "conv_backward_data",
     2,
     "padding stride dilation size",
     conv_backward_data,
-    "conv_backward_data({0}, {1}, {padding}, {stride}, {dilation}, {size})",
     "adjoint of conv for x of a size: from filters and e (K, M, P, Q, N)",
     infer=_conv_backward_data,
     accuracy=SUMS,
     terms=lambda shapes, params: prod(shapes[0][1:]),
     work=_work(0, 1),
 )
-_row(
+window_row(
     "conv_backward_filter",
     2,
     "padding stride dilation size",
     conv_backward_filter,
-    "conv_backward_filter({0}, {1}, {padding}, {stride}, {dilation}, {size})",
     "adjoint of conv for filters of a size: from x and e",
     infer=_conv_backward_filter,
     accuracy=SUMS,

@@ -27,6 +27,15 @@ from neonport.ops.op import (
 SAFELOG_FLOOR = exp(-50.0)  # safelog never returns less than -50
 LN2 = log(2.0)
 
+EXACT_ON_INTEGERS = frozenset(
+    {
+        *("add", "sub", "mul", "mod", "floordiv", "neg", "abs", "sgn", "sqr"),
+        *("maximum", "minimum", "where", "eq", "ne", "lt", "le", "gt", "ge"),
+        *("logical_and", "logical_or", "logical_xor", "logical_not"),
+        *("rint", "floor", "ceil", "trunc"),
+    }
+)
+
 
 def compare(ufunc: Callable[..., Array]) -> Callable[[Array, Array], Array]:
     """Definition of a comparison: 0 or 1 in the compute dtype, for bools do not add up."""
@@ -36,6 +45,11 @@ def compare(ufunc: Callable[..., Array]) -> Callable[[Array, Array], Array]:
 def compare_one(ufunc: Callable[..., Array]) -> Callable[[Array], Array]:
     """Definition of a test of one operand: 0 or 1 in the compute dtype."""
     return lambda a: ufunc(a).astype(a.dtype)
+
+
+def whole(ufunc: Callable[..., Array]) -> Callable[[Array], Array]:
+    """Definition of a rounding: integers stay as they are."""
+    return lambda a: a if a.dtype.kind in "iu" else ufunc(a)
 
 
 def where(condition: Array, a: Array, b: Array) -> Array:
@@ -89,6 +103,7 @@ def error_function(x: Array) -> Array:
 
 def _row(name: str, numpy: Callable[..., Any], text: str, summary: str, **columns: Any) -> None:
     arity = text.count("{")
+    columns = {"integers": name in EXACT_ON_INTEGERS, **columns}
     register(Op(name, arity, Kind.ELEMENTWISE, numpy, text, summary, **columns))
 
 
@@ -133,10 +148,19 @@ _row(
     "mod",
     np.mod,
     "mod({0}, {1})",
-    "a - b * floor(a / b), with the sign of b; nan for b = 0",
+    "a - b * floor(a / b), with the sign of b; nan for b = 0, 0 for integers",
     accuracy=ROUNDED,
     cost=Cost.COSTLY,
     public=("mod",),
+)
+_row(
+    "floordiv",
+    np.floor_divide,
+    "({0} // {1})",
+    "a / b rounded down; 0 for integers where b is 0",
+    accuracy=QUOTIENT,
+    cost=Cost.COSTLY,
+    public=("floor_divide",),
 )
 _row(
     "logaddexp",
@@ -202,6 +226,7 @@ _row(
     where,
     "where({0}, {1}, {2})",
     "a where the condition is not 0, else b",
+    reads="cvv",
     public=("where",),
 )
 
@@ -223,7 +248,7 @@ _function("tanh", np.tanh, "hyperbolic tangent")
 _function("tanh2", tanh2, "(2^2a - 1) / (2^2a + 1) = tanh(a ln 2)", Accuracy(6))
 _function(
     "rint",
-    np.rint,
+    whole(np.rint),
     "nearest integer, ties to even",
     EXACT,
     Cost.CHEAP,
@@ -238,9 +263,9 @@ _function(
     public=("finite", "isfinite"),
 )
 _function("isnan", compare_one(np.isnan), "1 where a is nan, else 0", EXACT, Cost.CHEAP)
-_function("floor", np.floor, "largest integer that is not above a", EXACT, Cost.CHEAP)
-_function("ceil", np.ceil, "smallest integer that is not below a", EXACT, Cost.CHEAP)
-_function("trunc", np.trunc, "a without its fraction", EXACT, Cost.CHEAP)
+_function("floor", whole(np.floor), "largest integer that is not above a", EXACT, Cost.CHEAP)
+_function("ceil", whole(np.ceil), "smallest integer that is not below a", EXACT, Cost.CHEAP)
+_function("trunc", whole(np.trunc), "a without its fraction", EXACT, Cost.CHEAP)
 _function("rsqrt", rsqrt, "1 / sqrt(a); inf at 0, nan below", LIBM, Cost.CHEAP, domain=POSITIVE)
 _function("log1p", np.log1p, "log(1 + a), exact near 0", domain=(-1.0, inf))
 _function("expm1", np.expm1, "e^a - 1, exact near 0")

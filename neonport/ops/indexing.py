@@ -82,6 +82,7 @@ register(
         "vi",
         ("take",),
         infer=_take,
+        integers=True,
     )
 )
 register(

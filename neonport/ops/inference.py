@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from neonport.dtypes import FLOAT32, INTEGERS, compute_dtype
+from neonport.dtypes import EXACT, FLOAT32, INT64, INTEGERS, compute_dtype
 from neonport.errors import DtypeError, ShapeError
 from neonport.ops.op import Kind, Op
 from neonport.shape import Shape, broadcast_shapes, reduced_shape
@@ -44,7 +44,7 @@ def infer_shape(op: Op, shapes: Sequence[Shape], params: Params) -> Shape:
 
 
 def infer_dtype(op: Op, dtypes: Sequence[np.dtype | None], params: Params) -> np.dtype:
-    """Compute dtype of `op`; None stands for a Python number, which adapts to the others.
+    """Compute dtype of `op`; None stands for a Python float, which adapts to the others.
 
     Raises:
         DtypeError: an index operand is not of integer type.
@@ -64,14 +64,28 @@ def infer_dtype(op: Op, dtypes: Sequence[np.dtype | None], params: Params) -> np
 
 def value_dtype(op: Op, dtypes: Sequence[np.dtype | None]) -> np.dtype:
     """The dtype in which `op` reads its values."""
-    values = zip(dtypes, op.reads, strict=False)
-    return compute_dtype(d for d, letter in values if letter == "v" and d is not None)
+    pairs = list(zip(dtypes, op.reads, strict=False))
+    values = [d for d, letter in pairs if letter == "v"]
+    if op.integers and values and all(d in EXACT for d in values):
+        return INT64
+    return compute_dtype(d for d, letter in pairs if letter in "vc" and d is not None)
 
 
 def operand_dtypes(op: Op, dtypes: Sequence[np.dtype | None]) -> tuple[np.dtype | None, ...]:
     """The dtype in which `op` reads each of its operands, None: as it is stored."""
-    found = {"v": value_dtype(op, dtypes), "i": None, "f": FLOAT32}
-    return tuple(found[letter] for letter in op.reads[: len(dtypes)])
+    value = value_dtype(op, dtypes)
+    found = {"v": value, "i": None, "f": FLOAT32}
+    return tuple(
+        _condition_dtype(d, value) if letter == "c" else found[letter]
+        for d, letter in zip(dtypes, op.reads, strict=False)
+    )
+
+
+def _condition_dtype(dtype: np.dtype | None, value: np.dtype) -> np.dtype:
+    """The dtype in which a condition is read: a fraction is not 0 where the values are integers."""
+    if dtype is None:
+        return value if value != INT64 else FLOAT32
+    return INT64 if dtype in EXACT else compute_dtype([dtype])
 
 
 def check_sizes(op: Op, operands: Sequence[tuple[Shape, Wild]], params: Params) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -33,6 +34,11 @@ def paste(g: Array, starts: Ints, steps: Ints, shape: Ints) -> Array:
     if g.size:
         out[region(starts, steps, g.shape)] = g
     return out
+
+
+def concat(a: Array, b: Array, axis: int) -> Array:
+    """Both one after the other along an axis."""
+    return np.concatenate([a, b], axis)
 
 
 def _transpose(op: Op, shapes: Sequence[Shape], perm: Shape) -> Shape:
@@ -71,6 +77,15 @@ def _pad_region(
     return shape
 
 
+def _concat(op: Op, shapes: Sequence[Shape], axis: int) -> Shape:
+    a, b = shapes
+    if len(a) != len(b) or (*a[:axis], *a[axis + 1 :]) != (*b[:axis], *b[axis + 1 :]):
+        raise ShapeError(
+            f"concat: shapes {a} and {b} must have the same sizes, except along axis {axis}"
+        )
+    return (*a[:axis], a[axis] + b[axis], *a[axis + 1 :])
+
+
 def _row(
     name: str,
     params: str,
@@ -78,10 +93,13 @@ def _row(
     infer: Callable[..., Shape],
     summary: str,
     public: tuple[str, ...] = (),
+    arity: int = 1,
 ) -> None:
     names = tuple(params.split())
-    text = f"{name}({{0}}, {', '.join(f'{{{n}}}' for n in names)})"
-    register(Op(name, 1, Kind.MOVEMENT, numpy, text, summary, names, public=public, infer=infer))
+    operands = [f"{{{i}}}" for i in range(arity)]
+    text = f"{name}({', '.join([*operands, *(f'{{{n}}}' for n in names)])})"
+    columns: dict[str, Any] = {"public": public, "infer": infer, "integers": True}
+    register(Op(name, arity, Kind.MOVEMENT, numpy, text, summary, names, **columns))
 
 
 _row(
@@ -108,3 +126,12 @@ _row(
 )
 _row("slice", "starts steps shape", cut, _slice, "a strided region")
 _row("pad_region", "starts steps shape", paste, _pad_region, "zeros of a shape with a region set")
+_row(
+    "concat",
+    "axis",
+    concat,
+    _concat,
+    "one after the other along an axis",
+    ("concat", "concatenate"),
+    arity=2,
+)

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from neonport.errors import ConfigurationError
+from neonport.errors import ConfigurationError, ShapeError
 from neonport.shape import Shape
 
 Array = npt.NDArray[Any]
@@ -32,6 +32,7 @@ class Kind(Enum):
     MOVEMENT = "movement"  # elements change place, not value
     INDEXING = "indexing"  # an integer operand (the last one) says which elements
     CONTRACTION = "contraction"  # a product summed over an axis
+    AXIS = "axis"  # each line along an axis is worked out as a whole
     WINDOW = "window"  # result cells are made from windows of cells
     SOURCE = "source"  # no tensor operand
 
@@ -84,7 +85,8 @@ class Op:
         summary: one line of documentation.
         params: names of the parameters, in the order in which they are given.
         reads: a letter for each operand, further ones do not count: "v" a value, read in the
-            compute dtype; "i" integers, read as they are stored; "f" coordinates, as float32.
+            compute dtype; "c" a condition, read in its own; "i" integers, read as they are stored;
+            "f" coordinates, as float32.
         public: names of the backend's methods that build the op.
         cost: of one element.
         domain: open interval of first operands for which the result is a number.
@@ -95,6 +97,8 @@ class Op:
         work: floating-point operations, of the shapes of operands and result and the parameters;
             of a reduction, for each element.
         result: dtype of the result where it is not the compute dtype.
+        integers: whether values that are all integers (bools too, uint64 not) are computed in
+            int64, exactly, and wrap as NumPy's do; else integers count as float32.
 
     Example:
         >>> Op("cube", 1, Kind.ELEMENTWISE, lambda x: x * x * x, "cube({0})", "a * a * a")
@@ -117,6 +121,7 @@ class Op:
     terms: Callable[[Sequence[Shape], dict[str, Any]], int] | None = None
     work: Callable[[Sequence[Shape], dict[str, Any]], int] = count_result
     result: np.dtype | None = None
+    integers: bool = False
 
     def __repr__(self) -> str:
         return f"<op {self.name}>"
@@ -149,3 +154,14 @@ def register(op: Op) -> Op:
 def of_kind(*kinds: Kind) -> frozenset[str]:
     """Names of all ops of the given kinds."""
     return frozenset(name for name, op in OPS.items() if op.kind in kinds)
+
+
+def wide(x: Array) -> np.dtype:
+    """The dtype in which sums and products of `x` are made; integers wrap around in their own."""
+    return x.dtype if x.dtype.kind in "iu" else np.promote_types(x.dtype, np.float64)
+
+
+def require_same(op: Op, what: str, left: Any, right: Any) -> None:
+    """Raise ShapeError unless two things are equal."""
+    if left != right:
+        raise ShapeError(f"{op.name}: {what} differ: {left} and {right}")

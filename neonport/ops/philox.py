@@ -34,6 +34,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from neonport.dtypes import as_dtype, is_float
 from neonport.errors import ConfigurationError, DtypeError, ShapeError
+from neonport.foundation.fork import call_in_child
 
 LANES = 4
 ROUNDS = 10
@@ -274,10 +275,14 @@ class PhiloxState:
     def __init__(self, seed: int | None = None) -> None:
         key = secrets.randbits(64) if seed is None else int(seed)
         _key_words(key)
-        self._lock = threading.Lock()
         self._seed = key
         self._key = key
         self._offset = 0
+        self._renew_lock()
+        call_in_child(self, PhiloxState._renew_lock)
+
+    def _renew_lock(self) -> None:
+        self._lock = threading.Lock()
 
     @property
     def seed(self) -> int:

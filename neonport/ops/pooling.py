@@ -10,7 +10,7 @@ import numpy as np
 
 from neonport.dtypes import INT32
 from neonport.errors import ShapeError
-from neonport.ops.op import SUMS, Array, Ints, Kind, Op, register
+from neonport.ops.op import SUMS, Array, Ints, Op, require_same, wide
 from neonport.ops.windows import (
     IMAGE,
     LEAST,
@@ -18,8 +18,7 @@ from neonport.ops.windows import (
     cells,
     require_ints,
     require_rank,
-    require_same,
-    wide,
+    window_row,
 )
 from neonport.shape import Shape
 
@@ -158,60 +157,43 @@ def _work(pooled: int) -> Callable[[Sequence[Shape], dict[str, Any]], int]:
     return lambda shapes, params: prod(shapes[pooled]) * prod(params["window"])
 
 
-def _row(
-    name: str,
-    arity: int,
-    params: str,
-    numpy: Callable[..., Array],
-    text: str,
-    summary: str,
-    **columns: Any,
-) -> None:
-    names = tuple(params.split())
-    register(Op(name, arity, Kind.WINDOW, numpy, text, summary, names, **columns))
-
-
-_row(
+window_row(
     "pool",
     1,
     "how window padding stride size",
     pool,
-    "pool({0}, {how}, {window}, {padding}, {stride}, {size})",
     "max, avg or sum of the cells of each window that are inside; 0 of none; nan wins",
     infer=_pool,
     accuracy=SUMS,
     terms=_cells_of_window,
     work=_work(-1),
 )
-_row(
+window_row(
     "avg_pool_backward",
     1,
     "how window padding stride size",
     avg_pool_backward,
-    "avg_pool_backward({0}, {how}, {window}, {padding}, {stride}, {size})",
     "adjoint of pool avg and sum: e added to all cells of its window",
     infer=_pool,
     accuracy=SUMS,
     terms=_cells_of_window,
     work=_work(0),
 )
-_row(
+window_row(
     "pool_index",
     1,
     "window padding stride size",
     pool_index,
-    "pool_index({0}, {window}, {padding}, {stride}, {size})",
     "number in its window of the first maximum (int32); -1 of none; the first nan wins",
     infer=_pool,
     work=_work(-1),
     result=INT32,
 )
-_row(
+window_row(
     "max_pool_backward",
     2,
     "window padding stride size",
     max_pool_backward,
-    "max_pool_backward({0}, {1}, {window}, {padding}, {stride}, {size})",
     "adjoint of pool max: e added at the cell that an index names; nothing if it is outside",
     infer=_max_pool_backward,
     reads="vi",
@@ -219,12 +201,11 @@ _row(
     terms=_cells_of_window,
     work=_work(0),
 )
-_row(
+window_row(
     "max_pool_gather",
     2,
     "window padding stride",
     max_pool_gather,
-    "max_pool_gather({0}, {1}, {window}, {padding}, {stride})",
     "the cell of each window that an index names; 0 if it is outside",
     infer=_max_pool_gather,
     reads="vi",

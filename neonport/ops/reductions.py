@@ -10,13 +10,20 @@ import numpy as np
 
 from neonport.dtypes import INT32
 from neonport.errors import ShapeError
-from neonport.ops.op import SUMS, Array, Ints, Kind, Op, register
+from neonport.ops.op import SUMS, Array, Ints, Kind, Op, register, wide
 from neonport.shape import Shape, reduced_shape
 
 
 def total(x: Array, axes: Ints) -> Array:
     """Sum in float64, rounded once: adding many rows in float32 would lose digits."""
+    if x.dtype.kind in "iu":
+        return np.asarray(np.sum(x, axis=axes, keepdims=True, dtype=x.dtype))
     return np.sum(x, axis=axes, keepdims=True, dtype=np.float64).astype(x.dtype)
+
+
+def product(x: Array, axes: Ints) -> Array:
+    """Product in float64, rounded once; 1 of nothing."""
+    return np.prod(x, axis=axes, keepdims=True, dtype=wide(x)).astype(x.dtype)
 
 
 def mean(x: Array, axes: Ints) -> Array:
@@ -67,9 +74,8 @@ def _picked(op: Op, shapes: Sequence[Shape], axes: Shape) -> Shape:
 def _row(name: str, numpy: Callable[..., Array], summary: str, **columns: Any) -> None:
     text = f"{name}({{0}}, axis={{axes}})"
     columns = {"infer": _picked, "work": lambda shapes, params: 1, **columns}
-    register(
-        Op(name, 1, Kind.REDUCTION, numpy, text, summary, ("axes",), public=(name,), **columns)
-    )
+    columns |= {"public": (name,), "integers": name != "var"}
+    register(Op(name, 1, Kind.REDUCTION, numpy, text, summary, ("axes",), **columns))
 
 
 def _terms(shapes: Sequence[Shape], params: dict[str, Any]) -> int:
@@ -77,6 +83,7 @@ def _terms(shapes: Sequence[Shape], params: dict[str, Any]) -> int:
 
 
 _row("sum", total, "sum over axes", accuracy=SUMS, infer=None, terms=_terms)
+_row("prod", product, "product over axes", accuracy=SUMS, infer=None, terms=_terms)
 _row("max", extreme(np.max), "maximum over axes; nan wins")
 _row("min", extreme(np.min), "minimum over axes; nan wins")
 _row(

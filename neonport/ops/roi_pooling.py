@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import product
 from math import prod
-from typing import Any
 
 import numpy as np
 
 from neonport.dtypes import INT32
 from neonport.errors import ShapeError
-from neonport.ops.op import SUMS, Array, Ints, Kind, Op, register
-from neonport.ops.windows import LEAST, require_ints, require_rank, require_same, wide
+from neonport.ops.op import SUMS, Array, Ints, Op, require_same, wide
+from neonport.ops.windows import LEAST, require_ints, require_rank, window_row
 from neonport.shape import Shape
 
 ROI_LIMIT = 2.0**24  # corners beyond are no exact float32 integers
@@ -147,58 +146,41 @@ def _roi_pool_gather(op: Op, shapes: Sequence[Shape]) -> Shape:
     return index
 
 
-def _row(
-    name: str,
-    arity: int,
-    params: str,
-    numpy: Callable[..., Array],
-    text: str,
-    summary: str,
-    **columns: Any,
-) -> None:
-    names = tuple(params.split())
-    register(Op(name, arity, Kind.WINDOW, numpy, text, summary, names, **columns))
-
-
-_row(
+window_row(
     "roi_pool",
     2,
     "size scale",
     roi_pool,
-    "roi_pool({0}, {1}, {size}, {scale})",
     "max of each bin of each region of x (C, H, W, N); 0 of an empty bin; nan wins",
     infer=_roi_pool,
     reads="vf",
 )
-_row(
+window_row(
     "roi_index",
     2,
     "size scale",
     roi_index,
-    "roi_index({0}, {1}, {size}, {scale})",
     "h * W + w of the first maximum of each bin (int32); -1 of an empty bin",
     infer=_roi_pool,
     reads="vf",
     result=INT32,
 )
-_row(
+window_row(
     "roi_pool_backward",
     3,
     "size",
     roi_pool_backward,
-    "roi_pool_backward({0}, {1}, {2}, {size})",
     "adjoint of roi_pool: e added where an index says in its region's image",
     infer=_roi_pool_backward,
     reads="vfi",
     accuracy=SUMS,
     terms=lambda shapes, params: prod(shapes[2][1:]),
 )
-_row(
+window_row(
     "roi_pool_gather",
     3,
     "",
     roi_pool_gather,
-    "roi_pool_gather({0}, {1}, {2})",
     "the cell of its region's image that an index names; 0 if it is outside",
     infer=_roi_pool_gather,
     reads="vfi",

@@ -7,14 +7,12 @@ are made in float64 and rounded once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import product
 from typing import Any
 
-import numpy as np
-
 from neonport.errors import ShapeError
-from neonport.ops.op import Array, Ints, Op
+from neonport.ops.op import Array, Ints, Kind, Op, register
 from neonport.shape import Shape
 
 Cell = tuple[Ints, tuple[slice, ...], tuple[slice, ...]]
@@ -73,11 +71,6 @@ def cells(
         yield index, positions, places
 
 
-def wide(x: Array) -> np.dtype:
-    """The dtype in which sums of `x` are made."""
-    return np.promote_types(x.dtype, np.float64)
-
-
 def images(x: Array) -> Ints:
     """Sizes of the axes between maps and batch."""
     return x.shape[1:4]
@@ -95,12 +88,6 @@ def require_rank(op: Op, shape: Shape, form: str) -> Shape:
     return shape
 
 
-def require_same(op: Op, what: str, left: Any, right: Any) -> None:
-    """Raise ShapeError unless two things are equal."""
-    if left != right:
-        raise ShapeError(f"{op.name}: {what} differ: {left} and {right}")
-
-
 def require_ints(op: Op, count: int, least: dict[str, int], **params: Any) -> None:
     """Raise ShapeError unless each parameter is `count` integers, none below its least value."""
     for name, value in params.items():
@@ -109,3 +96,18 @@ def require_ints(op: Op, count: int, least: dict[str, int], **params: Any) -> No
             raise ShapeError(
                 f"{op.name}: {name} {value} must be {count} integers, each at least {low}"
             )
+
+
+def window_row(
+    name: str,
+    arity: int,
+    params: str,
+    numpy: Callable[..., Array],
+    summary: str,
+    **columns: Any,
+) -> None:
+    """Add the row of an op on images; it is printed as its name, operands and parameters."""
+    names = tuple(params.split())
+    inside = ", ".join(f"{{{what}}}" for what in (*range(arity), *names))
+    text = f"{name}({inside})"
+    register(Op(name, arity, Kind.WINDOW, numpy, text, summary, names, **columns))

@@ -1,4 +1,4 @@
-"""Adadelta: step sizes from the ratio of running means, without a learning rate."""
+"""Adadelta: step sizes from the ratio of running means."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from neonport.optimizers.checks import fraction
 
 
 class Adadelta(Optimizer):
-    """dx' = sqrt((E[dx^2] + eps) / (E[g^2]' + eps)) g, p' = p - dx' (Zeiler, 2012).
+    """dx' = sqrt((E[dx^2] + eps) / (E[g^2]' + eps)) g, p' = p - lr dx' (Zeiler, 2012).
 
     Args:
         stochastic_round: round parameters stochastically, on devices that can.
@@ -19,6 +19,9 @@ class Adadelta(Optimizer):
         epsilon: starts the first steps.
         param_clip_value: largest magnitude of a parameter.
         name: given name.
+        learning_rate: factor on the step; 1 in the paper.
+        wdecay: weight decay; added to the gradient after clipping.
+        schedule: learning rate over epochs; None for a constant one.
 
     States of a parameter: [E[g^2], E[dx^2], dx].
 
@@ -38,28 +41,36 @@ class Adadelta(Optimizer):
         epsilon: float = 1e-6,
         param_clip_value: float | None = None,
         name: str | None = None,
+        learning_rate: float = 1.0,
+        wdecay: float = 0.0,
+        schedule: Any = None,
     ) -> None:
         super().__init__(
             name,
             stochastic_round=stochastic_round,
             epsilon=epsilon,
             param_clip_value=param_clip_value,
+            learning_rate=learning_rate,
+            wdecay=wdecay,
+            schedule=schedule,
         )
         self.decay = fraction(self, "decay", decay)
 
     def optimize(self, layer_list: Sequence[Any], epoch: int) -> None:
         """Update the parameters of all layers once; see `Optimizer.optimize`."""
         d, eps = float(self.decay), float(self.epsilon)
-        for (param, grad), states in self.prepare(layer_list, 3, self.stochastic_round):
+        params = self.prepare(layer_list, 3, self.stochastic_round)
+        lr = self.number(params, lambda: self.rate(epoch))
+        for (param, grad), states in params:
             be = home(param)
             mean_g, mean_dx, dx = states
-            g = self.mean_gradient(grad)
+            g = self.decayed(self.mean_gradient(grad), param)
             new_mean_g = d * mean_g + (1.0 - d) * be.square(g)
             step = be.sqrt((mean_dx + eps) / (new_mean_g + eps)) * g
             updates = [
                 (mean_g, new_mean_g),
                 (mean_dx, d * mean_dx + (1.0 - d) * be.square(step)),
                 (dx, step),
-                (param, self.clip_value(param - step, self.param_clip_value)),
+                (param, self.clip_value(param - lr * step, self.param_clip_value)),
             ]
             be.assign_many(updates)

@@ -14,12 +14,14 @@ class Adagrad(Optimizer):
 
     Args:
         stochastic_round: round parameters stochastically, on devices that can.
-        learning_rate: step size; there is no schedule.
+        learning_rate: step size.
         epsilon: keeps the divisor from 0.
         gradient_clip_norm: largest norm of all gradients together.
         gradient_clip_value: largest magnitude of one element of a gradient.
         param_clip_value: largest magnitude of a parameter.
         name: given name.
+        wdecay: weight decay; added to the gradient after clipping.
+        schedule: learning rate over epochs; None for a constant one.
 
     States of a parameter: [sum of squares].
 
@@ -41,6 +43,8 @@ class Adagrad(Optimizer):
         gradient_clip_value: float | None = None,
         param_clip_value: float | None = None,
         name: str | None = None,
+        wdecay: float = 0.0,
+        schedule: Any = None,
     ) -> None:
         super().__init__(
             name,
@@ -50,16 +54,18 @@ class Adagrad(Optimizer):
             gradient_clip_norm=gradient_clip_norm,
             gradient_clip_value=gradient_clip_value,
             param_clip_value=param_clip_value,
+            wdecay=wdecay,
+            schedule=schedule,
         )
 
     def optimize(self, layer_list: Sequence[Any], epoch: int) -> None:
         """Update the parameters of all layers once; see `Optimizer.optimize`."""
         params = self.prepare(layer_list, 1, self.stochastic_round)
-        lr, eps = self.number(params, lambda: self.learning_rate), float(self.epsilon)
+        lr, eps = self.number(params, lambda: self.rate(epoch)), float(self.epsilon)
         scale = self.norm_scale(params, self.gradient_clip_norm)
         for (param, grad), states in params:
             be = home(param)
-            g = self.mean_gradient(grad, self.gradient_clip_value)
+            g = self.decayed(self.mean_gradient(grad, self.gradient_clip_value), param)
             total = states[0] + be.square(g)
             step = scaled(scale, lr * g) / be.sqrt(total + eps)
             updates = [

@@ -18,9 +18,11 @@ class Adam(Optimizer):
     With l = lr sqrt(1 - b2^t) / (1 - b1^t) (Kingma and Ba, 2015, section 2: the faster order, in
     which eps is not corrected). t counts calls of `optimize`, whatever layers they are for.
 
+    `wdecay` acts through the means, as a penalty on squares would; AdamW keeps it apart.
+
     Args:
         stochastic_round: round parameters stochastically, on devices that can.
-        learning_rate: step size; there is no schedule.
+        learning_rate: step size.
         beta_1: share of the mean gradient that is kept, in [0, 1).
         beta_2: share of the mean square that is kept, in [0, 1).
         epsilon: keeps the divisor from 0.
@@ -28,6 +30,8 @@ class Adam(Optimizer):
         gradient_clip_value: largest magnitude of one element of a gradient.
         param_clip_value: largest magnitude of a parameter.
         name: given name.
+        wdecay: weight decay; added to the gradient after clipping.
+        schedule: learning rate over epochs; None for a constant one.
 
     States of a parameter: [m, v].
 
@@ -51,6 +55,8 @@ class Adam(Optimizer):
         gradient_clip_value: float | None = None,
         param_clip_value: float | None = None,
         name: str = "adam",
+        wdecay: float = 0.0,
+        schedule: Any = None,
     ) -> None:
         super().__init__(
             name,
@@ -60,6 +66,8 @@ class Adam(Optimizer):
             gradient_clip_norm=gradient_clip_norm,
             gradient_clip_value=gradient_clip_value,
             param_clip_value=param_clip_value,
+            wdecay=wdecay,
+            schedule=schedule,
         )
         self.beta_1 = fraction(self, "beta_1", beta_1)
         self.beta_2 = fraction(self, "beta_2", beta_2)
@@ -67,7 +75,7 @@ class Adam(Optimizer):
 
     def get_state(self) -> dict[str, Any]:
         """Return the number of steps taken; without it a resumed training starts too fast."""
-        return {"t": self.t}
+        return {**super().get_state(), "t": self.t}
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Continue from what `get_state` returned.
@@ -81,21 +89,21 @@ class Adam(Optimizer):
             raise CheckpointError(f"Adam: t={t!r} is not a number of steps")
         self.t = t
 
-    def _next_rate(self) -> float:
+    def _next_rate(self, epoch: int) -> float:
         """Count a step and return its corrected learning rate."""
         self.t += 1
         b1, b2 = float(self.beta_1), float(self.beta_2)
-        return float(self.learning_rate) * sqrt(1.0 - b2**self.t) / (1.0 - b1**self.t)
+        return self.rate(epoch) * sqrt(1.0 - b2**self.t) / (1.0 - b1**self.t)
 
     def optimize(self, layer_list: Sequence[Any], epoch: int) -> None:
         """Update the parameters of all layers once; see `Optimizer.optimize`."""
         params = self.prepare(layer_list, 2, self.stochastic_round)
         scale = self.norm_scale(params, self.gradient_clip_norm)
         b1, b2, eps = float(self.beta_1), float(self.beta_2), float(self.epsilon)
-        lr = self.number(params, self._next_rate)
+        lr = self.number(params, lambda: self._next_rate(epoch))
         for (param, grad), states in params:
             be = home(param)
-            g = self.mean_gradient(grad, self.gradient_clip_value)
+            g = self.decayed(self.mean_gradient(grad, self.gradient_clip_value), param)
             m = b1 * states[0] + (1.0 - b1) * g
             v = b2 * states[1] + (1.0 - b2) * be.square(g)
             step = scaled(scale, lr * m) / (be.sqrt(v) + eps)

@@ -9,8 +9,9 @@ import numpy as np
 
 from neonport.backends.home import home
 from neonport.base import NervanaObject
+from neonport.dtypes import compute_dtype
 from neonport.errors import CheckpointError, ConfigurationError, ShapeError
-from neonport.optimizers.checks import bound, not_negative
+from neonport.optimizers.checks import bound, not_negative, rounding
 from neonport.optimizers.schedules import as_schedule
 from neonport.optree.node import apply
 from neonport.tensor.tensor import Tensor
@@ -40,12 +41,13 @@ def get_param_list(layer_list: Iterable[Any]) -> list[Param]:
 
 
 COMMON: dict[str, Callable[[NervanaObject, str, Any], Any]] = {
-    "stochastic_round": lambda owner, argument, value: value,
+    "stochastic_round": rounding,
     "learning_rate": not_negative,
     "epsilon": not_negative,
     "gradient_clip_norm": bound,
     "gradient_clip_value": bound,
     "param_clip_value": bound,
+    "wdecay": not_negative,
     "schedule": lambda owner, argument, value: as_schedule(owner, value),
 }
 """Hyper-parameters that several optimizers have, each with the check that gives its value."""
@@ -83,7 +85,8 @@ class Optimizer(NervanaObject):
     gradient_clip_norm: float | None
     gradient_clip_value: float | None
     param_clip_value: float | None
-    schedule: Any
+    wdecay: float
+    schedule: Any = None
 
     def __init__(self, name: str | None = None, **common: Any) -> None:
         super().__init__(name=name)
@@ -106,6 +109,8 @@ class Optimizer(NervanaObject):
 
     def get_state(self) -> dict[str, Any]:
         """Return what the optimizer itself remembers, as plain values; layers hold the rest."""
+        if hasattr(self.schedule, "get_state"):
+            return {"schedule": self.schedule.get_state()}
         return {}
 
     def set_state(self, state: dict[str, Any]) -> None:
@@ -119,11 +124,19 @@ class Optimizer(NervanaObject):
                 f"{self.classnm}: state with keys {sorted(state)} is not of this optimizer, which "
                 f"has {sorted(self.get_state())}"
             )
+        if "schedule" in state:
+            self.schedule.set_state(state["schedule"])
+
+    def rate(self, epoch: int) -> float:
+        """Return the learning rate of an epoch by the schedule."""
+        return float(self.schedule.get_learning_rate(self.learning_rate, epoch))
 
     def prepare(
         self, layer_list: Iterable[Any], states: int, stochastic_round: bool | int = False
     ) -> list[Param]:
         """Return the checked parameter list, with zero states where a layer has none yet.
+
+        States are float32, float64 of a float64 gradient, whatever shorter type parameters have.
 
         Args:
             layer_list: layers.
@@ -138,7 +151,9 @@ class Optimizer(NervanaObject):
             self._check(param, grad, len(kept), states)
         for (param, grad), kept in params:
             if not kept:
-                kept.extend(home(grad).zeros_like(grad) for _ in range(states))
+                # a mean square of float16 would underflow, and steps become far too large
+                dtype = compute_dtype([grad.dtype])
+                kept.extend(home(grad).zeros_like(grad, dtype=dtype) for _ in range(states))
             param.rounding = stochastic_round
         return params
 
@@ -168,6 +183,10 @@ class Optimizer(NervanaObject):
     def mean_gradient(self, grad: Tensor, clip: float | None = None) -> OpTreeNode:
         """Return the gradient per sample, each element clipped to +-clip."""
         return self.clip_value(grad / float(home(grad).bsz), clip)
+
+    def decayed(self, grad: Any, param: Tensor) -> Any:
+        """Return the gradient plus wdecay * param, that of the penalty wdecay |param|^2 / 2."""
+        return grad + float(self.wdecay) * param if self.wdecay else grad
 
     def clip_value(self, v: Operand, abs_bound: float | None = None) -> Any:
         """Return `v` clipped to +-abs(abs_bound), or `v` itself if there is no bound."""

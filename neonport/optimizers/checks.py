@@ -51,8 +51,18 @@ def fraction(owner: NervanaObject, argument: str, value: Any) -> float:
 
 
 def bound(owner: NervanaObject, argument: str, value: Any) -> float | None:
-    """Return a clipping bound; None and 0 mean none, the sign is without effect."""
-    return None if value is None else abs(finite(owner, argument, value))
+    """Return a clipping bound, a number above 0; None and 0 mean none."""
+    return None if value is None else not_negative(owner, argument, value)
+
+
+def rounding(owner: NervanaObject, argument: str, value: Any) -> bool | int:
+    """Return whether, or to how many bits, to round stochastically."""
+    if isinstance(value, (bool, int)) and value >= 0:
+        return value
+    raise ConfigurationError(
+        f"{owner.classnm}: {argument}={value!r} must be True, False or a number of bits; it is the "
+        f"first argument, as in neon: for the rate write {owner.classnm}(learning_rate={value!r})"
+    )
 
 
 def whole(owner: NervanaObject, argument: str, value: Any) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from neonport.base import load_class
 from neonport.errors import CheckpointError, ConfigurationError
 from neonport.optimizers.base import Optimizer
 
@@ -94,14 +93,3 @@ class MultiOptimizer(Optimizer):
         mapping = {key: opt.get_description() for key, opt in self.optimizer_mapping.items()}
         self._desc = {"type": self.modulenm, "config": {"optimizer_mapping": mapping}}
         return self._desc
-
-    @classmethod
-    def gen_class(cls, pdict: dict[str, Any]) -> MultiOptimizer:
-        """Build an instance from a description; bare class names are those of this package."""
-        mapping = {}
-        for key, value in pdict["optimizer_mapping"].items():
-            if isinstance(value, dict):
-                path = value["type"] if "." in value["type"] else f"neon.optimizers.{value['type']}"
-                value = load_class(path).gen_class(value.get("config") or {})
-            mapping[key] = value
-        return cls(**{**pdict, "optimizer_mapping": mapping})

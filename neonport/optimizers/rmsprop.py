@@ -24,6 +24,7 @@ class RMSProp(Optimizer):
         gradient_clip_value: largest magnitude of one element of a gradient.
         param_clip_value: largest magnitude of a parameter.
         name: given name.
+        wdecay: weight decay; added to the gradient after clipping.
         schedule: learning rate over epochs; None for a constant one.
 
     States of a parameter: [mean square].
@@ -48,6 +49,7 @@ class RMSProp(Optimizer):
         param_clip_value: float | None = None,
         name: str | None = None,
         schedule: Any = None,
+        wdecay: float = 0.0,
     ) -> None:
         super().__init__(
             name,
@@ -58,6 +60,7 @@ class RMSProp(Optimizer):
             gradient_clip_value=gradient_clip_value,
             param_clip_value=param_clip_value,
             schedule=schedule,
+            wdecay=wdecay,
         )
         self.decay_rate = fraction(self, "decay_rate", decay_rate)
 
@@ -65,11 +68,11 @@ class RMSProp(Optimizer):
         """Update the parameters of all layers once; see `Optimizer.optimize`."""
         d, eps = float(self.decay_rate), float(self.epsilon)
         params = self.prepare(layer_list, 1, self.stochastic_round)
-        lr = self.number(params, lambda: self.schedule.get_learning_rate(self.learning_rate, epoch))
+        lr = self.number(params, lambda: self.rate(epoch))
         scale = self.norm_scale(params, self.gradient_clip_norm)
         for (param, grad), states in params:
             be = home(param)
-            g = self.mean_gradient(grad, self.gradient_clip_value)
+            g = self.decayed(self.mean_gradient(grad, self.gradient_clip_value), param)
             square = d * states[0] + (1.0 - d) * be.square(g)
             step = scaled(scale, lr * g) / (be.sqrt(square + eps) + eps)
             updates = [

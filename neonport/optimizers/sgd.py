@@ -7,7 +7,7 @@ from typing import Any
 
 from neonport.errors import ConfigurationError
 from neonport.optimizers.base import Optimizer, scaled
-from neonport.optimizers.checks import fraction, not_negative
+from neonport.optimizers.checks import fraction
 
 
 class GradientDescentMomentum(Optimizer):
@@ -59,10 +59,10 @@ class GradientDescentMomentum(Optimizer):
             gradient_clip_norm=gradient_clip_norm,
             gradient_clip_value=gradient_clip_value,
             param_clip_value=param_clip_value,
+            wdecay=wdecay,
             schedule=schedule,
         )
         self.momentum_coef = fraction(self, "momentum_coef", momentum_coef)
-        self.wdecay = not_negative(self, "wdecay", wdecay)
         self.nesterov = bool(nesterov)
         if self.nesterov and not self.momentum_coef:
             raise ConfigurationError(
@@ -71,14 +71,13 @@ class GradientDescentMomentum(Optimizer):
 
     def optimize(self, layer_list: Sequence[Any], epoch: int) -> None:
         """Update the parameters of all layers once; see `Optimizer.optimize`."""
-        mu, wdecay = float(self.momentum_coef), float(self.wdecay)
+        mu = float(self.momentum_coef)
         params = self.prepare(layer_list, 1 if mu else 0, self.stochastic_round)
-        lr = self.number(params, lambda: self.schedule.get_learning_rate(self.learning_rate, epoch))
+        lr = self.number(params, lambda: self.rate(epoch))
         scale = self.norm_scale(params, self.gradient_clip_norm)
         for (param, grad), states in params:
             g = scaled(scale, self.mean_gradient(grad, self.gradient_clip_value))
-            if wdecay:
-                g = g + wdecay * param
+            g = self.decayed(g, param)
             updates = []
             if mu:
                 velocity = mu * states[0] - lr * g

@@ -25,6 +25,7 @@ class ShiftAdaMax(Optimizer):
         epsilon: keeps the divisor from 0.
         schedule: learning rate over epochs; None for a constant one.
         name: given name.
+        wdecay: weight decay; added to the gradient after clipping.
 
     States of a parameter: [m, v, 1 / (v + eps)].
 
@@ -46,6 +47,7 @@ class ShiftAdaMax(Optimizer):
         epsilon: float = 1e-8,
         schedule: Any = None,
         name: str = "ShiftAdaMax",
+        wdecay: float = 0.0,
     ) -> None:
         super().__init__(
             name,
@@ -53,6 +55,7 @@ class ShiftAdaMax(Optimizer):
             learning_rate=learning_rate,
             epsilon=epsilon,
             schedule=schedule,
+            wdecay=wdecay,
         )
         self.beta_1 = fraction(self, "beta_1", beta_1)
         self.beta_2 = fraction(self, "beta_2", beta_2)
@@ -61,13 +64,11 @@ class ShiftAdaMax(Optimizer):
         """Update the parameters of all layers once; see `Optimizer.optimize`."""
         b1, b2, eps = float(self.beta_1), float(self.beta_2), float(self.epsilon)
         params = self.prepare(layer_list, 3, self.stochastic_round)
-        rate = self.number(
-            params, lambda: self.schedule.get_learning_rate(self.learning_rate, epoch)
-        )
+        rate = self.number(params, lambda: self.rate(epoch))
         lr = rate / (1.0 - b1 ** (epoch + 1))
         for (param, grad), states in params:
             be = home(param)
-            g = self.mean_gradient(grad)
+            g = self.decayed(self.mean_gradient(grad), param)
             m = b1 * states[0] + (1.0 - b1) * g
             v = be.maximum(b2 * states[1], abs(g))
             inverse = 1.0 / (v + eps)

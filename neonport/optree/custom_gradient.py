@@ -40,7 +40,7 @@ def custom_gradient(
         sig.custom = places or ()
         derived[key] = sig
     node = make_node(sig, (tree,))
-    node._rule = rule
+    node._held = rule
     return node
 
 
@@ -60,6 +60,10 @@ def _below(tree: Any) -> list[Any]:
 
 def _places(tree: Any, operands: Sequence[Any]) -> tuple[int, ...]:
     """Where the operands are among all tensors and nodes of the tree."""
+    if not isinstance(operands, (list, tuple)):
+        raise ConfigurationError(
+            f"custom_gradient: operands must be a list, not a {type(operands).__name__}"
+        )
     place = {id(x): i for i, x in enumerate(_below(tree))}
     found = []
     for number, x in enumerate(operands):

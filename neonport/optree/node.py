@@ -8,19 +8,21 @@ first operand.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neonport.dtypes import is_real
+from neonport.dtypes import EXACT, is_real, whole_number
 from neonport.errors import ConfigurationError, DtypeError, ShapeError, UnknownOpError
 from neonport.ops.inference import LEADING
-from neonport.ops.op import OPS
+from neonport.ops.op import OPS, Op
 from neonport.optree import printing
 from neonport.optree.backend_protocol import ExpressionBackend
+from neonport.optree.draw import Draw
 from neonport.optree.replay_number import Traced
-from neonport.optree.signature import SCALAR, Leaves, Signature
+from neonport.optree.signature import SCALAR, WHOLE, Leaves, Signature
 from neonport.shape import Shape
 
 
@@ -31,8 +33,6 @@ class Expression:
     """
 
     __slots__ = ()
-    # ndarray + tensor must not build an object array element by element
-    __array_ufunc__ = None
     sig: Signature
     tokens: tuple[int, ...]
     scalars: tuple[float, ...]
@@ -46,6 +46,7 @@ class Expression:
     if TYPE_CHECKING:
         # made below or by the subclasses; declared for readers and type checkers
         def __len__(self) -> int: ...
+        def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any: ...
         def __pow__(self, other: Any) -> OpTreeNode: ...
         def __neg__(self) -> OpTreeNode: ...
         def __abs__(self) -> OpTreeNode: ...
@@ -57,6 +58,11 @@ class Expression:
         def __rmul__(self, other: Any) -> OpTreeNode: ...
         def __truediv__(self, other: Any) -> OpTreeNode: ...
         def __rtruediv__(self, other: Any) -> OpTreeNode: ...
+        def __floordiv__(self, other: Any) -> OpTreeNode: ...
+        def __rfloordiv__(self, other: Any) -> OpTreeNode: ...
+        def __mod__(self, other: Any) -> OpTreeNode: ...
+        def __rmod__(self, other: Any) -> OpTreeNode: ...
+        def __matmul__(self, other: Any) -> OpTreeNode: ...
         def __rpow__(self, other: Any) -> OpTreeNode: ...
         def __eq__(self, other: Any) -> OpTreeNode: ...  # type: ignore[override]
         def __ne__(self, other: Any) -> OpTreeNode: ...  # type: ignore[override]
@@ -77,15 +83,15 @@ class OpTreeNode(Expression):
     """
 
     # the builders fill the slots: `_found` with None, `_third` where there are three operands,
-    # `_rule` where `sig.custom` says that there is one
-    __slots__ = ("_first", "_found", "_rule", "_second", "_third", "sig")
+    # `_held` with the draw of a random node, and with the rule where `sig.custom` asks for one
+    __slots__ = ("_first", "_found", "_held", "_second", "_third", "sig")
 
     if TYPE_CHECKING:
         _first: Any
         _second: Any
         _third: Any
         _found: Leaves | None
-        _rule: Callable[..., Any]
+        _held: Any
 
     @property
     def args(self) -> tuple[Any, ...]:
@@ -167,6 +173,41 @@ class OpTreeNode(Expression):
     def __len__(self) -> int:
         return 3
 
+    def __bool__(self) -> bool:
+        """Whether the one element is not 0; runs the tree.
+
+        Raises:
+            ShapeError: there are several elements, or none.
+        """
+        return bool(self.item())
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def item(self) -> Any:
+        """The value of a tree with one element, in the dtype that it computes in; runs the tree.
+
+        Returns:
+            A Python number.
+
+        Raises:
+            ShapeError: there are several elements, or none.
+            ConfigurationError: no tensor below says on which backend.
+        """
+        if self.sig.constant:
+            return constant_value(self)
+        if self.sig.wild or prod(self.shape) != 1:
+            raise ShapeError(
+                f"{self.op}: a tree of shape {self.shape} is not one number, so it is neither true "
+                "nor false; fold it first with be.max (any) or be.min (all), or ask `is not None`"
+            )
+        out = self._home().empty(self.shape, dtype=self.dtype)
+        out[:] = self
+        return out.item()
+
     def __iter__(self) -> Iterator[Any]:
         return iter((printing.op_dict(self), self.left, self.right))
 
@@ -207,7 +248,7 @@ class OpTreeNode(Expression):
         return self.backend
 
     def astensor(self) -> Any:
-        """Evaluate into a new tensor of the backend's default dtype.
+        """Evaluate into a new tensor: integers keep their dtype, else it is the backend's default.
 
         Raises:
             ConfigurationError: no tensor below says on which backend.
@@ -219,7 +260,7 @@ class OpTreeNode(Expression):
                 f"{self}: the size of axis {sorted(self.sig.wild - {LEADING})} is only known on "
                 "assignment; give the size (onehot: classes=, rand: shape=)"
             )
-        out = backend.empty(self.shape)
+        out = backend.empty(self.shape, dtype=self.dtype if self.dtype.kind == "i" else None)
         out[:] = self
         return out
 
@@ -284,6 +325,13 @@ def make_node(sig: Signature, args: Sequence[Any]) -> OpTreeNode:
     return node
 
 
+def with_draw(node: OpTreeNode, draw: Draw) -> OpTreeNode:
+    """The random node, after it was given its draw."""
+    node._held = draw
+    node._found = (draw.token,), ()
+    return node
+
+
 def as_operand(value: Any, op_name: str) -> Any:
     """Return `value` as something a node can hold: Tensor, OpTreeNode, int or float.
 
@@ -294,10 +342,12 @@ def as_operand(value: Any, op_name: str) -> Any:
         return constant_value(value) if value.sig.constant else value
     if type(value) is float or type(value) is int or type(value) is Traced:
         return value
-    if isinstance(value, (bool, int, float)):
+    if isinstance(value, (bool, int)):
+        return int(value)
+    if isinstance(value, float):
         return float(value)
     if isinstance(value, (np.generic, np.ndarray)) and not value.ndim and is_real(value.dtype):
-        return float(value)
+        return int(value) if value.dtype.kind in "iub" else float(value)
     hint = "; make it a tensor first: be.array(x)" if hasattr(value, "__array__") else ""
     raise DtypeError(
         f"{op_name}: cannot use an operand of type {type(value).__name__}{hint}; operands are "
@@ -334,9 +384,24 @@ def apply(op_name: str, *operands: Any, **params: Any) -> OpTreeNode:
     if len(args) != op.arity:
         raise DtypeError(f"{op_name} takes {op.arity} operand(s), {len(args)} given")
     sigs = tuple([x.sig if isinstance(x, Expression) else SCALAR for x in args])
+    if op.integers and int in map(type, args):
+        sigs = _with_whole(op, args, sigs)
     # what is remembered with a tensor's signature dies with its backend
     home = next((s for s in sigs if s.backend is not None), sigs[0] if sigs else SCALAR)
-    return make_node(home.derive(op, sigs, params), args)
+    node = make_node(home.derive(op, sigs, params), args)
+    return node if args else with_draw(node, Draw())
+
+
+def _with_whole(op: Op, args: tuple[Any, ...], sigs: tuple[Signature, ...]) -> Any:
+    """The signatures of operands, ints among integers being integers; elsewhere ints adapt."""
+    values = [s for s, letter in zip(sigs, op.reads, strict=False) if letter == "v"]
+    others = [s.dtype for s in values if s is not SCALAR]
+    if not others or not all(dtype in EXACT for dtype in others):
+        return sigs
+    for x in args:
+        if type(x) is int:
+            whole_number(x)
+    return tuple([WHOLE if type(x) is int else s for x, s in zip(args, sigs, strict=True)])
 
 
 def transpose(x: Any, perm: tuple[int, ...] | None = None) -> OpTreeNode:
@@ -349,14 +414,17 @@ def transpose(x: Any, perm: tuple[int, ...] | None = None) -> OpTreeNode:
     return apply("transpose", x, perm=tuple(perm))
 
 
-def walk(*roots: Any) -> list[OpTreeNode]:
-    """Every distinct node below `roots`, operands before users; no recursion, trees may be deep."""
+def walk(*roots: Any, known: Container[int] = ()) -> list[OpTreeNode]:
+    """Every distinct node below `roots`, operands before users; no recursion, trees may be deep.
+
+    Nodes whose id is in `known` are left out, with what is below them alone.
+    """
     order: list[OpTreeNode] = []
     done: set[int] = set()
     stack: list[tuple[Any, bool]] = [(r, False) for r in reversed(roots)]
     while stack:
         node, ready = stack.pop()
-        if not isinstance(node, OpTreeNode) or id(node) in done:
+        if not isinstance(node, OpTreeNode) or id(node) in done or id(node) in known:
             continue
         if ready:
             done.add(id(node))

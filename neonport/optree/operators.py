@@ -57,7 +57,7 @@ def unary(name: str) -> Callable[..., Any]:
             _keep(a.sig, code, made.sig)
         return made
 
-    return _described(build, name, "element by element; an op-tree, or `out`.")
+    return _described(build, name, "element by element; an op-tree, or `out`.", "x")
 
 
 @cache
@@ -71,12 +71,19 @@ def binary(name: str) -> Callable[..., Any]:
             node = apply(name, a, b)  # which says what is wrong
         return node if out is None else emit(node, out)
 
-    return _described(build, name, "element by element; an op-tree, or `out`.")
+    if name == "dot":
+        return _described(build, name, "an op-tree, or `out`.", "x.T, p")
+    return _described(build, name, "element by element; an op-tree, or `out`.", "x, p")
 
 
-def _described(build: Callable[..., Any], name: str, about: str) -> Callable[..., Any]:
+def _described(
+    build: Callable[..., Any], name: str, about: str, operands: str
+) -> Callable[..., Any]:
+    """The function with a name and a docstring; its example applies it to `operands`."""
+    public = (*OPS[name].public, name)[0]
+    example = f"Example:\n    result = be.{public}({operands})"
     build.__name__ = name
-    build.__doc__ = f"{OPS[name].summary}, {about}"
+    build.__doc__ = f"{OPS[name].summary}, {about}\n\n{example}\n"
     return build
 
 
@@ -117,7 +124,7 @@ def reduction(name: str, default: int | None = None) -> Callable[..., Any]:
         return made
 
     about = "the axis stays with length 1 (`keepdims` is accepted and ignored)."
-    return _described(build, name, about)
+    return _described(build, name, about, "x, axis=0")
 
 
 _sum = reduction("sum")
@@ -151,10 +158,28 @@ def expression(a: Any, op: str) -> Any:
     return a
 
 
+def as_pairs(op: str, pairs: Any) -> list[tuple[Any, Any]]:
+    """(target, value) pairs as a list.
+
+    Raises:
+        DtypeError: something else was given.
+    """
+    try:
+        return [(target, value) for target, value in pairs]
+    except (TypeError, ValueError) as error:
+        raise DtypeError(
+            f"{op}: needs (target, value) pairs in a list; a single statement is [(target, value)]"
+        ) from error
+
+
 def emit(node: Any, out: Any) -> Any:
     """The node, or `out` after the node was assigned to it."""
     if out is None:
         return node
+    if not hasattr(out, "check_writable"):
+        raise DtypeError(
+            f"{getattr(node, 'op', 'out')}: out must be a tensor, not a {type(out).__name__}"
+        )
     out[:] = node
     return out
 
@@ -163,8 +188,8 @@ def where(condition: Any, a: Any, b: Any) -> OpTreeNode:
     """Node of `a` where the condition is not 0, else `b`."""
     try:
         key = (
-            0 if type(a) is float or type(a) is int else a.sig.uid,
-            0 if type(b) is float or type(b) is int else b.sig.uid,
+            0 if type(a) is float else 1 if type(a) is int else a.sig.uid,
+            0 if type(b) is float else 1 if type(b) is int else b.sig.uid,
         )
         sig = condition.sig.derived.get(key)
     except AttributeError:  # an operand of another kind
@@ -194,12 +219,15 @@ def operator(name: str, reflected: bool = False) -> Callable[[Any, Any], Any]:
     """The method of a binary operator; it returns NotImplemented for what is no operand."""
     new = OpTreeNode
     code = _next_code()  # found again as derived[operand's uid + code]: no key has to be built
+    whole = -code  # of an int, which is another structure where integers meet it
 
     def method(self: Any, other: Any) -> Any:
         kind = type(other)
         try:
-            if kind is float or kind is int:
+            if kind is float:
                 sig = self.sig.derived[code]
+            elif kind is int:
+                sig = self.sig.derived[whole]
             else:
                 sig = self.sig.derived[other.sig.uid + code]
         except (AttributeError, KeyError):  # no operand, or the first of its structure
@@ -216,7 +244,7 @@ def operator(name: str, reflected: bool = False) -> Callable[[Any, Any], Any]:
     def turned(self: Any, other: Any) -> Any:
         kind = type(other)
         if kind is float or kind is int:
-            sig = self.sig.derived.get(code)
+            sig = self.sig.derived.get(code if kind is float else whole)
             if sig is not None:
                 node = new()
                 node.sig = sig
@@ -239,7 +267,8 @@ def operator(name: str, reflected: bool = False) -> Callable[[Any, Any], Any]:
                 return NotImplemented
         made = apply(name, other, self) if reflected else apply(name, self, other)
         if not (self.sig.constant or (not number and (reflected or other.sig.constant))):
-            _keep(self.sig, code if number else other.sig.uid + code, made.sig)
+            own = whole if type(other) is int else code
+            _keep(self.sig, own if number else other.sig.uid + code, made.sig)
         return made
 
     found = turned if reflected else method
@@ -253,6 +282,8 @@ _OPERATORS = {
     "sub": ("__sub__", "__rsub__"),
     "mul": ("__mul__", "__rmul__"),
     "div": ("__truediv__", "__rtruediv__"),
+    "mod": ("__mod__", "__rmod__"),
+    "floordiv": ("__floordiv__", "__rfloordiv__"),
     "eq": ("__eq__", None),
     "ne": ("__ne__", None),
     "lt": ("__lt__", None),
@@ -285,3 +316,15 @@ def power(a: Any, b: Any) -> OpTreeNode:
 
 
 setattr(Expression, "__pow__", power)  # noqa: B010
+
+
+def product(a: Any, b: Any) -> OpTreeNode:
+    """`a @ b`: a matrix product, or one for each entry of a leading axis."""
+    for x in (a, b):
+        expression(x, "matmul")
+    if len(a.sig.shape) == 2 and len(b.sig.shape) == 2:
+        return apply("dot", a, b)
+    return apply("batched_dot", a, b, reduce=False)
+
+
+setattr(Expression, "__matmul__", product)  # noqa: B010

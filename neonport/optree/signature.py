@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from neonport.dtypes import INT64
 from neonport.errors import BackendMismatchError
 from neonport.ops.inference import NO_WILD, Wild, check_sizes, infer_dtype, infer_shape, infer_wild
 from neonport.ops.op import Kind, Op
@@ -41,7 +42,8 @@ class Signature:
         shape: result shape; axes in `wild` get their size from the assignment target.
         dtype: compute dtype of a node, storage dtype of a tensor, None of a number.
         backend: the backend of the tensors below, None if there is none.
-        leaves, ops: number of leaves and of ops, counted with multiplicity.
+        leaves, ops: number of leaves and of ops, counted with multiplicity; one past the bounds
+            stands for any number above them.
         large: whether nodes of this structure are looked up by identity.
         read: collects the leaves of a node of this structure, and keeps them with the node.
         uid: number of this structure; the numbers up to the next one are its owner's to give out.
@@ -99,13 +101,14 @@ class Signature:
         self.dtype = dtype
         self.backend = backend
         self.wild = wild
-        self.leaves = sum(a.leaves for a in args) if op else 1
-        self.ops = 1 + sum(a.ops for a in args) if op else 0
+        # past the bounds they would grow to numbers of thousands of digits
+        self.leaves = min(sum(a.leaves for a in args), MAX_LEAVES + 1) if op else 1
+        self.ops = min(1 + sum(a.ops for a in args), MAX_OPS + 1) if op else 0
         self.large = self.leaves > MAX_LEAVES or self.ops > MAX_OPS
         self.read = _identity if self.large or not args else _first_read
         self.uid = UID_STEP * _next_uid()
         self.constant = (
-            op is not None and op.kind is Kind.ELEMENTWISE and all(a is SCALAR for a in args)
+            op is not None and op.kind is Kind.ELEMENTWISE and all(a in NUMBERS for a in args)
         )
         count = 0
         if op is not None and op.kind is Kind.REDUCTION:
@@ -164,7 +167,7 @@ def _reader(sig: Signature) -> Callable[[Any], Leaves]:
     names = itertools.count(1)
     while stack:
         part, place = stack.pop()
-        if part is SCALAR:
+        if part in NUMBERS:
             scalars.append(place)
         elif part.op is None:
             tokens.append(f"{place}.token")
@@ -185,6 +188,10 @@ def _reader(sig: Signature) -> Callable[[Any], Leaves]:
 
 
 SCALAR = Signature(None, (), {}, (1, 1), None, None)
+"""A Python number, which adapts to the dtypes that it meets."""
+WHOLE = Signature(None, (), {}, (1, 1), INT64, None)
+"""A Python int among integers, with which it is computed in int64."""
+NUMBERS = frozenset({SCALAR, WHOLE})
 
 
 def infer(op: Op, args: tuple[Signature, ...], params: dict[str, Any]) -> Signature:

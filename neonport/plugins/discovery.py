@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 import sys
 import traceback
@@ -19,8 +20,34 @@ if TYPE_CHECKING:
     from pluggy import PluginManager
 
 GROUP = "neonport"
+MOST_FAILURES = 20  # of one plugin; what follows is not read
+REASON_LENGTH, TRACEBACK_LENGTH = 1_000, 50_000  # characters
 BUILTIN_PLUGIN = "neonport.backends.builtin"
 _T = TypeVar("_T")
+
+
+def printable(value: Any, length: int = REASON_LENGTH, lines: bool = False) -> str:
+    """What foreign code says of itself, as text that any terminal and any JSON reader takes.
+
+    Args:
+        value: a string, or anything that `str` describes; "" if it cannot.
+        length: characters that are kept; the middle is left out.
+        lines: whether line breaks are kept.
+    """
+    try:
+        text = str(value)
+    except Exception:  # an object of a foreign class may fail to describe itself
+        return ""
+    if len(text) > length:
+        cut = f" [... {len(text) - length} characters left out ...] "
+        text = text[: length // 2] + cut + text[-(length // 2) :]
+    if not lines:
+        text = " ".join(text.split())
+    # no lone surrogates, which have no UTF-8; no bytes that move a terminal's cursor
+    text = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return "".join(
+        c if c.isprintable() or (lines and c in "\n\t") else f"\\x{ord(c):02x}" for c in text
+    )
 
 
 @dataclass(frozen=True)
@@ -32,17 +59,18 @@ class Failure:
 
     @property
     def reason(self) -> str:
-        """Stage, class and message of the error in one line."""
-        try:
-            text = " ".join(str(self.error).split())
-        except Exception:  # an error of a foreign class may fail to describe itself
-            text = ""
-        return f"{self.stage}: {type(self.error).__name__}{': ' if text else ''}{text}"
+        """Stage, class and message of the error in one line that can be printed."""
+        text = printable(self.error)
+        return f"{self.stage}: {printable(type(self.error).__name__)}{': ' if text else ''}{text}"
 
     @property
     def traceback(self) -> str:
-        """The whole traceback as text."""
-        return "".join(traceback.format_exception(self.error))
+        """The traceback as text that can be printed."""
+        try:
+            text = "".join(traceback.format_exception(self.error))
+        except Exception:  # it describes the error, which may be unable to
+            return self.reason
+        return printable(text, TRACEBACK_LENGTH, lines=True)
 
 
 @dataclass
@@ -133,7 +161,7 @@ def scan(trace: Callable[[str], None]) -> list[tuple[Plugin, EntryPoint | None]]
             continue
         name, _ = guarded("reading its name", getattr, distribution, "name")
         version, _ = guarded("reading its version", getattr, distribution, "version")
-        origin = (str(name or "unnamed distribution"), str(version or "?"))
+        origin = (printable(name or "unnamed distribution"), printable(version or "?"))
         key = canonical(origin[0])
         if key in found:  # the first one on sys.path is the one that gets imported
             continue
@@ -141,7 +169,7 @@ def scan(trace: Callable[[str], None]) -> list[tuple[Plugin, EntryPoint | None]]
             found[key] = [(Plugin("?", "?", *origin, "broken", failures=[failure]), None)]
         else:
             found[key] = [
-                (Plugin(p.name, p.value, *origin), p)
+                (Plugin(printable(p.name), printable(p.value), *origin), p)
                 for p in sorted(points or [], key=lambda p: (p.name, p.value))
             ]
     plugins = [pair for key in sorted(found) for pair in found[key]]
@@ -178,7 +206,7 @@ def load(
     module, failure = guarded(f"importing {plugin.value}", loader)
     if not failure:
         unique = f"{plugin.distribution}:{plugin.name}"
-        _, failure = guarded("registering its hooks", _register, manager, module, unique)
+        _, failure = guarded("registering its hooks", _register, manager, module, unique, plugin)
     if not failure:
         others = [p for p in manager.get_plugins() if p is not module]
         caller = manager.subset_hook_caller("register_backends", others)
@@ -196,30 +224,65 @@ def load(
     return plugin
 
 
-def _register(manager: PluginManager, module: Any, name: str) -> None:
-    """Hand a plugin to pluggy; a thing without any hook is an error, or it would be silent."""
+def _register(manager: PluginManager, module: Any, name: str, plugin: Plugin) -> None:
+    """Hand a plugin to pluggy; what neonport would never call is an error, or it would be silent.
+
+    A hook of a later neonport is none, as long as its name is not nearly that of a hook of today.
+    """
     manager.register(module, name)
-    if not manager.get_hookcallers(module):
+    callers = manager.get_hookcallers(module) or []
+    known = {caller.name for caller in callers if caller.spec is not None}
+    for unknown in sorted({caller.name for caller in callers} - known):
+        close = difflib.get_close_matches(unknown, _hooks(manager), 1, cutoff=0.8)
+        if close:
+            plugin.fail(
+                Failure(
+                    "registering its hooks",
+                    TypeError(f"there is no hook {unknown}; did you mean {close[0]}?"),
+                )
+            )
+    if not known and not plugin.failures:
+        hooks, strange = " or ".join(_hooks(manager)), ", ".join(c.name for c in callers)
         raise TypeError(
-            f"{module!r} implements no neonport hook; mark register_backends with "
-            "@neonport.plugins.hookspecs.hookimpl"
+            f"{_words(module)} implements no neonport hook{f' ({strange} is none)' * bool(strange)}"
+            f"; mark {hooks} with @neonport.plugins.hookspecs.hookimpl"
         )
 
 
+def _words(module: Any) -> str:
+    """A plugin's module in words."""
+    name = getattr(module, "__name__", None)
+    return f"module {printable(name)}" if name else f"a {printable(type(module).__name__)}"
+
+
+def _hooks(manager: PluginManager) -> list[str]:
+    """Names of the hooks that there are."""
+    from neonport.plugins import hookspecs
+
+    return sorted(name for name in vars(hookspecs) if manager.parse_hookspec_opts(hookspecs, name))
+
+
 def _flatten(answer: Any, plugin: Plugin) -> Iterable[BackendInfo]:
-    """Return the BackendInfo entries of a hook's answer; others become failures of the plugin."""
+    """Return the BackendInfo entries of a hook's answer; others become failures of the plugin.
+
+    Entries that came before an error count.
+    """
     stage = "reading what register_backends returned"
     if isinstance(answer, BackendInfo):
         answer = (answer,)
-    items: list[Any] | None
-    items, failure = guarded(stage, list, answer)
-    if failure:
-        plugin.fail(failure)
-    good = []
-    for item in items or []:
+    good: list[BackendInfo] = []
+    remaining, failure = guarded(stage, iter, answer)
+    while remaining is not None:
+        item, failure = guarded(stage, next, remaining, remaining)
+        if failure or item is remaining:
+            break
         if isinstance(item, BackendInfo):
             good.append(item)
-        else:
-            kind = type(item).__name__
+        elif len(plugin.failures) < MOST_FAILURES:
+            kind = printable(type(item).__name__)
             plugin.fail(Failure(stage, TypeError(f"expected BackendInfo entries, got a {kind}")))
+        else:
+            break
+    if failure:
+        plugin.fail(failure)
     return good

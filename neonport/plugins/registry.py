@@ -15,7 +15,8 @@ from importlib import import_module, invalidate_caches
 from typing import Any
 
 from neonport import settings
-from neonport.errors import BackendUnavailable, UnknownBackendError
+from neonport.errors import BackendUnavailable, ConfigurationError, UnknownBackendError
+from neonport.foundation.fork import call_in_child
 from neonport.plugins import discovery
 from neonport.plugins.discovery import Plugin, canonical
 from neonport.plugins.info import PROTOCOL, BackendInfo, PluginWarning, ProbeResult
@@ -53,8 +54,13 @@ class Registry:
 
     def __init__(self, environ: Mapping[str, str] | None = None) -> None:
         self._environ = os.environ if environ is None else environ
-        self._lock = threading.RLock()
+        self._renew_lock()
         self.reset()
+        call_in_child(self, Registry._renew_lock)
+
+    def _renew_lock(self) -> None:
+        self._lock = threading.RLock()
+        self._scanning = False
 
     def reset(self) -> None:
         """Forget what was found, so that plugins installed since then are seen."""
@@ -90,10 +96,14 @@ class Registry:
         """
         return ask(self._resolve(name))
 
-    def statuses(self) -> list[Status]:
-        """Probe everything: one row a backend, in the order of listings, rejected ones last."""
+    def statuses(self, try_out: bool = False) -> list[Status]:
+        """Probe everything: one row a backend, in the order of listings, rejected ones last.
+
+        Args:
+            try_out: also construct and close what says it is ready.
+        """
         found = self._catalogue()
-        return [ask(entry) for entry in (*found.entries.values(), *found.rejected)]
+        return [ask(entry, try_out) for entry in (*found.entries.values(), *found.rejected)]
 
     def require(self, name: str) -> Entry:
         """Return the entry of a backend that can be constructed here.
@@ -106,7 +116,7 @@ class Registry:
         if entry.name not in self._ready:
             row = ask(entry)
             if row.state != "ready":
-                raise BackendUnavailable(explain(row)) from row.error
+                raise BackendUnavailable(explain(row, self._source(name))) from row.error
             self._ready.add(entry.name)
         return entry
 
@@ -126,6 +136,10 @@ class Registry:
 
     def _resolve(self, name: str) -> Entry:
         """Return the entry of a name; built-in names do not cause a scan."""
+        if not isinstance(name, str):
+            raise ConfigurationError(
+                f"a backend is named by a string, such as 'cpu', not by a {type(name).__name__}"
+            )
         key = NEON_NAMES.get(name, name)
         found = self._builtin_catalogue() if key in RESERVED else self._catalogue()
         entry = found.entries.get(found.aliases.get(key, key))
@@ -135,15 +149,27 @@ class Registry:
 
     def _unknown(self, name: str, found: Catalogue) -> str:
         """Say which names there are, in which state each of them is, and what was perhaps meant."""
-        known = "; ".join(
-            f"{e.name} ({e.state}{f': {e.reason}' if e.reason else ''})"
-            for e in found.entries.values()
+        rows = [ask(entry) for entry in found.entries.values()]
+        ready = ", ".join(row.name for row in rows if row.state == "ready") or "none"
+        others = "; ".join(
+            f"{row.name} ({row.state}{f': {row.reason}' if row.reason else ''})"
+            for row in rows
+            if row.state != "ready"
         )
         aliases = ", ".join(f"{a} means {n}" for a, n in sorted(found.aliases.items()))
         close = difflib.get_close_matches(name, [*found.entries, *found.aliases], 1)
         guess = f" Did you mean {close[0]!r}?" if close else ""
         off = " Plugins are switched off by NEONPORT_DISABLE_PLUGINS." if self._disabled else ""
-        return f"unknown backend {name!r}.{guess} Known: {known}; {aliases}.{off}"
+        rest = f" Known, but not ready: {others}." if others else ""
+        return (
+            f"unknown backend {name!r}{self._source(name)}.{guess} Ready: {ready}; {aliases}."
+            f"{rest}{off}"
+        )
+
+    def _source(self, name: str) -> str:
+        """Where a name may come from, if not from the caller."""
+        set_to = settings.BACKEND.text(self._environ)
+        return " (NEONPORT_BACKEND is set to it)" if name == set_to else ""
 
     @property
     def _disabled(self) -> bool:

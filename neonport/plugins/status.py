@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from neonport.plugins.discovery import Failure
+from neonport.plugins.discovery import Failure, printable
 from neonport.plugins.info import PROTOCOL, ProbeResult
 from neonport.plugins.names import Entry, version_text
 
@@ -53,16 +53,21 @@ def status(
         state=state,
         device=result.device if result else "",
         reason=reason,
-        summary=entry.info.summary if entry.info else "",
+        summary=printable(entry.info.summary) if entry.info else "",
         count=result.count if result else 0,
         capabilities=result.capabilities if result else (),
         error=error,
     )
 
 
-def explain(row: Status) -> str:
-    """Say in one line why a backend cannot be used, whose it is and what to do."""
-    name, origin = repr(row.name), f"{row.distribution} {row.version}"
+def explain(row: Status, source: str = "") -> str:
+    """Say in one line why a backend cannot be used, whose it is and what to do.
+
+    Args:
+        row: what is known about it.
+        source: where its name comes from, with a space in front.
+    """
+    name, origin = f"{row.name!r}{source}", f"{row.distribution} {row.version}"
     reason = (row.reason or "no reason given").rstrip(". ")
     if row.state == "not-installed":
         return f"backend {name} ({origin}) is not installed: {reason}"

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from neonport.bounded_table import BoundedTable
+from neonport.foundation.bounded_table import BoundedTable
 from neonport.optree.backend_protocol import ExpressionBackend
 from neonport.optree.signature import Signature
 from neonport.shape import Shape

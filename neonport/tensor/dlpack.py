@@ -7,7 +7,6 @@ so its life is NumPy's compiled code, and no Python runs while a consumer lets g
 
 from __future__ import annotations
 
-import ctypes
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -16,16 +15,22 @@ import numpy as np
 from neonport.dtypes import BFLOAT16, ROWS, as_dtype, is_bfloat16, is_storable
 from neonport.errors import DLPackError, DtypeError
 from neonport.optree.node import Expression
-from neonport.shape import Shape, contiguous_strides
+from neonport.shape import Shape
 from neonport.tensor.backend_protocol import TensorBackend
+from neonport.tensor.capsules import (
+    NAMES,
+    VERSION,
+    WAY_OUT,
+    Checked,
+    Versioned,
+    device_of,
+    structs,
+)
 from neonport.tensor.storage import Storage
 
 CPU = (1, 0)
 HOST_READABLE = (1, 3, 11, 13)  # kDLCPU, kDLCUDAHost, kDLROCMHost, kDLCUDAManaged
-VERSION = (1, 0)  # what consumers of ours ask for
 READ_ONLY, IS_COPIED = 1, 2
-LEGACY, VERSIONED = b"dltensor", b"dltensor_versioned"
-NAMES = {row.dlpack: row.name for row in ROWS.values()}  # by DLDataTypeCode and bits
 # of bfloat16 NumPy makes no capsules; these give their values without one
 WITHOUT_CAPSULE: tuple[Any, ...] = (np.ndarray, Expression)
 
@@ -52,57 +57,6 @@ class Exportable(Protocol):
         """A new host array of the values."""
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray: ...
-
-
-class _Tensor(ctypes.Structure):
-    """DLTensor of dlpack.h."""
-
-    _fields_ = [
-        ("data", ctypes.c_void_p),
-        ("device_type", ctypes.c_int32),
-        ("device_id", ctypes.c_int32),
-        ("ndim", ctypes.c_int32),
-        ("code", ctypes.c_uint8),
-        ("bits", ctypes.c_uint8),
-        ("lanes", ctypes.c_uint16),
-        ("shape", ctypes.POINTER(ctypes.c_int64)),
-        ("strides", ctypes.POINTER(ctypes.c_int64)),
-        ("byte_offset", ctypes.c_uint64),
-    ]
-
-
-class _Versioned(ctypes.Structure):
-    """DLManagedTensorVersioned of dlpack.h; the legacy struct begins with the tensor."""
-
-    _fields_ = [
-        ("major", ctypes.c_uint32),
-        ("minor", ctypes.c_uint32),
-        ("manager", ctypes.c_void_p),
-        ("deleter", ctypes.c_void_p),
-        ("flags", ctypes.c_uint64),
-        ("tensor", _Tensor),
-    ]
-
-
-_is_valid = ctypes.pythonapi.PyCapsule_IsValid
-_is_valid.argtypes, _is_valid.restype = (ctypes.py_object, ctypes.c_char_p), ctypes.c_int
-_pointer = ctypes.pythonapi.PyCapsule_GetPointer
-_pointer.argtypes, _pointer.restype = (ctypes.py_object, ctypes.c_char_p), ctypes.c_void_p
-
-
-def _structs(capsule: Any) -> tuple[_Tensor, _Versioned | None]:
-    """The contents of an unconsumed capsule: the tensor and, if versioned, flags."""
-    if _is_valid(capsule, VERSIONED):
-        versioned = _Versioned.from_address(_pointer(capsule, VERSIONED))
-        if versioned.major != VERSION[0]:
-            raise DLPackError(
-                f"dlpack: a capsule of version {versioned.major}.{versioned.minor} cannot be read, "
-                f"only {VERSION[0]}.x; copy through the host"
-            )
-        return versioned.tensor, versioned
-    if _is_valid(capsule, LEGACY):
-        return _Tensor.from_address(_pointer(capsule, LEGACY)), None
-    raise DLPackError(f"dlpack: {capsule!r} is no DLPack capsule, or was consumed before")
 
 
 class _Memory:
@@ -141,7 +95,7 @@ def handle_capsule(
     """
     stand_in = np.asarray(_Memory(tensor, tensor.storage))
     capsule = stand_in.__dlpack__(max_version=max_version)
-    inner, versioned = _structs(capsule)
+    inner, versioned = structs(capsule)
     inner.device_type, inner.device_id = device
     inner.code, inner.bits = ROWS[tensor.dtype.name].dlpack
     inner.lanes = 1
@@ -167,11 +121,11 @@ def host_capsule(array: np.ndarray, max_version: tuple[int, int] | None, copied:
         )
     capsule = array.__dlpack__(max_version=max_version)
     if copied:
-        _mark_copied(_structs(capsule)[1])
+        _mark_copied(structs(capsule)[1])
     return capsule
 
 
-def _mark_copied(versioned: _Versioned | None) -> None:
+def _mark_copied(versioned: Versioned | None) -> None:
     if versioned is not None:  # the legacy struct cannot say it
         versioned.flags |= IS_COPIED
 
@@ -204,28 +158,18 @@ def read_handle(x: Any, device: tuple[int, int]) -> Foreign:
     Raises:
         DLPackError: it cannot be read, or has a dtype that no tensor can have.
     """
+    producer = Checked(x)
     try:
-        capsule = x.__dlpack__(max_version=VERSION, dl_device=device)
+        capsule = producer.__dlpack__(max_version=VERSION, dl_device=device)
     except TypeError:  # a producer from before versions
-        capsule = x.__dlpack__()
-    inner, versioned = _structs(capsule)
-    name = NAMES.get((inner.code, inner.bits))
-    if name is None or inner.lanes != 1:
-        raise DLPackError(
-            f"from_dlpack: a dtype of code {inner.code}, {inner.bits} bits and {inner.lanes} lanes "
-            "cannot be a tensor's; convert it first"
-        )
-    dtype = as_dtype(name)
-    shape = tuple(int(inner.shape[i]) for i in range(inner.ndim))
-    strides = (
-        tuple(int(inner.strides[i]) for i in range(inner.ndim))
-        if inner.strides else contiguous_strides(shape)
-    )  # fmt: skip
+        capsule = producer.__dlpack__()
+    inner, versioned = structs(capsule)
+    dtype = as_dtype(NAMES[inner.code, inner.bits])
     readonly = versioned is not None and bool(versioned.flags & READ_ONLY)
-    handle = int(inner.data or 0)
-    if not handle and 0 not in shape:
-        raise DLPackError("from_dlpack: the capsule has elements and no memory")
-    return Foreign(handle, int(inner.byte_offset), dtype, shape, strides, readonly, capsule)
+    first = int(inner.byte_offset)
+    return Foreign(
+        int(inner.data or 0), first, dtype, inner.sizes(), inner.steps(), readonly, capsule
+    )
 
 
 def export(
@@ -321,11 +265,11 @@ def adopt(backend: Any, x: Any, copy: bool | None, **options: Any) -> Any:
             f"from_dlpack: {type(x).__name__} has no __dlpack__; copy it in with be.array(x)"
         )
     backend.check_open()
-    if copy:
-        return _copied(backend, x)
-    kind, ordinal = x.__dlpack_device__()
-    device = (int(kind), int(ordinal))
-    if not backend.dlpack_shares(device):
+    device = device_of(x)
+    shares = backend.dlpack_shares(device)
+    if copy or (not shares and is_empty(x)):
+        return copied(backend, x)
+    if not shares:
         raise DLPackError(
             f"from_dlpack: memory on device {device} cannot be shared with {backend}; copy it: "
             "be.from_dlpack(x, copy=True)"
@@ -333,7 +277,13 @@ def adopt(backend: Any, x: Any, copy: bool | None, **options: Any) -> Any:
     return backend.dlpack_adopt(x, **options)
 
 
-def _copied(backend: Any, x: Any) -> Any:
+def is_empty(x: Any) -> bool:
+    """Whether a producer has no elements, so that there is nothing to share and all may take it."""
+    return 0 in getattr(x, "shape", ())
+
+
+def copied(backend: Any, x: Any) -> Any:
+    """A new tensor of `backend` with the values of a producer."""
     values = host_array(x)
     out = backend.empty(values.shape, dtype=values.dtype)
     return out.set(values.reshape(out.shape))
@@ -343,13 +293,16 @@ def host_array(x: Any) -> np.ndarray:
     """The values of a DLPack producer as a host array, shared where its memory is readable here."""
     if isinstance(x, WITHOUT_CAPSULE) and is_bfloat16(x.dtype):
         return np.asarray(x)
+    producer = Checked(x)
     try:
-        if x.__dlpack_device__()[0] in HOST_READABLE:
-            values = np.from_dlpack(x)
+        if device_of(x)[0] in HOST_READABLE:
+            values = np.from_dlpack(producer)
         else:
-            values = np.from_dlpack(x, device="cpu", copy=True)
-    except (BufferError, RuntimeError, TypeError) as error:
-        hint = ""
+            values = np.from_dlpack(producer, device="cpu", copy=True)
+    except DLPackError:
+        raise
+    except (BufferError, RuntimeError, TypeError, ValueError) as error:
+        hint = f"; {WAY_OUT}"
         if str(getattr(x, "dtype", "")).endswith(BFLOAT16):
             hint = (
                 "; NumPy reads no capsule of bfloat16, but one of its bits: "

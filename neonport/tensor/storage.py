@@ -6,15 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from neonport.bounded_table import BoundedTable
+from neonport.errors import FrozenError
+from neonport.foundation.bounded_table import BoundedTable
 from neonport.optree.signature import fresh_token
 from neonport.shape import Shape, layouts_overlap, span
 
 Layout = tuple[Shape, Shape, int]
 
+_FIXED = frozenset({"native", "nbytes", "address", "readonly", "owner", "serial"})
+
 
 class Storage:
-    """Memory that tensors view.
+    """Memory that tensors view; which memory that is cannot be changed afterwards.
 
     Args:
         native: what the backend needs to find the memory (an ndarray, a buffer object, ...).
@@ -28,6 +31,7 @@ class Storage:
         bound: statements bound to this memory, by key, and where they are kept.
         attached: objects that live as long as this memory, by key.
         serial: grows from one block to the next.
+        overlapping: whether elements of a tensor over it may share memory, as sliding windows do.
     """
 
     __slots__ = (
@@ -38,6 +42,7 @@ class Storage:
         "bound",
         "native",
         "nbytes",
+        "overlapping",
         "owner",
         "readonly",
         "serial",
@@ -63,6 +68,12 @@ class Storage:
         self.attached: dict[Any, Any] = {}
         self.bound: dict[Any, BoundedTable[Any, Any]] = {}
         self.serial = fresh_token()
+        self.overlapping = False
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _FIXED and hasattr(self, name):
+            raise FrozenError(f"storage: {name} is read-only; it says where the memory is")
+        object.__setattr__(self, name, value)
 
     def __del__(self) -> None:
         # a bound statement may hold views of the memory: without tensors nobody can run it again

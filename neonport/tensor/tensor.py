@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from neonport.dtypes import as_dtype
-from neonport.errors import ReadOnlyError, ShapeError
+from neonport.errors import AliasError, FrozenError, ReadOnlyError, ShapeError
 from neonport.optree.node import Expression, OpTreeNode, apply
 from neonport.shape import (
     Shape,
@@ -17,6 +17,7 @@ from neonport.shape import (
     contiguous_strides,
     integers,
     is_contiguous,
+    overlaps_itself,
     reshape_strides,
     resolve_reshape,
 )
@@ -29,20 +30,24 @@ from neonport.tensor.storage import Layout, Storage
 Derivation = tuple[str, dict[str, Any]]
 
 
-class Tensor(Expression):
-    """An array of at least two dimensions in the memory of a backend.
+class TensorSlots(Expression):
+    """What a tensor holds, while it is being made."""
 
-    Made by a backend (`be.zeros`, `be.array`, ...) or as a view of another tensor. `t[:] = tree`
-    evaluates: the whole right-hand side first, then the store, whatever shares memory.
-
-    Attributes:
-        backend: where the memory is.
-        shape, strides, offset: layout in elements.
-        dtype: storage type.
-        name: label for printing.
-        base: the tensor this is a view of, or None.
-        persist_values, rounding: kept for neon; see `neonport.backends`.
-    """
+    backend: TensorBackend
+    storage: Storage
+    dtype: np.dtype
+    shape: Shape
+    strides: Shape
+    offset: int
+    name: str | None
+    base: Tensor | None
+    derivation: Derivation | None
+    persist_values: bool
+    rounding: int | bool
+    kahan_count: int
+    kahan_reset: int
+    token: int
+    _native: Any
 
     __slots__ = (
         "__weakref__",
@@ -65,10 +70,39 @@ class Tensor(Expression):
         "tokens",
     )
     scalars = ()
+
+
+_WAYS_OUT = {
+    "shape": "; t.reshape(shape) is a view of another shape",
+    "strides": "; slices and t.permute(axes) are views of other strides",
+    "dtype": "; t.astype(dtype) converts into a new tensor, t.share(shape, dtype) shares the bytes",
+    "T": "; write t.T[:] = value",
+}
+_FREE = frozenset({"_native", "kahan_count", "kahan_reset", "name", "persist_values", "rounding"})
+
+
+class Tensor(TensorSlots):
+    """An array of at least two dimensions in the memory of a backend.
+
+    Made by a backend (`be.zeros`, `be.array`, ...) or as a view of another tensor. `t[:] = tree`
+    evaluates: the whole right-hand side first, then the store, whatever shares memory. `t += x` and
+    its kin do the same and leave `t` the tensor that it was. What says where the elements are and
+    what they are is read-only.
+
+    Attributes:
+        backend: where the memory is.
+        shape, strides, offset: layout in elements.
+        dtype: storage type.
+        name: label for printing.
+        base: the tensor this is a view of, or None.
+        persist_values, rounding: kept for neon; see `neonport.backends`.
+    """
+
+    __slots__ = ()
     _min_dims = 2
 
-    def __init__(
-        self,
+    def __new__(
+        cls,
         backend: Any,
         storage: Storage,
         dtype: np.dtype,
@@ -76,8 +110,10 @@ class Tensor(Expression):
         name: str | None = None,
         base: Tensor | None = None,
         derivation: Derivation | None = None,
-    ) -> None:
-        self.backend: TensorBackend = backend
+    ) -> Tensor:
+        """A tensor over a layout of a storage; backends and views call it."""
+        self: Any = TensorSlots()
+        self.backend = backend
         self.storage = storage
         self.dtype = dtype
         self.shape, self.strides, self.offset = layout
@@ -85,12 +121,23 @@ class Tensor(Expression):
         self.base = base
         self.derivation = derivation
         self.persist_values = True
-        self.rounding: int | bool = False if base is None else base.rounding
+        self.rounding = False if base is None else base.rounding
         self.kahan_count = self.kahan_reset = 0
-        self._native: Any = None
+        self._native = None
         self.sig = backend.leaf_signature(dtype, self.shape)
         self.token = storage.token(dtype, layout)
         self.tokens = (self.token,)
+        self.__class__ = cls  # from here on `__setattr__` guards what is set
+        return self
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name not in _FREE and hasattr(type(self), name):
+            way = _WAYS_OUT.get(name, "")
+            raise FrozenError(f"tensor: the attribute {name} is read-only{way}")
+        object.__setattr__(self, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        raise FrozenError(f"tensor: the attribute {name} cannot be deleted")
 
     # ---- facts -------------------------------------------------------------------------------
 
@@ -349,11 +396,22 @@ class Tensor(Expression):
         self.backend.scatter(self, entries, axis, picked.reshape(rows))
 
     def check_writable(self, op: str) -> None:
-        """Raise ReadOnlyError or ClosedBackendError unless this tensor may be written."""
+        """Raise unless this tensor may be written.
+
+        Raises:
+            ReadOnlyError: its memory is read-only.
+            AliasError: elements share memory, so that what is written last would win.
+            ClosedBackendError: the backend was cleaned up.
+        """
         self.backend.check_open()
         if self.storage.readonly:
             raise ReadOnlyError(
                 f"{op}: the target of shape {self.shape} is read-only; copy it: be.array(t)"
+            )
+        if self.storage.overlapping and overlaps_itself(self.shape, self.strides):
+            raise AliasError(
+                f"{op}: elements of the target of shape {self.shape} share memory (strides "
+                f"{self.strides}); it can be read only, copy it: be.array(t)"
             )
 
     # ---- reading -----------------------------------------------------------------------------

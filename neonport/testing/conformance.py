@@ -13,17 +13,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from neonport.backends.backend import Backend
 from neonport.testing.cases import Case, Outcome
 from neonport.testing.suite import (
+    along_axis,
     assignment,
     elementwise,
     exchange,
     fused,
     gradients,
     layers,
+    memory,
     movements,
     products,
     randomness,
@@ -34,9 +37,11 @@ from neonport.testing.suite import (
 )
 
 SUITES = (
+    memory,
     elementwise,
     reductions,
     movements,
+    along_axis,
     products,
     windows,
     stores,
@@ -78,6 +83,33 @@ def cases(only: Collection[str] | None = None) -> Iterator[Case]:
                 yield case
 
 
+def counts() -> dict[str, int]:
+    """Number of cases of each op, in the order in which they run."""
+    found: dict[str, int] = {}
+    for case in cases():
+        found[case.op] = found.get(case.op, 0) + 1
+    return found
+
+
+def applicable(be: Backend, only: Collection[str] | None = None) -> Iterator[Case]:
+    """The cases that a backend has to pass: those in dtypes that it does not store are left out."""
+    stored = set(be.default_dtypes)
+    return (case for case in cases(only) if case.needs <= stored)
+
+
+@contextmanager
+def opened(name: str, **kwargs: Any) -> Iterator[Backend]:
+    """A backend of that name as the suite needs it, closed at the end."""
+    from neonport.plugins.registry import create_backend
+
+    be: Backend = create_backend(name, **{"rng_seed": 0, **kwargs})
+    be.bsz = 4
+    try:
+        yield be
+    finally:
+        be.cleanup_backend()
+
+
 def run(
     backend: str | Backend, only: Collection[str] | None = None, **kwargs: Any
 ) -> Iterator[Result]:
@@ -94,20 +126,12 @@ def run(
     if isinstance(backend, Backend):
         yield from _run(backend, only)
         return
-    from neonport.plugins.registry import create_backend
-
-    be: Backend = create_backend(backend, **{"rng_seed": 0, **kwargs})
-    be.bsz = 4
-    try:
+    with opened(backend, **kwargs) as be:
         yield from _run(be, only)
-    finally:
-        be.cleanup_backend()
 
 
 def _run(be: Backend, only: Collection[str] | None) -> Iterator[Result]:
-    for case in cases(only):
-        if not case.needs <= set(be.default_dtypes):
-            continue
+    for case in applicable(be, only):
         try:
             outcome = case.run(be)
         except Exception as error:  # a case that fails must not stop the others

@@ -10,6 +10,8 @@ import numpy as np
 
 from neonport.autodiff.autodiff import Autodiff
 from neonport.errors import DtypeError
+from neonport.optree.node import walk
+from neonport.optree.random_nodes import is_random
 from neonport.tensor.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -34,7 +36,8 @@ def check_grads(
 
     The loss is the sum of the tree's elements times random numbers. The derivative of order k + 1
     is checked on the gradient trees of order k. Values must be away from kinks, such as ties of a
-    maximum. The tensors are changed while this runs and hold their old values afterwards.
+    maximum. The tensors are changed while this runs and hold their old values afterwards. Random
+    numbers of the tree are the same in all its runs.
 
     Args:
         f_or_tree: an op-tree over `tensors`, or a function that makes one of them.
@@ -83,12 +86,19 @@ class _Check:
         values = self.place(trees)
         slopes = self.place([g for row in gradients for g in row])
 
+        random = any(is_random(node) for node in walk(*trees))
+        state = be.rng_get_state()
+
         def losses() -> list[float]:
+            if random:
+                be.rng_set_state(state)
             be.assign_many(values)
             return [
                 float(np.sum(out.get() * w)) for (out, _), w in zip(values, weights, strict=True)
             ]
 
+        if random:
+            losses()  # the gradients are those of the values that ran last
         be.assign_many(slopes)
         found = [out.get() for out, _ in slopes]
         for i, tensor in enumerate(tensors):

@@ -21,13 +21,19 @@ Array = npt.NDArray[Any]
 WIDE: dict[np.dtype, np.dtype] = {
     np.dtype("float32"): np.dtype("float64"),
     np.dtype("float64"): np.dtype("longdouble"),
+    np.dtype("int64"): np.dtype("int64"),
 }
-FLOAT32, FLOAT64 = np.dtype("float32"), np.dtype("float64")
+FLOAT32, FLOAT64, INT64 = np.dtype("float32"), np.dtype("float64"), np.dtype("int64")
 
 
 def compute_of(dtypes: list[np.dtype]) -> np.dtype:
-    """The rule of the documentation: float64 if any operand is, else float32."""
+    """The rule of the documentation for floats: float64 if any operand is, else float32."""
     return FLOAT64 if FLOAT64 in dtypes else FLOAT32
+
+
+def is_integer(dtype: np.dtype) -> bool:
+    """Whether values of a dtype are computed in int64 where they meet only such."""
+    return dtype.kind in "iub" and dtype.name != "uint64"
 
 
 class Interpreter:
@@ -62,6 +68,8 @@ class Interpreter:
 
     def _value(self, x: Any, shape: tuple[int, ...]) -> tuple[Array, np.dtype]:
         if not hasattr(x, "sig"):
+            if type(x) is int and -(2**63) <= x < 2**63:
+                return np.full((1, 1), x, np.int64), INT64
             return np.full((1, 1), x, np.float64), FLOAT32
         if isinstance(x, OpTreeNode):
             if id(x) not in self.done:
@@ -75,16 +83,10 @@ class Interpreter:
         below = _shape_below(node, shape)
         found = [self._value(a, below) for a in node.args]
         letters = op.reads[: len(found)]
-        compute = compute_of(
-            [
-                dtype
-                for (_, dtype), a, letter in zip(found, node.args, letters, strict=True)
-                if letter == "v" and hasattr(a, "sig")
-            ]
-        )
+        compute = self._compute(node, [dtype for _, dtype in found])
         args = [
-            self._read(v, letter, compute, isinstance(a, OpTreeNode))
-            for (v, _), a, letter in zip(found, node.args, letters, strict=True)
+            self._read(v, letter, _condition_of(dtype, compute) if letter == "c" else compute, a)
+            for (v, dtype), a, letter in zip(found, node.args, letters, strict=True)
         ]
         if node.op == "onehot":
             params["shape"] = _onehot_shape(args[0], params.pop("classes"), params["axis"], shape)
@@ -98,24 +100,43 @@ class Interpreter:
             want = np.where(np.isfinite(moved), moved, want)
         return _overflow(want, compute), compute
 
-    def _read(self, value: Array, letter: str, compute: np.dtype, computed: bool) -> Array:
-        """An operand as the op table says: a value, an index or a coordinate."""
-        if letter == "v":
-            return self._operand(value, compute, computed)
+    def _compute(self, node: OpTreeNode, dtypes: list[np.dtype]) -> np.dtype:
+        """Integers compute in int64 where the op is exact on them, all else in a float."""
+        op, tensors = OPS[node.op], [hasattr(a, "sig") for a in node.args]
+        parts = list(zip(dtypes, tensors, op.reads, strict=False))
+        values = [(dtype, tensor) for dtype, tensor, letter in parts if letter == "v"]
+        some = any(tensor for _, tensor in values)
+        if op.integers and some and all(is_integer(dtype) for dtype, _ in values):
+            return INT64
+        return compute_of([dtype for dtype, tensor, letter in parts if letter in "vc" and tensor])
+
+    def _read(self, value: Array, letter: str, compute: np.dtype, operand: Any) -> Array:
+        """An operand as the op table says: a value, a condition, an index or a coordinate."""
+        if letter in "vc":
+            return self._operand(value, compute, isinstance(operand, OpTreeNode))
         return value if letter == "i" else value.astype(np.float32)
 
     def _operand(self, value: Array, compute: np.dtype, computed: bool) -> Array:
         """A value as an op of dtype `compute` reads it, in the wide dtype."""
         # what is read from memory, and a number, is rounded to the compute dtype first
         wide = (value if computed else value.astype(compute)).astype(WIDE[compute])
-        if self.flush:
+        if self.flush and compute != INT64:
             wide = np.where(np.abs(wide) < TINY[compute], np.copysign(0.0, wide), wide)
         return wide
 
 
 def _overflow(want: Array, compute: np.dtype) -> Array:
     """Make infinite what is too large for the compute dtype."""
+    if compute == INT64:
+        return want
     return np.where(np.abs(want) > np.finfo(compute).max, np.copysign(np.inf, want), want)
+
+
+def _condition_of(dtype: np.dtype, compute: np.dtype) -> np.dtype:
+    """The dtype in which a condition is read."""
+    if is_integer(dtype):
+        return INT64
+    return compute_of([dtype]) if compute == INT64 else compute
 
 
 def _shape_below(node: OpTreeNode, shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -38,13 +38,17 @@ def finfo(dtype: Any) -> Any:
     return ml_dtypes.finfo(dtype)
 
 
-EPS = {np.dtype(row.name): row.eps for row in ROWS.values() if row.name == row.compute}
-TINY = {np.dtype(t): float(np.finfo(t).tiny) for t in ("float32", "float64")}
+EPS: dict[Any, float] = {
+    np.dtype(row.name): row.eps for row in ROWS.values() if row.name == row.compute
+}
+EPS[np.dtype("int64")] = 0.0  # integers are exact
+TINY: dict[Any, float] = {np.dtype(t): float(np.finfo(t).tiny) for t in ("float32", "float64")}
+TINY[np.dtype("int64")] = 0.0
 
 # half a unit in the last place of a stored float: relative, and absolute below its normal range
 STORE = {
     np.dtype("float16"): (2.0**-11, 2.0**-25),
-    bfloat16(): (2.0**-8 + 2.0**-24, 2.0**-134),  # a float64 becomes a float32 first
+    bfloat16(): (2.0**-8, 2.0**-134),
     np.dtype("float32"): (2.0**-24, 2.0**-150),
     np.dtype("float64"): (2.0**-53, 0.0),
 }
@@ -65,7 +69,7 @@ def condition(
     if op.terms is not None:
         n = op.terms([np.shape(x) for x in args], params)
         if name == "var":
-            return _avg_pool_backward(args[0], params["axes"], n, want, compute), n
+            return _spread(args[0], params["axes"], n, want, compute), n
         if name == "sum":  # the definition would round the magnitudes
             return np.sum(np.abs(args[0]), axis=params["axes"], keepdims=True), n
         magnitudes = (
@@ -77,7 +81,7 @@ def condition(
     return 0.0, 1
 
 
-def _avg_pool_backward(x: Array, axes: Any, n: int, want: Array, compute: np.dtype) -> Array:
+def _spread(x: Array, axes: Any, n: int, want: Array, compute: np.dtype) -> Array:
     """What the error of a variance is relative to."""
     # the mean is off by some units of the mean magnitude; squared, that adds to the variance,
     # and so it does times the distance of two blocks whose means are merged

@@ -1,5 +1,8 @@
 """Transforms: activations, costs and metrics."""
 
+from typing import TYPE_CHECKING
+
+from neonport.foundation.absent import absent_names
 from neonport.transforms.bleu import BLEUScore as BLEUScore
 from neonport.transforms.costs import Cost as Cost
 from neonport.transforms.costs import CrossEntropyBinary as CrossEntropyBinary
@@ -8,6 +11,14 @@ from neonport.transforms.costs import MeanSquared as MeanSquared
 from neonport.transforms.costs import SmoothL1Loss as SmoothL1Loss
 from neonport.transforms.costs import SquareHingeLoss as SquareHingeLoss
 from neonport.transforms.costs import SumSquared as SumSquared
+from neonport.transforms.dataset_metrics import AUC as AUC
+from neonport.transforms.dataset_metrics import F1 as F1
+from neonport.transforms.dataset_metrics import MAE as MAE
+from neonport.transforms.dataset_metrics import R2 as R2
+from neonport.transforms.dataset_metrics import RMSE as RMSE
+from neonport.transforms.dataset_metrics import BinaryAccuracy as BinaryAccuracy
+from neonport.transforms.dataset_metrics import ConfusionMatrix as ConfusionMatrix
+from neonport.transforms.dataset_metrics import DatasetMetric as DatasetMetric
 from neonport.transforms.detection import ObjectDetection as ObjectDetection
 from neonport.transforms.elementwise import Identity as Identity
 from neonport.transforms.elementwise import Logistic as Logistic
@@ -29,19 +40,38 @@ from neonport.transforms.shortcuts import shortcut_warning as shortcut_warning
 from neonport.transforms.sign import Sign as Sign
 from neonport.transforms.softmax import PixelwiseSoftmax as PixelwiseSoftmax
 from neonport.transforms.softmax import Softmax as Softmax
+from neonport.transforms.training_costs import ClassWeighted as ClassWeighted
+from neonport.transforms.training_costs import Huber as Huber
+from neonport.transforms.training_costs import KLDivergence as KLDivergence
+from neonport.transforms.training_costs import LogisticCrossEntropy as LogisticCrossEntropy
+from neonport.transforms.training_costs import MeanAbsolute as MeanAbsolute
+from neonport.transforms.training_costs import SoftmaxCrossEntropy as SoftmaxCrossEntropy
 from neonport.transforms.transform import Transform as Transform
 
 __all__ = [
+    "AUC",
+    "F1",
+    "MAE",
+    "R2",
+    "RMSE",
     "Accuracy",
     "BLEUScore",
+    "BinaryAccuracy",
+    "ClassWeighted",
+    "ConfusionMatrix",
     "Cost",
     "CrossEntropyBinary",
     "CrossEntropyMulti",
+    "DatasetMetric",
     "Explin",
     "GANCost",
+    "Huber",
     "Identity",
+    "KLDivergence",
     "LogLoss",
     "Logistic",
+    "LogisticCrossEntropy",
+    "MeanAbsolute",
     "MeanSquared",
     "Metric",
     "Misclassification",
@@ -55,6 +85,7 @@ __all__ = [
     "Sign",
     "SmoothL1Loss",
     "Softmax",
+    "SoftmaxCrossEntropy",
     "SquareHingeLoss",
     "SumSquared",
     "Tanh",
@@ -63,3 +94,6 @@ __all__ = [
     "shortcut_pairs",
     "shortcut_warning",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = absent_names(__name__)

@@ -71,6 +71,23 @@ class Cost(NervanaObject):
         return self.funcgrad(y, t)
 
 
+def check_smoothing(owner: Cost, value: Any) -> float:
+    """Return a share of label smoothing.
+
+    Raises:
+        ConfigurationError: it is not in [0, 1).
+    """
+    share = number(owner, "label_smoothing", value)
+    if not 0 <= share < 1:
+        raise ConfigurationError(f"{owner.classnm}: label_smoothing={value!r} must be in [0, 1)")
+    return share
+
+
+def smoothed(t: Operand, share: float, classes: int) -> Any:
+    """(1 - share) t + share / classes (Szegedy et al., 2016), or `t` itself for share 0."""
+    return (1.0 - share) * t + share / classes if share else t
+
+
 class CrossEntropyBinary(Cost):
     """sum(-t log y - (1 - t) log(1 - y)), for independent probabilities.
 
@@ -79,6 +96,7 @@ class CrossEntropyBinary(Cost):
 
     Args:
         scale: factor on the gradient.
+        label_smoothing: share of the targets that is replaced by 1/2, in [0, 1).
 
     Example:
         cost = GeneralizedCost(costfunc=CrossEntropyBinary())
@@ -87,18 +105,20 @@ class CrossEntropyBinary(Cost):
 
     neon_module = "neon.transforms.cost"
 
-    def __init__(self, scale: float = 1) -> None:
+    def __init__(self, scale: float = 1, label_smoothing: float = 0.0) -> None:
         super().__init__()
         self.scale = number(self, "scale", scale)
+        self.label_smoothing = check_smoothing(self, label_smoothing)
 
     def func(self, y: Operand, t: Operand) -> OpTreeNode:
         """Cross entropy of each column."""
         be = backend_of(self, y, t)
+        t = smoothed(t, self.label_smoothing, 2)
         return be.sum(-t * be.safelog(y) - (1.0 - t) * be.safelog(1.0 - y), axis=0)
 
     def funcgrad(self, y: Operand, t: Operand) -> OpTreeNode:
         """Gradient at the input of the logistic function."""
-        return self.scale * (y - t)
+        return self.scale * (y - smoothed(t, self.label_smoothing, 2))
 
 
 class CrossEntropyMulti(Cost):
@@ -110,6 +130,7 @@ class CrossEntropyMulti(Cost):
     Args:
         scale: factor on the gradient.
         usebits: use logarithms to base 2, in value and gradient.
+        label_smoothing: share of the targets that is spread evenly over all classes, in [0, 1).
 
     Example:
         value = be.empty((1, 4))
@@ -119,8 +140,11 @@ class CrossEntropyMulti(Cost):
 
     neon_module = "neon.transforms.cost"
 
-    def __init__(self, scale: float = 1, usebits: bool = False) -> None:
+    def __init__(
+        self, scale: float = 1, usebits: bool = False, label_smoothing: float = 0.0
+    ) -> None:
         super().__init__()
+        self.label_smoothing = check_smoothing(self, label_smoothing)
         self.scale = number(self, "scale", scale)
         self.usebits = bool(usebits)
         self.logscale = 1.0 / log(2.0) if usebits else 1.0
@@ -128,10 +152,12 @@ class CrossEntropyMulti(Cost):
     def func(self, y: Operand, t: Operand) -> OpTreeNode:
         """Cross entropy of each column."""
         be = backend_of(self, y, t)
+        t = smoothed(t, self.label_smoothing, y.shape[0])
         return be.sum(-t * (self.logscale * be.safelog(y)), axis=0)
 
     def funcgrad(self, y: Operand, t: Operand) -> OpTreeNode:
         """Gradient at the input of the softmax."""
+        t = smoothed(t, self.label_smoothing, y.shape[0])
         return (self.logscale * self.scale) * (y - t)
 
 

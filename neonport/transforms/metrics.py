@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from neonport.base import need_instance, shown
 from neonport.errors import ConfigurationError, ShapeError
 from neonport.transforms.costs import Cost
-from neonport.transforms.operands import backend_of, count, same_shape
+from neonport.transforms.operands import backend_of, count, same_shape, several_classes
 
 if TYPE_CHECKING:
     from neonport.backends.backend import Backend
@@ -36,6 +37,7 @@ class Metric(Cost):
 
     neon_module = "neon.transforms.cost"
     metric_names: list[str]
+    whole_dataset: bool = False  # whether `Model.eval` judges all samples at once; DatasetMetric
 
     def __call__(self, y: Any, t: Any, calcrange: slice = ALL_COLUMNS) -> Any:
         """Return the metric.
@@ -66,6 +68,22 @@ class Metric(Cost):
         ):
             found = kept[label] = be.empty(shape, dtype=want)
         return found
+
+
+def check_metric(call: str, metric: Any) -> None:
+    """Raise unless `metric` is an instance of a metric.
+
+    Raises:
+        ConfigurationError: naming `call`, what was given and what to give.
+    """
+    need_instance(call, "metric", metric, "Accuracy()")
+    if not isinstance(metric, Metric) and not (
+        callable(metric) and hasattr(metric, "metric_names")
+    ):
+        raise ConfigurationError(
+            f"{call}: metric is {shown(metric)}, not a metric; give an instance such as "
+            "Accuracy(), or of a subclass of Metric of your own"
+        )
 
 
 def column_mean(row: Tensor, calcrange: slice) -> np.float64:
@@ -105,6 +123,7 @@ class LogLoss(Metric):
     def __call__(self, y: Operand, t: Operand, calcrange: slice = ALL_COLUMNS) -> np.ndarray:
         """Return the mean loss as a 0-dimensional array."""
         same_shape(self, y, t)
+        several_classes(self, y)
         be = backend_of(self, y, t)
         self.correctProbs = self.buffer("correctProbs", be, row_shape(y))
         self.correctProbs[:] = -be.safelog(be.sum(y * t, axis=0))
@@ -141,6 +160,7 @@ class TopKMisclassification(Metric):
     def __call__(self, y: Operand, t: Operand, calcrange: slice = ALL_COLUMNS) -> np.ndarray:
         """Return log loss, top-1 error and top-k error as an array of 3."""
         same_shape(self, y, t)
+        several_classes(self, y)
         be = backend_of(self, y, t)
         shape = row_shape(y)
         # in the dtype of y: it is compared with y for equality
@@ -192,6 +212,7 @@ class Misclassification(Metric):
     def __call__(self, y: Operand, t: Operand, calcrange: slice = ALL_COLUMNS) -> np.float64:
         """Return the share of wrong columns."""
         same_shape(self, y, t)
+        several_classes(self, y)
         be = backend_of(self, y, t)
         self.outputs = self.buffer("outputs", be, row_shape(y))
         self.outputs[:] = be.not_equal(be.argmax(y, axis=0), be.argmax(t, axis=0))
@@ -218,6 +239,7 @@ class Accuracy(Metric):
     def __call__(self, y: Operand, t: Operand, calcrange: slice = ALL_COLUMNS) -> np.float64:
         """Return the share of right columns."""
         same_shape(self, y, t)
+        several_classes(self, y)
         be = backend_of(self, y, t)
         self.outputs = self.buffer("outputs", be, row_shape(y))
         self.outputs[:] = be.equal(be.argmax(y, axis=0), be.argmax(t, axis=0))
@@ -247,6 +269,7 @@ class MultiMetric(Metric):
             raise ConfigurationError(f"MultiMetric: {metric!r} is not a metric; give an instance")
         self.metric = metric
         self.index = index
+        self.whole_dataset = metric.whole_dataset
 
     def __getattr__(self, name: str) -> Any:
         # only reached for what this object has not; `metric` itself is missing while copied
@@ -256,5 +279,11 @@ class MultiMetric(Metric):
 
     def __call__(self, y: Any, t: Any, calcrange: slice = ALL_COLUMNS) -> Any:
         """Return the metric of output `index`."""
-        target = t[self.index] if isinstance(t, (list, tuple)) else t
-        return self.metric(y[self.index], target, calcrange=calcrange)
+        return self.metric(y[self.index], self._target(t), calcrange=calcrange)
+
+    def columns(self, y: Any, t: Any) -> Any:
+        """Of a DatasetMetric: predictions and targets of output `index` as host arrays."""
+        return self.metric.columns(y[self.index], self._target(t))  # type: ignore[attr-defined]
+
+    def _target(self, t: Any) -> Any:
+        return t[self.index] if isinstance(t, (list, tuple)) else t

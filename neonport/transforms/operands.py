@@ -62,6 +62,21 @@ def same_shape(owner: NervanaObject, y: Any, t: Any) -> None:
     )
 
 
+def several_classes(owner: NervanaObject, y: Any) -> None:
+    """Check that predictions have a row for each of several classes.
+
+    Raises:
+        ConfigurationError: there is one row, of which the largest is always the first.
+    """
+    if len(y.shape) == 2 and y.shape[0] == 1:
+        raise ConfigurationError(
+            f"{owner.classnm}: predictions of shape {y.shape} have one row, and the largest of one "
+            "is always the first, so every column would count as right; for the probability of "
+            "class 1 take BinaryAccuracy(), for a regression MAE(), RMSE() or R2(), and for "
+            "several classes give the last layer one output a class"
+        )
+
+
 def number(owner: NervanaObject, argument: str, value: Any) -> float:
     """Return a constructor argument as a Python number, which trees take as a weak scalar.
 

@@ -14,9 +14,19 @@ from neonport.transforms.costs import (
 )
 from neonport.transforms.elementwise import Logistic
 from neonport.transforms.softmax import PixelwiseSoftmax, Softmax
+from neonport.transforms.training_costs import (
+    ClassWeighted,
+    Huber,
+    KLDivergence,
+    LogisticCrossEntropy,
+    MeanAbsolute,
+    SoftmaxCrossEntropy,
+)
 
 # costs whose bprop is the whole gradient with respect to y; a user's own cost is not judged
-_COMPLETE = (SumSquared, MeanSquared, SmoothL1Loss, SquareHingeLoss)
+_COMPLETE = (SumSquared, MeanSquared, SmoothL1Loss, SquareHingeLoss, MeanAbsolute, Huber)
+_OF_SOFTMAX = (CrossEntropyMulti, KLDivergence)
+_OF_LOGITS = (SoftmaxCrossEntropy, LogisticCrossEntropy)
 
 
 def shortcut_warning(activation: Any, cost: Any) -> str | None:
@@ -34,6 +44,14 @@ def shortcut_warning(activation: Any, cost: Any) -> str | None:
         assert shortcut_warning(Softmax(), CrossEntropyMulti()) is None
         assert "shortcut=True" in shortcut_warning(Logistic(), CrossEntropyBinary())
     """
+    if isinstance(cost, ClassWeighted):
+        return shortcut_warning(activation, cost.costfunc)
+    softmax = isinstance(activation, (Softmax, PixelwiseSoftmax))
+    if isinstance(cost, _OF_LOGITS) and (softmax or isinstance(activation, Logistic)):
+        return (
+            f"{type(cost).__name__} takes logits and applies {type(activation).__name__} or its "
+            "like itself: leave the activation of the last layer out"
+        )
     if isinstance(activation, Logistic):
         if isinstance(cost, CrossEntropyBinary) and not activation.shortcut:
             return (
@@ -45,14 +63,15 @@ def shortcut_warning(activation: Any, cost: Any) -> str | None:
                 f"Logistic(shortcut=True) below {type(cost).__name__} leaves out its derivative: "
                 "use Logistic()"
             )
-    softmax = isinstance(activation, (Softmax, PixelwiseSoftmax))
     if softmax and isinstance(cost, (*_COMPLETE, CrossEntropyBinary)):
         return (
             f"{type(activation).__name__} below {type(cost).__name__} leaves out its derivative: "
             "it belongs below CrossEntropyMulti"
         )
-    if isinstance(cost, CrossEntropyMulti) and isinstance(activation, Logistic):
-        return "Logistic below CrossEntropyMulti: the cost gives the gradient of a Softmax output"
+    if isinstance(cost, _OF_SOFTMAX) and isinstance(activation, Logistic):
+        return (
+            f"Logistic below {type(cost).__name__}: the cost gives the gradient of a Softmax output"
+        )
     return None
 
 

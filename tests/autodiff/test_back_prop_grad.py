@@ -122,5 +122,5 @@ def test_buffers_that_do_not_fit(net, be64):
 
 def test_a_read_only_buffer(net, be64):
     dx = be64.ones((3, 5))
-    dx.storage.readonly = True
+    object.__setattr__(dx.storage, "readonly", True)
     refused(net, ReadOnlyError, "buffer 0", ([net.x], [dx]))

@@ -53,12 +53,35 @@ def spots(t):
     return apply("roi_index", maps(t), regions(t), size=(2, 1), scale=1.0)
 
 
+def order(t):
+    return apply("argsort", t, axis=1, descending=True, size=3)
+
+
+LRN = {"width": 3, "ascale": 0.5, "bpower": 0.75}
 SPECIAL = {
     "where": lambda x, y, row, i: apply("where", x > 0.8, x * row, y),
     "sum": lambda x, y, row, i: apply("sum", x * y, axes=(0,)) * row,
     "max": lambda x, y, row, i: apply("max", x * row, axes=(1,)) * y,
     "min": lambda x, y, row, i: apply("min", x * row, axes=(0, 1)) * y,
     "var": lambda x, y, row, i: apply("var", x * row, axes=(1,)) * y,
+    "prod": lambda x, y, row, i: apply("prod", x * row, axes=(1,)) * y,
+    "cumsum": lambda x, y, row, i: apply("cumsum", x * row, axis=1, reverse=False) * y,
+    "cumprod": lambda x, y, row, i: (
+        apply("cumprod", x * row, axis=1, reverse=True, exclusive=True) * y
+    ),
+    "linear_recurrence": lambda x, y, row, i: (
+        apply("linear_recurrence", x * 0.5, y * row, axis=0, reverse=False) * y
+    ),
+    "sort": lambda x, y, row, i: apply("sort", x * row, axis=1, descending=False) * y,
+    "take_along_axis": lambda x, y, row, i: (
+        apply("take_along_axis", x * row, order(y), axis=1) * y[:, :3]
+    ),
+    "scatter_add_along_axis": lambda x, y, row, i: (
+        apply("scatter_add_along_axis", x[:, :3] * 2, order(y), axis=1, size=6) * y * row
+    ),
+    "concat": lambda x, y, row, i: (
+        apply("concat", apply("concat", x * row, y, axis=0), row * 2, axis=0) ** 2
+    ),
     "transpose": lambda x, y, row, i: (x * row).T * apply("reshape", y, shape=(6, 4)),
     "reshape": lambda x, y, row, i: apply("reshape", x * row, shape=(6, 4)) * y.T,
     "broadcast": lambda x, y, row, i: apply("broadcast", row, shape=(4, 6)) * x,
@@ -88,6 +111,11 @@ SPECIAL = {
     "max_pool_gather": lambda x, y, row, i: apply(
         "max_pool_gather", images(x * row), picks(y), **POOL
     ),
+    "lrn_denominator": lambda x, y, row, i: (
+        apply("lrn_denominator", images(x * row), width=3, ascale=0.5) * images(y)
+    ),
+    "lrn": lambda x, y, row, i: apply("lrn", images(x * row), **LRN) * images(y),
+    "lrn_backward": lambda x, y, row, i: apply("lrn_backward", images(x * row), images(y), **LRN),
     "roi_pool": lambda x, y, row, i: apply(
         "roi_pool", maps(x * row), regions(x), size=(2, 1), scale=1.0
     ),

@@ -12,7 +12,7 @@ from neonport.testing import check_grads
 AXES = [((3, 4), (0,)), ((3, 4), (1,)), ((3, 4), (0, 1)), ((2, 3, 4), (1,)), ((2, 3, 4), (0, 2))]
 
 
-@pytest.mark.parametrize("op", ["sum", "max", "min", "var"])
+@pytest.mark.parametrize("op", ["sum", "prod", "max", "min", "var"])
 @pytest.mark.parametrize(("shape", "axes"), AXES, ids=str)
 def test_reduction(be64, values, op, shape, axes):
     x, y = values(*shape), values(*shape, low=0.23)
@@ -20,7 +20,7 @@ def test_reduction(be64, values, op, shape, axes):
     check_grads(be64.exp(apply(op, x * y, axes=axes)) * x, [x, y], be64)
 
 
-@pytest.mark.parametrize("op", ["sum", "max", "min", "var"])
+@pytest.mark.parametrize("op", ["sum", "prod", "max", "min", "var"])
 def test_reduction_of_a_broadcast_expression(be64, values, op):
     row, column = values(1, 4), values(3, 1, low=0.23)
     check_grads(apply(op, row * column, axes=(0,)), [row, column], be64)

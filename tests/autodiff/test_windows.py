@@ -69,3 +69,12 @@ def test_regions_of_interest(be64, values):
     check_grads(back * back, [e], be64)
     picked = apply("roi_pool_gather", x, rois, index)
     check_grads(picked * picked, [x], be64)
+
+
+@pytest.mark.parametrize("width", [1, 3, 7])
+def test_local_response_normalisation(be64, values, width):
+    x, e = values(4, 1, 2, 1, 2), values(4, 1, 2, 1, 2)
+    check_grads(be64.lrn(x * x, width, ascale=0.6, bpower=0.75) * e, [x, e], be64)
+    params = {"width": width, "ascale": 0.6, "bpower": 0.75}
+    check_grads(apply("lrn_backward", x, e, **params), [x, e], be64)
+    check_grads(apply("lrn_denominator", x, width=width, ascale=0.6), [x], be64)

@@ -11,6 +11,7 @@ from neonport.errors import NotDifferentiableError
 from neonport.ops.op import OPS, Kind
 from neonport.optree.node import apply
 from neonport.testing import check_grads
+from neonport.transforms import Explin, Rectlin, Rectlinclip
 
 
 def grads(tree, be, tensors):
@@ -117,27 +118,55 @@ TIED = [1.0, 2.0, 2.0, 3.0]
 
 
 @pytest.mark.parametrize("op", ["maximum", "minimum"])
-def test_a_tie_gives_the_full_gradient_to_both(be64, op):
+def test_a_tie_is_shared_equally(be64, op):
     x, y = be64.array([TIED]), be64.array([[2.0, 2.0, 2.0, 2.0]])
-    compare = np.greater_equal if op == "maximum" else np.less_equal
+    sign = 1 if op == "maximum" else -1
     found = grads(5 * apply(op, x, y), be64, [x, y])
-    np.testing.assert_array_equal(found[0], 5.0 * compare(x.get(), y.get()))
-    np.testing.assert_array_equal(found[1], 5.0 * compare(y.get(), x.get()))
+    np.testing.assert_array_equal(found[0], 2.5 * (1 + sign * np.sign(x.get() - y.get())))
+    np.testing.assert_array_equal(found[0] + found[1], np.full((1, 4), 5.0))
+    np.testing.assert_array_equal(grads(apply(op, x, x), be64, [x])[0], np.ones((1, 4)))
+    wide = be64.array([[2.0], [3.0]])  # summed over the axis along which x was repeated
+    found = grads(apply(op, wide, x), be64, [wide, x])
+    assert found[0].sum() + found[1].sum() == 8
 
 
 @pytest.mark.parametrize(("op", "expected"), [("max", [0, 0, 0, 1]), ("min", [1, 0, 0, 0])])
-def test_every_tied_element_gets_the_full_gradient(be64, op, expected):
+def test_tied_elements_share_equally(be64, op, expected):
     x = be64.array([TIED])
     np.testing.assert_array_equal(grads(apply(op, x, axes=(1,)), be64, [x])[0], [expected])
     even = be64.array([[2.0, 2.0, 1.0], [7.0, 7.0, 7.0]])
     found = grads(3 * apply(op, even, axes=(1,)), be64, [even])[0]
-    first = [3, 3, 0] if op == "max" else [0, 0, 3]
-    np.testing.assert_array_equal(found, [first, [3, 3, 3]])
+    first = [1.5, 1.5, 0] if op == "max" else [0, 0, 3]
+    np.testing.assert_array_equal(found, [first, [1, 1, 1]])
+    found = grads(apply(op, be64.array([[3.0], [3.0]]) * even * 0.0, axes=(0, 1)), be64, [even])
+    assert not found[0].any()
+    (found,) = grads(be64.norm(even, ord=np.inf), be64, [even])
+    np.testing.assert_allclose(found, [[0, 0, 0], [1 / 3, 1 / 3, 1 / 3]])
 
 
-def test_clip_has_slope_one_at_both_bounds(be64):
+def test_a_number_takes_the_tie(be64):
     x = be64.array([[-2.0, -1.0, 0.0, 1.0, 2.0]])
-    np.testing.assert_array_equal(grads(be64.clip(x, -1, 1), be64, [x])[0], [[0, 1, 1, 1, 0]])
+    for tree in (be64.maximum(x, 0.0), be64.maximum(0, x), Rectlin()(x)):
+        found = grads(tree, be64, [x])[0]
+        np.testing.assert_array_equal(found, Rectlin().bprop(x).get())
+        np.testing.assert_array_equal(found, [[0, 0, 0, 1, 1]])
+    leaky = Rectlinclip(slope=0.5, xcut=1.0)
+    found = grads(leaky(x), be64, [x])[0]
+    np.testing.assert_array_equal(found, [[0.5, 0.5, 0, 0, 0]])
+    np.testing.assert_array_equal(found, leaky.bprop(leaky(x)).get())
+    np.testing.assert_array_equal(grads(be64.minimum(x, 1.0), be64, [x])[0], [[1, 1, 1, 0, 0]])
+    np.testing.assert_array_equal(grads(be64.clip(x, -1, 1), be64, [x])[0], [[0, 0, 1, 0, 0]])
+    np.testing.assert_array_equal(
+        grads(Explin()(x), be64, [x])[0], Explin().bprop(Explin()(x)).get()
+    )
+
+
+def test_logaddexp_of_equals(be64):
+    x = be64.array([[-np.inf, np.inf, 0.0, 700.0, -np.inf]])
+    y = be64.array([[-np.inf, np.inf, 0.0, 700.0, 3.0]])
+    found = grads(be64.logaddexp(x, y), be64, [x, y])
+    np.testing.assert_array_equal(found[0], [[0.5, 0.5, 0.5, 0.5, 0]])
+    np.testing.assert_array_equal(found[1], [[0.5, 0.5, 0.5, 0.5, 1]])
 
 
 def test_abs_and_steps_at_zero(be64):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
 import logging
 import subprocess
 import sys
 import textwrap
+import weakref
 
 import numpy as np
 import pytest
@@ -14,7 +16,12 @@ import pytest
 import neonport.backends as backends
 from neonport import NervanaObject
 from neonport.backends import cleanup_backend, gen_backend
-from neonport.errors import BackendUnavailable, UnknownBackendError
+from neonport.errors import (
+    BackendUnavailable,
+    ClosedBackendError,
+    ConfigurationError,
+    UnknownBackendError,
+)
 from neonport.plugins import registry
 
 
@@ -74,13 +81,52 @@ def test_the_keywords_of_construction(monkeypatch):
     }
 
 
-def test_the_previous_one_is_cleaned_up(monkeypatch):
+def test_the_previous_one_lives_as_long_as_something_uses_it():
     first = gen_backend("cpu")
-    closed = []
-    monkeypatch.setattr(first, "cleanup_backend", lambda: closed.append(True))
+    tensor = first.ones((2, 3))
     second = gen_backend("cpu")
-    assert closed == [True]
     assert NervanaObject.be is second
+    tensor[:] = tensor + 1
+    assert (tensor.get() == 2).all()
+    gone = weakref.ref(first)
+    del first, tensor
+    gc.collect()
+    assert gone() is None
+
+
+def test_cleanup_closes_what_was_replaced_as_well():
+    first = gen_backend("cpu")
+    tensor = first.ones((2, 3))
+    second = gen_backend("cpu")
+    cleanup_backend()
+    assert first.closed
+    assert second.closed
+    with pytest.raises(ClosedBackendError):
+        tensor.get()
+
+
+@pytest.mark.parametrize("stage", ["found", "constructed"])
+def test_one_that_does_not_come_to_be_leaves_the_present_one_alone(monkeypatch, stage):
+    be = gen_backend("cpu", batch_size=4)
+    tensor = be.ones((2, 2))
+
+    def fail(*args, **keywords):
+        raise BackendUnavailable("no device")
+
+    what = {"found": "require", "constructed": "create_backend"}[stage]
+    monkeypatch.setattr(registry, what, fail)
+    with pytest.raises(BackendUnavailable, match="no device"):
+        gen_backend("cpu")
+    assert NervanaObject.be is be
+    assert tensor.get().sum() == 4
+
+
+@pytest.mark.parametrize("value", ["x", -1, 2.5, None, True])
+def test_a_batch_size_that_is_none(value):
+    be = gen_backend("cpu", batch_size=4)
+    with pytest.raises(ConfigurationError, match=r"gen_backend: batch_size=.* whole number"):
+        gen_backend("cpu", batch_size=value)
+    assert NervanaObject.be is be
 
 
 def test_a_name_that_cannot_be_used_leaves_the_present_one_alone():
@@ -92,7 +138,9 @@ def test_a_name_that_cannot_be_used_leaves_the_present_one_alone():
 
 
 def test_unknown_name_is_a_valueerror_with_the_choices():
-    with pytest.raises(ValueError, match=r"unknown backend 'cpuu'. Did you mean 'cpu'\? Known: "):
+    with pytest.raises(
+        ValueError, match=r"unknown backend 'cpuu'. Did you mean 'cpu'\? Ready: cpu, "
+    ):
         gen_backend("cpuu")
 
 

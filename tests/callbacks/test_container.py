@@ -13,7 +13,7 @@ import pytest
 from neonport.callbacks import Callback, Callbacks
 from neonport.callbacks.callback import fires, firing_count, firing_index
 from neonport.callbacks.store import MemoryStore
-from neonport.errors import ConfigurationError
+from neonport.errors import CheckpointError, ConfigurationError
 from neonport.io import checkpoint
 
 Make = Callable[..., Any]
@@ -47,8 +47,8 @@ def test_order_of_the_list(make_problem: Make, tmp_path: Path) -> None:
     assert classes(callbacks) == [
         "LossCallback",
         "TrainMulticostCallback",
-        "ProgressBarCallback",
         "MetricCallback",
+        "ProgressBarCallback",
         "SerializeModelCallback",
         "TrainLoggerCallback",
         "RunTimerCallback",
@@ -149,12 +149,13 @@ def test_description_and_back(make_problem: Make, tmp_path: Path) -> None:
         elif source == "model file":
             value = tmp_path / "both.prm"
             checkpoint.save({"model": {}, "callbacks": description}, value)
-        back = Callbacks.load_callbacks(value, p.model, data=[p.data, p.held])
+        writes = [tmp_path / "m.prm", tmp_path / "best.prm"]
+        back = Callbacks.load_callbacks(value, p.model, data=[p.data, p.held], writes=writes)
         assert classes(back) == classes(callbacks)
         assert back.serialize() == description
         assert back.callbacks[0].eval_set is p.held  # type: ignore[attr-defined]
     with pytest.raises(ConfigurationError, match=r"'held'.*'train'"):
-        Callbacks.load_callbacks(description, p.model, data=[p.data])
+        Callbacks.load_callbacks(description, p.model, data=[p.data], writes=writes)
 
 
 class TestStore:
@@ -208,3 +209,43 @@ class TestStore:
                 assert list(store["g"].keys()) == ["d"]
                 assert store["g"].attrs["n"] == 3
                 store.flush()
+
+
+def test_files_that_a_description_names_are_written_only_where_allowed(
+    make_problem: Make, tmp_path: Path
+) -> None:
+    p = make_problem()
+    precious = tmp_path / "precious.txt"
+    precious.write_text("precious")
+    named = [
+        {"callbacks": [], "output_file": str(precious)},
+        {"callbacks": Callbacks(p.model, save_path=str(precious)).serialize()["callbacks"]},
+    ]
+    best = Callbacks(p.model)
+    best.add_save_best_state_callback(str(precious))
+    named.append(best.serialize())
+    for description in named:
+        checkpoint.save(description, tmp_path / "callbacks.st")
+        for source in (description, tmp_path / "callbacks.st"):
+            with pytest.raises(ConfigurationError, match=r"would write.*precious.*writes=\["):
+                Callbacks.load_callbacks(source, p.model)
+    assert precious.read_text() == "precious"
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        {},
+        {"callbacks": 3},
+        {"callbacks": [3]},
+        {"callbacks": [{"type": "neon.models.model.Model", "config": {"layers": []}}]},
+        {"callbacks": [{"type": "neon.callbacks.callbacks.RunTimerCallback", "config": 3}]},
+        {"callbacks": [{"config": {}}]},
+        {"callbacks": [{"type": "neon.callbacks.callbacks.TrainCostCallback", "config": {"w": 1}}]},
+        {"callbacks": [], "epoch_marker": "x"},
+        {"callbacks": [], "output_file": 3},
+    ],
+)
+def test_malformed_descriptions(make_problem: Make, description: Any) -> None:
+    with pytest.raises(CheckpointError):
+        Callbacks.load_callbacks(description, make_problem().model)

@@ -1,4 +1,4 @@
-"""The bar on a terminal, silence elsewhere, neon's text line."""
+"""The bar on a terminal, a line an epoch elsewhere, neon's text line."""
 
 from __future__ import annotations
 
@@ -43,14 +43,38 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Terminal:
     """Put a terminal in the place of stderr (pytest undoes that between fixture and test)."""
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
-    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.setenv("COLUMNS", "180")
     monkeypatch.setenv("TERM", "xterm")
     return terminal
 
 
-def test_quiet_in_a_pipe(make_problem: Make, fit: Make, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_pipe_gets_a_line_an_epoch(
+    make_problem: Make, fit: Make, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from neonport.transforms import Accuracy, TopKMisclassification
+
     p = make_problem()
-    fit(p, 2, progress_bar=True, eval_set=p.held, eval_freq=1)
+    callbacks = fit(p, 3, progress_bar=True, eval_set=p.held, eval_freq=2, metric=Accuracy())
+    data = callbacks.callback_data
+    out, err = capsys.readouterr()
+    lines = err.splitlines()
+    assert out == ""
+    assert re.fullmatch(r"Epoch 1/3: cost \d\.\d+, \d+\.\d\ds", lines[0])
+    loss, accuracy = data["cost/loss"][0], data["metrics/Accuracy"][0]
+    evaluated = f"CrossEntropyMulti Loss {loss:.4g}, Accuracy {accuracy:.4g}, "
+    assert evaluated in lines[1]
+    assert lines[2].startswith("Epoch 3/3: cost ")
+    assert "Loss" not in lines[2]
+    assert len(lines) == 3
+    fit(p, 4, progress_bar=True, eval_set=p.held, metric=TopKMisclassification(2))
+    assert re.search("LogLoss .*, Top1Misclass .*, Top2Misclass ", capsys.readouterr().err)
+
+
+def test_quiet_without_a_bar(
+    make_problem: Make, fit: Make, capsys: pytest.CaptureFixture[str]
+) -> None:
+    p = make_problem()
+    fit(p, 2, progress_bar=False, eval_set=p.held)
     assert capsys.readouterr() == ("", "")
 
 
@@ -64,15 +88,18 @@ def test_a_pipe_does_not_even_load_the_library(make_problem: Make, fit: Make) ->
 def test_a_terminal_shows_epoch_batches_speed_cost_loss(
     make_problem: Make, fit: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from neonport.transforms import Accuracy
+
     terminal = watch(monkeypatch)
     p = make_problem()
-    callbacks = fit(p, 2, progress_bar=True, eval_set=p.held, eval_freq=1)
+    callbacks = fit(p, 2, progress_bar=True, eval_set=p.held, metric=Accuracy())
     data = callbacks.callback_data
     last = [line for line in terminal.text().splitlines() if "Epoch 2/2" in line][-1]
     assert "3/3 batches" in last
     assert re.search(r"\d/s", last)
     assert re.search(r"cost \d", last)
     assert f"CrossEntropyMulti Loss {data['cost/loss'][1]:.4g}" in last
+    assert f"Accuracy {data['metrics/Accuracy'][1]:.4g}" in last
     assert re.search(r"0:00:0\d", last)
     assert "Epoch 1/2" in terminal.text()
 

@@ -13,7 +13,10 @@ import pytest
 
 from neonport.callbacks import Callback, Callbacks
 from neonport.callbacks.callbacks import LossCallback, MetricCallback, TrainCostCallback
+from neonport.callbacks.cost import TrainMulticostCallback, _kept_costs, _values
 from neonport.errors import ConfigurationError
+from neonport.layers.deferred_cost import UNREAD
+from neonport.transforms import Accuracy
 
 Make = Callable[..., Any]
 
@@ -76,8 +79,6 @@ def test_held_out_loss_and_metric(make_problem: Make, fit: Make, held: int) -> N
     ("freq", "epochs"), [(2, [1, 3]), (3, [2]), ([0, 4], [0, 4]), ([3, 1, 9], [1, 3]), (6, [])]
 )
 def test_frequencies(make_problem: Make, fit: Make, freq: Any, epochs: list[int]) -> None:
-    from neonport.transforms import Accuracy
-
     p = make_problem()
     callbacks, watch = watched(p, fit, 5, eval_set=p.held, eval_freq=freq, metric=Accuracy())
     data = callbacks.callback_data
@@ -161,7 +162,8 @@ def test_existing_output_file_is_replaced_with_a_warning(
 ) -> None:
     pytest.importorskip("h5py")
     path = tmp_path / "log.h5"
-    path.write_text("something else")
+    fit(make_problem(), 1, output_file=str(path))
+    assert "overwriting" not in caplog.text
     fit(make_problem(), 1, output_file=str(path))
     assert "overwriting" in caplog.text
 
@@ -202,21 +204,44 @@ def test_several_costs(make_problem: Make, fit: Make) -> None:
     with pytest.raises(ConfigurationError, match="needs a Multicost"):
         fit(p, 1, multicost=True)
     p = make_problem()
-    from neonport.callbacks.cost import TrainMulticostCallback
-
-    callback = TrainMulticostCallback(wsz=2)
     leaf = [type("Leaf", (), {"cost": np.array([[v]])})() for v in (5.0, 1.0, 2.0)]
     nested = type("Nested", (), {"costs": leaf[1:]})()
     nested.cost = leaf[1].cost
-    model = type("M", (), {"cost": type("C", (), {"costs": [leaf[0], nested]})()})()
-    values = callback._values(model)
+    values = _values(*_kept_costs(type("C", (), {"costs": [leaf[0], nested]})()))
     np.testing.assert_array_equal(values["train"], [5, 1])
     np.testing.assert_array_equal(values["train_allbranches"], [5 - (-1 + 2), -1, 2])
 
 
+def test_several_costs_wait_on_the_device(make_problem: Make) -> None:
+    class Later:
+        """A cost that counts who reads it."""
+
+        reads = 0
+
+        def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
+            Later.reads += 1
+            return np.full((1, 1), float(Later.reads), dtype=dtype)
+
+    p = make_problem()
+    p.cost = p.cost.__class__(p.cost.costfunc)
+    callbacks = Callbacks(p.model, progress_bar=False)
+    multi = TrainMulticostCallback(wsz=1)
+    part = type("Part", (), {"last_cost": Later()})()
+    p.model.cost = type("Multi", (), {"costs": [part, part], "classnm": "Multi"})()
+    p.model.nbatches, p.model.ndata = 2 * UNREAD, 16 * UNREAD
+    callbacks.callbacks = [multi]
+    callbacks.on_train_begin(1)
+    before = Later.reads
+    for minibatch in range(UNREAD - 1):
+        callbacks.on_minibatch_end(0, minibatch)
+    assert Later.reads == before
+    callbacks.on_minibatch_end(0, UNREAD - 1)
+    assert Later.reads > before
+    callbacks.on_train_abort()
+
+
 def test_log_lines(make_problem: Make, fit: Make, caplog: pytest.LogCaptureFixture) -> None:
     from neonport.callbacks.callbacks import TrainLoggerCallback
-    from neonport.transforms import Accuracy
 
     p = make_problem()
     callbacks = Callbacks(
@@ -238,7 +263,18 @@ def test_log_lines(make_problem: Make, fit: Make, caplog: pytest.LogCaptureFixtu
 @pytest.mark.parametrize(
     ("build", "words"),
     [
-        (lambda p: Callbacks(p.model, eval_freq=1), "eval_set"),
+        (lambda p: Callbacks(p.model, eval_freq=1), "eval_freq needs an eval_set"),
+        (lambda p: Callbacks(p.model, metric=Accuracy()), "metric needs an eval_set"),
+        (lambda p: Callbacks(p.model, eval_set=p.held_x), "not a data iterator.*ArrayIterator"),
+        (lambda p: Callbacks(p.model, eval_set=p.held, eval_freq="1"), "epoch_freq .*'1'"),
+        (lambda p: Callbacks(p.model, eval_set=p.held, metric="accuracy"), "text 'accuracy'"),
+        (lambda p: Callbacks(p.model, eval_set=p.held, metric=Accuracy), "class Accuracy"),
+        (lambda p: Callbacks(p.model, eval_set=p.held, metric=len), "not a metric"),
+        (lambda p: Callbacks("model"), "text 'model'"),
+        (lambda p: Callbacks(type(p.model)), "class Model"),
+        (lambda p: Callbacks(p.data), "ArrayIterator, not a Model"),
+        (lambda p: Callbacks(p.model).add_callback(TrainCostCallback), "class TrainCost"),
+        (lambda p: Callbacks(p.model).add_callback(print), "is no callback"),
         (lambda p: LossCallback(p.held, epoch_freq=0), "epoch_freq must be 1 or more"),
         (lambda p: Callback(minibatch_freq=-1), "minibatch_freq"),
         (lambda p: MetricCallback(p.held, TrainCostCallback), "instance"),

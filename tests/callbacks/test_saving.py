@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -75,7 +76,6 @@ def test_history_replaces_a_plain_file_and_survives_a_deleted_one(
 def test_without_links_a_copy_does_it(
     make_problem: Make, fit: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import os
 
     def refuse(*args: Any) -> None:
         raise OSError("no links here")
@@ -162,3 +162,99 @@ def test_early_stop_sees_evaluated_epochs_only(make_problem: Make, fit: Make) ->
     fit(p, 5, callbacks)
     np.testing.assert_array_equal(calls, callbacks.callback_data["cost/loss"][:])
     assert len(calls) == 2
+
+
+def resumed(make_problem: Make, path: Path) -> Any:
+    p = make_problem()
+    p.model.load_params(path)
+    return p
+
+
+def test_history_holds_over_resumes(make_problem: Make, fit: Make, tmp_path: Path) -> None:
+    path = tmp_path / "m.prm"
+    fit(make_problem(), 4, save_path=str(path), history=3)
+    for epochs in (7, 9):
+        fit(resumed(make_problem, path), epochs, save_path=str(path), history=3)
+        newest = [f"m_{epoch}.prm" for epoch in range(epochs - 3, epochs)]
+        assert names(tmp_path) == ["m.prm", *newest]
+    fit(resumed(make_problem, path), 10, save_path=str(path), history=2)
+    assert names(tmp_path) == ["m.prm", "m_8.prm", "m_9.prm"]
+
+
+def test_history_holds_when_one_model_is_trained_on(
+    make_problem: Make, fit: Make, tmp_path: Path
+) -> None:
+    p = make_problem()
+    for epochs in (4, 7):
+        fit(p, epochs, save_path=str(tmp_path / "m.prm"), history=3)
+    assert names(tmp_path) == ["m.prm", "m_4.prm", "m_5.prm", "m_6.prm"]
+
+
+def test_history_holds_after_a_save_over_the_link(
+    make_problem: Make, fit: Make, tmp_path: Path
+) -> None:
+    path = tmp_path / "m.prm"
+    p = make_problem()
+    fit(p, 3, save_path=str(path), history=2)
+    p.model.save_params(path)  # as Ctrl-C does; goes to m_2.prm
+    p = resumed(make_problem, path)
+    fit(p, 4, save_path=str(path), history=2)
+    assert names(tmp_path) == ["m.prm", "m_2.prm", "m_3.prm"]
+    p.model.save_params(tmp_path / "m_2.prm")
+    fit(p, 5, save_path=str(path), history=2)
+    assert names(tmp_path) == ["m.prm", "m_3.prm", "m_4.prm"]
+
+
+def test_history_deletes_what_this_series_wrote_only(
+    make_problem: Make, fit: Make, tmp_path: Path
+) -> None:
+    path = tmp_path / "m.prm"
+    other = make_problem()
+    fit(other, 12)
+    kept = ["m_.prm", "m_00.prm", "m_10.prm", "m_11.prm", "m_x.prm", "mm_1.prm"]
+    for name in kept:
+        other.model.save_params(tmp_path / name)  # a series of somebody else's
+    foreign = (tmp_path / "m_10.prm").read_bytes()
+    fit(make_problem(), 3, save_path=str(path), history=2)
+    (tmp_path / "m_1.prm").write_bytes(foreign)  # replaced since
+    fit(resumed(make_problem, path), 5, save_path=str(path), history=2)
+    assert names(tmp_path) == sorted([*kept, "m.prm", "m_1.prm", "m_3.prm", "m_4.prm"])
+    fit(make_problem(), 2, save_path=str(path), history=2)  # another training: its own series
+    assert names(tmp_path) == sorted([*kept, "m.prm", *(f"m_{n}.prm" for n in (0, 1, 3, 4))])
+
+
+def test_a_checkpoint_cannot_have_other_files_deleted(
+    make_problem: Make, fit: Make, tmp_path: Path
+) -> None:
+    path, folder = tmp_path / "m.prm", tmp_path / "sub"
+    folder.mkdir()
+    fit(make_problem(), 2, save_path=str(path), history=2)
+    description = checkpoint.load(path)
+    victims = {"other_0.prm": "", "../other_1.prm": "", "m_x.prm": "", "sub/m_0.prm": ""}
+    for name in victims:
+        victims[name] = checkpoint.save(name, tmp_path / "sub" / ".." / name)
+    (tmp_path / "m_7.prm").write_text("text")
+    description["resume"]["saved"] = {**victims, "m_7.prm": "", "m_0.prm": "0" * 64}
+    checkpoint.save(description, path)
+    fit(resumed(make_problem, path), 5, save_path=str(path), history=2)
+    assert all((tmp_path / "sub" / ".." / name).exists() for name in victims)
+    assert (tmp_path / "m_7.prm").read_text() == "text"
+    assert (tmp_path / "m_0.prm").exists()
+
+
+def test_a_name_of_the_series_that_is_taken_is_refused_before_training(
+    make_problem: Make, fit: Make, tmp_path: Path
+) -> None:
+    (tmp_path / "m_1.prm").write_text("results")
+    p = make_problem()
+    with pytest.raises(ConfigurationError, match=r"m_1\.prm' exists and is no checkpoint"):
+        fit(p, 3, save_path=str(tmp_path / "m.prm"), history=2)
+    assert p.model.completed_epochs == 0
+    assert (tmp_path / "m_1.prm").read_text() == "results"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes on this system")
+def test_pipes_are_refused_before_training(make_problem: Make, fit: Make, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "m.prm")
+    with pytest.raises(ConfigurationError, match="is a named pipe"):
+        fit(make_problem(), 1, save_path=str(tmp_path / "m.prm"))

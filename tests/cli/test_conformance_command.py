@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-import sys
-import types
 from collections import namedtuple
 
 import pytest
 
 from neonport.cli.main import main
+from neonport.testing import conformance as suite_module
+from tests.cli.terminal import on_terminal
 
 Result = namedtuple("Result", "op case_id passed max_error bound message")
 
@@ -28,23 +28,23 @@ BAD = [
 
 @pytest.fixture
 def suite(monkeypatch):
-    """`suite(results)` replaces the conformance suite; returns the names it was run for."""
+    """`suite(results)` replaces the results of the suite; returns what it was run for."""
 
     def install(results):
-        names = []
-        module = types.ModuleType("neonport.testing.conformance")
-        module.run = lambda name: (names.append(name), iter(results))[1]
-        monkeypatch.setitem(sys.modules, "neonport.testing.conformance", module)
-        return names
+        asked = []
+        monkeypatch.setattr(
+            suite_module, "run", lambda be, only: (asked.append((str(be), only)), iter(results))[1]
+        )
+        return asked
 
     return install
 
 
 def test_all_pass(suite, capsys):
-    names = suite(GOOD)
+    asked = suite(GOOD)
     assert main(["conformance", "cpu"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert names == ["cpu"]
+    assert asked == [("cpu:0", None)]
     assert ["add", "2", "0", "3.00e-07", "ok"] in [line.split() for line in lines]
     assert lines[-2:] == ["3 cases", "3 passed, 0 failed"]
 
@@ -79,3 +79,33 @@ def test_an_unknown_backend_is_one_line(monkeypatch, capsys):
     monkeypatch.delenv("NEONPORT_DEBUG", raising=False)
     assert main(["conformance", "nonsense"]) == 1
     assert capsys.readouterr().err.startswith("neonport: unknown backend 'nonsense'")
+
+
+def test_only_some_ops(suite, capsys):
+    asked = suite(GOOD)
+    assert main(["conformance", "cpu", "--only", "add", "--only", "exp"]) == 0
+    assert asked == [("cpu:0", ("add", "exp"))]
+
+
+def test_an_op_without_cases_is_a_usage_error(capsys):
+    assert main(["conformance", "cpu", "--only", "ad"]) == 2
+    assert "no case is named 'ad'; did you mean add" in capsys.readouterr().err
+
+
+def test_the_list_needs_no_backend(capsys):
+    assert main(["conformance", "--list"]) == 0
+    lines = [line.rsplit(None, 1) for line in capsys.readouterr().out.splitlines()]
+    assert lines[0] == ["op", "cases"]
+    assert {op for op, _ in lines[1:]} == set(suite_module.counts())
+    assert main(["conformance", "--list", "--json", "--only", "add"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"add": suite_module.counts()["add"]}
+
+
+def test_without_a_name_it_says_what_to_give(capsys):
+    assert main(["conformance"]) == 2
+    assert "name a backend" in capsys.readouterr().err
+
+
+def test_progress_on_a_terminal():
+    text = on_terminal(["conformance", "null", "--only", "memory"], columns=80)
+    assert "testing null" in text

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
-from neonport.backends import cleanup_backend
+from neonport.backends import cleanup_backend, gen_backend
 from neonport.cli.expression_reader import FUNCTIONS, Reader
 from neonport.cli.main import main
 from neonport.errors import ConfigurationError
@@ -31,7 +33,7 @@ def test_an_expression(capsys):
         "writes  out float32 (1000, 1000)\n"
         "1 kernel, 0 calls, 8,000,000 bytes, 4,000,000 operations\n"
         "\n"
-        "1. kernel over (1000, 1000), 1 pass: 8,000,000 bytes, 4,000,000 operations\n"
+        "1. kernel over (1000, 1000), 1 phase: 8,000,000 bytes, 4,000,000 operations\n"
         "   out <- 1 / (1 + exp(-x))\n"
     )
 
@@ -64,6 +66,20 @@ def test_a_drawing(capsys, tmp_path):
     place = tmp_path / "tree.mmd"
     assert show(capsys, "x + 1", "--shape", "x=3x4", "--mermaid", str(place))[0] == 0
     assert place.read_text().startswith("flowchart TD\n")
+
+
+def test_a_drawing_replaces_a_file_only_when_asked(capsys, tmp_path):
+    place = tmp_path / "precious.md"
+    place.write_text("precious")
+    arguments = ["x + 1", "--shape", "x=3x4", "--mermaid", str(place)]
+    status, out, err = show(capsys, *arguments)
+    assert (status, out) == (1, "")
+    assert "precious.md exists; --force replaces it" in err
+    assert place.read_text() == "precious"
+    assert show(capsys, *arguments, "--force")[0] == 0
+    assert place.read_text().startswith("flowchart TD\n")
+    arguments[-1] = os.devnull  # devices are written to, not replaced
+    assert show(capsys, *arguments)[0] == 0
 
 
 @pytest.mark.parametrize("text", [
@@ -153,6 +169,19 @@ def test_a_script_in_another_language_and_with_drawings(capsys, script, tmp_path
     assert sorted(p.name for p in tmp_path.glob("*.mmd")) == ["out-001.mmd", "out-002.mmd"]
 
 
+def test_drawings_of_a_script_replace_files_only_when_asked(capsys, script, tmp_path):
+    taken = tmp_path / "out-002.mmd"
+    taken.write_text("precious")
+    (tmp_path / "out-draft.mmd").write_text("another file")
+    arguments = [str(script), "--mermaid", str(tmp_path / "out.mmd")]
+    status, out, err = show(capsys, *arguments)
+    assert (status, out) == (1, "")  # before the script was run
+    assert "out-002.mmd exists; --force replaces it" in err
+    assert taken.read_text() == "precious"
+    assert show(capsys, *arguments, "--force")[0] == 0
+    assert taken.read_text().startswith("flowchart TD\n")
+
+
 def test_a_script_that_fails_still_shows_what_ran(capsys, script):
     script.write_text(SCRIPT + "\nraise RuntimeError('end')\n")
     status, out, err = show(capsys, str(script))
@@ -173,3 +202,23 @@ def test_wrong_usage(capsys, script):
     assert show(capsys, "missing.py")[0] == 2
     assert show(capsys, str(script), "--shape", "x=2x2")[0] == 2
     assert show(capsys, "x + 1", "y + 1", "--shape", "x=2x2")[0] == 2
+    assert show(capsys, "x + 1", "--shape", "x=2x2", "--prelude")[0] == 2
+
+
+@pytest.mark.parametrize("dialect", ["c", "opencl", "opencl-cpu", "cuda"])
+def test_the_prelude_makes_it_all_that_a_compiler_gets(capsys, dialect):
+    words = ["be.exp(x)", "--shape", "x=20x20", "--source", "--dialect", dialect]
+    _, short, _ = show(capsys, *words)
+    status, whole, _ = show(capsys, *words, "--prelude")
+    assert status == 0
+    assert len(whole) > 2 * len(short)
+    null = gen_backend("null")
+    (text,) = null.render(null.exp(null.zeros((20, 20))), dialect)
+    assert "".join(text.split()) in "".join(whole.split())
+    assert "".join(text.split()) not in "".join(short.split())
+
+
+def test_the_prelude_of_a_script(capsys, script):
+    _, short, _ = show(capsys, str(script), "--source")
+    _, whole, _ = show(capsys, str(script), "--source", "--prelude")
+    assert len(whole) > 2 * len(short)

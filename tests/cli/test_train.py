@@ -75,15 +75,18 @@ def started(arguments: list[str]) -> Iterator[subprocess.Popen[str]]:
 def test_it_reads_digits(command: list[str], capfd: pytest.CaptureFixture[str]) -> None:
     assert main([*command, "--json"]) == 0
     out, err = capfd.readouterr()
-    assert err == ""  # no bar in a pipe
-    result = json.loads(out.splitlines()[-1])
+    lines = err.splitlines()
+    assert [line.split(":")[0] for line in lines[1:-2]] == [
+        f"Epoch {epoch}/20" for epoch in range(1, 21)
+    ]
+    result = json.loads(out)
     assert {"accuracy", "seconds", "backend", "epochs", "checkpoint", "seed", "cost"} <= set(result)
     assert result["accuracy"] >= 0.98
     assert result["seconds"] < 30
     assert result["epochs"] == 20
     assert result["backend"] == command[-1]
-    assert f"held-out accuracy {result['accuracy']:.2%}" in out
-    assert f"checkpoint {result['checkpoint']}" in out
+    assert f"held-out accuracy {result['accuracy']:.2%}" in err
+    assert f"checkpoint {result['checkpoint']}" in err
     assert checkpoint.load(result["checkpoint"])["epoch_index"] == 20
 
 
@@ -95,7 +98,7 @@ def test_accuracy_is_that_of_the_saved_model(
     from neonport.models import Model
 
     assert main([*command, "--json", "--epochs", "2", "--checkpoint", "m.st"]) == 0
-    result = json.loads(capfd.readouterr().out.splitlines()[-1])
+    result = json.loads(capfd.readouterr().out)
     gen_backend(command[-1], batch_size=100)
     _, (_, held_y), _ = Digits().load_data()
     outputs = Model("m.st").get_outputs(Digits().valid_iter)
@@ -131,7 +134,7 @@ def test_continued_run_is_the_uninterrupted_run(
     assert_same_file("a", "b")
     # nothing left to do: the model is evaluated, the file stays as it is
     assert main([*command, "--epochs", "2", "--checkpoint", "b", "--resume", "--json"]) == 0
-    result = json.loads(capfd.readouterr().out.splitlines()[-1])
+    result = json.loads(capfd.readouterr().out)
     assert result["epochs"] == 4
     assert result["cost"] > 0
     assert_same_file("a", "b")
@@ -211,7 +214,7 @@ def test_quiet(command: list[str], capfd: pytest.CaptureFixture[str]) -> None:
     out, err = capfd.readouterr()
     assert (len(out.splitlines()), err) == (1, "")
     assert out.startswith("held-out accuracy")
-    assert main([*command, "--epochs", "1", "--quiet", "--json"]) == 0
+    assert main([*command, "--epochs", "1", "--quiet", "--json", "--force"]) == 0
     out, err = capfd.readouterr()
     assert (len(out.splitlines()), err) == (1, "")
     assert json.loads(out)["epochs"] == 1
@@ -292,3 +295,30 @@ def test_help(capfd: pytest.CaptureFixture[str]) -> None:
     for option in ("backend", "epochs", "seed", "batch-size", "checkpoint", "resume", "json"):
         assert f"--{option}" in out
     assert "neonport-digits.safetensors" in out
+
+
+def test_a_checkpoint_is_replaced_only_when_asked(
+    command: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*command, "--epochs", "1", "--checkpoint", "m.st"]) == 0
+    before = Path("m.st").read_bytes()
+    for arguments, words in (
+        (["--epochs", "1"], "--resume continues it, --force starts anew"),
+        (["--epochs", "1", "--backend", "null"], "--resume continues it"),
+        (["--epochs", "9", "--backend", "null", "--resume"], "null computes nothing"),
+        (["--checkpoint", os.devnull], "which is not replaced"),
+    ):
+        capfd.readouterr()
+        assert words in failing(command, ["--checkpoint", "m.st", *arguments], capfd)
+    assert main([*command, "--checkpoint", "m.st", "--resume", "--force"]) == 2
+    assert Path("m.st").read_bytes() == before
+    assert main([*command, "--epochs", "1", "--seed", "4", "--checkpoint", "m.st", "--force"]) == 0
+    assert checkpoint.load("m.st")["backend"]["rng_seed"] == 4
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are bytes on Linux only")
+def test_a_checkpoint_whose_name_is_no_text(command: list[str]) -> None:
+    name = os.fsdecode(b"m\xff.st")
+    assert main([*command, "--epochs", "1", "--checkpoint", name]) == 0
+    assert main([*command, "--epochs", "2", "--checkpoint", name, "--resume"]) == 0
+    assert os.listdir(b".") == [b"m\xff.st"]

@@ -45,7 +45,7 @@ def test_the_text_of_a_softmax(cpu):
         "writes  out float32 (100, 1000)\n"
         "1 kernel, 0 calls, 800,000 bytes, 500,000 operations\n"
         "\n"
-        "1. kernel over (100, 1000), folds axis 1, 3 passes: 800,000 bytes, 500,000 operations\n"
+        "1. kernel over (100, 1000), folds axis 1, 3 phases: 800,000 bytes, 500,000 operations\n"
         "   v1 = max(x, axis=1)\n"
         "   v2 = exp(x - v1)\n"
         "   v3 = sum(v2, axis=1)\n"

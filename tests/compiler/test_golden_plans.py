@@ -187,12 +187,12 @@ def softmax_rows(be):
 
 
 @tree("std over axis 1")
-def avg_pool_backward(be):
+def spread(be):
     return be.std(be.zeros((10, 64)), axis=1)
 
 
 @tree("std over axis 1, gradient")
-def avg_pool_backward_gradient(be):
+def spread_gradient(be):
     x = be.zeros((10, 64))
     return Autodiff(be.std(x, axis=1), be).get_grad_op_tree([x])[0]
 
@@ -375,6 +375,67 @@ def slice_gradient(be):
     return Autodiff(be.sum(be.square(x[3:9, ::2])), be).get_grad_op_tree([x])[0]
 
 
+@tree("concat of a tensor, a tree and a sum")
+def put_together(be):
+    x, y = be.zeros((40, 30)), be.zeros((20, 30))
+    return be.concat([x, be.exp(y), be.sum(x, axis=0)])
+
+
+@tree("concat inside a tree")
+def put_together_inside(be):
+    x, y = be.zeros((40, 30)), be.zeros((20, 30))
+    return be.tanh(be.concat([x, be.exp(y), be.dot(x, be.zeros((30, 30)))]) * 2.0)
+
+
+@tree("concat, gradient of a computed part")
+def put_together_gradient(be):
+    x, y = be.zeros((40, 30)), be.zeros((20, 30))
+    return Autodiff(be.sum(be.square(be.concat([x, be.exp(y)]))), be).get_grad_op_tree([y])[0]
+
+
+@tree("stack of three, along the last axis")
+def stacked(be):
+    x = be.zeros((40, 30))
+    return be.stack([x, x * 2.0, be.exp(x)], axis=-1)
+
+
+# ---- along an axis -----------------------------------------------------------------------------
+
+
+@tree("product over axis 1")
+def product(be):
+    return be.prod(be.zeros((40, 30)) + 1.0, axis=1)
+
+
+@tree("product over axis 1, gradient")
+def product_gradient(be):
+    x = be.zeros((40, 30))
+    return Autodiff(be.prod(x, axis=1), be).get_grad_op_tree([x])[0]
+
+
+@tree("running sum of a tree, gradient")
+def running_sum_gradient(be):
+    x = be.zeros((40, 30))
+    return Autodiff(be.sum(be.square(be.cumsum(x * 2.0, axis=1))), be).get_grad_op_tree([x])[0]
+
+
+@tree("running product, gradient")
+def running_product_gradient(be):
+    x, g = be.zeros((40, 30)), be.zeros((40, 30))
+    return Autodiff(be.cumprod(x, axis=1), be, next_error=g).get_grad_op_tree([x])[0]
+
+
+@tree("the two largest along axis 0")
+def largest_two(be):
+    return be.topk(be.zeros((40, 30)), 2, axis=0)[0]
+
+
+@tree("sort, gradient")
+def sort_gradient(be):
+    x, g = be.zeros((40, 30)), be.zeros((40, 30))
+    return Autodiff(be.sort(x), be, next_error=g).get_grad_op_tree([x])[0]
+
+
 # ---- products ----------------------------------------------------------------------------------
 
 
@@ -435,6 +496,12 @@ def max_pooling(be):
 def max_pooling_gradient(be):
     x = images(be)
     return Autodiff(be.sum(be.square(be.pool(x, "max", 2))), be).get_grad_op_tree([x])[0]
+
+
+@tree("local response normalisation, gradient")
+def normalisation_of_maps_gradient(be):
+    x, g = images(be), images(be)
+    return Autodiff(be.lrn(x, 3) * 2.0, be, next_error=g).get_grad_op_tree([x])[0]
 
 
 @tree("l2 pooling")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from neonport.data import ArrayIterator, NervanaDataIterator
-from neonport.errors import ConfigurationError, ShapeError
+from neonport.errors import ConfigurationError, DtypeError, ShapeError
 
 Make = Callable[..., Any]
 
@@ -25,7 +26,7 @@ def batches(iterator: ArrayIterator) -> list[list[int]]:
     for x, _ in iterator:
         host = x.get()
         assert host.shape == (3, iterator.be.bsz)
-        np.testing.assert_array_equal(host, rows(100)[host[0].astype(int)].T)
+        np.testing.assert_array_equal(host, rows(200)[host[0].astype(int)].T)
         found.append(host[0].astype(int).tolist())
     return found
 
@@ -42,7 +43,7 @@ def test_even_data(make_backend: Make) -> None:
 
 def test_wrap_around_as_in_neon(make_backend: Make) -> None:
     make_backend(batch_size=4)
-    it = ArrayIterator(rows(10))
+    it = ArrayIterator(rows(10), strict_wrap=False)
     assert batches(it) == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 0, 1]]
     for _ in range(3):
         assert (it.start, it.nbatches) == (2, 2)
@@ -51,9 +52,9 @@ def test_wrap_around_as_in_neon(make_backend: Make) -> None:
     assert (it.start, it.nbatches) == (0, 3)
 
 
-def test_strict_wrap_sees_every_sample_again(make_backend: Make) -> None:
+def test_a_pass_that_ends_evenly_begins_again_at_the_first_sample(make_backend: Make) -> None:
     make_backend(batch_size=4)
-    it = ArrayIterator(rows(10), strict_wrap=True)
+    it = ArrayIterator(rows(10))
     assert batches(it)[-1] == [8, 9, 0, 1]
     assert batches(it) == [[2, 3, 4, 5], [6, 7, 8, 9]]
     assert (it.start, it.nbatches) == (0, 3)
@@ -142,7 +143,18 @@ def test_dtype_is_the_backends(make_backend: Make) -> None:
 @pytest.mark.parametrize(
     ("args", "error", "words"),
     [
-        (dict(X=rows(3)), ConfigurationError, "3 samples do not fill one batch of 4"),
+        (dict(X=rows(0)), ConfigurationError, "no samples"),
+        (dict(X=[]), ConfigurationError, "no samples"),
+        (dict(X=rows(4), y=list("abca"), nclass=3), DtypeError, "text.*return_inverse"),
+        (dict(X=rows(4), y=np.array(["a", None] * 2), nclass=3), DtypeError, "return_inverse"),
+        (dict(X=rows(4).astype(str)), DtypeError, "X holds text.*astype"),
+        (dict(X=rows(4), y=np.eye(4), nclass=4), ShapeError, "make_onehot=False"),
+        (dict(X=rows(4), y=np.zeros(4), nclass="2"), ConfigurationError, "nclass='2'"),
+        (dict(X=rows(4).tolist()), ShapeError, "numpy.array"),
+        (dict(X=rows(4)[:, 0]), ShapeError, "reshape"),
+        (dict(X=np.ma.masked_less(rows(4), 1)), ConfigurationError, "filled"),
+        (dict(X=rows(4), shuffle=True, seed=-1), ConfigurationError, "seed=-1"),
+        (dict(X=rows(4), shuffle=True, seed="a"), ConfigurationError, "seed='a'"),
         (dict(X=rows(4), y=np.zeros(4)), AttributeError, "nclass"),
         (dict(X=rows(4), y=np.full(4, 3), nclass=3), ConfigurationError, r"0\.\.2, found 3"),
         (dict(X=rows(4), y=np.full(4, -1), nclass=3), ConfigurationError, "found -1"),
@@ -175,3 +187,120 @@ def test_base_class_says_what_is_missing() -> None:
         iter(iterator)
     with pytest.raises(NotImplementedError, match="reset"):
         iterator.reset()
+
+
+@pytest.mark.parametrize(("ndata", "size"), [(112, 32), (10, 4), (11, 4), (12, 4), (7, 5), (3, 8)])
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_every_sample_is_seen_in_each_two_passes(
+    make_backend: Make, ndata: int, size: int, shuffle: bool
+) -> None:
+    make_backend(batch_size=size)
+    it = ArrayIterator(rows(ndata), shuffle=shuffle, seed=4 if shuffle else None)
+    passes = []
+    for _ in range(9):
+        count = it.nbatches
+        passes.append(batches(it))
+        assert len(passes[-1]) == count
+    for one, two in itertools.pairwise(passes):
+        assert set(np.ravel(one)) | set(np.ravel(two)) == set(range(ndata))
+
+
+def test_fewer_samples_than_a_batch_are_repeated(make_backend: Make) -> None:
+    make_backend(batch_size=8)
+    it = ArrayIterator(rows(3))
+    assert it.nbatches == 1
+    assert batches(it) == [[0, 1, 2, 0, 1, 2, 0, 1]]
+
+
+def test_shuffled_passes_differ_and_are_the_same_for_a_seed(make_backend: Make) -> None:
+    make_backend(batch_size=4)
+
+    def passes(seed: int) -> list[Any]:
+        it = ArrayIterator(rows(12), np.arange(12) % 3, nclass=3, shuffle=True, seed=seed)
+        return [batches(it) for _ in range(4)]
+
+    one = passes(5)
+    assert one == passes(5)
+    assert one != passes(6)
+    assert all(sorted(np.ravel(found)) == list(range(12)) for found in one)
+    assert len({tuple(np.ravel(found)) for found in one}) == 4
+
+
+def test_shuffled_passes_follow_each_other_without_a_gap(make_backend: Make) -> None:
+    make_backend(batch_size=4)
+    it = ArrayIterator(rows(10), shuffle=True, seed=1)
+    stream = np.ravel([row for _ in range(4) for row in batches(it)])
+    for begin in range(0, len(stream) - 9, 10):
+        assert sorted(stream[begin : begin + 10]) == list(range(10))
+
+
+def test_shuffled_labels_go_with_their_samples(make_backend: Make) -> None:
+    make_backend(batch_size=4)
+    it = ArrayIterator([rows(10), rows(10, 2)], np.arange(10) % 3, nclass=3, shuffle=True, seed=0)
+    for x, t in it:
+        np.testing.assert_array_equal(x[0].get()[0], x[1].get()[0])
+        np.testing.assert_array_equal(t.get().argmax(axis=0), x[0].get()[0] % 3)
+    it = ArrayIterator(rows(10), rows(10), make_onehot=False, shuffle=True, seed=0)
+    for x, t in it:
+        np.testing.assert_array_equal(x.get(), t.get())
+
+
+def test_shuffled_state_continues_in_another_iterator(make_backend: Make) -> None:
+    make_backend(batch_size=4)
+    one = ArrayIterator(rows(11), shuffle=True, seed=3)
+    for _ in range(5):
+        other = ArrayIterator(rows(11), shuffle=True, seed=8)
+        other.set_state(one.get_state())
+        assert batches(other) == batches(one)
+        assert other.get_state() == one.get_state()
+
+
+def test_a_state_of_the_other_kind_is_refused(make_backend: Make) -> None:
+    make_backend(batch_size=4)
+    plain, shuffled = ArrayIterator(rows(11)), ArrayIterator(rows(11), shuffle=True, seed=3)
+    with pytest.raises(ConfigurationError, match="data in order, these are shuffled"):
+        shuffled.set_state(plain.get_state())
+    with pytest.raises(ConfigurationError, match="data shuffled, these are in order"):
+        plain.set_state(shuffled.get_state())
+
+
+def test_the_seed_of_the_order_is_the_backends(make_backend: Make) -> None:
+    make_backend(batch_size=4, rng_seed=9)
+    it = ArrayIterator(rows(8), shuffle=True)
+    assert it.get_state()["seed"] == 9
+    make_backend(batch_size=4)
+    seeds = {ArrayIterator(rows(8), shuffle=True).get_state()["seed"] for _ in range(3)}
+    assert len(seeds) == 3
+
+
+def test_in_order_leaves_the_shuffled_stream_alone(make_backend: Make) -> None:
+    make_backend(batch_size=4)
+    it = ArrayIterator(rows(10), shuffle=True, seed=1)
+    batches(it)
+    state = it.get_state()
+    found = [x.get()[0].astype(int).tolist() for x, _ in it.in_order()]
+    assert found == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 0, 1]]
+    assert it.get_state() == state
+
+
+def test_another_batch_size_makes_other_buffers(make_backend: Make) -> None:
+    be = make_backend(batch_size=4)
+    it = ArrayIterator(rows(12), np.arange(12) % 2, nclass=2)
+    batches(it)
+    be.bsz = 6
+    assert [(x.shape, t.shape) for x, t in it] == [((3, 6), (2, 6))] * 2
+
+
+def test_data_move_to_another_backend(make_backend: Make, backend_name: str) -> None:
+    from neonport.plugins import registry
+
+    make_backend(batch_size=4)
+    it = ArrayIterator(rows(8), np.arange(8) % 2, nclass=2)
+    other = registry.create_backend(backend_name, rng_seed=0)
+    other.bsz = 2
+    it.set_backend(other)
+    assert batches(it) == [[0, 1], [2, 3], [4, 5], [6, 7]]
+    x, t = next(iter(it))
+    assert x.backend is other
+    assert t.backend is other
+    other.cleanup_backend()

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from neonport import Autodiff, gen_backend
-from neonport.backends import cleanup_backend
+from neonport.backends import api, cleanup_backend
 
 ROOMS = (
     "layers",
@@ -58,6 +58,25 @@ METHODS = {
     for method in vars(owner).values()
     if inspect.isfunction(method) and example_of(method)
 }
+INTERNAL = {"check_dtype", "wrap", "shared_iobuf_size"}  # what layers and devices call
+HOOKS = ("memory", "neon_helpers")  # what devices implement, and neon's calls without effect
+
+
+def functions_of_a_backend() -> dict[str, Any]:
+    """The functions that users call on a backend."""
+    found = {}
+    for path in (Path(api.__path__[0])).glob("[a-z]*.py"):
+        module = import_module(f"neonport.backends.api.{path.stem}")
+        owners = [c for c in vars(module).values() if inspect.isclass(c)]
+        for owner in (c for c in owners if c.__module__ == module.__name__):
+            for name in (n for n in vars(owner) if not n.startswith("_") and n not in INTERNAL):
+                value = getattr(owner, name)
+                if inspect.isfunction(value) and (path.stem not in HOOKS or example_of(value)):
+                    found[f"be.{name}"] = value
+    return found
+
+
+PUBLIC_OF_BACKEND = functions_of_a_backend()
 
 
 def usual_names() -> dict[str, Any]:
@@ -79,14 +98,15 @@ def usual_names() -> dict[str, Any]:
     return names
 
 
-@pytest.mark.parametrize("name", sorted(PUBLIC))
+@pytest.mark.parametrize("name", sorted(PUBLIC | PUBLIC_OF_BACKEND))
 def test_what_users_get_has_an_example(name: str) -> None:
-    assert example_of(PUBLIC[name]), f"{name}: no Example in its docstring"
+    owner = (PUBLIC | PUBLIC_OF_BACKEND)[name]
+    assert example_of(owner), f"{name}: no Example in its docstring"
 
 
-@pytest.mark.parametrize("name", sorted(PUBLIC | METHODS))
+@pytest.mark.parametrize("name", sorted(PUBLIC | METHODS | PUBLIC_OF_BACKEND))
 def test_the_example_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    code = example_of((PUBLIC | METHODS)[name])
+    code = example_of((PUBLIC | METHODS | PUBLIC_OF_BACKEND)[name])
     monkeypatch.chdir(tmp_path)
     try:
         exec(compile(code, f"example of {name}", "exec", dont_inherit=True), usual_names())

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from neonport.base import load_class
 from neonport.errors import ConfigurationError, ShapeError
+from neonport.foundation.descriptions import Builder
 from neonport.initializers import Array, Constant
 
 
@@ -76,5 +76,5 @@ def test_the_description_of_a_tensor_holds_its_values(be: Any) -> None:
     assert desc["type"] == "neon.initializers.initializer.Array"
     assert isinstance(desc["config"]["val"], np.ndarray)
     param = be.empty((2, 3))
-    load_class(desc["type"]).gen_class(desc["config"]).fill(param)
+    Builder().build(None, desc).fill(param)
     np.testing.assert_array_equal(param.get(), values)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -139,11 +140,11 @@ while True:
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this system")
-def test_killed_writers_leave_a_complete_file(tmp_path: Path) -> None:
+def test_killed_writers_leave_a_complete_file(tmp_path: Path, campaign: int) -> None:
     path = tmp_path / "c.prm"
     checkpoint.save({"count": 0, "x": np.full(3, 0)}, path)
     rng = np.random.RandomState(0)
-    for _ in range(12):
+    for _ in range(12 * campaign):
         process = subprocess.Popen(
             [sys.executable, "-c", KILLED, str(path)], stdout=subprocess.PIPE
         )
@@ -236,6 +237,66 @@ def test_links_are_followed_and_long_names_work(tmp_path: Path) -> None:
     long = tmp_path / ("n" * 250)
     checkpoint.save(2, long)
     assert checkpoint.load(long) == 2
+
+
+@pytest.mark.parametrize("bytes_", [201, 233, 255])
+@pytest.mark.parametrize("letter", ["n", "\u00fc", "\u7f51", "\U0001f9e0"])
+def test_names_up_to_the_limit_work(tmp_path: Path, letter: str, bytes_: int) -> None:
+    size = len(letter.encode())
+    path = tmp_path / (letter * (bytes_ // size) + "x" * (bytes_ % size))
+    try:
+        path.touch()
+    except OSError:
+        pytest.skip("this file system has shorter names")
+    checkpoint.save(3, path)
+    assert checkpoint.load(path) == 3
+    assert names(tmp_path) == [path.name]
+    atomic.point_link(path, "elsewhere")
+    assert os.readlink(path) == "elsewhere"
+
+
+def test_long_names_of_equal_starts_do_not_share_leftovers(tmp_path: Path) -> None:
+    one, other = tmp_path / ("n" * 240 + "1"), tmp_path / ("n" * 240 + "2")
+    prefixes = {atomic._temporary_prefix(str(path)) for path in (one, other)}
+    assert len(prefixes) == 2
+    assert all(len(os.fsencode(prefix)) < 220 for prefix in prefixes)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are bytes on Linux only")
+def test_names_that_are_no_text(tmp_path: Path) -> None:
+    path = os.fsencode(tmp_path) + b"/m\xff\xfe.prm"
+    checkpoint.save(1, path)
+    assert os.listdir(os.fsencode(tmp_path)) == [b"m\xff\xfe.prm"]
+    for name in (path, os.fsdecode(path), Path(os.fsdecode(path))):
+        assert checkpoint.load(name) == 1
+        assert checkpoint.is_checkpoint(name)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes on this system")
+@pytest.mark.parametrize("linked", [False, True])
+def test_what_is_no_file_is_not_replaced(tmp_path: Path, linked: bool) -> None:
+    pipe, socket_path, link = tmp_path / "pipe", tmp_path / "socket", tmp_path / "link"
+    os.mkfifo(pipe)
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(socket_path))
+        for path, words in (
+            (pipe, "a named pipe"),
+            (socket_path, "a socket"),
+            (Path(os.devnull), "a character device"),
+            (tmp_path, "a folder"),
+        ):
+            before = os.stat(path)
+            name = path
+            if linked:
+                link.unlink(missing_ok=True)
+                link.symlink_to(path)
+                name = link
+            with pytest.raises(OSError, match=f"it is {words}, which is not replaced"):
+                checkpoint.save(1, name)
+            with pytest.raises(OSError, match=f"it is {words}"):
+                atomic.point_link(name, "target")
+            after = os.stat(path)
+            assert (after.st_ino, after.st_mode) == (before.st_ino, before.st_mode)
 
 
 def test_point_link_replaces_link_and_file(tmp_path: Path) -> None:

@@ -7,6 +7,9 @@ import json
 import os
 import pickle
 import re
+import subprocess
+import sys
+import tracemalloc
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -181,7 +184,7 @@ def test_unreadable_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*args: Any, **kwargs: Any) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(checkpoint, "safe_open", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(CheckpointError, match="Permission denied"):
         checkpoint.load(path)
 
@@ -236,12 +239,102 @@ def resign(path: Path, structure: str) -> None:
         '{"$": "dict", "items": [[[], 1]]}',
         '{"$": "float", "value": "1.0"}',
         '{"$": "bytes", "value": "\\u20ac"}',
+        '{"$": "scalar", "name": "rng_state/1"}',
+        '{"$": "array", "name": "rng_state/1", "dtype": "<U1", "shape": [-7]}',
+        '{"$": "array", "name": "rng_state/1", "dtype": "<U1", "shape": [9e99]}',
+        '{"$": "array", "name": "rng_state/1", "dtype": ["<U1"], "shape": [7]}',
+        '{"$": "array", "name": ["rng_state/1"]}',
+        '{"$": "float", "value": ["nan"]}',
     ],
 )
 def test_hostile_structures_are_refused(path: Path, structure: str) -> None:
     resign(path, structure)
     with pytest.raises(CheckpointError, match="cannot be rebuilt"):
         checkpoint.load(path)
+
+
+def test_tensors_without_a_place_are_named(path: Path) -> None:
+    resign(path, '{"$": "array", "name": "rng_state/1"}')
+    with pytest.raises(CheckpointError, match="does not name the tensors 'model/layers/0/W'"):
+        checkpoint.load(path)
+
+
+@pytest.mark.parametrize("raw", [False, True])
+def test_many_references_to_one_array_share_it(tmp_path: Path, raw: bool) -> None:
+    path, count = tmp_path / "c.prm", 2000
+    words = np.array(["x" * 1000] * 65 if raw else np.zeros(32500))
+    checkpoint.save({"a": words}, path)
+    metadata = checkpoint._read_metadata(path)
+    node = json.loads(metadata["structure"])["a"]
+    text = json.dumps([node] * count)
+    _, arrays = checkpoint.encode({"a": words})
+    rewrite(path, structure=text, sha256=checkpoint._digest(text, arrays))
+    tracemalloc.start()
+    try:
+        value = checkpoint.load(path)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(value) == count
+    assert len({id(item) for item in value}) == 1
+    np.testing.assert_array_equal(value[0], words)
+    assert peak < 20 * path.stat().st_size
+
+
+def test_equal_descriptions_give_equal_files(tmp_path: Path) -> None:
+    files = [tmp_path / f"{n}.prm" for n in range(8)]
+    for file in files:
+        checkpoint.save(VALUE, file)
+    assert len({file.read_bytes() for file in files}) == 1
+
+
+def test_a_checksum_is_what_saving_returned(tmp_path: Path) -> None:
+    path = tmp_path / "c.prm"
+    assert checkpoint.save(VALUE, path) == checkpoint.checksum(path)
+    assert checkpoint.save({**VALUE, "epoch_index": 4}, path) == checkpoint.checksum(path)
+    path.write_bytes(b"x" * 99)
+    assert checkpoint.checksum(path) is None
+    assert checkpoint.checksum(tmp_path / "no.prm") is None
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows keeps an open file from being truncated")
+def test_a_file_truncated_while_it_is_read_is_an_error(tmp_path: Path, campaign: int) -> None:
+    """A mapped file would end the process by SIGBUS, so each try is a process of its own."""
+    path = tmp_path / "c.prm"
+    code = (
+        "import os, sys, numpy as np\n"
+        "from neonport.errors import CheckpointError\n"
+        "from neonport.io import checkpoint\n"
+        "path, when = sys.argv[1], int(sys.argv[2])\n"
+        "checkpoint.save({'x': np.ones(1 << 20), 'y': np.ones(1 << 20)}, path)\n"
+        "calls = 0\n"
+        "def cut(frame, event, argument):\n"
+        "    global calls\n"
+        "    calls += 1\n"
+        "    if calls == when: os.truncate(path, 5000)\n"
+        "sys.setprofile(cut)\n"
+        "try: value = checkpoint.load(path)\n"
+        "except CheckpointError as error: print('CheckpointError')\n"
+        "else: print(value['x'].sum() == value['y'].sum() == 1 << 20)\n"
+    )
+    results = []
+    for when in np.linspace(1, 120, 8 * campaign, dtype=int):
+        command = [sys.executable, "-c", code, str(path), str(when)]
+        out = subprocess.run(command, capture_output=True, text=True)
+        assert out.returncode == 0, (when, out)
+        results.append(out.stdout.strip())
+    assert set(results) == {"CheckpointError", "True"}
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes on this system")
+def test_pipes_and_devices_are_not_read(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(CheckpointError, match="it is a named pipe"):
+        checkpoint.load(pipe)
+    with pytest.raises(CheckpointError, match="it is a character device"):
+        checkpoint.load(os.devnull)
+    assert not checkpoint.is_checkpoint(pipe)
 
 
 def test_header_that_claims_gigabytes_is_refused(path: Path) -> None:

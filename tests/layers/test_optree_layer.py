@@ -48,6 +48,19 @@ class Transposing(PerMap):
         return self.in_shape[0], self.in_shape[1] * self.in_shape[2]
 
 
+class Noisy(OpTreeLayer):
+    """Dropout of scaled inputs, and noise."""
+
+    def forward(self, x):
+        gain = self.parameter("gain", (x.shape[0], 1), Gaussian())
+        return self.be.tanh(x * gain * (self.be.rand() < 0.5) + self.be.rand(shape=x.shape))
+
+
+class Drop(OpTreeLayer):
+    def forward(self, x):
+        return x * (self.be.rand(shape=x.shape) < 0.5)
+
+
 def test_forward_and_gradients_without_a_bprop(be, tools):
     layer = tools.drive(Scale(), (3, 2))
     assert layer.out_shape == (3, 2)
@@ -73,11 +86,32 @@ def test_forward_and_gradients_without_a_bprop(be, tools):
         (Dense, (3, 2)),
         (PerMap, (2, 3, 2)),
         (Transposing, (2, 3, 2)),
+        (Noisy, (3, 2)),
     ],
 )
 def test_gradients(be64, tools, make, in_shape):
     layer = tools.drive(make(), in_shape)
     assert tools.check_gradients(be64, layer, randn(*be64.iobuf(in_shape).shape)) < 1e-7
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+def test_dropout_trains_what_it_let_through(make_backend, tools, recorded):
+    be = make_backend(batch_size=8, rng_seed=1)
+    layer = tools.drive(Drop(), 5)
+    x, error = be.array(randn(5, 8) + 9), be.array(randn(5, 8, seed=1))
+
+    def step():
+        layer.fprop(x)
+        layer.bprop(error)
+
+    run, masks = be.record(step) if recorded else step, set()
+    for _ in range(5):
+        run()
+        mask = layer.outputs.get() / x.get()
+        masks.add(mask.tobytes())
+        np.testing.assert_array_equal(layer.deltas.get(), error.get() * mask)
+    assert len(masks) == 5
+    assert not recorded or run.replays >= 3
 
 
 @pytest.mark.parametrize(
@@ -231,6 +265,23 @@ def test_entries_that_do_not_fit(be, tools):
     for params in ({"gain": good["gain"]}, {**good, "shift": np.zeros((4, 1))}):
         with pytest.raises(CheckpointError):
             layer.load_weights({"params": params})
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda entry: entry.pop("params"), "lacks gain, shift"),
+        (lambda entry: entry["params"].pop("shift"), "lacks shift"),
+        (lambda entry: entry["params"].update(more=np.ones(3)), "has more, which"),
+    ],
+)
+def test_other_parameters_than_those_loaded_early_are_not_drawn(be, tools, change, words):
+    entry = tools.drive(Scale(), 3).get_description(get_weights=True, keep_states=False)
+    change(entry)
+    target = Scale()
+    target.load_weights(entry)
+    with pytest.raises(CheckpointError, match=words):
+        tools.drive(target, 3)
 
 
 def test_a_layer_without_parameters_is_not_optimised(be):

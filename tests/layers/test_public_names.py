@@ -5,7 +5,7 @@ import importlib
 from pathlib import Path
 
 import neonport.layers
-from neonport.base import load_class
+from neonport.foundation.descriptions import load_class
 from neonport.layers import container, layer
 
 FOLDER = Path(neonport.layers.__file__).parent

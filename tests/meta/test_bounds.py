@@ -13,8 +13,8 @@ from neonport.backends.autodiff import Autodiff
 from neonport.backends.cpu.device import CPUBackend
 from neonport.backends.host.jit import compiler as compilers
 from neonport.backends.host.jit.choice import find_compiler
-from neonport.bounded_table import BoundedTable
 from neonport.engine import executor, recording
+from neonport.foundation.bounded_table import BoundedTable
 from neonport.optree import signature
 
 

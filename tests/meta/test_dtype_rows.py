@@ -8,7 +8,7 @@ import pytest
 from safetensors.numpy import save
 
 from neonport.dtypes import ROWS, as_dtype, compute_dtype, is_float, is_storable
-from neonport.tensor.dlpack import _structs
+from neonport.tensor.capsules import structs
 
 rows = pytest.mark.parametrize("row", ROWS.values(), ids=lambda row: row.name)
 
@@ -32,7 +32,7 @@ def test_the_word_of_safetensors_is_its_own(row):
 @pytest.mark.parametrize("name", sorted(ROWS.keys() - {"bfloat16"}))  # NumPy exports all others
 def test_the_code_of_dlpack_is_that_of_numpy(name):
     row = ROWS[name]
-    inner, _ = _structs(np.zeros(3, as_dtype(row.name)).__dlpack__(max_version=None))
+    inner, _ = structs(np.zeros(3, as_dtype(row.name)).__dlpack__(max_version=None))
     assert (inner.code, inner.bits) == row.dlpack
 
 

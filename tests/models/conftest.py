@@ -39,12 +39,20 @@ def make_optimizer(name: str = "momentum") -> Any:
         "scheduled": lambda: o.GradientDescentMomentum(
             0.1, 0.9, schedule=o.Schedule([1, 3], change=0.5)
         ),
-        "adam": lambda: o.Adam(0.01),
+        "adam": lambda: o.Adam(learning_rate=0.01),
         "rmsprop": lambda: o.RMSProp(learning_rate=0.01),
         "adagrad": lambda: o.Adagrad(learning_rate=0.05),
         "adadelta": lambda: o.Adadelta(),
         "shiftadamax": lambda: o.ShiftAdaMax(learning_rate=0.01),
-        "multi": lambda: o.MultiOptimizer({"default": o.Adam(0.01), "Bias": o.RMSProp()}),
+        "adamw": lambda: o.AdamW(0.01, schedule=o.WarmupSchedule(2, o.CosineSchedule(3))),
+        "nadam": lambda: o.Nadam(0.01, wdecay=1e-3, schedule=o.OneCycleSchedule(4)),
+        "lion": lambda: o.Lion(0.01, wdecay=0.1),
+        "plateau": lambda: o.Adam(
+            learning_rate=0.01, schedule=o.PlateauSchedule(patience=1, min_delta=10)
+        ),
+        "multi": lambda: o.MultiOptimizer(
+            {"default": o.Adam(learning_rate=0.01), "Bias": o.RMSProp()}
+        ),
     }
     return makers[name]()
 
@@ -63,6 +71,7 @@ def make_problem(make_backend: Callable[..., Any]) -> Callable[..., SimpleNamesp
         dropout: bool = False,
         batch_norm: bool = True,
         strict_wrap: bool = True,
+        shuffle: bool = False,
     ) -> SimpleNamespace:
         from neonport.data import ArrayIterator
         from neonport.layers import GeneralizedCost
@@ -77,7 +86,9 @@ def make_problem(make_backend: Callable[..., Any]) -> Callable[..., SimpleNamesp
             x=x,
             y=y,
             model=Model(layers),
-            data=ArrayIterator(x, y, nclass=3, name="train", strict_wrap=strict_wrap),
+            data=ArrayIterator(
+                x, y, nclass=3, name="train", strict_wrap=strict_wrap, shuffle=shuffle
+            ),
             cost=GeneralizedCost(CrossEntropyMulti()),
             optimizer=make_optimizer(optimizer),
         )

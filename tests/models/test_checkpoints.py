@@ -169,7 +169,7 @@ def fewer_layers(p: Any) -> list[Any]:
 
 
 @pytest.mark.parametrize(
-    ("build", "words"), [(other_sizes, r"\(4, 8\).*\(3, 8\)"), (fewer_layers, "1 layers")]
+    ("build", "words"), [(other_sizes, r"\(3, 8\).*\(4, 8\)"), (fewer_layers, "1 layers")]
 )
 def test_a_model_that_does_not_fit_is_not_touched(
     make_problem: Make, fit: Make, weights: Make, tmp_path: Path, build: Any, words: str
@@ -289,3 +289,118 @@ def test_without_a_backend(make_problem: Make, fit: Make, tmp_path: Path) -> Non
     cleanup_backend()
     with pytest.raises(ConfigurationError, match="gen_backend"):
         Model(tmp_path / "m.prm")
+
+
+def without(key: str) -> Callable[[Any], None]:
+    def change(entry: Any) -> None:
+        del entry["params"][key]
+
+    return change
+
+
+def with_more(entry: Any) -> None:
+    entry["params"]["V"] = np.zeros((8, 6))
+
+
+def without_params(entry: Any) -> None:
+    del entry["params"]
+
+
+def without_states(entry: Any) -> None:
+    del entry["states"]
+
+
+def of_text(entry: Any) -> None:
+    entry["params"]["W"] = np.array([["x"] * 6] * 8)
+
+
+@pytest.mark.parametrize(
+    ("layer", "change", "words"),
+    [
+        (0, without("W"), r"Linear.*'params' lacks W"),
+        (1, without("gvar"), r"BatchNorm.*'params' lacks gvar"),
+        (3, without_params, "no 'params'"),
+        (0, with_more, "has not|not a parameter"),
+        (2, with_more, "this layer has none"),
+        (0, without_states, "states of the optimizer are missing for layers Linear"),
+        (0, of_text, "stored W is no array of numbers but <U1"),
+    ],
+)
+@pytest.mark.parametrize("way", ["build", "new", "initialized"])
+def test_missing_and_extra_entries_are_named(
+    make_problem: Make, fit: Make, weights: Make, layer: int, change: Any, words: str, way: str
+) -> None:
+    from neonport.models import Model
+
+    p = make_problem("adam")
+    fit(p, 1)
+    d = p.model.serialize()
+    entry = d["model"]["config"]["layers"][layer]
+    entry.setdefault("params", {})
+    change(entry)
+    q = make_problem("adam", seed=9)
+    if way == "initialized":
+        q.model.initialize(q.data)
+        before = weights(q.model)
+    with pytest.raises(CheckpointError, match=words):
+        Model(d) if way == "build" else q.model.deserialize(d)
+    if way == "initialized":
+        for name, value in weights(q.model).items():
+            np.testing.assert_array_equal(value, before[name])
+    assert q.model.state.pending is None
+
+
+def test_one_array_in_two_places_is_refused(make_problem: Make, fit: Make) -> None:
+    p = make_problem("adam")
+    fit(p, 1)
+    d = p.model.serialize()
+    states = d["model"]["config"]["layers"][0]["states"]
+    states[0] = states[1]
+    with pytest.raises(CheckpointError, match="belongs to another too"):
+        make_problem("adam").model.deserialize(d)
+
+
+@pytest.mark.parametrize("initialized", [False, True])
+def test_a_layer_of_the_users_that_refuses_late_changes_nothing(
+    make_problem: Make, fit: Make, initialized: bool
+) -> None:
+    from neonport.initializers import Constant
+    from neonport.layers import BatchNorm, Linear
+
+    class Late(Linear):
+        def set_params(self, pdict: Any) -> None:
+            raise AttributeError("late")
+
+    p = make_problem("adam", layers=[Linear(4, Constant(1)), BatchNorm(), Linear(3, Constant(1))])
+    fit(p, 1)
+    d = p.model.serialize()
+    layers = [Linear(4, Constant(2)), BatchNorm(), Late(3, Constant(1))]
+    q = make_problem("adam", seed=99, layers=layers)
+    if initialized:
+        q.model.initialize(q.data)
+    before = q.be.rng_get_state()
+    with pytest.raises(CheckpointError, match="AttributeError: late"):
+        q.model.deserialize(d)
+    np.testing.assert_array_equal(q.be.rng_get_state()[0][1], before[0][1])
+    assert q.model.state.pending is None
+    if initialized:
+        assert (layers[0].W.get() == 2).all()
+        assert (layers[1].gmean.get() == 0).all()
+    else:
+        assert layers[0].W is layers[1].gamma is None
+    assert layers[0].states == []
+    assert layers[1].states == [[], []]
+
+
+@pytest.mark.parametrize("change", [{"position": 625}, {"position": -1}, {"words": 623}])
+def test_a_random_state_that_reads_beyond_its_key_is_refused(
+    make_problem: Make, change: dict[str, int]
+) -> None:
+    be = make_problem().be
+    host, device = be.rng_get_state()
+    name, key, position, *rest = host
+    bad = (name, key[: change.get("words", 624)], change.get("position", position), *rest)
+    for state in (bad, (bad, device)):
+        with pytest.raises(ConfigurationError, match="rng_set_state"):
+            be.rng_set_state(state)
+    assert be.rng_get_state()[0][2] == position

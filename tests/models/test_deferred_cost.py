@@ -59,7 +59,8 @@ def test_costs_are_read_a_few_times_in_an_epoch(make_problem: Make, reads: list[
     p.model.fit(p.data, p.cost, p.optimizer, 1, callbacks)
     wanted = p.cost.costfunc.wanted
     assert len(wanted) == BATCHES
-    assert reads == [PLACES, PLACES, BATCHES - 2 * PLACES]
+    # soon at the start, where trainings fail; a full memory reads from then on
+    assert reads == [1, 2, 4, 8, PLACES, BATCHES - PLACES - 15]
     np.testing.assert_allclose(p.model.total_cost, [[np.mean(wanted)]], rtol=1e-5)
     np.testing.assert_allclose(p.cost.cost, [[wanted[-1]]], rtol=1e-5)
     windows = [np.mean(wanted[max(0, i - 9) : i + 1]) for i in range(BATCHES)]

@@ -48,6 +48,20 @@ def test_get_outputs_is_in_order_after_a_shifted_pass(make_problem: Make, fit: M
     np.testing.assert_array_equal(p.model.get_outputs(p.data), np.concatenate(wanted)[:18])
 
 
+def test_shuffled_data_are_evaluated_in_their_own_order(make_problem: Make, fit: Make) -> None:
+    from neonport.transforms import Accuracy
+
+    p = make_problem(ndata=18, shuffle=True)
+    fit(p, 2)
+    state = p.data.get_state()
+    outputs = p.model.get_outputs(p.data)
+    plain = type(p.data)(p.x, p.y, nclass=3)
+    np.testing.assert_array_equal(outputs, p.model.get_outputs(plain))
+    wanted = np.mean(outputs.argmax(axis=1) == p.y)
+    np.testing.assert_allclose(p.model.eval(p.data, Accuracy()), [wanted], rtol=1e-6)
+    assert p.data.get_state() == {**state, "start": 0}
+
+
 def test_several_numbers_of_a_metric(make_problem: Make) -> None:
     from neonport.transforms import TopKMisclassification
 
@@ -154,7 +168,7 @@ def test_mistakes_are_named(make_problem: Make, make_backend: Make) -> None:
     from neonport.transforms import Accuracy
 
     p = make_problem(ndata=16)
-    with pytest.raises(ConfigurationError, match=r"Accuracy\(\), not the class"):
+    with pytest.raises(ConfigurationError, match="class Accuracy; give an instance"):
         p.model.eval(p.data, Accuracy)
     be, model = identity(make_backend)
     empty = Sequences(be, 0, 3, False)

@@ -18,7 +18,7 @@ from neonport.transforms import CrossEntropyMulti
 Make = Callable[..., Any]
 OPTIMIZERS = (
     "plain", "momentum", "scheduled", "adam", "rmsprop", "adagrad", "adadelta", "shiftadamax",
-    "multi",
+    "adamw", "nadam", "lion", "multi",
 )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from neonport.callbacks import Callback, Callbacks
+from neonport.callbacks.callbacks import ReduceOnPlateau
 
 Make = Callable[..., Any]
 
@@ -24,6 +25,9 @@ OPTIMIZERS = [
     "adagrad",
     "adadelta",
     "shiftadamax",
+    "adamw",
+    "nadam",
+    "lion",
     "multi",
 ]
 
@@ -53,6 +57,53 @@ def test_resumed_training_gives_the_same_bits(
     assert_same(weights(second.model), wanted)
     np.testing.assert_array_equal(second.model.total_cost, cost)
     assert second.data.get_state() == straight.data.get_state()
+
+
+def test_a_reduced_rate_is_resumed(make_problem: Make, weights: Make, tmp_path: Path) -> None:
+    def train(p: Any, epochs: int, **options: Any) -> None:
+        callbacks = Callbacks(p.model, progress_bar=False, **options)
+        callbacks.add_callback(ReduceOnPlateau("cost"))
+        p.model.fit(p.data, p.cost, p.optimizer, epochs, callbacks)
+
+    straight = make_problem("plateau")
+    train(straight, 5)
+    wanted, scale = weights(straight.model), straight.optimizer.schedule.scale
+    assert scale < 1e-3
+    first = make_problem("plateau")
+    train(first, 3, save_path=str(tmp_path / "m.prm"))
+    second = make_problem("plateau", seed=5)
+    second.model.load_params(tmp_path / "m.prm")
+    train(second, 5)
+    assert_same(weights(second.model), wanted)
+    assert second.optimizer.schedule.scale == scale
+
+
+def test_noise_in_expressions_continues(
+    make_problem: Make, fit: Make, weights: Make, tmp_path: Path
+) -> None:
+    from neonport.initializers import Gaussian
+    from neonport.layers import Affine, OpTreeLayer
+    from neonport.models import Model
+    from neonport.transforms import Softmax
+
+    class Drop(OpTreeLayer):
+        def forward(self, x: Any) -> Any:
+            return x * (self.be.rand() < 0.7)
+
+    def problem(seed: int = 7) -> Any:
+        made = make_problem(seed=seed)
+        init = Gaussian(scale=0.3)
+        made.model = Model([Affine(8, init), Drop(), Affine(3, init, activation=Softmax())])
+        return made
+
+    straight = problem()
+    fit(straight, 3)
+    wanted = weights(straight.model)
+    fit(problem(), 1, save_path=str(tmp_path / "m.prm"))
+    second = problem(12345)
+    second.model.load_params(tmp_path / "m.prm")
+    fit(second, 3)
+    assert_same(weights(second.model), wanted)
 
 
 def test_model_file_of_the_callbacks(
@@ -99,6 +150,7 @@ class SaveAt(Callback):
 @pytest.mark.parametrize("epoch", [0, 2])
 @pytest.mark.parametrize("minibatch", [0, 1, -1])
 @pytest.mark.parametrize("restart", ["process", "same objects"])
+@pytest.mark.parametrize("shuffle", [False, True])
 def test_stopped_inside_an_epoch(
     make_problem: Make,
     fit: Make,
@@ -107,8 +159,9 @@ def test_stopped_inside_an_epoch(
     epoch: int,
     minibatch: int,
     restart: str,
+    shuffle: bool,
 ) -> None:
-    straight = make_problem("adam", dropout=True)
+    straight = make_problem("adam", dropout=True, shuffle=shuffle)
     counts = []
 
     class Count(Callback):
@@ -121,7 +174,7 @@ def test_stopped_inside_an_epoch(
     wanted, cost = weights(straight.model), straight.model.total_cost
     minibatch %= counts[epoch]
 
-    first = make_problem("adam", dropout=True)
+    first = make_problem("adam", dropout=True, shuffle=shuffle)
     callbacks = Callbacks(first.model, progress_bar=False)
     callbacks.add_callback(SaveAt(tmp_path / "m.prm", epoch, minibatch, stop=True))
     with pytest.raises(KeyboardInterrupt):
@@ -129,7 +182,7 @@ def test_stopped_inside_an_epoch(
     if restart == "same objects":
         second = first
     else:
-        second = make_problem("adam", dropout=True, seed=77)
+        second = make_problem("adam", dropout=True, seed=77, shuffle=shuffle)
         second.model.load_params(tmp_path / "m.prm")
         assert second.model.epoch_index == epoch
         assert second.model.minibatch_index == minibatch + 1
@@ -201,3 +254,84 @@ def test_new_processes(backend_name: str, make_problem: Make, tmp_path: Path) ->
     for values in (straight[0], parts[0]):
         values["backend"].pop("rng_seed")
     assert parts[0] == straight[0]
+
+
+class Samples(Callback):
+    """Counts how often each sample was trained, by its first feature."""
+
+    def __init__(self, problem: Any, counts: dict[float, int]) -> None:
+        super().__init__()
+        self.problem, self.counts = problem, counts
+
+    def on_minibatch_end(self, callback_data: Any, model: Any, epoch: int, mb: int) -> None:
+        for value in self.problem.data.Xbuf[0].get()[0]:
+            self.counts[float(value)] = self.counts.get(float(value), 0) + 1
+
+
+@pytest.mark.parametrize("batch_size", [4, 16])
+def test_another_batch_size_starts_the_epoch_again(
+    make_problem: Make, tmp_path: Path, batch_size: int
+) -> None:
+    p = make_problem(ndata=48)
+    callbacks = Callbacks(p.model, progress_bar=False)
+    callbacks.add_callback(SaveAt(tmp_path / "m.prm", 0, 3, stop=True))
+    with pytest.raises(KeyboardInterrupt):
+        p.model.fit(p.data, p.cost, p.optimizer, 1, callbacks)
+    q = make_problem(ndata=48, batch_size=batch_size)
+    q.model.load_params(tmp_path / "m.prm")
+    counts: dict[float, int] = {}
+    callbacks = Callbacks(q.model, progress_bar=False)
+    callbacks.add_callback(Samples(q, counts))
+    words = rf"batch size of 8, now it is {batch_size}: epoch 0, of which 4 minibatches.*again"
+    with pytest.warns(UserWarning, match=words):
+        q.model.fit(q.data, q.cost, q.optimizer, 1, callbacks)
+    assert len(counts) == 48
+    assert set(counts.values()) == {1}
+    assert q.model.epoch_index == 1
+
+
+def test_other_data_of_a_checkpoint_start_the_epoch_again(
+    make_problem: Make, fit: Make, tmp_path: Path
+) -> None:
+    p = make_problem(ndata=48)
+    callbacks = Callbacks(p.model, progress_bar=False)
+    callbacks.add_callback(SaveAt(tmp_path / "m.prm", 0, 3, stop=True))
+    with pytest.raises(KeyboardInterrupt):
+        p.model.fit(p.data, p.cost, p.optimizer, 1, callbacks)
+    q = make_problem(ndata=16)
+    q.model.load_params(tmp_path / "m.prm")
+    with pytest.warns(UserWarning, match="48 samples, now there are 16: epoch 0"):
+        fit(q, 1)
+
+
+def test_another_batch_size_between_epochs_is_said(
+    make_problem: Make, fit: Make, tmp_path: Path
+) -> None:
+    fit(make_problem(), 1, save_path=str(tmp_path / "m.prm"))
+    q = make_problem(batch_size=9)
+    q.model.load_params(tmp_path / "m.prm")
+    with pytest.warns(UserWarning, match="batch size of 8, now it is 9: training goes on"):
+        fit(q, 2)
+
+
+@pytest.mark.parametrize("where", ["optimizer_state", "data_state"])
+@pytest.mark.parametrize("state", [{"t": None}, {"start": "x"}, {"start": -1}, 7, ["x"]])
+def test_states_that_are_none_leave_optimizer_and_data(
+    make_problem: Make, fit: Make, where: str, state: Any
+) -> None:
+    from neonport.errors import NeonportError
+
+    p = make_problem("adam")
+    fit(p, 1)
+    d = p.model.serialize()
+    d["resume"][where] = state
+    q = make_problem("adam")
+    try:
+        q.model.deserialize(d)
+        with pytest.raises(NeonportError):
+            fit(q, 2)
+    except NeonportError:
+        assert q.model.epoch_index == 0
+    assert q.optimizer.get_state() == {"t": 0}
+    if where == "data_state":
+        assert q.data.get_state() == {"start": 0}

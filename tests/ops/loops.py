@@ -183,3 +183,31 @@ def roi_pool_gather(x, rois, index):
     for at, place in _roi_places(rois, index, x.shape[1:]):
         out[at] = x[place]
     return out
+
+
+# ---- local response normalisation ----------------------------------------------------------------
+
+
+def lrn_denominator(x, width, ascale):
+    out = np.ones(x.shape)
+    for c, near in product(range(len(x)), range(len(x))):
+        if abs(c - near) <= width // 2:
+            out[c] += ascale / width * x[near] ** 2
+    return out
+
+
+def lrn(x, width, ascale, bpower):
+    return x / lrn_denominator(x, width, ascale) ** bpower
+
+
+def lrn_backward(x, e, width, ascale, bpower):
+    """Sums of e times the derivative of each result for each element."""
+    below = lrn_denominator(x, width, ascale)
+    out = np.zeros(x.shape)
+    for c, near in product(range(len(x)), range(len(x))):
+        if c == near:
+            out[c] += e[c] / below[c] ** bpower
+        if abs(c - near) <= width // 2:
+            slope = x[near] * -bpower * below[near] ** (-bpower - 1)
+            out[c] += e[near] * slope * 2 * ascale / width * x[c]
+    return out

@@ -68,6 +68,14 @@ def test_public_names_are_methods_that_build_the_op(be, name, method):
         tree = be.onehot([0, 1], 0)
     elif name == "take":
         tree = be.take(x, [0, 1], 0)
+    elif name == "take_along_axis":
+        tree = getattr(be, method)(x, [[0, 1], [1, 0]], 0)
+    elif name == "concat":
+        tree = getattr(be, method)([x, x])
+    elif name == "lrn":
+        tree = be.lrn(be.ones((3, 1, 1, 1, 2)), 3)
+    elif OPS[name].kind is Kind.AXIS:
+        tree = getattr(be, method)(x, 1)
     else:
         tree = getattr(be, method)(*[x + 0.0] * OPS[name].arity)
     assert isinstance(tree, OpTreeNode)
@@ -79,6 +87,6 @@ def test_the_sets_of_neon_hold_ops_only():
     assert set().union(*sets) <= set(OPS)
     assert {"add", "exp", "where", "rand", "onehot"} <= OpCollection.ew_ops
     assert not {"dot", "transpose", "sum"} & OpCollection.ew_ops
-    assert OpCollection.reduction_ops == {"sum", "max", "min", "var", "argmax", "argmin"}
+    assert OpCollection.reduction_ops == {"sum", "prod", "max", "min", "var", "argmax", "argmin"}
     assert all(OPS[name].arity == 1 for name in OpCollection.unary_ops)
     assert all(OPS[name].arity == 2 for name in OpCollection.binary_ops)

@@ -142,5 +142,15 @@ def test_a_region_that_is_no_region_is_empty(bad):
         assert not OPS["roi_pool"].numpy(x, roi, size=(2, 2), scale=1.0).any()
 
 
+@pytest.mark.parametrize("width", [1, 3, 5, 9])
+def test_normalisation(width):
+    x, e = random(5, 1, 2, 3, 2), random(5, 1, 2, 3, 2, seed=1)
+    params = {"width": width, "ascale": 0.7, "bpower": 0.6}
+    close(OPS["lrn"].numpy(x, **params), loops.lrn(x, **params))
+    close(OPS["lrn_backward"].numpy(x, e, **params), loops.lrn_backward(x, e, **params))
+    del params["bpower"]
+    close(OPS["lrn_denominator"].numpy(x, **params), loops.lrn_denominator(x, **params))
+
+
 def test_every_window_op_is_compared_with_loops():
     assert {n for n, op in OPS.items() if op.kind is Kind.WINDOW} <= set(vars(loops))

@@ -12,10 +12,17 @@ from neonport.optimizers import (
     Adadelta,
     Adagrad,
     Adam,
+    AdamW,
+    CosineSchedule,
     GradientDescentMomentum,
+    Lion,
+    Nadam,
+    OneCycleSchedule,
     Optimizer,
+    PlateauSchedule,
     RMSProp,
     ShiftAdaMax,
+    WarmupSchedule,
 )
 
 ALL = [
@@ -25,6 +32,9 @@ ALL = [
     Adagrad,
     Adadelta,
     Adam,
+    AdamW,
+    Nadam,
+    Lion,
     ShiftAdaMax,
 ]
 
@@ -48,6 +58,25 @@ ALL = [
         (lambda: Adam(beta_1=1.0), "beta_1"),
         (lambda: Adam(beta_2=2.0), "beta_2"),
         (lambda: Adam(gradient_clip_value=[1]), "gradient_clip_value"),
+        (lambda: Adam(0.01), r"stochastic_round=0.01 .* write Adam\(learning_rate=0.01\)"),
+        (lambda: Adam(wdecay=-1), "wdecay=-1"),
+        (lambda: AdamW(wdecay="a"), "wdecay='a'"),
+        (lambda: Nadam(momentum_decay=-1), "momentum_decay=-1"),
+        (lambda: Lion(beta_2=1), "beta_2=1"),
+        (lambda: Lion(schedule=CosineSchedule), "schedule=<class"),
+        (lambda: CosineSchedule(0), "total_epochs=0"),
+        (lambda: CosineSchedule(3, floor=-1), "floor=-1"),
+        (lambda: WarmupSchedule(0), "epochs=0"),
+        (lambda: WarmupSchedule(2, start=1), "start=1"),
+        (lambda: WarmupSchedule(2, after="cosine"), "schedule='cosine'"),
+        (lambda: OneCycleSchedule(1), "total_epochs=1 must be 2 or more"),
+        (lambda: OneCycleSchedule(5, warm=1), "warm=1"),
+        (lambda: OneCycleSchedule(5, div=0), "div=0"),
+        (lambda: PlateauSchedule(factor=1), "factor=1"),
+        (lambda: PlateauSchedule(patience=0), "patience=0"),
+        (lambda: Adam(param_clip_value=-1), "param_clip_value=-1 must be .* not negative"),
+        (lambda: RMSProp(gradient_clip_norm=-1), "gradient_clip_norm=-1"),
+        (lambda: Adagrad(gradient_clip_value=-0.5), "gradient_clip_value=-0.5"),
         (lambda: ShiftAdaMax(beta_1=-0.1), "beta_1"),
     ],
 )
@@ -96,7 +125,7 @@ def test_a_failed_step_of_adam_is_not_counted(be: Any, make_layer: Any) -> None:
 def test_read_only_parameters_change_nothing(be: Any, make_layer: Any) -> None:
     good = make_layer(be, (np.ones((2, 3)), np.ones((2, 3))))
     frozen = make_layer(be, (np.ones((2, 3)), np.ones((2, 3))))
-    frozen.W.storage.readonly = True
+    object.__setattr__(frozen.W.storage, "readonly", True)
     with pytest.raises(ReadOnlyError):
         Adam().optimize([good, frozen], 0)
     np.testing.assert_array_equal(good.W.get(), np.ones((2, 3)))

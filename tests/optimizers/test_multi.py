@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from neonport.base import load_class
 from neonport.errors import CheckpointError, ConfigurationError
+from neonport.foundation.descriptions import Builder
 from neonport.optimizers import Adam, GradientDescentMomentum, MultiOptimizer, RMSProp
 
 
@@ -89,7 +89,7 @@ def test_description_round_trip() -> None:
     desc = multi.get_description()
     assert desc["type"] == "neon.optimizers.optimizer.MultiOptimizer"
     assert set(desc["config"]) == {"optimizer_mapping"}
-    twin = load_class(desc["type"]).gen_class(desc["config"])
+    twin = Builder().build(None, desc)
     assert twin.get_description() == desc
     assert isinstance(twin.optimizer_mapping["Bias"], RMSProp)
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from neonport import optimizers
-from neonport.base import load_class
 from neonport.errors import CheckpointError
+from neonport.foundation.descriptions import Builder
 from neonport.optimizers import (
     Adadelta,
     Adagrad,
@@ -137,7 +137,7 @@ def test_others_have_no_state_of_their_own() -> None:
 def test_description_round_trip(optimizer: Any) -> None:
     desc = optimizer.get_description()
     assert desc["type"] == f"neon.optimizers.optimizer.{optimizer.classnm}"
-    twin = load_class(desc["type"]).gen_class(desc["config"])
+    twin = Builder().build(None, desc)
     assert twin.get_description() == desc
 
 

@@ -13,7 +13,10 @@ from neonport.optimizers import (
     Adadelta,
     Adagrad,
     Adam,
+    AdamW,
     GradientDescentMomentum,
+    Lion,
+    Nadam,
     RMSProp,
     Schedule,
     ShiftAdaMax,
@@ -69,6 +72,38 @@ def adam(lr: float, b1: float, b2: float, eps: float) -> Step:
     return step
 
 
+def adamw(lr: float, b1: float, b2: float, eps: float, wd: float) -> Step:
+    def step(p: Any, g: Any, states: list[Any], t: int) -> tuple[Any, list[Any]]:
+        m, v = b1 * states[0] + (1 - b1) * g, b2 * states[1] + (1 - b2) * g**2
+        mean, root = m / (1 - b1**t), np.sqrt(v / (1 - b2**t))
+        return p * (1 - lr * wd) - lr * mean / (root + eps), [m, v]
+
+    return step
+
+
+def nadam(lr: float, b1: float, b2: float, eps: float, psi: float, wd: float) -> Step:
+    def step(p: Any, g: Any, states: list[Any], t: int) -> tuple[Any, list[Any]]:
+        mu = [b1 * (1 - 0.5 * 0.96 ** (i * psi)) for i in range(1, t + 2)]
+        g = g + wd * p
+        m, v = b1 * states[0] + (1 - b1) * g, b2 * states[1] + (1 - b2) * g**2
+        ahead = mu[-1] * m / (1 - np.prod(mu)) + (1 - mu[-2]) * g / (1 - np.prod(mu[:-1]))
+        return p - lr * ahead / (np.sqrt(v / (1 - b2**t)) + eps), [m, v]
+
+    return step
+
+
+def lion(lr: float, b1: float, b2: float, wd: float) -> Step:
+    def step(p: Any, g: Any, states: list[Any], t: int) -> tuple[Any, list[Any]]:
+        moved = p * (1 - lr * wd) - lr * np.sign(b1 * states[0] + (1 - b1) * g)
+        return moved, [b2 * states[0] + (1 - b2) * g]
+
+    return step
+
+
+def penalized(step: Step, wd: float) -> Step:
+    return lambda p, g, states, t: step(p, g + wd * p, states, t)
+
+
 # optimizer, reference, number of states, tolerance
 CASES: dict[str, tuple[Any, Step, int, float]] = {
     "gdm": (lambda **k: GradientDescentMomentum(0.1, 0.9, **k), gdm(0.1, 0.9), 1, 1e-7),
@@ -112,6 +147,43 @@ CASES: dict[str, tuple[Any, Step, int, float]] = {
         2,
         1e-7,
     ),
+    "adam-decay": (
+        lambda **k: Adam(wdecay=0.05, **k),
+        penalized(adam(0.001, 0.9, 0.999, 1e-8), 0.05),
+        2,
+        1e-7,
+    ),
+    "rms-decay": (
+        lambda **k: RMSProp(wdecay=0.05, **k),
+        penalized(rmsprop(2e-3, 0.95, 1e-6), 0.05),
+        1,
+        1e-7,
+    ),
+    "adagrad-decay": (
+        lambda **k: Adagrad(wdecay=0.05, **k),
+        penalized(adagrad(0.01, 1e-6), 0.05),
+        1,
+        1e-7,
+    ),
+    "adadelta-decay": (
+        lambda **k: Adadelta(wdecay=0.05, **k),
+        penalized(adadelta(0.95, 1e-6), 0.05),
+        3,
+        1e-7,
+    ),
+    "adamw": (
+        lambda **k: AdamW(0.001, epsilon=1e-3, wdecay=0.2, **k),
+        adamw(0.001, 0.9, 0.999, 1e-3, 0.2),
+        2,
+        1e-7,
+    ),
+    "nadam": (
+        lambda **k: Nadam(0.001, epsilon=1e-3, wdecay=0.1, momentum_decay=0.5, **k),
+        nadam(0.001, 0.9, 0.999, 1e-3, 0.5, 0.1),
+        2,
+        1e-7,
+    ),
+    "lion": (lambda **k: Lion(0.001, wdecay=0.3, **k), lion(0.001, 0.9, 0.99, 0.3), 1, 1e-7),
 }
 
 
@@ -130,7 +202,7 @@ def test_consecutive_steps(
     p, g = layer.W.get().astype(np.float64), layer.dW.get().astype(np.float64) / 128
     states = [np.zeros_like(p) for _ in range(count)]
     if dtype in SHORT:
-        tolerance = SHORT[dtype] * (4 if case.startswith(("adam", "rms")) else 1)
+        tolerance = SHORT[dtype] * (4 if case.startswith(("ada", "nadam", "rms")) else 1)
     for t in range(1, 4):
         optimizer.optimize([layer], epoch=0)
         p, states = step(p, g, states, t)
@@ -188,12 +260,18 @@ def test_shift_adamax(make_backend: Any, make_layer: Any, operands: Any, epoch: 
         lambda s: GradientDescentMomentum(1.0, 0.0, schedule=s),
         lambda s: RMSProp(learning_rate=1.0, schedule=s),
         lambda s: ShiftAdaMax(learning_rate=1.0, schedule=s),
+        lambda s: Adam(learning_rate=1.0, schedule=s),
+        lambda s: Adagrad(learning_rate=1.0, schedule=s),
+        lambda s: Adadelta(schedule=s),
+        lambda s: AdamW(learning_rate=1.0, schedule=s),
+        lambda s: Nadam(learning_rate=1.0, schedule=s, momentum_decay=0),
+        lambda s: Lion(learning_rate=1.0, schedule=s),
     ],
 )
 def test_the_schedule_sets_the_rate(be: Any, make_layer: Any, make: Any) -> None:
-    optimizer = make(Schedule([2], 2.0**-6))
     moved = []
     for epoch in (1, 2):
+        optimizer = make(Schedule([2], 2.0**-6))
         layer = make_layer(be, (np.zeros((2, 3)), np.ones((2, 3))))
         optimizer.optimize([layer], epoch)
         moved.append(abs(layer.W.get()[0, 0]))

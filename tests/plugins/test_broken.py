@@ -13,6 +13,7 @@ BROKEN = [
     ("wrong_type", "wrongtype", TypeError, "expected BackendInfo entries, got a Nasty"),
     ("not_a_plugin", "notaplugin", TypeError, "implements no neonport hook"),
     ("sys_exit", "sysexit", SystemExit, "licence not found"),
+    ("misspelt", "misspelt", TypeError, "no hook register_backend; did you mean register_backends"),
     ("raising_hook", "raisinghook", ZeroDivisionError, "the hook divided by zero"),
 ]
 FOLDERS = [row[0] for row in BROKEN]
@@ -98,3 +99,48 @@ def test_a_plugin_that_lists_backends_while_imported_is_told_so(
     monkeypatch.setattr("builtins.REGISTRY", registry, raising=False)
     assert "npu" in registry.choices()
     assert "while it is imported" in registry.probe("curious").reason
+
+
+# name, words of the reason
+UNFINISHED = [
+    ("half-device", "HalfDevice does not define allocate, bind_kernel, copy_in"),
+    ("no-backend", "made a NoBackend, which has no array and no cleanup_backend"),
+    ("failing", "constructing it: ValueError: the board answered with 0 bytes"),
+    ("stuck", "closing it: OSError: the board does not let go"),
+]
+
+
+@pytest.mark.parametrize(("name", "words"), UNFINISHED, ids=[row[0] for row in UNFINISHED])
+def test_ready_is_what_can_be_constructed_and_closed(registry_with, name, words):
+    rows = {row.name: row for row in registry_with("unfinished", "good").statuses(try_out=True)}
+    assert rows[name].state == "broken"
+    assert words in rows[name].reason
+    assert rows["npu"].state == rows["cpu"].state == "ready"
+
+
+def test_an_abstract_device_is_no_complaint_about_arguments(registry_with):
+    registry = registry_with("unfinished")
+    with pytest.raises(BackendUnavailable, match="does not define allocate"):
+        registry.create("half-device")
+
+
+def test_what_a_hook_gave_before_it_failed_counts(registry_with):
+    registry = registry_with("half_hook")
+    assert registry.probe("first").state == "ready"
+    assert "the second board is gone" in registry.probe("halfhook").reason
+
+
+def test_hostile_errors_become_text_that_can_be_printed(registry_with):
+    rows = {row.name: row for row in registry_with("hostile_errors").statuses()}
+    for name in ("silent", "surrogates", "long", "control"):
+        row = rows[name]
+        assert row.state == "broken"
+        assert row.reason.isprintable()
+        assert len(row.reason) < 2_000
+        assert len(row.traceback) < 100_000
+        (row.reason + row.traceback).encode("utf-8")
+    assert "SilentError" in rows["silent"].reason
+    assert r"\udcff" in rows["surrogates"].reason
+    assert "characters left out" in rows["long"].reason
+    assert r"\x1b[2J" in rows["control"].reason
+    assert "Traceback" in rows["surrogates"].traceback

@@ -47,7 +47,7 @@ def test_an_unknown_name_lists_the_others_with_their_states(registry_with):
     assert isinstance(caught.value, ValueError)  # what neon raised
     assert "unknown backend 'ncpu'" in text
     assert "Did you mean" in text
-    assert "cpu (installed)" in text
+    assert "Ready: cpu, null; " in text.replace("cpu, opencl", "cpu").replace("cpu, cuda", "cpu")
     assert "npu (blocked" in text
     assert "importerror (broken: importing fake_import_error: ModuleNotFoundError" in text
     assert "gpu means cuda" in text
@@ -70,7 +70,7 @@ def test_a_complaint_about_an_argument_comes_through(registry_with):
     ("name", "cause", "words"),
     [
         ("make-exit", SystemExit, "constructing it: SystemExit: 9"),
-        ("make-nothing", TypeError, "made a NoneType, which has no empty and no cleanup_backend"),
+        ("make-nothing", TypeError, "made a NoneType, which has no array and no cleanup_backend"),
         ("make-gone", AttributeError, "has no attribute 'make_gone'"),
     ],
 )
@@ -85,3 +85,15 @@ def test_a_factory_that_fails_is_a_broken_plugin(registry_with, name, cause, wor
 def test_keywords_reach_the_factory(registry_with):
     be = registry_with("good").create("npu", rng_seed=1, device_id=2)
     assert be.keywords == {"rng_seed": 1, "device_id": 2}
+
+
+def test_a_name_that_comes_from_the_variable_is_said(registry_with):
+    registry = registry_with("probes", NEONPORT_BACKEND="probe-no-device")
+    with pytest.raises(BackendUnavailable, match=r"\(NEONPORT_BACKEND is set to it\)"):
+        registry.require(registry.default())
+    with pytest.raises(UnknownBackendError) as caught:
+        registry.require("cup")
+    assert "NEONPORT_BACKEND" not in str(caught.value)
+    registry = registry_with(NEONPORT_BACKEND="cup")
+    with pytest.raises(UnknownBackendError, match=r"'cup' \(NEONPORT_BACKEND is set to it\)"):
+        registry.require(registry.default())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import weakref
 from typing import Any
 
 import numpy as np
@@ -10,9 +12,11 @@ import pytest
 from neonport.backends.cpu.device import CPUBackend, CPUDevice
 from neonport.dtypes import cast
 from neonport.engine.device import Device
-from neonport.engine.evaluator import evaluate
+from neonport.engine.evaluator import drawn, evaluate
 from neonport.engine.executor import Executor
+from neonport.ops.philox import PhiloxState
 from neonport.optree.node import OpTreeNode
+from neonport.tensor.storage import Storage
 from neonport.testing import conformance
 
 
@@ -78,7 +82,8 @@ class InOrder(Evaluator):
 
 class Truncating(Evaluator):
     def interpret(self, pairs):
-        values = [evaluate(v, t.shape, self.owner.draw_uniform) for t, v in pairs]
+        draws = drawn(pairs, self.owner.philox.reserve_with_key)
+        values = [evaluate(v, t.shape, draws) for t, v in pairs]
         for (target, _), value in zip(pairs, values, strict=True):
             whole = np.trunc(value) if target.dtype.kind in "iu" else value
             target.native[...] = cast(whole, target.dtype)
@@ -86,7 +91,8 @@ class Truncating(Evaluator):
 
 class Wrapping(Evaluator):
     def interpret(self, pairs):
-        values = [evaluate(v, t.shape, self.owner.draw_uniform) for t, v in pairs]
+        draws = drawn(pairs, self.owner.philox.reserve_with_key)
+        values = [evaluate(v, t.shape, draws) for t, v in pairs]
         for (target, _), value in zip(pairs, values, strict=True):
             with np.errstate(all="ignore"):
                 target.native[...] = np.rint(value.astype(np.float64)).astype(target.dtype)
@@ -104,10 +110,17 @@ class Spilling(Evaluator):
                 target.native[...] = kept
 
 
+class Skipping(PhiloxState):
+    def reserve_with_key(self, n, dtype=np.float32):
+        super().reserve_with_key(4)
+        return super().reserve_with_key(n, dtype)
+
+
 class OtherNumbers(CPUBackend):
-    def draw_uniform(self, count):
-        self.philox.reserve(4)
-        return super().draw_uniform(count)
+    def gen_rng(self, seed=None):
+        rng = super().gen_rng(seed)
+        self.philox = Skipping(seed)
+        return rng
 
 
 class ReadsTheOutput(CPUDevice):
@@ -130,7 +143,160 @@ class Raises(Evaluator):
         super().interpret(pairs)
 
 
+class NotZeroed(CPUDevice):
+    def allocate(self, nbytes):
+        storage = super().allocate(nbytes)
+        storage.native[...] = 3
+        return storage
+
+
+class UsedAgain(CPUDevice):
+    """A pool that hands out memory as it came back."""
+
+    def __init__(self, device_id=0):
+        super().__init__(device_id)
+        self.free = {}
+
+    def allocate(self, nbytes):
+        kept = self.free.setdefault(nbytes, [])
+        storage = super().allocate(nbytes)
+        if kept:
+            storage.native = kept.pop()
+            storage.address = storage.native.ctypes.data
+        weakref.finalize(storage, kept.append, storage.native)
+        return storage
+
+
+class WrongLength(CPUDevice):
+    def allocate(self, nbytes):
+        storage = super().allocate(nbytes)
+        return Storage(storage.native, max(nbytes, 64), storage.space, storage.address)
+
+
+class OneAddress(CPUDevice):
+    def allocate(self, nbytes):
+        storage = super().allocate(nbytes)
+        return Storage(storage.native, nbytes, "npu", 0)
+
+
+class OneBlock(CPUDevice):
+    """Memory that is shared by all blocks of a size."""
+
+    def __init__(self, device_id=0):
+        super().__init__(device_id)
+        self.block = super().allocate(1 << 20)
+
+    def allocate(self, nbytes):
+        if nbytes > 1 << 20:
+            return super().allocate(nbytes)
+        self.block.native[:nbytes] = 0
+        return Storage(self.block.native[:nbytes], nbytes, "host", id(object()))
+
+
+class LiveCopies(CPUDevice):
+    def copy_out(self, source):
+        return source.native
+
+
+class FrozenCopies(CPUDevice):
+    def copy_out(self, source):
+        values = super().copy_out(source)
+        values.flags.writeable = False
+        return values
+
+
+class LateCopies(CPUDevice):
+    """Copies in when it waits."""
+
+    def __init__(self, device_id=0):
+        super().__init__(device_id)
+        self.late = []
+
+    def copy_in(self, target, values):
+        self.late.append((target, values))
+
+    def copy_out(self, source):
+        self.synchronize()
+        return super().copy_out(source)
+
+    def synchronize(self):
+        while self.late:
+            target, values = self.late.pop(0)
+            target.native[...] = values
+
+
+class RawMemoryError(CPUDevice):
+    def allocate(self, nbytes):
+        return Storage(np.zeros(nbytes, np.uint8), nbytes, "host", id(object()))
+
+
+class Promises(CPUDevice):
+    """Gives an address to memory that there is no room for."""
+
+    def allocate(self, nbytes):
+        return super().allocate(min(nbytes, 1 << 20))
+
+
+class WritesAnything(CPUDevice):
+    def adopt_array(self, array):
+        return super().adopt_array(writable_view(array))
+
+
+class ReadOnlyIsLost(CPUDevice):
+    """Says that it may be written, and cannot."""
+
+    def adopt_array(self, array):
+        tensor = super().adopt_array(array)
+        object.__setattr__(tensor.storage, "readonly", False)
+        return tensor
+
+
+def writable_view(array):
+    """The same memory without the flag."""
+    memory = (ctypes.c_char * array.nbytes).from_address(array.ctypes.data)
+    view = np.frombuffer(memory, array.dtype).reshape(array.shape)
+    KEPT.append(array)
+    return view
+
+
+KEPT = []
+
+
+class OwnerIsDropped(CPUDevice):
+    """Keeps the address, not the array."""
+
+    def adopt_array(self, array):
+        memory = (ctypes.c_char * array.nbytes).from_address(array.ctypes.data)
+        return super().adopt_array(np.frombuffer(memory, array.dtype).reshape(array.shape))
+
+
+class OwnerIsKept(CPUDevice):
+    def adopt_array(self, array):
+        KEPT.append(array)
+        return super().adopt_array(array)
+
+
+class SharesACopy(CPUDevice):
+    def dlpack_export(self, tensor, *, stream, max_version, copy):
+        return super().dlpack_export(tensor, stream=stream, max_version=max_version, copy=None)
+
+
 FAULTS = {
+    "memory is not zeroed": ("memory", NotZeroed, "not 0 (new)"),
+    "memory is not zeroed again": ("memory", UsedAgain, "not 0 (used before)"),
+    "nbytes is rounded up": ("memory", WrongLength, "with nbytes 64"),
+    "equal addresses": ("memory", OneAddress, "they overlap"),
+    "equal memory": ("memory", OneBlock, "share memory"),
+    "copy_out gives a view": ("memory", LiveCopies, "live memory"),
+    "copy_out gives a frozen array": ("memory", FrozenCopies, "cannot be written"),
+    "copy_in reads later": ("memory", LateCopies, "after it has returned"),
+    "out of memory is not translated": ("memory", RawMemoryError, "instead of OutOfDeviceMemory"),
+    "out of memory is not noticed": ("memory", Promises, "says that there is room"),
+    "read-only memory is written": ("memory", WritesAnything, "wrote read-only memory"),
+    "read-only is lost": ("memory", ReadOnlyIsLost, "not ReadOnlyError"),
+    "the owner is dropped": ("memory", OwnerIsDropped, "was let go while a view is in use"),
+    "the owner is kept": ("memory", OwnerIsKept, "kept after its last tensor"),
+    "an exported copy shares": ("memory", SharesACopy, "copy=True shares memory"),
     "a little off": ("exp", after("exp", lambda r, t, x: r * (1 + 1e-5)), "elements"),
     "float16 arithmetic": ("add", after("add", lambda r, t, a, b: np.float16(r)), "float32"),
     "fast reciprocal": ("div", after("div", lambda r, t, a, b: r * (1 + 2e-6)), "elements"),

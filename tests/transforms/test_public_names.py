@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from neonport import transforms
-from neonport.base import load_class
+from neonport.foundation.descriptions import Builder, load_class
 from neonport.transforms import activation, cost, transform
 
 ACTIVATIONS = [
@@ -51,7 +51,8 @@ def test_activations(name: str) -> None:
 @pytest.mark.parametrize("name", [*COSTS, *ONLY_IN_COST])
 def test_costs_and_metrics(name: str) -> None:
     assert getattr(cost, name) is getattr(transforms, name)
-    assert load_class(f"neon.transforms.cost.{name}") is getattr(cost, name)
+    if name not in ("Cost", "Metric"):  # bases, of which no object is described
+        assert load_class(f"neon.transforms.cost.{name}") is getattr(cost, name)
 
 
 def test_transform() -> None:
@@ -96,7 +97,7 @@ OBJECTS = [
 def test_descriptions_build_the_same_object(obj: Any) -> None:
     desc = obj.get_description()
     assert desc["type"].startswith("neon.transforms.")
-    twin = load_class(desc["type"]).gen_class(desc["config"])
+    twin = Builder().build(None, desc)
     assert twin.get_description() == desc
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from itertools import accumulate
 from math import prod
+from operator import mul
 from typing import Any, cast
 
+from neonport.backends.arguments import check_numbers, size_object
 from neonport.backends.layer_cpu import ConvLayer, DeconvLayer
 from neonport.errors import DtypeError, ShapeError
 from neonport.optree.functions import expression
@@ -45,11 +49,7 @@ def shaped(tensor: Any, shape: Shape, what: str) -> Any:
     found = expression(tensor, what).sig.shape
     if found == shape:
         return tensor
-    if prod(found) != prod(shape):
-        raise ShapeError(
-            f"{what} of shape {found} ({prod(found)} elements) does not hold {shape} "
-            f"({prod(shape)} elements)"
-        )
+    _check_regroups(found, shape, what)
     if isinstance(tensor, Tensor):
         try:
             return tensor.reshape(shape)
@@ -67,12 +67,32 @@ def target(tensor: Any, shape: Shape, what: str) -> Tensor:
     """
     if not isinstance(tensor, Tensor):
         raise DtypeError(f"{what} must be a Tensor, not {type(tensor).__name__}")
-    if tensor.size != prod(shape):
+    _check_regroups(tensor.shape, shape, what)
+    return tensor.reshape(shape)
+
+
+@lru_cache(maxsize=4096)
+def _check_regroups(found: Shape, shape: Shape, what: str) -> None:
+    """Check that two shapes are the same axes, some of them taken together.
+
+    Images (C, D, H, W, N) may so come as (C*D*H*W, N), but not turned round, as (N, C*D*H*W).
+
+    Raises:
+        ShapeError: another number of elements, or other axes.
+    """
+    if prod(found) != prod(shape):
         raise ShapeError(
-            f"{what} of shape {tensor.shape} ({tensor.size} elements) does not hold {shape} "
+            f"{what} of shape {found} ({prod(found)} elements) does not hold {shape} "
             f"({prod(shape)} elements)"
         )
-    return tensor.reshape(shape)
+    ends, wanted = set(accumulate(found, mul)), set(accumulate(shape, mul))
+    if not (ends <= wanted or wanted <= ends):
+        turned = ends <= set(accumulate(reversed(shape), mul))
+        raise ShapeError(
+            f"{what} of shape {found} has the size of {shape}, but not its axes"
+            + ("; it looks transposed, give its .T" if turned else "")
+            + "; reshape it only if its elements are in that order"
+        )
 
 
 def scaled(tree: Any, alpha: float, beta: float, old: Any) -> Any:
@@ -102,6 +122,10 @@ class Convolution:
 
         Raises:
             ShapeError: the operands do not fit, or a filter does not fit into the images.
+
+        Example:
+            images, filters = be.ones((3, 1, 8, 8, 4)), be.ones((3, 1, 3, 3, 5))
+            y = be.maximum(be.conv(images, filters, padding=1), 0)  # (5, 1, 8, 8, 4)
         """
         return apply("conv", x, f, **_geometry(padding, stride, dilation))
 
@@ -115,6 +139,10 @@ class Convolution:
 
         Raises:
             ShapeError: the operands do not fit.
+
+        Example:
+            images, filters = be.ones((5, 1, 4, 4, 4)), be.ones((3, 1, 2, 2, 5))
+            larger = be.deconv(images, filters, stride=2)  # (3, 1, 8, 8, 4)
         """
         params = _geometry(padding, stride, dilation)
         images, filters = (expression(t, "deconv").sig.shape for t in (x, f))
@@ -132,13 +160,23 @@ class Convolution:
     def conv_layer(
         self, dtype: Any, N: int, C: int, K: int, *args: int, **kwargs: int
     ) -> ConvLayer:
-        """Sizes of a convolution; the arguments are those of `ConvLayer`."""
+        """Sizes of a convolution; the arguments are those of `ConvLayer`.
+
+        Example:
+            layer = be.conv_layer(np.float32, N=4, C=3, K=5, H=8, W=8, R=3, S=3)
+            outputs = be.empty(layer.dimO)
+        """
         return ConvLayer(cast(Any, self), dtype, N, C, K, *args, **kwargs)
 
     def deconv_layer(
         self, dtype: Any, N: int, C: int, K: int, M: int, P: int, Q: int, *args: int, **kwargs: int
     ) -> DeconvLayer:
-        """Sizes of a deconvolution; the arguments are those of `DeconvLayer`."""
+        """Sizes of a deconvolution; the arguments are those of `DeconvLayer`.
+
+        Example:
+            layer = be.deconv_layer(np.float32, N=4, C=3, K=5, M=1, P=4, Q=4, R=2, S=2)
+            images = be.empty(layer.dimI)
+        """
         return DeconvLayer(cast(Any, self), dtype, N, C, K, M, P, Q, *args, **kwargs)
 
     def fprop_conv(
@@ -162,8 +200,8 @@ class Convolution:
 
         Args:
             layer: from `conv_layer`.
-            I, F: images and filters, in any shape of the right size.
-            O: output, in any shape of the right size.
+            I, F: images and filters, with axes taken together as you like.
+            O: output, with axes taken together as you like.
             X: what beta scales and brelu looks at; None is O as it was.
             bias: (K, 1), added to each map.
             bsum: (K, 1), receives the sum of each map of O.
@@ -176,7 +214,13 @@ class Convolution:
 
         Raises:
             ShapeError, DtypeError: before anything is written.
+
+        Example:
+            layer = be.conv_layer(np.float32, N=4, C=3, K=5, H=8, W=8, R=3, S=3)
+            images, filters = be.ones(layer.dimI), be.ones(layer.dimF)
+            be.fprop_conv(layer, images, filters, be.empty(layer.dimO), relu=True)
         """
+        size_object("fprop_conv", layer, ConvLayer, "conv_layer(...)")
         images = shaped(I, layer.dimI, "fprop_conv: I")
         filters = shaped(F, layer.dimF, "fprop_conv: F")
         tree = apply("conv", images, filters, **layer.params)
@@ -204,14 +248,20 @@ class Convolution:
 
         Args:
             layer: from `conv_layer` or `deconv_layer`.
-            F, E: filters and gradient of the output, in any shape of the right size.
-            grad_I: receives the result, in any shape of the right size.
+            F, E: filters and gradient of the output, with axes taken together as you like.
+            grad_I: receives the result, with axes taken together as you like.
             X, bias, bsum, alpha, beta, relu, brelu, slope, layer_op, repeat: as of `fprop_conv`;
                 bias and bsum are (C, 1).
 
         Raises:
             ShapeError, DtypeError: before anything is written.
+
+        Example:
+            layer = be.conv_layer(np.float32, N=4, C=3, K=5, H=8, W=8, R=3, S=3)
+            filters, errors, deltas = be.ones(layer.dimF), be.ones(layer.dimO), be.empty(layer.dimI)
+            be.bprop_conv(layer, filters, errors, deltas)
         """
+        size_object("bprop_conv", layer, ConvLayer, "conv_layer(...)")
         errors = shaped(E, layer.dimO, "bprop_conv: E")
         filters = shaped(F, layer.dimF, "bprop_conv: F")
         tree = apply("conv_backward_data", filters, errors, **layer.params, size=layer.DHW)
@@ -234,8 +284,8 @@ class Convolution:
 
         Args:
             layer: from `conv_layer` or `deconv_layer`.
-            I, E: images and gradient of the output, in any shape of the right size.
-            U: receives the result, in any shape of the right size.
+            I, E: images and gradient of the output, with axes taken together as you like.
+            U: receives the result, with axes taken together as you like.
             alpha: factor of the gradient.
             beta: factor of the old U; 0 means that it is not read.
             grad_bias: (K, 1), receives the sum of each map of E, whatever alpha and beta are.
@@ -243,7 +293,14 @@ class Convolution:
 
         Raises:
             ShapeError, DtypeError: before anything is written.
+
+        Example:
+            layer = be.conv_layer(np.float32, N=4, C=3, K=5, H=8, W=8, R=3, S=3)
+            images, errors = be.ones(layer.dimI), be.ones(layer.dimO)
+            be.update_conv(layer, images, errors, be.empty(layer.dimF))
         """
+        size_object("update_conv", layer, ConvLayer, "conv_layer(...)")
+        check_numbers("update_conv", alpha=alpha, beta=beta)
         images = shaped(I, layer.dimI, "update_conv: I")
         errors = shaped(E, layer.dimO, "update_conv: E")
         tree = apply("conv_backward_filter", images, errors, **layer.params, size=layer.TRS)
@@ -270,6 +327,7 @@ class Convolution:
         brelu: bool,
         slope: float,
     ) -> None:
+        check_numbers(op, alpha=alpha, beta=beta, slope=slope)
         other = out if X is None else shaped(X, out.shape, f"{op}: X")
         maps = _per_map(out.shape[0])
         if alpha != 1:

@@ -9,7 +9,14 @@ import numpy as np
 
 from neonport.dtypes import as_dtype, cast, host_numbers, is_float
 from neonport.errors import ConfigurationError, DtypeError, ShapeError
-from neonport.shape import Shape, as_shape, at_least_2d, contiguous_strides, integers
+from neonport.shape import (
+    Shape,
+    as_shape,
+    at_least_2d,
+    contiguous_strides,
+    integers,
+    overlaps_itself,
+)
 from neonport.tensor.storage import Storage
 from neonport.tensor.tensor import Tensor
 
@@ -47,6 +54,10 @@ class Creation:
         Raises:
             ShapeError, DtypeError, TypeError: naming shape or dtype.
             OutOfDeviceMemory: no room.
+
+        Example:
+            out = be.empty((3, 4), dtype=np.float16)
+            out[:] = x * 2
         """
         self.check_open()
         kind = self.default_dtype if dtype is None else as_dtype(dtype)
@@ -75,7 +86,11 @@ class Creation:
         parallel: bool = False,
         distributed: bool = False,
     ) -> Tensor:
-        """A new tensor of zeros; arguments as `empty`."""
+        """A new tensor of zeros; arguments as `empty`.
+
+        Example:
+            total = be.zeros((3, 1), name="total")
+        """
         return self.empty(shape, dtype, name, persist_values, parallel, distributed)
 
     def ones(
@@ -87,7 +102,11 @@ class Creation:
         parallel: bool = False,
         distributed: bool = False,
     ) -> Tensor:
-        """A new tensor of ones; arguments as `empty`."""
+        """A new tensor of ones; arguments as `empty`.
+
+        Example:
+            weights = be.ones((5, 3))
+        """
         return self.empty(shape, dtype, name, persist_values, parallel, distributed).fill(1)
 
     def array(
@@ -102,6 +121,9 @@ class Creation:
         """A new tensor with the values of `ary` (array, list, number, tensor of any backend).
 
         dtype None means `default_dtype`, never the dtype of the input.
+
+        Example:
+            labels = be.array([[0, 2, 1, 1]], dtype=np.int32)
         """
         values = ary.get() if isinstance(ary, Tensor) else host_numbers(ary, "array")
         out = self.empty(values.shape, dtype, name, persist_values, parallel, distributed)
@@ -121,6 +143,9 @@ class Creation:
 
         Raises:
             DtypeError: `ary` has no shape.
+
+        Example:
+            slope = be.empty_like(x)
         """
         if not hasattr(ary, "shape"):
             raise DtypeError(f"empty_like: a {type(ary).__name__} has no shape; pass an array")
@@ -135,7 +160,11 @@ class Creation:
         name: str | None = None,
         persist_values: bool = True,
     ) -> Tensor:
-        """A new tensor of zeros of the shape of `ary`; dtype as `empty_like`."""
+        """A new tensor of zeros of the shape of `ary`; dtype as `empty_like`.
+
+        Example:
+            velocity = be.zeros_like(x)
+        """
         return self.empty_like(ary, dtype, name, persist_values)
 
     def shared_iobuf_size(self, shape: Any, parallelism: Any = None) -> int:
@@ -161,6 +190,9 @@ class Creation:
 
         Raises:
             ConfigurationError: the batch size is not set, or `dim0` is a list.
+
+        Example:
+            activations = be.iobuf(10)  # (10, be.bsz)
         """
         if x is not None:
             return x
@@ -187,6 +219,10 @@ class Creation:
 
         Raises:
             DLPackError: the memory cannot be shared and `copy` is not True.
+
+        Example:
+            host = np.ones((3, 4), np.float32)
+            shared = be.from_dlpack(host)  # on the host: writes to one are seen by the other
         """
         from neonport.tensor.dlpack import adopt
 
@@ -200,10 +236,13 @@ class Creation:
         Raises:
             ShapeError: elements repeat in memory (stride 0).
         """
+        if 0 in shape:
+            strides = contiguous_strides(tuple(shape))
         if any(s == 0 and n > 1 for n, s in zip(shape, strides, strict=True)):
             raise ShapeError(
                 "memory in which elements repeat (stride 0) cannot be a tensor; copy it first"
             )
+        storage.overlapping |= overlaps_itself(shape, strides)
         sizes = at_least_2d(tuple(shape))
         steps = tuple(strides) + (1,) * (len(sizes) - len(strides))
         return Tensor(self, storage, as_dtype(dtype), (sizes, steps, offset))

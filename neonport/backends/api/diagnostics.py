@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from neonport.backends.arguments import check_counts, check_numbers
 from neonport.errors import ConfigurationError
 from neonport.tensor.tensor import Tensor
 
@@ -16,19 +18,21 @@ HIST_ROWS = 4096
 
 
 class Diagnostics:
-    """`explain`, `hist` of tensors ."""
+    """`explain`, and the histograms of tensors."""
 
     # what the other parts of a backend give
     array: Any
     device: Any
 
-    def explain(self, statement: Any, source: bool = False) -> Explanation:
+    def explain(self, statement: Any, source: bool = False, prelude: bool = False) -> Explanation:
         """Tell what kernels and calls a statement becomes; nothing is allocated, compiled or run.
 
         Args:
             statement: an op-tree (as if assigned to a new tensor), or (target, value) pairs as for
                 `assign_many`.
-            source: whether the kernels' sources are shown, without what stands in front of each.
+            source: whether the kernels' sources are shown.
+            prelude: whether, with `source`, the functions in front of each kernel are shown too:
+                then the text is all that the compiler gets.
 
         Raises:
             ShapeError, TypeError, BackendMismatchError: the statement could not run either.
@@ -38,7 +42,10 @@ class Diagnostics:
         """
         from neonport.compiler.explain.explanation import explain
 
-        return explain(statement, cast(Any, self), self.device.render_kernel if source else None)
+        render = self.device.render_kernel
+        if prelude:
+            render = partial(render, prelude=True)
+        return explain(statement, cast(Any, self), render if source else None)
 
     def set_hist_buffers(self, hist_bins: int, hist_offset: int) -> None:
         """Use other bins: bin i counts rint(log2|x|) == offset + i.
@@ -47,7 +54,12 @@ class Diagnostics:
 
         Raises:
             ConfigurationError: fewer than one bin.
+
+        Example:
+            be.set_hist_buffers(hist_bins=32, hist_offset=-16)
         """
+        check_counts("set_hist_buffers", 1, hist_bins=hist_bins)
+        check_numbers("set_hist_buffers", hist_offset=hist_offset)
         if (hist_bins, hist_offset) != (self.hist_bins, self.hist_offset):
             self._start_histograms(hist_bins, hist_offset)
 
@@ -67,6 +79,9 @@ class Diagnostics:
 
         Returns:
             (1, bins) int32.
+
+        Example:
+            counts = be.histogram(x, "inputs")
         """
         if tag not in self.hist_map and len(self._hist_rows) >= self.hist_max:
             raise ConfigurationError(
@@ -83,7 +98,12 @@ class Diagnostics:
         return self.array(counts[None], dtype=np.int32)
 
     def dump_hist_data(self) -> tuple[Tensor, dict[str, int]]:
-        """All stored histograms (rows x bins, int32) and the row of each tag; then forget them."""
+        """All stored histograms (rows x bins, int32) and the row of each tag; then forget them.
+
+        Example:
+            be.histogram(x, "inputs")
+            counts, rows = be.dump_hist_data()
+        """
         rows = np.array(self._hist_rows, np.int32).reshape(-1, self.hist_bins)
         result = self.array(rows, dtype=np.int32), self.hist_map
         self._start_histograms(self.hist_bins, self.hist_offset)

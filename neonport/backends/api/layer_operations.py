@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from neonport.backends.arguments import (
+    check_numbers,
+    check_operands,
+    check_probability,
+    check_tensors,
+)
 from neonport.dtypes import is_float
 from neonport.errors import ConfigurationError, DtypeError
+from neonport.optree.functions import emit
 from neonport.optree.node import apply
 from neonport.tensor.tensor import Tensor
 
@@ -67,12 +74,21 @@ class LayerOperations:
             binary: products by powers of two (shift).
             inference: use the running statistics and leave all statistics alone.
             outputs, layer, threads, repeat: accepted for neon.
+
+        Example:
+            mean, var, gmean, gvar, beta = (be.zeros((3, 1)) for _ in range(5))
+            gamma = be.ones((3, 1))
+            be.compound_fprop_bn(x, mean, var, gmean, gvar, gamma, beta, y, 1e-3, 0.9, True)
         """
+        op = "compound_fprop_bn"
+        check_tensors(op, x=x, xsum=xsum, xvar=xvar, gmean=gmean, gvar=gvar, y=y)
+        check_operands(op, gamma=gamma, beta=beta)
+        check_numbers(op, eps=eps, rho=rho, accumbeta=accumbeta)
         if inference:
             tree = (x - gmean) / self.sqrt(gvar + eps) * gamma + beta
             self.assign(y, tree + y * accumbeta if accumbeta else tree)
             return
-        mean = self.mean(x, axis=1) if compute_batch_sum else xsum * (1.0 / x.shape[1])
+        mean = self._row_means(x, y) if compute_batch_sum else xsum * (1.0 / x.shape[1])
         centred = x - mean
         if binary:
             var = self.mean(apply("shift", centred, centred), axis=1)
@@ -93,6 +109,16 @@ class LayerOperations:
                 (y, tree),
             ]
         )
+
+    def _row_means(self, x: Any, y: Any) -> Any:
+        """Means of rows, exact for rows of equal numbers, whatever their magnitude.
+
+        Divided by a variance of 0, an error of one unit in the last place of 1e10 would be 1e5.
+        """
+        if 0 in x.shape or x.storage is y.storage:  # rows are overwritten, their starts too
+            return self.mean(x, axis=1)
+        start = x[:, :1]
+        return start + self.mean(x - start, axis=1)
 
     def compound_bprop_bn(
         self,
@@ -119,7 +145,16 @@ class LayerOperations:
             x, xsum, xvar, gamma, eps: as in the forward pass.
             binary: products by powers of two (shift).
             threads, repeat, layer: accepted for neon.
+
+        Example:
+            mean, var, gamma = be.mean(x, axis=1).astensor(), be.ones((3, 1)), be.ones((3, 1))
+            delta, grad_gamma, grad_beta = be.ones((3, 4)), be.empty((3, 1)), be.empty((3, 1))
+            be.compound_bprop_bn(delta, grad_gamma, grad_beta, delta, x, mean, var, gamma, 1e-3)
         """
+        op = "compound_bprop_bn"
+        check_tensors(op, delta_out=delta_out, grad_gamma=grad_gamma, grad_beta=grad_beta)
+        check_operands(op, delta_in=delta_in, x=x, xsum=xsum, xvar=xvar, gamma=gamma)
+        check_numbers(op, eps=eps)
         delta_in = delta_in.reshape(x.shape)
 
         def product(a: Any, b: Any) -> Any:
@@ -137,26 +172,50 @@ class LayerOperations:
     # ---- activations -------------------------------------------------------------------------
 
     def fprop_softmax(self, x: Any, axis: int) -> Any:
-        """exp(x - max) / sum(exp(x - max)) along an axis, as an op-tree."""
+        """exp(x - max) / sum(exp(x - max)) along an axis, as an op-tree.
+
+        Example:
+            y[:] = be.fprop_softmax(x, axis=0)
+        """
         e = self.exp(x - self.max(x, axis=axis))
         return e / self.sum(e, axis=axis)
 
     def fprop_relu(self, layer: Any, x: Any, slope: float) -> Any:
-        """max(x, 0) + slope * min(x, 0) as an op-tree."""
+        """max(x, 0) + slope * min(x, 0) as an op-tree.
+
+        Example:
+            y[:] = be.fprop_relu(None, x, slope=0.1)
+        """
+        check_numbers("fprop_relu", slope=slope)
         tree = self.maximum(x, 0)
         return tree + slope * self.minimum(x, 0) if slope else tree
 
     def bprop_relu(
         self, layer: Any, x: Any, error: Any = None, deltas: Any = None, slope: float = 0
     ) -> Any:
-        """`(x > 0) + slope * (x < 0)` as an op-tree; the derivative at 0 is 0."""
+        """`(x > 0) + slope * (x < 0)` as an op-tree; the derivative at 0 is 0.
+
+        Example:
+            deltas = be.ones((3, 4))
+            deltas[:] = deltas * be.bprop_relu(None, x, slope=0.1)
+        """
+        check_numbers("bprop_relu", slope=slope)
         tree = self.greater(x, 0)
         return tree + slope * self.less(x, 0) if slope else tree
 
     def fprop_transform(
         self, ngLayer: Any, transform: Any, inputs: Tensor, outputs: Tensor, relu: bool = False
     ) -> None:
-        """`outputs = transform(inputs)`; both may be one tensor."""
+        """`outputs = transform(inputs)`; both may be one tensor.
+
+        Example:
+            be.fprop_transform(None, Tanh(), x, y)
+        """
+        if not callable(transform):
+            raise DtypeError(
+                f"fprop_transform: transform must be a function, not a {type(transform).__name__}"
+            )
+        check_tensors("fprop_transform", outputs=outputs)
         result = transform(inputs)
         if result is not outputs:
             outputs[:] = result
@@ -170,7 +229,17 @@ class LayerOperations:
         deltas: Tensor,
         relu: bool = False,
     ) -> None:
-        """`deltas = transform.bprop(outputs) * error`; `deltas` may be `error`."""
+        """`deltas = transform.bprop(outputs) * error`; `deltas` may be `error`.
+
+        Example:
+            error = be.ones((3, 4))
+            be.bprop_transform(None, Tanh(), y, error, error)
+        """
+        if not hasattr(transform, "bprop"):
+            raise DtypeError(
+                f"bprop_transform: a {type(transform).__name__} has no derivative (bprop)"
+            )
+        check_tensors("bprop_transform", deltas=deltas)
         slope = transform.bprop(outputs)
         if not (isinstance(slope, (int, float)) and slope == 1):
             deltas[:] = slope * error
@@ -180,27 +249,49 @@ class LayerOperations:
     # ---- wiring of layers --------------------------------------------------------------------
 
     def fprop_skipnode(self, x: Tensor, y: Tensor, beta: float) -> None:
-        """`y = x + beta * y`; with `beta == 0`, `y` is not read."""
+        """`y = x + beta * y`; with `beta == 0`, `y` is not read.
+
+        Example:
+            be.fprop_skipnode(x, y, beta=1.0)
+        """
+        check_operands("fprop_skipnode", x=x, y=y)
+        check_numbers("fprop_skipnode", beta=beta)
         self.assign(y, y * beta + x if beta else x)
 
     def bprop_skipnode(self, error: Tensor, deltas: Tensor, alpha: float, beta: float) -> None:
-        """`deltas = alpha * error + beta * deltas`; with `beta == 0`, `deltas` is not read."""
+        """`deltas = alpha * error + beta * deltas`; with `beta == 0`, `deltas` is not read.
+
+        Example:
+            deltas = be.ones((3, 4))
+            be.bprop_skipnode(x, deltas, alpha=1.0, beta=1.0)
+        """
+        check_operands("bprop_skipnode", error=error, deltas=deltas)
+        check_numbers("bprop_skipnode", alpha=alpha, beta=beta)
         self.assign(deltas, deltas * beta + error * alpha if beta else error * alpha)
 
     # ---- random numbers into tensors ---------------------------------------------------------
 
     def make_binary_mask(self, out: Tensor, keepthresh: float = 0.5) -> Tensor:
-        """1 with probability `keepthresh`, else 0, independently for each element; returns out."""
+        """1 with probability `keepthresh`, else 0, independently for each element; returns out.
+
+        Example:
+            mask = be.make_binary_mask(be.empty((3, 4)), keepthresh=0.8)
+        """
+        check_probability("make_binary_mask", keepthresh=keepthresh)
         self.assign(out, self.rand() < keepthresh)
         return out
 
     def dropout(self, keep: float = 0.5, out: Tensor | None = None) -> Any:
-        """Mask of 1 with probability `keep`, else 0: an op-tree, or `out`."""
-        tree = self.rand() < keep
-        if out is None:
-            return tree
-        out[:] = tree
-        return out
+        """Mask of 1 with probability `keep`, else 0: an op-tree, or `out`.
+
+        Raises:
+            ConfigurationError: a probability below 0 or above 1.
+
+        Example:
+            y[:] = x * be.dropout(0.8) / 0.8
+        """
+        check_probability("dropout", keep=keep)
+        return emit(self.rand() < keep, out)
 
     def fill_normal(self, ary: Tensor, mean: float = 0, stdv: float = 1) -> Tensor:
         """Fill with Gaussian numbers of the device generator; returns ary.
@@ -208,7 +299,12 @@ class LayerOperations:
         Raises:
             ConfigurationError: a negative standard deviation.
             DtypeError: a tensor of integers.
+
+        Example:
+            be.fill_normal(y, mean=0, stdv=0.01)
         """
+        check_tensors("fill_normal", ary=ary)
+        check_numbers("fill_normal", mean=mean, stdv=stdv)
         if stdv < 0:
             raise ConfigurationError(f"fill_normal: standard deviation {stdv} is negative")
         if not is_float(ary.dtype):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from neonport.backends.arguments import check_numbers, check_operands, check_tensors
 from neonport.dtypes import is_float
 from neonport.engine.checks import check_pair
 from neonport.engine.tracing import of_call
@@ -29,9 +30,19 @@ class Matmul:
     tracer: Any
 
     def gemm(self, a: Tensor, b: Tensor, c: Tensor, alpha: float = 1.0, beta: float = 0.0) -> None:
-        """`c = alpha * a @ b + beta * c`, checked and bound once for these tensors."""
-        key = ("gemm", a.tokens, b.tokens, c.tokens, alpha, beta)
-        call = self.bound.get(key)
+        """`c = alpha * a @ b + beta * c`, checked and bound once for these tensors.
+
+        Example:
+            c = be.zeros((3, 3))
+            be.gemm(x, x.T, c, alpha=0.5)
+        """
+        try:
+            key = ("gemm", a.tokens, b.tokens, c.tokens, alpha, beta)
+            call = self.bound.get(key)
+        except (AttributeError, TypeError):
+            self._check_product("compound_dot", a, b, c)
+            check_numbers("compound_dot", alpha=alpha, beta=beta)
+            raise
         if call is None:
             self._check_product("compound_dot", a, b, c)
             if (
@@ -87,6 +98,10 @@ class Matmul:
 
         Raises:
             ShapeError, DtypeError, AliasError, BackendMismatchError: before anything is written.
+
+        Example:
+            w, bias = be.ones((5, 3)), be.empty((5, 1))
+            be.compound_dot(w, x, be.empty((5, 4)), relu=True, bsum=bias)
         """
         row_sums = None if bsum is None else self.sum(C, axis=1)
         if row_sums is not None:
@@ -119,8 +134,13 @@ class Matmul:
 
         Raises:
             ShapeError, DtypeError, AliasError, BackendMismatchError: before anything is written.
+
+        Example:
+            a, b, c = be.ones((8, 3, 4)), be.ones((8, 4, 2)), be.empty((8, 3, 2))
+            be.batched_dot(a, b, c)
         """
         self._check_product("batched_dot", A, B, C)
+        check_numbers("batched_dot", alpha=alpha, beta=beta)
         node = apply("batched_dot", A, B, reduce=C.ndim == 2)
         if node.shape != C.shape:
             raise ShapeError(
@@ -135,17 +155,35 @@ class Matmul:
         batch = next(t.shape[0] for t in (A, B) if t.ndim == 3)
         if batch == 0 and C.ndim == 2:
             self.assign(C, C * beta if beta else 0)
-        for i in range(batch):
-            a, b, c = (t[i] if t.ndim == 3 else t for t in (A, B, C))
-            self.gemm(a, b, c, alpha, beta if C.ndim == 3 or i == 0 else 1.0)
+        if alpha == 1 and beta == 0 and batch:
+            self._batched(A, B, C)
+        else:  # what devices have for a batch takes no factors
+            for i in range(batch):
+                a, b, c = (t[i] if t.ndim == 3 else t for t in (A, B, C))
+                self.gemm(a, b, c, alpha, beta if C.ndim == 3 or i == 0 else 1.0)
         if relu:
             self.assign(C, self.maximum(C, 0))
         return C
 
+    def _batched(self, a: Tensor, b: Tensor, c: Tensor) -> None:
+        """All products of a batch, or their sum, as one call, bound once for these tensors."""
+        key = ("batched_dot", a.tokens, b.tokens, c.tokens)
+        call = self.bound.get(key)
+        if call is None:
+            call = self.device.batched_matmul(a, b, c)
+            call = self.tracer.watch(call, of_call("batched_dot", c.shape), self)
+            self.remember(key, call, (a.storage, b.storage, c.storage))
+        self.launch(call)
+
     def xnor_compound_dot(
         self, A: Tensor, B: Tensor, C: Tensor, beta: float = 0.0, bsum: Tensor | None = None
     ) -> Tensor:
-        """`C = A @ B` for matrices of +1 and -1; `beta` is accepted and ignored, as in neon."""
+        """`C = A @ B` for matrices of +1 and -1; `beta` is accepted and ignored, as in neon.
+
+        Example:
+            signs, products = be.binarize(x, be.empty((3, 4)), stochastic=False), be.empty((3, 3))
+            be.xnor_compound_dot(signs, signs.T, products)
+        """
         return self.compound_dot(A, B, C, bsum=bsum)
 
     def copy_transpose(self, a: Tensor, out: Tensor, axes: Any = None, repeat: int = 1) -> None:
@@ -154,6 +192,10 @@ class Matmul:
         Raises:
             ShapeError: out has another shape, or `axes` is no order of the axes.
             AliasError: out shares memory with a.
+
+        Example:
+            turned = be.empty((4, 3))
+            be.copy_transpose(x, turned)
         """
         for t in (a, out):
             if not isinstance(t, Tensor):
@@ -173,9 +215,20 @@ class Matmul:
         self.assign(out, source)
 
     def update_fc_bias(self, err: Tensor, out: Tensor) -> None:
-        """`out` = the sum of `err` over axis 1."""
+        """`out` = the sum of `err` over axis 1.
+
+        Example:
+            gradient = be.empty((3, 1))
+            be.update_fc_bias(x, gradient)
+        """
         self.assign(out, self.sum(err, axis=1))
 
     def add_fc_bias(self, inputs: Tensor, bias: Tensor) -> None:
-        """`inputs += bias`, in place."""
+        """`inputs += bias`, in place.
+
+        Example:
+            be.add_fc_bias(y, be.ones((3, 1)))
+        """
+        check_tensors("add_fc_bias", inputs=inputs)
+        check_operands("add_fc_bias", bias=bias)
         self.assign(inputs, inputs + bias)

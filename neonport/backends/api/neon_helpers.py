@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from neonport.errors import ConfigurationError
+from neonport.backends.arguments import check_counts
+from neonport.dtypes import host_numbers
+from neonport.errors import ConfigurationError, ShapeError
 from neonport.tensor.tensor import Tensor
 
 
@@ -32,7 +34,12 @@ class NeonHelpers:
 
         Raises:
             ConfigurationError: pooling with a padding as large as the window.
+
+        Example:
+            assert be.output_dim(8, 3, padding=1, strides=2) == 4
         """
+        check_counts("output_dim", 0, X=X, padding=padding)
+        check_counts("output_dim", 1, S=S, strides=strides, dilation=dilation)
         extent = dilation * (S - 1) + 1
         if pooling and padding >= extent:
             raise ConfigurationError(
@@ -100,12 +107,19 @@ class NeonHelpers:
 
     def Relu(self, ary: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
         """max(ary, 0) on host arrays."""
-        result: np.ndarray = np.maximum(ary, 0, out)
+        values = host_numbers(ary, "Relu")
+        if out is not None and (not isinstance(out, np.ndarray) or out.shape != values.shape):
+            raise ShapeError(f"Relu: out must be an array of shape {values.shape}")
+        result: np.ndarray = np.maximum(values, 0, out)
         return result
 
     def consume(self, buf_index: int, hostlist: list[Any], devlist: list[Any]) -> None:
         """Copy `hostlist[buf_index].T` to the device; `devlist` holds the buffers."""
-        host = hostlist[buf_index]
+        check_counts("consume", 0, buf_index=buf_index)
+        for name, buffers in (("hostlist", hostlist), ("devlist", devlist)):
+            if not isinstance(buffers, list) or buf_index >= len(buffers):
+                raise ConfigurationError(f"consume: {name} must be a list with entry {buf_index}")
+        host = host_numbers(hostlist[buf_index], "consume: hostlist")
         if devlist[buf_index] is None:
             devlist[buf_index] = self.empty(host.T.shape, dtype=host.dtype)
         device: Tensor = devlist[buf_index]

@@ -1,32 +1,53 @@
-"""Local response normalisation: a device's own kernel, or fused ones."""
+"""Local response normalisation: an op-tree for users, and neon's calls."""
 
 from __future__ import annotations
 
-from math import prod
 from typing import Any, cast
 
 from neonport.backends.api.convolution import scaled, shaped, target
 from neonport.backends.layer_cpu import PoolLayer
-from neonport.dtypes import is_float
-from neonport.engine.tracing import of_call
 from neonport.errors import ConfigurationError
+from neonport.optree.functions import emit
 from neonport.optree.node import apply
-from neonport.tensor.storage import views_overlap
 from neonport.tensor.tensor import Tensor
 
 
 class Normalization:
-    """neon's LRN calls."""
+    """`lrn` as an op-tree; neon's LRN calls."""
 
     # what the other parts of a backend give
     assign: Any
     assign_many: Any
-    bound: Any
-    device: Any
-    launch: Any
-    remember: Any
-    square: Any
-    tracer: Any
+
+    def lrn(
+        self,
+        x: Any,
+        width: int,
+        ascale: float = 1.0,
+        bpower: float = 1.0,
+        out: Tensor | None = None,
+    ) -> Any:
+        """Local response normalisation, as an op-tree of the shape of x, or `out`.
+
+        `x * (1 + ascale / width * s)^-bpower`, s being the sum of squares over the maps around.
+
+        Args:
+            x: images (C, D, H, W, N).
+            width: maps of a window, odd; those outside count as 0.
+            ascale, bpower: the constants of the normalisation.
+            out: assign there and return it.
+
+        Raises:
+            ConfigurationError: the width is even, or not positive.
+            ShapeError: x has not five axes.
+
+        Example:
+            images = be.ones((6, 1, 4, 4, 2))
+            y = be.lrn(images, 5, ascale=1e-4, bpower=0.75)
+        """
+        _check_width("lrn", "width", width)
+        params = {"width": int(width), "ascale": float(ascale), "bpower": float(bpower)}
+        return emit(apply("lrn", x, **params), out)
 
     def lrn_layer(
         self, dtype: Any, N: int, C: int, D: int = 1, H: int = 1, W: int = 1, J: int = 1
@@ -35,9 +56,11 @@ class Normalization:
 
         Raises:
             ConfigurationError: J is even.
+
+        Example:
+            layer = be.lrn_layer(np.float32, N=4, C=6, H=8, W=8, J=5)
         """
-        if J % 2 != 1:
-            raise ConfigurationError(f"lrn_layer: the window J={J} over maps must be odd")
+        _check_width("lrn_layer", "J", J)
         return PoolLayer(
             cast(Any, self), dtype, "lrn", N, C, D, H, W, J, pad_c=J // 2, str_c=1
         )  # fmt: skip
@@ -59,22 +82,30 @@ class Normalization:
         Args:
             layer: from `lrn_layer`.
             I, O: input and output, in any shape of the right size.
-            denom: receives the denominators, for `bprop_lrn`.
+            denom: receives the denominators.
             alpha, beta: O = alpha * result + beta * O; None is 1 and 0.
             ascale, bpower: the constants of the normalisation.
             repeat: accepted for neon.
 
         Raises:
             ShapeError, DtypeError: before anything is written.
+
+        Example:
+            layer = be.lrn_layer(np.float32, N=4, C=3, J=3)
+            denom = be.empty((3, 4))
+            be.fprop_lrn(layer, x, y, denom, ascale=1e-4, bpower=0.75)
         """
         x = shaped(I, layer.dimI, "fprop_lrn: I")
         out = target(O, layer.dimO, "fprop_lrn: O")
-        numbers = (ascale, bpower, *_factors(alpha, beta))
-        if self._normalized("lrn", layer, [I, O, denom], (1, 2), numbers):
-            return
-        below = self._neighbours(layer, self.square(x)) * (ascale / layer.JTRS[0]) + 1
-        result = scaled(x * below**-bpower, *_factors(alpha, beta), out)
-        self.assign_many([(target(denom, layer.dimI, "fprop_lrn: denom"), below), (out, result)])
+        params = {"width": layer.JTRS[0], "ascale": float(ascale)}
+        below = apply("lrn_denominator", x, **params)
+        tree = apply("lrn", x, **params, bpower=float(bpower))
+        self.assign_many(
+            [
+                (target(denom, layer.dimI, "fprop_lrn: denom"), below),
+                (out, scaled(tree, *_factors(alpha, beta), out)),
+            ]
+        )
 
     def bprop_lrn(
         self,
@@ -94,8 +125,9 @@ class Normalization:
 
         Args:
             layer: from `lrn_layer`.
-            I, O, denom: what `fprop_lrn` read and wrote.
-            E: gradient of O.
+            I: what `fprop_lrn` read; output and denominators follow from it.
+            O, denom: accepted for neon; only their sizes are looked at.
+            E: gradient of the output.
             delta: receives the gradient of I.
             alpha, beta: delta = alpha * result + beta * delta; None is 1 and 0.
             ascale, bpower: the constants of the normalisation.
@@ -103,69 +135,26 @@ class Normalization:
 
         Raises:
             ShapeError, DtypeError: before anything is written.
+
+        Example:
+            layer = be.lrn_layer(np.float32, N=4, C=3, J=3)
+            delta, denom, error = be.empty((3, 4)), be.empty((3, 4)), be.ones((3, 4))
+            be.fprop_lrn(layer, x, y, denom, ascale=1e-4, bpower=0.75)
+            be.bprop_lrn(layer, x, y, error, delta, denom, ascale=1e-4, bpower=0.75)
         """
-        x, y, e, below = (
+        x, _, e, _ = (
             shaped(t, layer.dimI, f"bprop_lrn: {name}")
             for name, t in (("I", I), ("O", O), ("E", E), ("denom", denom))
         )
         out = target(delta, layer.dimI, "bprop_lrn: delta")
-        numbers = (ascale, bpower, *_factors(alpha, beta))
-        if self._normalized("lrn_back", layer, [I, O, E, delta, denom], (3,), numbers):
-            return
-        factor = 2 * bpower * ascale / layer.JTRS[0]
-        # the window is symmetric, so summing over it is its own adjoint
-        tree = e * below**-bpower - x * self._neighbours(layer, y * e / below) * factor
+        params = {"width": layer.JTRS[0], "ascale": float(ascale), "bpower": float(bpower)}
+        tree = apply("lrn_backward", x, e, **params)
         self.assign(out, scaled(tree, *_factors(alpha, beta), out))
 
-    @staticmethod
-    def _neighbours(layer: PoolLayer, tree: Any) -> Any:
-        """The sum over the window of each map."""
-        return apply("pool", tree, how="sum", **layer.params, size=layer.dimI[:4])
 
-    def _normalized(
-        self,
-        name: str,
-        layer: PoolLayer,
-        tensors: list[Any],
-        targets: tuple[int, ...],
-        numbers: tuple[float, ...],
-    ) -> bool:
-        """Run the device's kernel, bound before or now; False if it has none that fits.
-
-        Args:
-            targets: which tensors are written.
-        """
-        if not all(isinstance(t, Tensor) for t in tensors):
-            return False
-        key = (name, layer.dimI, layer.JTRS[0], tuple(t.tokens for t in tensors), numbers)
-        bound = self.bound.get(key)
-        if bound is None:
-            if not self._fits(layer, tensors, targets):
-                return False
-            bound = self.device.lrn(name, tensors, layer.dimI[0], layer.JTRS[0], numbers)
-            if bound is None:
-                return False
-            bound = self.tracer.watch(bound, of_call(name, layer.dimI), self)
-            self.remember(key, bound, [t.storage for t in tensors])
-        self.launch(bound)
-        return True
-
-    def _fits(self, layer: PoolLayer, tensors: list[Tensor], targets: tuple[int, ...]) -> bool:
-        """Whether all are floats of one dtype and of the layer's size, and no target is read."""
-        size, dtype = prod(layer.dimI), tensors[0].dtype
-        return (
-            size > 0
-            and is_float(dtype)
-            and all(t.size == size and t.dtype == dtype for t in tensors)
-            and not any(cast(Any, t.backend) is not self for t in tensors)
-            and not any(tensors[i].storage.readonly for i in targets)
-            and not any(
-                views_overlap(tensors[i], t)
-                for i in targets
-                for j, t in enumerate(tensors)
-                if i != j
-            )
-        )
+def _check_width(what: str, name: str, width: Any) -> None:
+    if width < 1 or width % 2 != 1:
+        raise ConfigurationError(f"{what}: the window {name}={width} over maps must be odd")
 
 
 def _factors(alpha: float | None, beta: float | None) -> tuple[float, float]:

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from neonport.errors import ConfigurationError, ShapeError
+from neonport.backends.arguments import check_operands
+from neonport.errors import ConfigurationError, DtypeError, ShapeError
 from neonport.optree import functions as build
 from neonport.optree import operators as builders
 from neonport.optree.custom_gradient import custom_gradient
@@ -63,6 +64,7 @@ class Operations:
     dot = _binary("dot")
     arctan2 = _binary("arctan2")
     mod = _binary("mod")
+    floor_divide = _binary("floordiv")
     logaddexp = _binary("logaddexp")
     logical_and = _binary("logical_and")
     logical_or = _binary("logical_or")
@@ -107,30 +109,56 @@ class Operations:
     logical_not = _unary("logical_not")
 
     sum = _reduction("sum", None)
+    prod = _reduction("prod", None)
     max = _reduction("max", None)
     min = _reduction("min", None)
     argmax = _reduction("argmax", 1)
     argmin = _reduction("argmin", 1)
 
     def power(self, a: Any, b: Any, out: Tensor | None = None) -> Any:
-        """`a` to the power `b`, element by element; an op-tree, or `out`."""
+        """`a` to the power `b`, element by element; an op-tree, or `out`.
+
+        Example:
+            y[:] = be.power(p, 0.75)
+        """
         return emit(power(a, b), out)
 
     def reciprocal(self, a: Any, out: Tensor | None = None) -> Any:
-        """`1 / a`, element by element; an op-tree, or `out`."""
+        """`1 / a`, element by element; an op-tree, or `out`.
+
+        Example:
+            y[:] = be.reciprocal(1 + be.exp(-x))
+        """
         return emit(apply("div", 1.0, a), out)
 
     def where(self, condition: Any, a: Any, b: Any, out: Tensor | None = None) -> Any:
-        """`a` where the condition is not 0, else `b`; an op-tree, or `out`."""
+        """`a` where the condition is not 0, else `b`; an op-tree, or `out`.
+
+        A branch whose slope is infinite where it is not taken makes the gradient NaN; keep it from
+        there by a second `where`.
+
+        Example:
+            safe = be.where(x > 0, be.sqrt(be.where(x > 0, x, 1)), 0)
+        """
         node = builders.where(condition, a, b)
         return node if out is None else emit(node, out)
 
     def clip(self, a: Any, a_min: Any, a_max: Any, out: Tensor | None = None) -> Any:
-        """minimum(maximum(a, a_min), a_max), both bounds inclusive; bounds may be tensors."""
+        """minimum(maximum(a, a_min), a_max), both bounds inclusive; bounds may be tensors.
+
+        The gradient at a bound that is a number is 0.
+
+        Example:
+            y[:] = be.clip(x, -1, 1)
+        """
         return emit(self.minimum(self.maximum(a, a_min), a_max), out)
 
     def transpose(self, a: Any, out: Tensor | None = None) -> Any:
-        """`a.T`, or `out` after it was assigned there."""
+        """`a.T`, or `out` after it was assigned there.
+
+        Example:
+            product = be.dot(be.transpose(x), x)  # (4, 4)
+        """
         return emit(build.expression(a, "transpose").T, out)
 
     def mean(
@@ -141,8 +169,15 @@ class Operations:
         out: Tensor | None = None,
         keepdims: bool = True,
     ) -> Any:
-        """The sum divided by n, over an axis or all; `partial` is accepted for neon."""
-        node = builders.mean(a, axis)
+        """The sum divided by n, over an axis or all; `partial` is accepted for neon.
+
+        Example:
+            centred = x - be.mean(x, axis=1)
+        """
+        try:
+            node = builders.mean(a, axis)
+        except (ShapeError, DtypeError) as error:
+            raise _of("mean", error) from error
         return node if out is None else emit(node, out)
 
     def var(
@@ -154,7 +189,11 @@ class Operations:
         keepdims: bool = True,
         binary: bool = False,
     ) -> Any:
-        """Biased variance; `binary=True` replaces the square by `shift(x, x)`."""
+        """Biased variance; `binary=True` replaces the square by `shift(x, x)`.
+
+        Example:
+            normal = (x - be.mean(x, axis=1)) / be.sqrt(be.var(x, axis=1) + 1e-5)
+        """
         if not binary:
             return _var(a, axis, out)
         centred = a - self.mean(a, axis)
@@ -184,7 +223,11 @@ class Operations:
         Example:
             spread = be.std(x, axis=1)
         """
-        return emit(self._root(_var(a, axis)), out)
+        try:
+            squares = _var(a, axis)
+        except (ShapeError, DtypeError) as error:
+            raise _of("std", error) from error
+        return emit(self._root(squares), out)
 
     def _root(self, squares: Any) -> Any:
         """Square root of numbers from 0 on, with the gradient 0 at 0 instead of an infinity."""
@@ -195,7 +238,7 @@ class Operations:
         """Length of the vectors along an axis, or of all elements, as an op-tree, or `out`.
 
         Its gradient at a vector of zeros is 0. Where several elements are the largest in magnitude,
-        the norm of order inf gives each of them the whole gradient, as `max` does.
+        they share that of order inf equally, as those of `max` do.
 
         Args:
             a: tensor or op-tree.
@@ -233,7 +276,8 @@ class Operations:
             ShapeError: an axis out of range, named twice, or without elements; no axis at all.
 
         Example:
-            evidence = be.logsumexp(log_likelihood + log_prior, axis=0)
+            log_prior = be.log(be.array([[0.5], [0.3], [0.2]]))
+            evidence = be.logsumexp(x + log_prior, axis=0)
         """
         largest = self._largest("logsumexp", a, axis, finite=True)
         return emit(self.log(self.sum(self.exp(a - largest), axis)) + largest, out)
@@ -250,7 +294,7 @@ class Operations:
             ShapeError: an axis out of range, named twice, or without elements; no axis at all.
 
         Example:
-            probabilities = be.softmax(be.dot(w, x), axis=0)
+            probabilities = be.softmax(be.dot(be.ones((3, 3)), x), axis=0)
         """
         e = self.exp(a - self._largest("softmax", a, axis, finite=False))
         return emit(e / self.sum(e, axis), out)
@@ -267,7 +311,7 @@ class Operations:
             ShapeError: an axis out of range, named twice, or without elements; no axis at all.
 
         Example:
-            loss = -be.sum(t * be.log_softmax(be.dot(w, x), axis=0))
+            loss = -be.sum(t * be.log_softmax(x, axis=0))
         """
         shifted = a - self._largest("log_softmax", a, axis, finite=True)
         return emit(shifted - self.log(self.sum(self.exp(shifted), axis)), out)
@@ -347,6 +391,9 @@ class Operations:
         Raises:
             IndexRangeError: a host index is out of range. Indices held by a tensor are not read
                 back: one out of range, or negative, picks 0.
+
+        Example:
+            picked = be.take(x, [2, 0, 2], axis=0)  # (3, 4)
         """
         shape = build.expression(a, "take").sig.shape
         where = normalize_axis(axis, len(shape), "take")
@@ -361,6 +408,9 @@ class Operations:
             indices: flat host integers in range.
             axis: axis of `target`.
             values: tensor of the target's shape, except for the number of indices along the axis.
+
+        Example:
+            be.scatter(y, np.array([2, 0]), 0, be.ones((2, 4)))
         """
         if self.device.scatter(target, indices, axis, values):
             return
@@ -382,11 +432,26 @@ class Operations:
 
         Raises:
             ShapeError: axis is not 0 or 1.
+
+        Example:
+            targets = be.onehot([0, 2, 1, 1], axis=0, classes=3)  # (3, 4)
         """
         return emit(build.onehot(self._index_tensor(indices, None, axis), axis, classes), out)
 
     def rand(self, out: Tensor | None = None, shape: Any = None) -> Any:
-        """Uniform numbers in [0, 1), new ones at each evaluation; shape None: the target's."""
+        """Uniform numbers in [0, 1): an op-tree that is one draw, or `out`.
+
+        However often the tree occurs in a statement, it stands for the same numbers. Each run of a
+        value draws new ones; a gradient takes those that the value had when it ran last, whatever
+        its order. A gradient whose value never ran draws for itself, once a run.
+
+        Args:
+            out: assign there and return it.
+            shape: of the numbers, any rank; None takes the shape of where they are assigned.
+
+        Example:
+            y[:] = x * (be.rand(shape=x.shape) < 0.5)  # dropout
+        """
         return emit(build.rand(shape), out)
 
     def shift(self, ary: Any, shift_ary: Any, value: bool = True, out: Tensor | None = None) -> Any:
@@ -394,6 +459,9 @@ class Operations:
 
         Returns:
             `out`, or a new tensor of the broadcast shape.
+
+        Example:
+            doubled = be.shift(x, 2.0 * be.ones((3, 4)))
         """
         tree = (
             apply("shift", ary, shift_ary) if value else apply("mul", ary, apply("exp2", shift_ary))
@@ -402,11 +470,20 @@ class Operations:
         return emit(tree, out)
 
     def binarize(self, ary: Any, out: Tensor, stochastic: bool = True) -> Tensor:
-        """Store +1 / -1 by sign (0 is +1), or at random with p(+1) = clip((a + 1) / 2, 0, 1)."""
+        """Store +1 / -1 by sign (0 is +1), or at random with p(+1) = clip((a + 1) / 2, 0, 1).
+
+        Example:
+            be.binarize(x, y, stochastic=False)
+        """
+        check_operands("binarize", ary=ary)
         if stochastic:
             # as in neon `<=`: +1 for certain where p is 1
             flag = self.rand(shape=ary.sig.shape) <= self.clip((ary + 1) * 0.5, 0, 1)
         else:
             flag = ary >= 0
-        out[:] = 2 * flag - 1
-        return out
+        return emit(2 * flag - 1, out)
+
+
+def _of(op: str, error: Exception) -> Exception:
+    """The error of an operation inside another one, in the name of the one that was called."""
+    return type(error)(f"{op}:{str(error).partition(':')[2]}")

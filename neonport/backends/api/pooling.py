@@ -8,6 +8,7 @@ from typing import Any, cast
 import numpy as np
 
 from neonport.backends.api.convolution import scaled, shaped, spatial, target
+from neonport.backends.arguments import check_numbers, size_object
 from neonport.backends.layer_cpu import PoolLayer
 from neonport.errors import ConfigurationError, DtypeError, NotDifferentiableError, ShapeError
 from neonport.optree.functions import expression
@@ -24,6 +25,7 @@ class Pooling:
     assign_many: Any
     output_dim: Any
     sqrt: Any
+    _root: Any
     square: Any
 
     # ---- op-trees ----------------------------------------------------------------------------
@@ -45,6 +47,10 @@ class Pooling:
         Raises:
             ShapeError: the operands do not fit.
             ConfigurationError: an unknown op, or a padding as large as the window.
+
+        Example:
+            images = be.ones((3, 1, 8, 8, 4))
+            y = be.pool(images, "max", 2)  # (3, 1, 4, 4, 4)
         """
         if op not in ("max", "avg", "sum", "l2"):
             raise ConfigurationError(f"pool: op {op!r} must be 'max', 'avg', 'sum' or 'l2'")
@@ -65,7 +71,7 @@ class Pooling:
             size = [self.output_dim(n, w, p, s, pooling=True) for n, w, p, s in axes]
         params["size"] = integers(size, "pool: size")
         if op == "l2":
-            return self.sqrt(apply("pool", self.square(x), how="sum", **params))
+            return self._root(apply("pool", self.square(x), how="sum", **params))
         return apply("pool", x, how=op, **params)
 
     # ---- layer objects -----------------------------------------------------------------------
@@ -73,7 +79,12 @@ class Pooling:
     def pool_layer(
         self, dtype: Any, op: str, N: int, C: int, *args: int | None, **kwargs: int | None
     ) -> PoolLayer:
-        """Sizes of a pooling; the arguments are those of `PoolLayer`."""
+        """Sizes of a pooling; the arguments are those of `PoolLayer`.
+
+        Example:
+            layer = be.pool_layer(np.float32, "max", N=4, C=3, H=8, W=8, R=2, S=2)
+            outputs = be.empty(layer.dimO)
+        """
         return PoolLayer(cast(Any, self), dtype, op, N, C, *args, **kwargs)  # type: ignore[arg-type]
 
     def fprop_pool(
@@ -90,8 +101,8 @@ class Pooling:
 
         Args:
             layer: from `pool_layer`.
-            I: images, in any shape of the right size.
-            O: output, in any shape of the right size.
+            I: images, with axes taken together as you like.
+            O: output, with axes taken together as you like.
             argmax: receives where each maximum was found, for `bprop_pool`; integers, large enough
                 for the cells of a window. None if it is not needed.
             beta: factor of the old O; 0 means that it is not read.
@@ -100,7 +111,14 @@ class Pooling:
 
         Raises:
             ShapeError, DtypeError: before anything is written.
+
+        Example:
+            layer = be.pool_layer(np.float32, "max", N=4, C=3, H=8, W=8, R=2, S=2)
+            argmax = be.empty(layer.dimO, dtype=np.uint8)
+            be.fprop_pool(layer, be.ones(layer.dimI), be.empty(layer.dimO), argmax)
         """
+        size_object("fprop_pool", layer, PoolLayer, "pool_layer(...)")
+        check_numbers("fprop_pool", alpha=alpha, beta=beta)
         images = shaped(I, layer.dimI, "fprop_pool: I")
         out = target(O, layer.dimO, "fprop_pool: O")
         params = {**layer.params, "size": layer.dimO[:4]}
@@ -128,8 +146,8 @@ class Pooling:
 
         Args:
             layer: from `pool_layer`.
-            I: gradient of the output, in any shape of the right size.
-            O: receives the gradient of the images, in any shape of the right size.
+            I: gradient of the output, with axes taken together as you like.
+            O: receives the gradient of the images, with axes taken together as you like.
             argmax: what `fprop_pool` wrote; needed for "max".
             alpha: factor of the result.
             beta: factor of the old O; 0 means that it is not read.
@@ -138,7 +156,14 @@ class Pooling:
         Raises:
             ShapeError, DtypeError, ConfigurationError: before anything is written.
             NotDifferentiableError: op "l2".
+
+        Example:
+            layer = be.pool_layer(np.float32, "avg", N=4, C=3, H=8, W=8, R=2, S=2)
+            errors, deltas = be.ones(layer.dimO), be.empty(layer.dimI)
+            be.bprop_pool(layer, errors, deltas)
         """
+        size_object("bprop_pool", layer, PoolLayer, "pool_layer(...)")
+        check_numbers("bprop_pool", alpha=alpha, beta=beta)
         if layer.op == "l2":
             raise NotDifferentiableError(
                 "bprop_pool: op 'l2' has no backward pass from the error alone; differentiate the "

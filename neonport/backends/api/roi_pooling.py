@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 from neonport.backends.api.convolution import shaped, target
+from neonport.backends.arguments import check_counts, check_numbers, check_operands, check_tensors
+from neonport.dtypes import host_numbers
 from neonport.errors import DtypeError, ShapeError
 from neonport.optree.node import apply
 from neonport.tensor.tensor import Tensor
@@ -47,7 +49,18 @@ class RoiPooling:
 
         Raises:
             ShapeError, DtypeError: before anything is written.
+
+        Example:
+            images, rois = be.ones((2, 6, 6, 1)), be.array([[0, 0, 0, 3, 3]])
+            out, argmax = be.empty((8, 1)), be.empty((8, 1), dtype=np.int32)
+            be.roipooling_fprop(images, rois, out, argmax, 1, 2, 6, 6, 2, 2, 1.0)
         """
+        check_operands("roipooling_fprop", I=I)
+        check_numbers("roipooling_fprop", spatial_scale=spatial_scale)
+        check_counts(
+            "roipooling_fprop", 0, roi_count=roi_count, C=C, H=H, W=W,
+            pooled_height=pooled_height, pooled_width=pooled_width,
+        )  # fmt: skip
         images = shaped(
             I, (C, H, W, self._images("roipooling_fprop", I, C * H * W)), "roipooling_fprop: I"
         )
@@ -89,7 +102,18 @@ class RoiPooling:
 
         Raises:
             ShapeError, DtypeError: before anything is written.
+
+        Example:
+            images, rois = be.ones((2, 6, 6, 1)), be.array([[0, 0, 0, 3, 3]])
+            out, argmax = be.empty((8, 1)), be.empty((8, 1), dtype=np.int32)
+            be.roipooling_fprop(images, rois, out, argmax, 1, 2, 6, 6, 2, 2, 1.0)
+            be.roipooling_bprop(be.ones((8, 1)), rois, images, argmax, 1, 2, 6, 6, 2, 2, 1.0)
         """
+        check_tensors("roipooling_bprop", O=O)
+        check_counts(
+            "roipooling_bprop", 0, roi_count=roi_count, C=C, H=H, W=W,
+            pooled_height=pooled_height, pooled_width=pooled_width,
+        )  # fmt: skip
         n = self._images("roipooling_bprop", O, C * H * W)
         out = target(O, (C, H, W, n), "roipooling_bprop: O")
         form = (C, pooled_height, pooled_width, roi_count)
@@ -120,8 +144,14 @@ class RoiPooling:
 
         Raises:
             ShapeError: the rows have not five numbers.
+
+        Example:
+            boxes = np.array([[0, 0, 9, 9, 0.9], [1, 1, 9, 9, 0.8], [20, 20, 30, 30, 0.7]])
+            assert list(be.nms(boxes, threshold=0.5)) == [0, 2]
         """
-        boxes = np.asarray(detections.get() if isinstance(detections, Tensor) else detections)
+        check_numbers("nms", threshold=threshold)
+        boxes = detections.get() if isinstance(detections, Tensor) else detections
+        boxes = host_numbers(boxes, "nms: detections")
         if boxes.ndim != 2 or boxes.shape[1] != 5:
             raise ShapeError(f"nms: detections of shape {boxes.shape} must be (n, 5)")
         off = 0 if normalized else 1
@@ -164,7 +194,12 @@ class RoiPooling:
 
         Raises:
             ShapeError, DtypeError: before anything is written.
+
+        Example:
+            words, gradient = be.array([[5, 0, 5, 2]], dtype=np.int32), be.zeros((7, 3))
+            be.compound_bprop_lut(7, words, x, None, gradient, None)
         """
+        check_tensors("compound_bprop_lut", dW=dW)
         rows = apply("transpose", error, perm=(1, 0))
         if pad_idx is not None:
             words = shaped(inputs, (rows.shape[0], 1), "compound_bprop_lut: inputs")

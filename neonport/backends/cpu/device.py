@@ -107,9 +107,9 @@ class CPUDevice(Device):
         """Compile several kernels at the same time."""
         self._compiler().load(kernels)
 
-    def render_kernel(self, kernel: BoundKernel) -> str:
+    def render_kernel(self, kernel: BoundKernel, prelude: bool = False) -> str:
         """The kernel in C."""
-        return jit.render_c(kernel)
+        return jit.render_c(kernel, prelude)
 
     def bind_kernel(self, kernel: BoundKernel, places: Sequence[Place | None]) -> Launch:
         """A call of compiled code."""

@@ -24,6 +24,7 @@ from neonport.engine.device import Bound, Capabilities, ProbeResult
 from neonport.engine.recording import Recorder
 from neonport.errors import BackendUnavailable, DLPackError
 from neonport.shape import contiguous_strides
+from neonport.tensor.capsules import Checked
 from neonport.tensor.storage import Layout, Storage
 from neonport.tensor.tensor import Tensor
 
@@ -125,6 +126,7 @@ class CUDADevice(GpuDevice):
     def close(self) -> None:
         """Wait for the stream and give held memory back."""
         self.synchronize()
+        self.transfers.settle()
         super().close()
         if self._blas is not None:
             self._blas.close()
@@ -273,8 +275,16 @@ class CUDADevice(GpuDevice):
 
     def dlpack_adopt(self, x: Any, **options: Any) -> Tensor:
         """A tensor over the producer's memory, after its pending work."""
-        with self.queue.entered():
-            array = devices.load_cupy().from_dlpack(x)
+        try:
+            with self.queue.entered():
+                array = devices.load_cupy().from_dlpack(Checked(x))
+        except DLPackError:
+            raise
+        except (BufferError, TypeError, ValueError) as error:
+            raise DLPackError(
+                f"from_dlpack: CuPy cannot read the {type(x).__name__}: {error}; copy it: "
+                "be.from_dlpack(x, copy=True)"
+            ) from error
         storage, strides, offset = memory.adopt(array, self.blocks.space)
         return self.adopted(storage, array.dtype, array.shape, strides, offset)
 

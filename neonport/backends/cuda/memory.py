@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,10 @@ from neonport.tensor.storage import Layout, Storage
 
 ALIGNED = 16  # bytes of the widest load
 STAGES = 8  # host copies whose transfer may be pending
+
+# of all backends: one may go before its transfers are over, and CuPy would hand their memory out
+_pending: deque[tuple[Any, Any]] = deque()
+_pending_lock = threading.RLock()  # a finalizer of the user's may come here while we are here
 
 
 class Pool:
@@ -30,7 +35,8 @@ class Pool:
         self.peak = 0
         self.space = ("cuda", queue.device.number)
         self._pool = load_cupy().cuda.MemoryPool()
-        self._lock = threading.Lock()
+        # a finalizer of the user's may allocate while a garbage collection interrupts us
+        self._lock = threading.RLock()
 
     @property
     def in_use(self) -> int:
@@ -90,8 +96,13 @@ class Transfers:
 
     def __init__(self, queue: Queue) -> None:
         self.queue = queue
-        self._pending: deque[tuple[Any, Any]] = deque()
-        self._lock = threading.Lock()
+
+    def settle(self) -> None:
+        """Let go of the memory of transfers that are over, and wait for some if there are many."""
+        with _pending_lock, suppress(IndexError):  # none are left
+            while len(_pending) >= STAGES or _pending[0][0].done:
+                event, _ = _pending.popleft()
+                event.synchronize()
 
     def upload(self, address: int, values: np.ndarray) -> None:
         """Copy a contiguous array in; it may be changed as soon as this returns.
@@ -100,10 +111,8 @@ class Transfers:
         """
         cuda, queue = load_cupy().cuda, self.queue
         try:
-            with self._lock, queue.current():
-                while self._pending and (len(self._pending) >= STAGES or self._pending[0][0].done):
-                    event, _ = self._pending.popleft()
-                    event.synchronize()
+            with _pending_lock, queue.current():
+                self.settle()
                 stage = cuda.alloc_pinned_memory(values.nbytes)
                 np.frombuffer(stage, values.dtype, values.size)[...] = values.reshape(-1)
                 cuda.runtime.memcpyAsync(
@@ -111,7 +120,7 @@ class Transfers:
                 )
                 event = cuda.Event(disable_timing=True)
                 event.record(queue.stream)
-                self._pending.append((event, stage))
+                _pending.append((event, stage))
         except RuntimeError as error:
             raise failed(queue.device, error) from error
 

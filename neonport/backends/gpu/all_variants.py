@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from neonport.backends.gpu import convolution, matmul, transpose
+from neonport.backends.gpu import matmul, transpose
 from neonport.backends.gpu.kernel_text import FOUR, kernel_text
+from neonport.backends.gpu.kernels import convolution
 from neonport.backends.gpu.matmul import TILES
 from neonport.compiler.codegen.gpu.dialects import DeviceDialect
 from neonport.compiler.codegen.gpu.launch_shape import DeviceTraits
@@ -64,6 +65,7 @@ def _variants(dialect: DeviceDialect) -> Iterator[tuple[tuple[str, ...], dict[st
     for file in ("roi_pool_backward.h", "roi_pool_gather.h"):
         yield ("roi.h", file), {"GROUP": GROUP, **index}
     yield ("scatter_add.h",), {"GROUP": GROUP, **index}
+    yield ("along_axis.h",), {"GROUP": GROUP, **index}
     yield ("lrn.h",), {"GROUP": GROUP}
     yield ("combine.h",), {"GROUP": GROUP}
 

@@ -17,18 +17,17 @@ import numpy as np
 
 from neonport.backends.gpu import matmul, transpose
 from neonport.backends.gpu.autotune import first_tile, tuned
-from neonport.backends.gpu.dispatch import BINDERS
-from neonport.backends.gpu.kernel_text import in_order, kernel_body
+from neonport.backends.gpu.kernel_text import in_order, rendered
+from neonport.backends.gpu.kernels.dispatch import BINDERS
 from neonport.backends.gpu.launch import Box, BoxedLaunch, NativeLaunch, RenderedLaunch
-from neonport.backends.gpu.lrn import bind_lrn
 from neonport.backends.gpu.matmul import WORTH, Tile, kind_of
-from neonport.bounded_table import BoundedTable
 from neonport.compiler.codegen.gpu.dialects import DeviceDialect
 from neonport.compiler.codegen.gpu.launch_shape import DeviceTraits, LaunchShape, launch_shape
 from neonport.compiler.codegen.gpu.reductions import scratch_words
 from neonport.compiler.codegen.gpu.writer import DeviceWriter
 from neonport.compiler.kernel import BoundKernel
 from neonport.engine.device import Bound, Device, Launch, Place
+from neonport.foundation.bounded_table import BoundedTable
 from neonport.shape import contiguous_strides
 from neonport.tensor.storage import Storage, views_overlap
 from neonport.tensor.tensor import Tensor
@@ -124,9 +123,9 @@ class GpuDevice(Device):
             self._writers.keep(key, found)
         return found
 
-    def render_kernel(self, spec: BoundKernel) -> str:
+    def render_kernel(self, spec: BoundKernel, prelude: bool = False) -> str:
         """The kernel in the language of the device."""
-        return kernel_body(spec, self.dialect, self.traits)
+        return rendered(spec, self.dialect, self.traits, prelude)
 
     def bind_kernel(self, spec: BoundKernel, places: Sequence[Place | None]) -> Launch:
         """A launch with all its arguments, of the variant that fits the addresses."""
@@ -156,20 +155,21 @@ class GpuDevice(Device):
             whole(i) for i in writer.args.values(shape, spec.sizes, starts, spec.strides)
         ]  # fmt: skip
         real = np.float64 if writer.float64 else np.float32
+        types = [np.int64 if integer else real for integer in writer.k.whole_scalars]
         first = len(words)
         if box is not None:
             at = box.take(writer.k.scalars + 2 * writer.k.rands)
             words += [box.storage, np.int32(at)]
         else:
-            words += [real(0)] * writer.k.scalars + [np.uint64(0)] * (2 * writer.k.rands)
+            words += [kind(0) for kind in types] + [np.uint64(0)] * (2 * writer.k.rands)
         keep = (kept(buffers.values()), scratch)
         entries = [
             self.bind_launch(program, name, groups, group, words, keep, prod(spec.sizes))
             for name, groups, group in writer.launches(shape)
         ]
         if box is not None:
-            return BoxedLaunch(entries, box, at, writer.k.scalars, real)
-        return RenderedLaunch(entries, first, real, first + writer.k.scalars)
+            return BoxedLaunch(entries, box, at, types)
+        return RenderedLaunch(entries, first, types)
 
     def _box(self, spec: BoundKernel) -> Box | None:
         """Where a launch finds its numbers, if it is recorded and they change from run to run."""
@@ -207,12 +207,6 @@ class GpuDevice(Device):
         """A hand-written kernel."""
         binder = BINDERS.get(op)
         return None if binder is None else binder(self, operands, target, **params)
-
-    def lrn(
-        self, name: str, tensors: Sequence[Tensor], maps: int, width: int, numbers: Sequence[float]
-    ) -> Bound | None:
-        """A hand-written kernel, where the tensors are matrices."""
-        return bind_lrn(self, f"neo_{name}", tensors, maps, width, numbers)
 
     def tile_for(self, dtype: np.dtype, m: int, n: int, depth: int) -> Tile:
         """The tile for a product of this size; it may be measured now."""

@@ -85,11 +85,13 @@ def _access(dialect: DeviceDialect, dtype: np.dtype) -> tuple[str, str]:
     return "(p)[i]", "(p)[i] = x"
 
 
-def kernel_body(spec: BoundKernel, dialect: DeviceDialect, traits: DeviceTraits) -> str:
-    """Text of a kernel for a device, without the prelude."""
+def rendered(
+    spec: BoundKernel, dialect: DeviceDialect, traits: DeviceTraits, prelude: bool = True
+) -> str:
+    """Text of a kernel for a device, with or without the prelude."""
     writer = DeviceWriter(spec.kernel, dialect, launch_shape(spec, spec.offsets, traits).variant)
-    writer.source()
-    return "\n".join(writer.lines[1:])
+    text = writer.source()
+    return text if prelude else "\n".join(writer.lines[1:])
 
 
 def real_of(dtype: np.dtype) -> type:

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from neonport.dtypes import whole_number
 from neonport.errors import RecordingError
 from neonport.tensor.storage import Storage
 
@@ -32,17 +33,16 @@ class RenderedLaunch:
     Args:
         entries: launches with the same arguments.
         numbers: position of the first number argument.
-        real: its type.
-        rands: position of the first random argument.
+        types: their types.
     """
 
-    __slots__ = ("_entries", "_numbers", "_rands", "_real")
+    __slots__ = ("_entries", "_numbers", "_rands", "_types")
 
-    def __init__(self, entries: list[NativeLaunch], numbers: int, real: type, rands: int) -> None:
+    def __init__(self, entries: list[NativeLaunch], numbers: int, types: Sequence[type]) -> None:
         self._entries = entries
         self._numbers = numbers
-        self._real = real
-        self._rands = rands
+        self._types = types
+        self._rands = numbers + len(types)
 
     def __call__(self) -> None:
         """Launch the entries."""
@@ -51,8 +51,7 @@ class RenderedLaunch:
 
     def set_numbers(self, numbers: Sequence[float]) -> None:
         """Replace the number arguments."""
-        with np.errstate(over="ignore"):
-            values = [self._real(number) for number in numbers]
+        values = typed(numbers, self._types)
         for entry in self._entries:
             entry.set_arguments(self._numbers, values)
 
@@ -61,6 +60,19 @@ class RenderedLaunch:
         words = [np.uint64(word) for source in sources for word in source]
         for entry in self._entries:
             entry.set_arguments(self._rands, words)
+
+
+def typed(numbers: Sequence[float], types: Sequence[type]) -> list[Any]:
+    """Numbers as NumPy scalars of some types.
+
+    Raises:
+        DtypeError: one does not fit into the integer type that it has to have.
+    """
+    with np.errstate(over="ignore"):
+        return [
+            kind(whole_number(number) if kind is np.int64 else number)
+            for number, kind in zip(numbers, types, strict=True)
+        ]
 
 
 WORDS = 1 << 14
@@ -113,18 +125,17 @@ class BoxedLaunch:
         entries: launches with the same arguments.
         box: where the words are.
         at: position of the first one.
-        numbers: how many number arguments there are; words of random sources follow.
-        real: type of the numbers.
+        types: of the number arguments; words of random sources follow.
     """
 
     def __init__(
-        self, entries: list[NativeLaunch], box: Box, at: int, numbers: int, real: type
+        self, entries: list[NativeLaunch], box: Box, at: int, types: Sequence[type]
     ) -> None:
         self._entries = entries
         self._box = box
         self._at = at
-        self._rands = at + numbers
-        self._real = real
+        self._rands = at + len(types)
+        self._types = types
 
     def __call__(self) -> None:
         """Launch the entries."""
@@ -135,9 +146,8 @@ class BoxedLaunch:
     def set_numbers(self, numbers: Sequence[float]) -> None:
         """Replace the numbers."""
         words = np.zeros(len(numbers), np.uint64)
-        step = 8 // np.dtype(self._real).itemsize
-        with np.errstate(over="ignore"):
-            words.view(self._real)[::step] = numbers
+        for i, value in enumerate(typed(numbers, self._types)):
+            words[i : i + 1].view(value.dtype)[0] = value
         self._box.put(self._at, words)
 
     def set_rands(self, sources: Sequence[tuple[int, int]]) -> None:

@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
-from neonport.bounded_table import BoundedTable
+from neonport.foundation.bounded_table import BoundedTable
 from neonport.io.cache_dir import read_checked, write_checked
 
 MAX_PROGRAMS = 128  # of a generation; a driver may need megabytes for each

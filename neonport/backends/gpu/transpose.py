@@ -91,7 +91,7 @@ def bind_turned(
     launch: NativeLaunch = bind(
         be, text, "neo_transpose", (tiles, group), [*storages, *words], whole
     )  # type: ignore[assignment]
-    return RenderedLaunch([launch], 0, np.float32, 0)
+    return RenderedLaunch([launch], 0, ())
 
 
 def _reach(spec: BoundKernel, starts: Sequence[int]) -> bool:

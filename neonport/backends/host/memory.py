@@ -64,10 +64,15 @@ def adopt(array: np.ndarray) -> tuple[Storage, Shape, int]:
         DLPackError: elements are not on multiples of the item size.
     """
     step = array.itemsize
-    if any(s % step for s in array.strides) or not array.dtype.isnative:
+    if array.size and (any(s % step for s in array.strides) or array.ctypes.data % step):
         raise DLPackError(
-            f"array with strides {array.strides} bytes of dtype {array.dtype} cannot be shared; "
-            "copy it first: np.ascontiguousarray(x)"
+            f"from_dlpack: array of dtype {array.dtype} at {array.ctypes.data:#x} with strides "
+            f"{array.strides} bytes cannot be shared: its elements are not on multiples of their "
+            "size; copy it first: np.array(x)"
+        )
+    if not array.dtype.isnative:
+        raise DLPackError(
+            f"from_dlpack: array of dtype {array.dtype} cannot be shared; copy it: np.array(x)"
         )
     strides = tuple(s // step for s in array.strides)
     low, high = span(array.shape, strides, 0)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from math import ceil
 
 from neonport import settings
+from neonport.backends.host.cpu_quota import cpu_quota
 from neonport.errors import ConfigurationError
 
 _lock = threading.RLock()
@@ -15,10 +17,11 @@ _listeners: list[Callable[[int], None]] = []
 
 
 def usable_cores() -> int:
-    """Count the cores this process may run on (its affinity mask, not the whole machine)."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0)) or 1
-    return os.cpu_count() or 1
+    """Count the cores this process may use: its affinity mask, no more than its quota of time."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    cores = (len(affinity(0)) if affinity else os.cpu_count()) or 1
+    quota = cpu_quota()
+    return cores if quota is None else min(cores, ceil(quota))
 
 
 def num_threads() -> int:

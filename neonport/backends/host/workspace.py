@@ -9,6 +9,7 @@ from math import prod
 import numpy as np
 
 from neonport.backends.host import memory
+from neonport.foundation.fork import call_in_child
 
 ALIGNMENT = memory.ALIGNMENT
 
@@ -39,8 +40,12 @@ class Workspace:
     """The block of one backend."""
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
         self._block = np.empty(0, np.uint8)
+        self._renew_lock()
+        call_in_child(self, Workspace._renew_lock)
+
+    def _renew_lock(self) -> None:
+        self._lock = threading.RLock()
 
     def _reserve(self, nbytes: int) -> None:
         if self._block.nbytes < nbytes:

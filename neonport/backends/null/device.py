@@ -12,14 +12,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from neonport.backends.backend import Backend
-from neonport.backends.gpu.kernel_text import kernel_body
+from neonport.backends.gpu.kernel_text import rendered
 from neonport.backends.host import memory
-from neonport.backends.host.jit.launcher import render_c, shape_of
-from neonport.compiler.codegen.cpu.dialect import c_dialect
-from neonport.compiler.codegen.cpu.writer import HostWriter
+from neonport.backends.host.jit.launcher import render_c
 from neonport.compiler.codegen.gpu.dialects import DeviceDialect, cuda_dialect, opencl_dialect
-from neonport.compiler.codegen.gpu.launch_shape import DeviceTraits, launch_shape
-from neonport.compiler.codegen.gpu.writer import DeviceWriter
+from neonport.compiler.codegen.gpu.launch_shape import DeviceTraits
 from neonport.compiler.kernel import BoundKernel
 from neonport.compiler.lowering import Lowering
 from neonport.dtypes import FLOAT_NAMES
@@ -91,18 +88,18 @@ class NullDevice(Device):
         """A new array with the values."""
         return np.array(source.native, order="C")
 
-    def render_kernel(self, kernel: BoundKernel) -> str:
-        """The kernel in the language of `dialect`, for a typical device, without the prelude."""
+    def render_kernel(self, kernel: BoundKernel, prelude: bool = False) -> str:
+        """The kernel in the language of `dialect`, for a typical device."""
         check_dialect(self.dialect)
         if self.dialect == "c":
-            return render_c(kernel)
+            return render_c(kernel, prelude)
         make, traits = DEVICES[self.dialect]
-        return kernel_body(kernel, make(), traits)
+        return rendered(kernel, make(), traits, prelude)
 
     def bind_kernel(self, kernel: BoundKernel, places: Sequence[Place | None]) -> Launch:
         """A launch that does nothing, after the kernel was rendered as OpenCL C."""
         make, typical = DEVICES["opencl"]
-        render_device(kernel, make(), typical)
+        rendered(kernel, make(), typical)
         self.rendered += 1
         return NullLaunch()
 
@@ -172,12 +169,9 @@ class NullBackend(Backend):
         pairs = self._pairs(statement)
         kernels = self.executor.plan(Lowering().build(pairs)).kernels
         if dialect == "c":
-            return [
-                HostWriter(spec.kernel, c_dialect()).source(shape_of(spec).variant)
-                for spec in kernels
-            ]
+            return [render_c(spec, prelude=True) for spec in kernels]
         make, typical = DEVICES[dialect]
-        return [render_device(spec, make(), traits or typical) for spec in kernels]
+        return [rendered(spec, make(), traits or typical) for spec in kernels]
 
     def _pairs(self, statement: Any) -> list[tuple[Tensor, Any]]:
         if not isinstance(statement, OpTreeNode):
@@ -191,10 +185,3 @@ def check_dialect(name: str) -> None:
     if name != "c" and name not in DEVICES:
         known = ", ".join(["c", *DEVICES])
         raise ConfigurationError(f"render: dialect {name!r} is unknown; use one of {known}")
-
-
-def render_device(spec: BoundKernel, dialect: DeviceDialect, traits: DeviceTraits) -> str:
-    """Text of a kernel for a work-item language."""
-    return DeviceWriter(
-        spec.kernel, dialect, launch_shape(spec, spec.offsets, traits).variant
-    ).source()

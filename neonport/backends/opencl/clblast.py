@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from neonport.backends.opencl import interpreter_exit
 from neonport.errors import OutOfDeviceMemory
 from neonport.io.shared_library import load_shared_library
 from neonport.tensor.storage import Storage
@@ -126,6 +127,7 @@ class Call:
 
     def __call__(self) -> int:
         """Hand it to the queue; CLBlast's status, 0 if all is well."""
+        interpreter_exit.check()
         status: int = self._function(*self._words)
         return status
 

@@ -6,11 +6,14 @@ before is refused there with the way out, instead of waiting for ever.
 
 from __future__ import annotations
 
+import atexit
 import os
 import threading
 import weakref
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from neonport.backends.opencl import interpreter_exit, memory
 from neonport.backends.opencl.discovery import Device
 from neonport.backends.opencl.icd_loader import load_pyopencl
 from neonport.backends.opencl.programs import Programs
@@ -56,7 +59,8 @@ class Session:
 
 _sessions: dict[int, Session] = {}
 _users: weakref.WeakSet[GpuDevice] = weakref.WeakSet()
-_lock = threading.Lock()
+_lock = threading.RLock()
+_handles_exit = False
 _inherited = False  # whether a parent of this process has used OpenCL
 
 
@@ -66,9 +70,14 @@ def open_session(device: Device, user: GpuDevice) -> Session:
     Raises:
         BackendUnavailable: the device or its compiler does not work.
     """
+    global _handles_exit
     if _inherited:
         raise after_fork(device)
+    interpreter_exit.check()
     with _lock:
+        if not _handles_exit:  # not before now: it has to run before the handlers of who asks us
+            atexit.register(_at_exit)
+            _handles_exit = True
         _users.add(user)
         found = _sessions.get(device.handle.int_ptr)
         if found is None:
@@ -96,9 +105,20 @@ def after_fork(device: Device) -> BackendUnavailable:
     )
 
 
+def _at_exit() -> None:
+    """Leave the drivers with nothing to do: they clean up by themselves, when Python is gone."""
+    if _inherited:
+        return
+    interpreter_exit.stop_other_threads()
+    for user in list(_users):
+        with suppress(Exception):  # a device that is lost has nothing to do either
+            user.synchronize()
+    memory.release_orphans()
+
+
 def _in_child() -> None:
     global _inherited, _lock
-    _lock = threading.Lock()
+    _lock = threading.RLock()
     _inherited = _inherited or bool(_sessions)
     for user in list(_users):
         user.forget_statements()  # so that every statement is checked again, and refused

@@ -17,16 +17,16 @@ from neonport.backends.host.workspace import Workspace
 from neonport.backends.opencl import context as sessions
 from neonport.backends.opencl import discovery as devices
 from neonport.backends.opencl import dlpack as exchange
-from neonport.backends.opencl import launch, memory
+from neonport.backends.opencl import interpreter_exit, launch, memory
 from neonport.backends.opencl.clblast_choice import Choice
 from neonport.backends.opencl.icd_loader import load_pyopencl
 from neonport.compiler.codegen.gpu.dialects import opencl_dialect
 from neonport.dtypes import FLOAT_NAMES
-from neonport.engine.device import Bound, Capabilities, Device, ProbeResult
+from neonport.engine.device import Bound, Capabilities, ProbeResult
 from neonport.errors import BackendUnavailable, DLPackError, NeonportError
 from neonport.log import logger
 from neonport.shape import span
-from neonport.tensor.dlpack import CPU, adopt, host_capsule
+from neonport.tensor.dlpack import CPU, adopt, copied, host_capsule, is_empty
 from neonport.tensor.storage import Layout, Storage
 from neonport.tensor.tensor import Tensor
 
@@ -101,10 +101,16 @@ class OpenCLDevice(GpuDevice):
         return self.blocks.allocate(nbytes)
 
     def view(self, storage: Storage, dtype: np.dtype, layout: Layout) -> Any:
-        """An array over the layout where the host shares the memory, else the buffer."""
+        """An array over the layout where the host shares the memory, else the buffer.
+
+        Whoever has it keeps the memory.
+        """
         if self.shared:
             return memory.bytes_view(storage.native.host, dtype, layout)
-        return storage.native.buffer
+        cl = load_pyopencl()
+        own = cl.MemoryObject.from_int_ptr(storage.native.buffer.int_ptr, retain=True)
+        own.hold = storage.native.hold
+        return own
 
     def copy_in(self, target: Tensor, values: np.ndarray) -> None:
         """Copy host values in, after pending work."""
@@ -167,9 +173,15 @@ class OpenCLDevice(GpuDevice):
         return {"in_use": self.blocks.in_use, "peak": self.blocks.peak, "held": self.blocks.held}
 
     def check_alive(self) -> None:
-        """Raise in a process that was forked from the one that opened the device."""
+        """Raise in a process that was forked from the one that opened the device.
+
+        Raises:
+            BackendUnavailable: with the way out.
+            SystemExit: in all threads but one while the interpreter ends.
+        """
         if sessions.is_inherited():
             raise sessions.after_fork(self.info)
+        interpreter_exit.check()
 
     def close(self) -> None:
         """Wait for the queue and give held memory back; what fails now is logged."""
@@ -181,12 +193,13 @@ class OpenCLDevice(GpuDevice):
             logger.warning("%s", error)
         super().close()
         if not inherited:
-            self.blocks.release()
+            self.blocks.close()
 
     # ---- programs and products ---------------------------------------------------------------
 
     def build(self, source: str, options: tuple[str, ...]) -> Any:
         """The program of a text, from memory, disk or the driver's compiler."""
+        interpreter_exit.check()
         return self.programs.load(source, (*options, *self.info.options))
 
     def bind_launch(
@@ -200,6 +213,7 @@ class OpenCLDevice(GpuDevice):
         elements: int | None = None,
     ) -> launch.KernelLaunch:
         """A kernel object with its arguments; small ones may run on the thread that calls."""
+        interpreter_exit.check()
         words = [a.native.buffer if isinstance(a, Storage) else a for a in arguments]
         kernel = load_pyopencl().Kernel(program, name)
         # else the queue has copies and fills to do, which `progress` does not know of
@@ -224,10 +238,10 @@ class OpenCLDevice(GpuDevice):
         return self.clblast.bind(self, (a, b, c), (alpha, beta), ours)
 
     def batched_matmul(self, a: Tensor, b: Tensor, c: Tensor) -> Bound:
-        """The host's BLAS for one after another where it shares the memory, else one launch."""
+        """The host's BLAS for all of the batch where it shares the memory, else one launch."""
         if not self.shared:
             return super().batched_matmul(a, b, c)
-        return Device.batched_matmul(self, a, b, c)
+        return self._hosted(blas.bind_batched_gemm(a.native, b.native, c.native))
 
     def library_call(
         self, op: str, operands: list[Tensor], target: Tensor, params: dict[str, Any]
@@ -286,6 +300,8 @@ class OpenCLDevice(GpuDevice):
             return self.tensor(x.storage, x.dtype, x.layout)
         if not self.shared:
             return exchange.adopt(self, x, trust_cl_mem)
+        if is_empty(x):
+            return copied(self.executor.owner, x)
         raise DLPackError(
             f"from_dlpack: {self} does not share foreign memory; copy it: "
             "be.from_dlpack(x, copy=True)"

@@ -50,12 +50,18 @@ class Home(Protocol):
 
 
 class Imported:
-    """The memory of a storage that somebody else made; in the place of a pool's block."""
+    """The memory of a storage that somebody else made; in the place of a pool's lease.
 
-    __slots__ = ("buffer", "host", "nbytes")
+    Args:
+        buffer: PyOpenCL's.
+        hold: what keeps the memory alive.
+    """
 
-    def __init__(self, buffer: Any) -> None:
+    __slots__ = ("buffer", "hold", "host", "nbytes")
+
+    def __init__(self, buffer: Any, hold: Any = None) -> None:
         self.buffer = buffer
+        self.hold = hold
         self.host = None
         self.nbytes = int(buffer.size)
 
@@ -132,7 +138,7 @@ def adopt(be: Home, x: Any, trust_cl_mem: bool = False) -> Tensor:
     buffer, flags, root, start = _checked(be, found)
     readonly = found.readonly or bool(flags & load_pyopencl().mem_flags.READ_ONLY)
     storage = Storage(
-        Imported(buffer), buffer.size, ("opencl", root), start, readonly, found.owner
+        Imported(buffer, found.owner), buffer.size, ("opencl", root), start, readonly, found.owner
     )  # fmt: skip
     offset = found.first // found.dtype.itemsize
     return be.adopted(storage, found.dtype, found.shape, found.strides, offset)

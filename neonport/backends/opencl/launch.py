@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from neonport.backends.opencl import interpreter_exit
 from neonport.backends.opencl.context import forget_session
 from neonport.backends.opencl.discovery import Device
 from neonport.backends.opencl.icd_loader import load_pyopencl
@@ -50,17 +51,23 @@ class Progress:
 
     Args:
         workers: the driver's threads, which keep off the processor of who launches and waits.
+
+    Attributes:
+        enqueue: what launches call.
     """
 
-    __slots__ = ("done", "last", "workers")
+    __slots__ = ("__weakref__", "done", "enqueue", "last", "workers")
 
     def __init__(self, workers: Workers) -> None:
         self.workers = workers
         self.last: Any = None
         self.done: Any = None
+        self.enqueue: Any = load_pyopencl().enqueue_nd_range_kernel
+        interpreter_exit.watch(self)
 
     def finish(self, queue: Any) -> None:
         """Wait for the queue."""
+        interpreter_exit.check()
         last = self.last
         self.workers.look()
         queue.finish()
@@ -90,8 +97,7 @@ class KernelLaunch:
     """
 
     __slots__ = (
-        "_device", "_enqueue", "_group", "_here", "_kernel", "_progress", "_queue", "_size",
-        "_workers", "keep",
+        "_device", "_group", "_here", "_kernel", "_progress", "_queue", "_size", "_workers", "keep",
     )  # fmt: skip
 
     def __init__(
@@ -114,7 +120,6 @@ class KernelLaunch:
         self._kernel = kernel
         self._size = (groups * group,)
         self._group = (group,)
-        self._enqueue = load_pyopencl().enqueue_nd_range_kernel
         self.keep = keep
         self.set_arguments(0, arguments)
 
@@ -123,13 +128,13 @@ class KernelLaunch:
         progress = self._progress
         try:
             if self._here is not None and progress.last is progress.done:
-                self._enqueue(self._here, self._kernel, self._size, self._group)
+                progress.enqueue(self._here, self._kernel, self._size, self._group)
             else:
                 workers = self._workers
                 workers.left -= 1
                 if workers.left < 0:
                     workers.look()
-                progress.last = self._enqueue(self._queue, self._kernel, self._size, self._group)
+                progress.last = progress.enqueue(self._queue, self._kernel, self._size, self._group)
         except load_pyopencl().Error as error:
             raise failed(self._device, error) from error
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-import weakref
-from collections import defaultdict
+from collections import defaultdict, deque
 from contextlib import suppress
 from typing import Any
 
@@ -19,6 +18,10 @@ SMALLEST = 256
 PAGE = 4096
 
 
+# blocks of pools that went without being closed, with the queue whose work may still use them
+_orphans: deque[tuple[Any, Any, deque[Block]]] = deque()
+
+
 class Block:
     """A buffer; `host` is its memory as bytes where the host shares it, else None."""
 
@@ -31,6 +34,46 @@ class Block:
         self.used = False
 
 
+class Hold:
+    """Keeps a block from being handed out again: the end of every chain of views of its memory.
+
+    NumPy makes an array of it, of which all arrays over the block are views; so whoever has one (a
+    tensor, another library by DLPack, the user) keeps the block. The last one to let go may do so
+    in the middle of anything, a garbage collection under the lock of the pool included: nothing is
+    done then but to queue the block.
+    """
+
+    __slots__ = ("__array_interface__", "_block", "_pool")
+
+    def __init__(self, block: Block, pool: Pool) -> None:
+        self._block = block
+        self._pool = pool
+        if block.host is not None:
+            self.__array_interface__ = block.host.__array_interface__
+
+    def __del__(self) -> None:
+        self._pool.returned.append(self._block)
+
+
+class Lease:
+    """A block as a storage has it.
+
+    Attributes:
+        buffer: PyOpenCL's; to have it does not keep the block from being handed out again.
+        host: the memory as bytes, whose views do; None where the host does not share it.
+        nbytes: of the block.
+        hold: what does.
+    """
+
+    __slots__ = ("buffer", "hold", "host", "nbytes")
+
+    def __init__(self, block: Block, pool: Pool) -> None:
+        self.buffer = block.buffer
+        self.nbytes = block.nbytes
+        self.hold: Any = Hold(block, pool)
+        self.host = None if block.host is None else np.asarray(self.hold)
+
+
 class Pool:
     """Hands out blocks and takes them back; the queue is in order, so pending work is no matter.
 
@@ -38,6 +81,10 @@ class Pool:
         context, queue: PyOpenCL's.
         device: the device.
         shared: whether the host reads and writes buffers in place.
+
+    Attributes:
+        returned: blocks that nobody uses any more, for the next allocation to sort in.
+        peak: most bytes that were in use.
     """
 
     def __init__(self, context: Any, queue: Any, device: Device, shared: bool) -> None:
@@ -45,9 +92,30 @@ class Pool:
         self.queue = queue
         self.device = device
         self.shared = shared
-        self.in_use = self.peak = self.held = 0
+        self.returned: deque[Block] = deque()
+        self.peak = self._in_use = self._held = 0
         self._free: dict[int, list[Block]] = defaultdict(list)
-        self._lock = threading.Lock()
+        # a finalizer of the user's may allocate while a garbage collection interrupts us
+        self._lock = threading.RLock()
+        self._orphans = _orphans  # at the end of the interpreter the module may be gone before
+
+    def __del__(self) -> None:
+        # the queue may have work on the memory; to wait for it is not for a finalizer. Of what goes
+        # with the pool in one garbage collection, some may be given back only after this
+        if self.returned.maxlen is None:
+            self._orphans.append((self.queue, self._free, self.returned))
+
+    @property
+    def in_use(self) -> int:
+        """Bytes handed out and not let go."""
+        self._sort_in()
+        return self._in_use
+
+    @property
+    def held(self) -> int:
+        """Bytes kept for later."""
+        self._sort_in()
+        return self._held
 
     def allocate(self, nbytes: int) -> Storage:
         """Zero-filled memory.
@@ -60,18 +128,27 @@ class Pool:
         if block.used:
             self._clear(block)
         block.used = True
-        storage = Storage(block, nbytes, ("opencl", block.buffer.int_ptr), 0)
-        weakref.finalize(storage, self._give, block).atexit = False
         with self._lock:
-            self.in_use += size
-            self.peak = max(self.peak, self.in_use)
-        return storage
+            self._in_use += size
+            self.peak = max(self.peak, self._in_use)
+        return Storage(Lease(block, self), nbytes, ("opencl", block.buffer.int_ptr), 0)
+
+    def _sort_in(self) -> None:
+        """Take blocks back that were let go."""
+        with self._lock, suppress(IndexError):
+            while True:
+                block = self.returned.popleft()
+                self._in_use -= block.nbytes
+                self._held += block.nbytes
+                self._free[block.nbytes].append(block)
 
     def _take(self, size: int) -> Block:
-        with self._lock:
-            if self._free[size]:
-                self.held -= size
-                return self._free[size].pop()
+        self._sort_in()
+        with self._lock, suppress(IndexError):
+            block = self._free[size].pop()
+            self._held -= size
+            return block
+        release_orphans()
         try:
             return self._new(size)
         except OutOfDeviceMemory:
@@ -114,20 +191,38 @@ class Pool:
         else:
             cl.enqueue_fill_buffer(self.queue, block.buffer, np.uint8(0), 0, block.nbytes)
 
-    def _give(self, block: Block) -> None:
-        with self._lock:
-            self.in_use -= block.nbytes
-            self.held += block.nbytes
-            self._free[block.nbytes].append(block)
-
     def release(self) -> None:
         """Give all blocks that are not in use back to the driver."""
-        # pending work may still touch the host memory; if the queue failed, nothing is pending
-        with suppress(load_pyopencl().Error):
-            self.queue.finish()
+        self._sort_in()
         with self._lock:
-            self._free.clear()
-            self.held = 0
+            free, self._free = self._free, defaultdict(list)
+            self._held = 0
+        _finish(self.queue)
+        free.clear()
+
+    def close(self) -> None:
+        """Release, and from now on let go of each block as soon as nobody uses it."""
+        before, self.returned = self.returned, deque(maxlen=0)
+        with self._lock, suppress(IndexError):
+            while True:
+                self._in_use -= before.popleft().nbytes
+        self.release()
+
+
+def _finish(queue: Any) -> None:
+    """Wait, since pending work may touch the host's memory; a queue that failed has none."""
+    with suppress(load_pyopencl().Error):
+        queue.finish()
+
+
+def release_orphans() -> None:
+    """Give back what pools had that were not closed."""
+    with suppress(IndexError):
+        while True:
+            queue, free, returned = _orphans.popleft()
+            _finish(queue)
+            free.clear()
+            returned.clear()
 
 
 def _rounded(nbytes: int) -> int:

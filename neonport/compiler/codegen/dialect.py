@@ -66,12 +66,29 @@ EXPRESSIONS: dict[str, str] = {
     "logical_not": "neo_logical_not_{s}({0})",
     "arctan2": "neo_arctan2_{s}({0}, {1})",
     "mod": "neo_mod_{s}({0}, {1})",
+    "floordiv": "neo_floordiv_{s}({0}, {1})",
     "logaddexp": "neo_logaddexp_{s}({0}, {1})",
     "logical_and": "neo_logical_and_{s}({0}, {1})",
     "logical_or": "neo_logical_or_{s}({0}, {1})",
     "logical_xor": "neo_logical_xor_{s}({0}, {1})",
     "onehot": "(({t})({0} == {1}))",
     "broadcast": "{0}",
+    # of a uniform number that a shorter type would round to 1: the largest that type has below 1
+    "below_one_float16": "neo_min_{s}({0}, ({t})0.99951171875)",
+    "below_one_bfloat16": "neo_min_{s}({0}, ({t})0.99609375)",
+}
+
+# Rows that differ where operands are computed as integers, which wrap around.
+INTEGER_EXPRESSIONS: dict[str, str] = {
+    "add": "neo_plus_{s}({0}, {1})",
+    "sub": "neo_minus_{s}({0}, {1})",
+    "mul": "neo_times_{s}({0}, {1})",
+    "sqr": "neo_times_{s}({0}, {0})",
+    "neg": "neo_minus_{s}(0, {0})",
+    "rint": "{0}",
+    "floor": "{0}",
+    "ceil": "{0}",
+    "trunc": "{0}",
 }
 
 SUFFIX = {"float32": "f32", "float64": "f64", "int64": "i64", "int32": "i32"}
@@ -97,13 +114,14 @@ class Dialect:
     expressions: dict[str, str] = field(default_factory=dict)
     vector_width: int = 1
 
-    def template(self, op: str) -> str:
-        """Expression of an op.
+    def template(self, op: str, dtype: str) -> str:
+        """Expression of an op on operands of a compute dtype.
 
         Raises:
             UnknownOpError: kernels have none for it.
         """
-        found = self.expressions.get(op) or EXPRESSIONS.get(op)
+        found = INTEGER_EXPRESSIONS.get(op) if dtype == "int64" else None
+        found = found or self.expressions.get(op) or EXPRESSIONS.get(op)
         if found is None:
             raise UnknownOpError(
                 f"{op}: kernels have no expression for it; add one with "
@@ -163,7 +181,7 @@ class Arguments:
 
 def expression(dialect: Dialect, node: Node, operands: list[str]) -> str:
     """C text of an element-wise node."""
-    return dialect.template(node.op).format(
+    return dialect.template(node.op, node.dtype).format(
         *operands, t=dialect.types[node.dtype], s=SUFFIX[node.dtype]
     )
 
@@ -204,10 +222,11 @@ def converted(dialect: Dialect, text: str, source: str, target: str) -> str:
         return text
     if target == "bool":
         return f"({text} != 0)"
-    if target in SHORT_FLOATS:
-        return f"neo_to_{SHORT_FLOATS[target]}((float){text})"
-    if target.startswith("float"):
-        return f"(({dialect.types[target]}){text})"
     if source == "int32":
         text, source = f"((neo_i64){text})", "int64"
+    if target in SHORT_FLOATS:
+        single = f"(float){text}" if source == "float32" else f"neo_odd_{SUFFIX[source]}({text})"
+        return f"neo_to_{SHORT_FLOATS[target]}({single})"
+    if target.startswith("float"):
+        return f"(({dialect.types[target]}){text})"
     return f"neo_to_{target}_{SUFFIX[source]}({text})"

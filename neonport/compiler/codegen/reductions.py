@@ -11,6 +11,7 @@ needs in between; names of the parts of a total are the generator's.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -26,19 +27,21 @@ class Part(NamedTuple):
     Attributes:
         kind: NUMBER; COUNT, of which all lanes of a vector share one; or POSITION.
         start: text of its value before there is any element; {t} stands for a cast to its type.
+        whole: the same where the total is an integer.
     """
 
     kind: str
     start: str
+    whole: str = "{t}0"
 
 
 @dataclass(frozen=True)
 class Totals:
-    """How a target holds totals.
+    """Form in which a target holds totals.
 
     Attributes:
         function: the name of one of the target's functions on totals ("max", "moments", ...).
-        compensated: whether a sum carries its rounding error as a second part.
+        compensated: whether a sum carries its rounding error as a second part; of integers none.
         ordered: whether totals meet in the order of their positions.
     """
 
@@ -56,6 +59,7 @@ class HostBlock:
         kind, suffix: C type of the elements, and the suffix of functions on them.
         column: whether there is one partial result for each column, `[j]`.
         columns: of a block.
+        total: C type of the total.
     """
 
     number: int
@@ -63,6 +67,12 @@ class HostBlock:
     suffix: str
     column: bool
     columns: int
+    total: str = "double"
+
+    @property
+    def whole(self) -> bool:
+        """Whether elements and totals are integers."""
+        return self.suffix == "i64"
 
     @property
     def at(self) -> str:
@@ -98,7 +108,7 @@ class DeviceBlock:
     other: str = ""
 
 
-class Fold:
+class Fold(ABC):
     """A reduction; this one says what those have in common that see each element once.
 
     Attributes:
@@ -110,26 +120,30 @@ class Fold:
     lanes = ""
     blocked = False
     alternates = False
+    integers = True  # whether integers are folded as integers
 
+    @abstractmethod
     def parts(self, compensated: bool) -> tuple[Part, ...]:
         """The parts of a total, and what they are before there is any element.
 
         Args:
             compensated: see `Totals`.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def merge(self, totals: Totals, total: Sequence[str], other: Sequence[str]) -> list[str]:
         """Take another total into a total."""
-        raise NotImplementedError
 
     def finish(self, totals: Totals, total: Sequence[str]) -> str:
         """The result."""
         return total[0]
 
     def combine(self, partial: str, value: str) -> str:
-        """Take a value into a partial result, which a step of a block ends with."""
-        raise NotImplementedError
+        """Take a value into a partial result, which a step of a block ends with.
+
+        A fold that takes elements right into its total has none.
+        """
+        return ""
 
     # ---- blocks in host C --------------------------------------------------------------------
 
@@ -142,7 +156,7 @@ class Fold:
         return [], []
 
     def host_value(self, block: HostBlock, value: str) -> tuple[list[str], str]:
-        """What `combine` takes of an element, after these lines."""
+        """Value that `combine` takes of an element, after these lines."""
         return [], value
 
     def host_step(
@@ -161,9 +175,9 @@ class Fold:
         """Declaration of the partial result."""
         return []
 
+    @abstractmethod
     def device_step(self, block: DeviceBlock, value: str, position: str) -> list[str]:
         """Take an element."""
-        raise NotImplementedError
 
     def device_close(self, block: DeviceBlock) -> list[str]:
         """Take the partial result into the total."""
@@ -210,7 +224,7 @@ class SumFold(Fold):
 
     def host_close(self, block: HostBlock, bounds: tuple[str, str]) -> list[str]:
         """The sum of the block."""
-        return [f"(double)x{block.number}{block.at}"]
+        return [f"({block.total})x{block.number}{block.at}"]
 
     def device_open(self, block: DeviceBlock) -> list[str]:
         """Nothing yet."""
@@ -222,19 +236,64 @@ class SumFold(Fold):
 
     def device_close(self, block: DeviceBlock) -> list[str]:
         """Add the sum of the block, keeping what is lost to rounding."""
+        if len(block.total) == 1:
+            return [f"{block.total[0]} += x{block.number};"]
         total = ", ".join(f"&{part}" for part in block.total)
         return [f"neo_add_{block.suffix}({total}, x{block.number});"]
+
+
+class ProductFold(Fold):
+    """Product.
+
+    Host C multiplies in the type of its totals (double, or 64-bit integers); devices do in the
+    dtype of the elements.
+    """
+
+    lanes = "product"
+
+    def parts(self, compensated: bool) -> tuple[Part, ...]:
+        """The product."""
+        return (Part(NUMBER, "{t}1", whole="{t}1"),)
+
+    def merge(self, totals: Totals, total: Sequence[str], other: Sequence[str]) -> list[str]:
+        """Multiply."""
+        return [f"{total[0]} *= {other[0]};"]
+
+    def combine(self, partial: str, value: str) -> str:
+        """Multiply."""
+        return f"{partial} *= {value};"
+
+    def host_start(self, block: HostBlock) -> tuple[str, str]:
+        """1."""
+        return block.total, "1"
+
+    def host_open(self, block: HostBlock) -> tuple[list[str], list[str]]:
+        """Nothing yet."""
+        x = f"x{block.number}"
+        array = f"[{block.columns}]" if block.column else ""
+        declared = f"{block.total} {x}{array};"
+        return [declared, block.each(f"{x}{block.at} = 1;")], [f"reduction(*:{x})"]
+
+    def host_close(self, block: HostBlock, bounds: tuple[str, str]) -> list[str]:
+        """The product of the block."""
+        return [f"x{block.number}{block.at}"]
+
+    def device_step(self, block: DeviceBlock, value: str, position: str) -> list[str]:
+        """Multiply, in the total itself."""
+        return [self.combine(block.total[0], value)]
 
 
 class MomentsFold(Fold):
     """Variance: count, mean and sum of squares around it.
 
     Host C goes over a block twice: for its mean, then for the squares around that (`m0`, `q0`).
-    Devices go over it once: they sum up differences to an element at the beginning (`o0`).
+    Devices go over it once. Both sum up differences to an element at the beginning (`o0`): so the
+    variance of equal numbers is 0, and not the square of a rounding error of large ones.
     """
 
     lanes = "total"
     blocked = True
+    integers = False
 
     def parts(self, compensated: bool) -> tuple[Part, ...]:
         """Count, mean, sum of squares."""
@@ -254,19 +313,24 @@ class MomentsFold(Fold):
         return f"{partial} += {value};"
 
     def host_open(self, block: HostBlock) -> tuple[list[str], list[str]]:
-        """The sum of the block, for its mean."""
-        return open_sum(block)
+        """The sum of differences to the first element of the block, for its mean."""
+        lines, clauses = open_sum(block)
+        return [*lines, block.declare(f"o{block.number}")], clauses
+
+    def host_value(self, block: HostBlock, value: str) -> tuple[list[str], str]:
+        """The difference to the first element."""
+        return [], f"({value} - o{block.number}{block.at})"
 
     def host_centre(self, block: HostBlock) -> list[str]:
         """After the first loop over a block: its mean, and no squares yet."""
         n, kind, at = block.number, block.kind, block.at
         array = f"[{block.columns}]" if block.column else ""
-        mean = f"m{n}{at} = x{n}{at} / ({kind})(e1 - e0);"
+        mean = f"m{n}{at} = o{n}{at} + x{n}{at} / ({kind})(e1 - e0);"
         line = f"{{ {mean} q{n}{at} = 0; }}" if block.column else f"{mean} q{n} = 0;"
         return [f"{kind} m{n}{array}, q{n}{array};", block.each(line)]
 
     def host_square(self, block: HostBlock, value: str) -> tuple[list[str], str]:
-        """What `combine` takes of an element in the second loop."""
+        """Value that `combine` takes of an element in the second loop."""
         n = block.number
         return [f"const {block.kind} d{n} = {value} - m{n}{block.at};"], f"d{n} * d{n}"
 
@@ -318,7 +382,11 @@ class ExtremeFold(Fold):
 
     def parts(self, compensated: bool) -> tuple[Part, ...]:
         """The extreme."""
-        return (Part(NUMBER, self.sign + "{t}NEO_INF"),)
+        return (Part(NUMBER, self.sign + "{t}NEO_INF", "{t}" + self.start_of("i64")),)
+
+    def start_of(self, suffix: str) -> str:
+        """The word for the integer that any other is better than."""
+        return f"NEO_{self.name.upper()}_START_{suffix}"
 
     def merge(self, totals: Totals, total: Sequence[str], other: Sequence[str]) -> list[str]:
         """The better one."""
@@ -330,13 +398,14 @@ class ExtremeFold(Fold):
 
     def host_start(self, block: HostBlock) -> tuple[str, str]:
         """The least key."""
-        return f"neo_key_{block.suffix}", f"NEO_{self.name.upper()}_START_{block.suffix}"
+        return f"neo_key_{block.suffix}", self.start_of(block.suffix)
 
     def host_open(self, block: HostBlock) -> tuple[list[str], list[str]]:
         """A key for a row, else a number for each column."""
         x = f"x{block.number}"
         if block.column:
-            return [block.declare(x), block.each(f"{x}[j] = {self.sign}NEO_INF;")], []
+            start = self.start_of("i64") if block.whole else f"{self.sign}NEO_INF"
+            return [block.declare(x), block.each(f"{x}[j] = {start};")], []
         kind, start = self.host_start(block)
         return [f"{kind} {x} = {start};"], [f"reduction({self.name}:{x})"]
 
@@ -356,7 +425,8 @@ class ExtremeFold(Fold):
     def host_close(self, block: HostBlock, bounds: tuple[str, str]) -> list[str]:
         """The extreme of the block."""
         x = f"x{block.number}{block.at}"
-        return [f"(double){x if block.column else f'neo_{self.name}unkey_{block.suffix}({x})'}"]
+        text = x if block.column else f"neo_{self.name}unkey_{block.suffix}({x})"
+        return [f"({block.total}){text}"]
 
     def device_step(self, block: DeviceBlock, value: str, position: str) -> list[str]:
         """The better number, in the total itself."""
@@ -396,10 +466,10 @@ class ArgFold(Fold):
     ) -> list[str]:
         """Choose, in the total itself, without a branch."""
         best, place = total
-        k = f"k{block.number}"
+        k, better = f"k{block.number}", f"neo_{self.better}{'_i64' if block.whole else ''}"
         return [
-            f"const int {k} = {place} < 0 || neo_{self.better}((double){value}, {best});",
-            f"{best} = {k} ? (double){value} : {best};",
+            f"const int {k} = {place} < 0 || {better}(({block.total}){value}, {best});",
+            f"{best} = {k} ? ({block.total}){value} : {best};",
             f"{place} = {k} ? (double)({position}) : {place};",
         ]
 
@@ -412,6 +482,7 @@ class ArgFold(Fold):
 
 FOLDS: dict[str, Fold] = {
     "sum": SumFold(),
+    "prod": ProductFold(),
     "var": MomentsFold(),
     "max": ExtremeFold("max"),
     "min": ExtremeFold("min"),
@@ -422,5 +493,5 @@ FOLDS: dict[str, Fold] = {
 
 
 def fold_of(reduction: Reduction) -> Fold:
-    """How a reduction is done."""
+    """Fold of a reduction."""
     return FOLDS[reduction.op]

@@ -41,7 +41,7 @@ def kept(kernel: Kernel, loops: int = 2) -> frozenset[int]:
 
 
 def _loops(kernel: Kernel, variance: int) -> list[list[int]]:
-    """What each loop over a row computes, in the order of the loops."""
+    """Nodes that each loop over a row computes, in the order of the loops."""
     loops = []
     for phase in range(kernel.phases):
         reductions = [r for r in kernel.reductions if r.phase == phase]

@@ -21,7 +21,7 @@ SHAPES = {"memory": '[("{}")]', "value": '(["{}"])', "store": '[["{}"]]'}
 
 @dataclass(frozen=True, eq=False)
 class Outline:
-    """What is drawn: the graph, its cut and its names."""
+    """Contents of a drawing: the graph, its cut and its names."""
 
     graph: Graph
     scheduler: Scheduler

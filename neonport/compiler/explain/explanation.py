@@ -23,6 +23,7 @@ from neonport.compiler.lowering import Lowering
 from neonport.compiler.schedule import Scheduler
 from neonport.errors import BackendMismatchError, ConfigurationError, ShapeError
 from neonport.optree.node import Expression, OpTreeNode, walk
+from neonport.optree.operators import as_pairs
 from neonport.shape import Shape, contiguous_strides
 
 
@@ -151,7 +152,8 @@ def explain(statement: Any, backend: StatementBackend, render: Render | None = N
     scheduler = Scheduler(graph)
     plan = scheduler.run()
     parts = make_parts(graph, scheduler, plan, names, render or (lambda spec: ""))
-    used = {p.slot: p for p in plan.places.values() if p.slot < 0}
+    places = sorted(plan.places.values(), key=lambda p: prod(p.layout[0]))
+    used = {p.slot: p for p in places if p.slot < 0}  # the largest of those that share memory
     temporaries = {
         names.leaf(leaf): prod(leaf.layout[0]) * leaf.dtype.itemsize for leaf in used.values()
     }
@@ -178,7 +180,7 @@ def _pairs(statement: Any, backend: StatementBackend) -> list[tuple[Any, Any]]:
             f"explain: needs an op-tree or a list of (target, value) pairs, not "
             f"{type(statement).__name__}; a copy is [(target, tensor)]"
         )
-    return [(t, backend.check_pair(t, v)) for t, v in statement]
+    return [(t, backend.check_pair(t, v)) for t, v in as_pairs("explain", statement)]
 
 
 def _empty(pairs: Sequence[tuple[Any, Any]]) -> bool:

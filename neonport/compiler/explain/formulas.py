@@ -21,7 +21,13 @@ from neonport.optree.node import Expression, tensors
 from neonport.tensor.storage import Layout
 
 MAX_FORMULA = 72  # characters of a value that is not given a name of its own
-_OWN_TEXT = {"onehot": "({0} == {1})", "broadcast": "{0}", "rand": "rand()"}
+_OWN_TEXT = {
+    "onehot": "({0} == {1})",
+    "broadcast": "{0}",
+    "rand": "rand()",
+    "below_one_float16": "{0}",
+    "below_one_bfloat16": "{0}",
+}
 
 
 class Names:
@@ -139,7 +145,7 @@ class Formulas:
         self.count = 0
 
     def lines(self, roots: Sequence[int]) -> list[str]:
-        """What a step with these roots computes."""
+        """Formulas of a step with these roots."""
         inside = sorted({*roots, *(i for r in roots for i in self.scheduler.cone(r)[0])})
         uses = Counter(a for i in inside for a in self.values[i].args)
         text: dict[int, str] = {}

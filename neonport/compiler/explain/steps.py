@@ -6,7 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import prod
 
-from neonport.compiler.execution_plan import LibraryCall, copy_kernel, step_parts
+from neonport.compiler.execution_plan import (
+    LibraryCall,
+    call_operands,
+    concat_copies,
+    copy_kernel,
+    step_parts,
+)
 from neonport.compiler.explain.formulas import Formulas, Names
 from neonport.compiler.graph import Graph, MemoryView
 from neonport.compiler.kernel import BoundKernel
@@ -55,7 +61,7 @@ class Part:
             if self.axes:
                 words.append(f"folds axis {', '.join(map(str, self.axes))}")
             phases = self.spec.kernel.phases
-            words.append(f"{phases} pass{'es' * (phases > 1)}")
+            words.append(f"{phases} phase{'s' * (phases > 1)}")
         return f"{', '.join(words)}: {self.bytes_moved:,} bytes, {self.operations:,} operations"
 
 
@@ -71,12 +77,15 @@ def make_parts(
     found = []
     for number, step in enumerate(plan.steps):
         specs = step_parts(graph, plan, step)
+        copies = iter(_parts_put_together(graph, plan, step.roots[0], names))
         for spec in specs:
             if isinstance(spec, LibraryCall):
                 line = formulas.call(spec.value, spec.operands, spec.target)
                 found.append(_call(spec, number, line))
                 continue
-            if spec is specs[-1]:
+            if graph.values[step.roots[0]].op == "concat":
+                lines = [next(copies)]
+            elif spec is specs[-1]:
                 lines = formulas.lines(step.roots)
             else:  # zeros around a region that the next kernel fills
                 lines = [f"{names.leaf(plan.places[step.roots[0]])} <- 0"]
@@ -86,6 +95,15 @@ def make_parts(
         spec = copy_kernel(source, target)
         found.append(_kernel(spec, number, target.layout[0], (), [line], render))
     return found
+
+
+def _parts_put_together(graph: Graph, plan: Schedule, root: int, names: Names) -> list[str]:
+    """A line for each part of a concat that is copied to where it belongs."""
+    value = graph.values[root]
+    if value.op != "concat":
+        return []
+    copies = concat_copies(value, call_operands(graph, plan, root), plan.places[root])
+    return [f"{names.leaf(region)} <- {names.leaf(source)}" for source, region in copies]
 
 
 def _kernel(

@@ -30,6 +30,7 @@ STEP = 2.0**-17  # exact in float64; the definition is evaluated with more digit
 BOUND = 1e-7
 CONV = {"padding": (0, 1, 1), "stride": (1, 2, 2), "dilation": (1, 1, 1)}
 POOL = {"window": (1, 1, 3, 2), "padding": (0, 0, 1, 1), "stride": (1, 1, 2, 1)}
+LRN = {"width": 3, "ascale": 0.8, "bpower": 0.6}
 ROIS = np.array([[0, 0, 0, 2, 2], [1, 1, 0, 3, 1]], np.float32)
 INDEX = np.array([[2], [0], [2], [1]], np.int32)
 
@@ -48,6 +49,12 @@ def _cells(x: Tensor, shape: tuple[int, ...]) -> Tensor:
     return home(x).array(values, dtype=np.int32)
 
 
+def _along(x: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Indices of an axis of 3, one occurring twice, one out of range."""
+    values = np.arange(np.prod(shape)).reshape(shape) % 4
+    return home(x).array(values, dtype=np.int32)
+
+
 def _rois(x: Tensor) -> Tensor:
     return home(x).array(ROIS, dtype=np.float32)
 
@@ -55,7 +62,7 @@ def _rois(x: Tensor) -> Tensor:
 # op: (shapes of the operands, how to apply it), for ops that are not element-wise
 Maker = Callable[..., Any]
 STRUCTURED: dict[str, tuple[tuple[tuple[int, ...], ...], Maker]] = {
-    **{n: (((3, 4),), partial(apply, n, axes=(1,))) for n in ("sum", "max", "min", "var")},
+    **{n: (((3, 4),), partial(apply, n, axes=(1,))) for n in ("sum", "prod", "max", "min", "var")},
     "transpose": (((2, 3, 4),), partial(apply, "transpose", perm=(2, 0, 1))),
     "reshape": (((3, 4),), partial(apply, "reshape", shape=(2, 6))),
     "broadcast": (((3, 1),), partial(apply, "broadcast", shape=(3, 4))),
@@ -63,6 +70,22 @@ STRUCTURED: dict[str, tuple[tuple[tuple[int, ...], ...], Maker]] = {
     "pad_region": (
         ((2, 2),),
         partial(apply, "pad_region", starts=(2, 0), steps=(-1, 2), shape=(3, 4)),
+    ),
+    "concat": (((3, 4), (3, 2)), partial(apply, "concat", axis=1)),
+    "cumsum": (((3, 4),), partial(apply, "cumsum", axis=1, reverse=True)),
+    "cumprod": (((3, 4),), partial(apply, "cumprod", axis=1, reverse=True, exclusive=False)),
+    "linear_recurrence": (
+        ((3, 4), (3, 4)),
+        partial(apply, "linear_recurrence", axis=1, reverse=False),
+    ),
+    "sort": (((3, 4),), partial(apply, "sort", axis=0, descending=True)),
+    "take_along_axis": (
+        ((3, 4),),
+        lambda x: apply("take_along_axis", x, _along(x, (2, 4)), axis=0),
+    ),
+    "scatter_add_along_axis": (
+        ((2, 4),),
+        lambda x: apply("scatter_add_along_axis", x, _along(x, (2, 4)), axis=0, size=3),
     ),
     "take": (((3, 4),), lambda x: apply("take", x, _index(x), axis=0)),
     "scatter_add": (((4, 2),), lambda x: apply("scatter_add", x, _index(x), axis=0, size=3)),
@@ -92,6 +115,12 @@ STRUCTURED: dict[str, tuple[tuple[tuple[int, ...], ...], Maker]] = {
         ((2, 1, 4, 3, 2),),
         lambda x: apply("max_pool_gather", x, _cells(x, (2, 1, 2, 3, 2)), **POOL),
     ),
+    "lrn_denominator": (
+        ((4, 1, 1, 3, 1),),
+        partial(apply, "lrn_denominator", width=3, ascale=0.8),
+    ),
+    "lrn": (((4, 1, 1, 3, 1),), partial(apply, "lrn", **LRN)),
+    "lrn_backward": (((4, 1, 1, 3, 1),) * 2, partial(apply, "lrn_backward", **LRN)),
     "roi_pool": (
         ((2, 4, 3, 2),),
         lambda x: apply("roi_pool", x, _rois(x), size=(2, 1), scale=1.0),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from neonport.autodiff.autodiff import Autodiff
 from neonport.ops.philox import normal, uniform
 from neonport.testing.cases import FLOATS, Case, Outcome, Want, compare, exactly
 from neonport.testing.tolerances import Allowance, finfo
@@ -67,6 +68,17 @@ def _in_trees(be: Backend) -> Outcome:
         return outcome._replace(message=f"of a given shape: {outcome.message}")
     out[1:4, ::2] = be.rand()
     return compare(out[1:4, ::2].get(), exactly(stream.uniform((3, 7))))
+
+
+def _derivatives(be: Backend) -> Outcome:
+    x, y, dx = be.array(np.full((7, 13), 3.0)), be.empty((7, 13)), be.empty((7, 13))
+    tree = x * (be.rand() < 0.5)
+    for _ in range(2):  # a remembered statement must follow
+        y[:] = tree
+        Autodiff(tree, be, next_error=x).back_prop_grad([x], [dx])
+        if (dx.get() != y.get()).any():
+            return Outcome(message="the gradient has other numbers than the value")
+    return Outcome()
 
 
 def _mask(dtype: str, keep: float, be: Backend) -> Outcome:
@@ -136,6 +148,7 @@ def _binarize(be: Backend) -> Outcome:
 
 SINGLE: dict[str, Callable[[Backend], Outcome]] = {
     "in trees": _in_trees,
+    "in derivatives": _derivatives,
     "reset": _reset,
     "state": _state,
     "host state": _host_state,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 
 NAMES = [n for n in OPS if n in of_kind(Kind.REDUCTION)]
-WITHOUT_ELEMENTS = ["sum", "var"]  # the others have no value
+WITHOUT_ELEMENTS = ["sum", "prod", "var"]  # the others have no value
 # label: shape, layout, axes
 CLASSES: dict[str, tuple[tuple[int, ...], str, tuple[int, ...]]] = {
     "rows": ((7, 13), "plain", (1,)),
@@ -45,7 +45,7 @@ SUMS_ONLY = {"3-D outer": ((3, 5, 7), "plain", (0, 2)), "4-D": ((2, 3, 4, 5), "s
 FEW = ("rows", "columns", "strided columns", "3-D middle", "many rows", "many columns", "all")
 
 
-def _avg_pool_backward(values: Array) -> Array:
+def _spread(values: Array) -> Array:
     """Add a distance from 0 to half of the rows, which a variance in one pass would not survive."""
     if values.dtype.kind != "f" or values.dtype.itemsize < 4:
         return values
@@ -54,16 +54,28 @@ def _avg_pool_backward(values: Array) -> Array:
     return moved
 
 
+def _factors(values: Array, axes: tuple[int, ...]) -> Array:
+    """The operand of a product: magnitudes nearer to 1 where many are multiplied."""
+    count = int(np.prod([values.shape[a] for a in axes]))
+    if values.dtype.kind in "iub" or count <= 16:
+        return values
+    wide = values.astype(np.float64)
+    moved = np.copysign(np.abs(wide) ** (4 / count), wide)
+    return moved.astype(values.dtype)
+
+
 def _statements(
     names: Sequence[str], values: Array, layout: str, axes: tuple[int, ...], be: Backend
 ) -> list[Statement]:
     operands, statements = Operands(be), []
     x = operands.add(0, values, layout)
+    factors = operands.add("factors", _factors(values, axes), layout)
     for name in names:
         target = "int32" if name == "argmax" else "float32"
         if is_float(values.dtype) and name != "argmax":
             target = values.dtype.name
-        statements.append(operands.statement(name, [x], target, "plain", axes=axes))
+        operand = [factors if name == "prod" else x]
+        statements.append(operands.statement(name, operand, target, "plain", axes=axes))
     return statements
 
 
@@ -81,12 +93,12 @@ def cases() -> Iterator[Case]:
     for dtype in FLOATS:
         for label, (shape, layout, axes) in CLASSES.items():
             if dtype == "float32" or label in FEW:
-                values = _avg_pool_backward(numbers(1, shape, dtype))
+                values = _spread(numbers(1, shape, dtype))
                 if dtype == "float16":
                     values = np.clip(values, -8, 8)  # sums must fit
                 yield from _batch(label, values, layout, axes)
         for label, (shape, layout, axes) in SUMS_ONLY.items():
-            names = ["sum", "max", "min", "var"]
+            names = ["sum", "prod", "max", "min", "var"]
             yield from _batch(label, numbers(2, shape, dtype), layout, axes, names)
         yield from _special(dtype)
     for dtype in ("int8", "int32", "uint16", "bool"):

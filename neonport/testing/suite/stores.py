@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 from functools import partial
+from math import frexp, inf
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from neonport.dtypes import is_float
+from neonport.dtypes import BFLOAT16, is_float
 from neonport.testing.cases import (
     FLOATS,
     INTEGERS,
@@ -36,6 +38,8 @@ def convert(value: Any, dtype: str) -> Any:
     kind = np.dtype(dtype)
     if kind.kind == "b":
         return value != 0
+    if kind.name == BFLOAT16:
+        return kind.type(_nearest_bfloat16(value))
     if is_float(kind):
         with np.errstate(all="ignore"):
             return kind.type(float(value))
@@ -48,16 +52,34 @@ def convert(value: Any, dtype: str) -> Any:
     return kind.type(min(max(round(value), info.min), info.max))
 
 
+def _nearest_bfloat16(value: Any) -> float:
+    """A number rounded to the 8 digits of a bfloat16, once: exact fractions of Python."""
+    if value in (0, inf, -inf) or value != value:
+        return float(value)
+    exact = Fraction(value)
+    exponent = frexp(value)[1] if abs(value) < 2**53 else abs(int(value)).bit_length()
+    unit = Fraction(2) ** (max(exponent, -125) - 8)
+    return float(round(exact / unit) * unit)
+
+
 def values_of(dtype: str) -> Array:
     """Values at the edges of this dtype and of all others."""
     kind = np.dtype(dtype)
     if kind.kind == "b":
         return np.array([[False], [True]])
     if kind.kind in "iu":
-        return special_integers(kind)
+        ties = [2**24 + 2**16 + 1, 2**24 + 2**16 - 1, 2**40 + 2**32 + 1, 2**62 + 2**54 + 1]
+        fits = [t for t in ties if t <= np.iinfo(kind).max]
+        return np.concatenate([special_integers(kind), np.array(fits, kind).reshape(-1, 1)])
     edges = [-0.5, 0.5, 1.5, 2.5, -1.5, 126.5, 127.5, 128.5, 254.5, 255.5, 256, 32767.5, 65535.5]
     edges += [2.0**31, 2.0**31 - 1, -(2.0**31), 2.0**32, 2.0**63, -(2.0**63), 2.0**64, 65519, 65520]
     edges += [1 + 2.0**-8, 1 + 3 * 2.0**-8, 3.3961775e38, 3.3961773e38, 2.0**-134, 3 * 2.0**-134]
+    edges += [
+        1 + 2.0**-11 + 2.0**-40,
+        65520 - 1e-9,
+        1 + 2.0**-8 + 2.0**-40,
+        -1 - 2.0**-8 - 2.0**-40,
+    ]
     edges += [1 + 2.0**-11, 1 + 3 * 2.0**-11, 2.0**-24, 2.0**-25, 1 + 2.0**-24, 1e39, -1e39]
     with np.errstate(all="ignore"):
         return np.concatenate([special(kind), np.array(edges).astype(kind).reshape(-1, 1)])

@@ -243,6 +243,30 @@ def _regions(
     return make.statements
 
 
+# label: shape of the images, width, ascale, bpower
+LRNS: dict[str, tuple[Ints, int, float, float]] = {
+    "five maps": ((7, 1, 3, 5, 4), 5, 0.3, 0.75),
+    "root": ((4, 2, 3, 1, 3), 3, 1.5, 0.5),
+    "reciprocal": ((3, 1, 2, 2, 300), 3, 2.0, 1.0),
+    "any power": ((6, 1, 2, 3, 2), 3, 0.7, 1.3),
+    "wider than the maps": ((3, 1, 4, 1, 2), 9, 0.5, 0.75),
+    "one map": ((1, 1, 2, 2, 2), 1, 0.5, 0.75),
+}
+LRN_OPS = ("lrn_denominator", "lrn", "lrn_backward")
+
+
+def _normalisations(
+    form: tuple[Ints, int, float, float], dtype: str, layout: str, computed: bool, be: Backend
+) -> list[Statement]:
+    make = _Maker(be, dtype, layout, computed)
+    shape, width, ascale, bpower = form
+    x, e = make.tensor(1, shape), make.tensor(2, shape)
+    make.add("lrn_denominator", x, width=width, ascale=ascale)
+    make.add("lrn", x, width=width, ascale=ascale, bpower=bpower)
+    make.add("lrn_backward", x, e, width=width, ascale=ascale, bpower=bpower)
+    return make.statements
+
+
 def _variants(few: bool) -> Iterator[tuple[str, str, bool]]:
     """(dtype, layout, whether operands are computed)."""
     yield "float32", "plain", False
@@ -286,3 +310,7 @@ def cases() -> Iterator[Case]:
         for variant in _variants(name == "2x3 halved"):
             names = [(op, _label(name, *variant)) for op in ROI_OPS]
             yield from Batch(names, partial(_regions, form, *variant), [variant[0]]).cases()
+    for name, lrn in LRNS.items():
+        for variant in _variants(name == "five maps"):
+            names = [(op, _label(name, *variant)) for op in LRN_OPS]
+            yield from Batch(names, partial(_normalisations, lrn, *variant), [variant[0]]).cases()

@@ -222,6 +222,25 @@ def test_normalisation_gradient(make_backend):
     close(delta, first, 1e-12)
 
 
+def test_normalisation_as_a_tree(be):
+    x = random(6, 1, 2, 3, 4)
+    tree = be.lrn(be.array(x), 3, ascale=0.4, bpower=0.75) * 2
+    close(tree, 2 * loops.lrn(x, 3, 0.4, 0.75))
+    with pytest.raises(ConfigurationError, match="width=4 over maps must be odd"):
+        be.lrn(be.array(x), 4)
+    with pytest.raises(ShapeError, match=r"lrn: an operand of shape \(2, 3\) must be"):
+        be.lrn(be.zeros((2, 3)), 3)
+
+
+def test_the_target_of_a_normalisation_may_be_its_operand(be):
+    x = random(4, 1, 1, 3, 2)
+    layer = be.lrn_layer(np.float32, 2, 4, W=3, J=3)
+    images, denom = be.array(x), be.empty(x.shape)
+    be.fprop_lrn(layer, images, images, denom, ascale=0.5, bpower=0.75)
+    close(images, loops.lrn(x, 3, 0.5, 0.75))
+    close(denom, loops.lrn_denominator(x, 3, 0.5))
+
+
 def test_an_even_window_is_refused(be):
     with pytest.raises(ConfigurationError, match="J=4 over maps must be odd"):
         be.lrn_layer(np.float32, 2, 6, J=4)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gc
+
 import cupy
 import numpy as np
 import pytest
 
 from neonport.errors import DLPackError
+from neonport.tensor.capsules import structs
 
 
 def test_both_see_every_write(cuda):
@@ -100,8 +103,103 @@ def test_nothing_and_turned_around(cuda):
         cuda.ones((2, 2))[::-1].__dlpack__()
 
 
+# ---- who keeps memory alive ----------------------------------------------------------------------
+
+
+def _forget(cuda):
+    """Let go of what only bookkeeping could hold, and use what may be handed out again."""
+    cuda.bound.clear()
+    gc.collect()
+    made = [cuda.zeros((100, 100)).fill(9) for _ in range(4)]
+    cuda.synchronize()
+    return made
+
+
+def _values(array):
+    return array.get() if hasattr(array, "get") else array
+
+
+CONSUMERS = {
+    "cupy": lambda cuda, t: cupy.from_dlpack(t),
+    "native": lambda cuda, t: t.native,
+    "itself": lambda cuda, t: cuda.from_dlpack(t),
+    "the host": lambda cuda, t: np.from_dlpack(t, device="cpu"),
+}
+
+
+@pytest.mark.parametrize(
+    "view", [lambda t: t, lambda t: t[10:, 3:9], lambda t: t.T], ids=["whole", "part", "turned"]
+)
+@pytest.mark.parametrize("consumer", CONSUMERS)
+def test_a_consumer_keeps_the_memory(cuda, consumer, view):
+    values = np.random.RandomState(0).rand(100, 100).astype(np.float32)
+    t = cuda.array(values)
+    got = CONSUMERS[consumer](cuda, view(t))
+    del t
+    others = _forget(cuda)
+    assert np.array_equal(_values(got), view(values))
+    del got
+    assert all((other.get() == 9).all() for other in others)
+
+
+@pytest.mark.parametrize("consumer", ["cupy", "native", "the host"])
+def test_a_consumer_outlives_the_backend(make_cuda, consumer):
+    be = make_cuda()
+    values = np.random.RandomState(1).rand(100, 100).astype(np.float32)
+    t = be.array(values)
+    got = CONSUMERS[consumer](be, t)
+    be.cleanup_backend()
+    del t, be
+    others = _forget(make_cuda())
+    assert np.array_equal(_values(got), values)
+    del others
+
+
 def test_the_producers_memory_lives(cuda):
     t = cuda.from_dlpack(cupy.from_dlpack(cuda.ones((100, 100))))
-    for _ in range(4):
-        cuda.zeros((100, 100)).fill(9)
+    others = _forget(cuda)
     assert (t.get() == 1).all()
+    native = t.native
+    del t, others
+    _forget(cuda)
+    assert (native.get() == 1).all()
+
+
+# ---- producers that fail -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("copy", [None, True])
+@pytest.mark.parametrize("error", [KeyError, ValueError, TypeError, AttributeError, RuntimeError])
+def test_errors_of_producers(cuda, error, copy):
+    class Failing:
+        def __dlpack__(self, **kwargs):
+            raise error("out of paper")
+
+        def __dlpack_device__(self):
+            return cuda.dlpack_device()
+
+    with pytest.raises(DLPackError, match=r"Failing.*out of paper.*(np\.array|copy it)"):
+        cuda.from_dlpack(Failing(), copy=copy)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("data", None), ("lanes", 4), ("bits", 0), ("ndim", -1)]
+)
+def test_a_capsule_that_cannot_be_true(cuda, field, value):
+    class Edited:
+        def __dlpack__(self, **kwargs):
+            capsule = cupy.from_dlpack(cuda.ones((2, 3))).__dlpack__(**kwargs)
+            setattr(structs(capsule)[0], field, value)
+            return capsule
+
+        def __dlpack_device__(self):
+            return cuda.dlpack_device()
+
+    with pytest.raises(DLPackError, match="from_dlpack"):
+        cuda.from_dlpack(Edited())
+
+
+def test_nothing_is_taken_from_anybody(cuda):
+    for shape in ((0, 3), (3, 0)):
+        assert cuda.from_dlpack(np.empty(shape, np.float32)).shape == shape
+        assert cuda.from_dlpack(cupy.from_dlpack(cuda.zeros(shape))).shape == shape

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
+
 import numpy as np
 import pytest
 
+from neonport.backends.cuda import memory
 from neonport.errors import ClosedBackendError, OutOfDeviceMemory
 
 
@@ -77,3 +80,37 @@ def test_after_cleanup(cuda):
     with pytest.raises(ClosedBackendError):
         t.get()
     cuda.cleanup_backend()
+
+
+def test_a_backend_that_goes_leaves_no_transfer_without_its_memory(make_cuda):
+    from neonport.backends.cuda.device import CUDABackend
+
+    be = CUDABackend()
+    be.array(np.ones((30, 30)))
+    *_, (event, stage) = memory._pending
+    address = stage.ptr
+    del be, stage
+    gc.collect()
+    other = make_cuda()
+    for _ in range(memory.STAGES):
+        other.array(np.ones((30, 30)))
+        assert event.done or memory._pending[-1][1].ptr != address
+    other.cleanup_backend()
+    assert not memory._pending
+
+
+@pytest.mark.parametrize("finalizer_uploads", [False, True])
+def test_tensors_may_be_collected_while_memory_is_handed_out(cuda, finalizer_uploads):
+    class Cycle:
+        def __init__(self):
+            self.tensor = cuda.ones((100, 100))
+            self.itself = self
+
+        def __del__(self):
+            if finalizer_uploads:
+                cuda.array(np.ones((3, 4)))
+
+    Cycle()
+    with cuda.device.blocks._lock, memory._pending_lock:
+        gc.collect()
+    assert cuda.ones((100, 100)).get().all()

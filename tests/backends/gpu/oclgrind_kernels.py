@@ -36,7 +36,7 @@ Case = tuple[str, list[np.ndarray], dict[str, Any]]
 
 
 def cases() -> Iterator[Case]:
-    """(op, operands, parameters) of all window ops and scatter_add."""
+    """(op, operands, parameters) of all window ops, scatter_add and ops along an axis."""
     rng = np.random.RandomState(0)
     for fours in (False, True):
         size, filters = (
@@ -77,6 +77,14 @@ def cases() -> Iterator[Case]:
         [rng.normal(size=(3, 20)).astype(np.float32), indices],
         {"axis": 1, "size": 5},
     )
+
+    x, index = x[0], rng.randint(-1, 6, (5, 4, 2)).astype(np.int32)
+    a = rng.normal(size=x.shape).astype(np.float32)
+    yield "cumsum", [x], {"axis": 1, "reverse": True}
+    yield "cumprod", [x], {"axis": 0, "reverse": False, "exclusive": True}
+    yield "linear_recurrence", [a, x], {"axis": 2, "reverse": False}
+    yield "take_along_axis", [x, index], {"axis": 0}
+    yield "scatter_add_along_axis", [x, index], {"axis": 0, "size": 6}
 
 
 def write_zeros(be: Any) -> None:

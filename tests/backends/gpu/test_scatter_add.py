@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from neonport.backends.gpu import scatter_add as lookup
+from neonport.backends.gpu.kernels import scatter_add as lookup
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])

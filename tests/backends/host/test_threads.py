@@ -120,3 +120,29 @@ def test_chunks_are_as_many_for_each_thread(cpu):
         shape = shape_of(spec)
         assert shape.tasks % 8 == 0
         assert shape.chunk * shape.chunks - 100_000 < shape.chunk
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_statements_with_products_have_the_same_bits_on_any_number_of_threads(cpu, dtype):
+    rng = np.random.default_rng(0)
+    w, x, y = (
+        cpu.array(rng.uniform(-1, 1, shape), dtype=dtype)
+        for shape in ((333, 700), (700, 129), (700, 333))
+    )
+    trees = {
+        "product": cpu.dot(w, x),
+        "fused": cpu.maximum(cpu.dot(w, x) * 2 - 1, 0),
+        "transposed": cpu.dot(y.T, x),
+        "softmax": cpu.exp(cpu.dot(w, x)) / cpu.sum(cpu.exp(cpu.dot(w, x)), axis=0),
+    }
+    before, results = threads.num_threads(), {name: set() for name in trees}
+    try:
+        for count in (1, 2, 3, 4):
+            threads.set_num_threads(count)
+            for name, tree in trees.items():
+                out = cpu.empty(tree.shape, dtype=dtype)
+                out[:] = tree
+                results[name].add(out.get().tobytes())
+    finally:
+        threads.set_num_threads(before)
+    assert {name: len(found) for name, found in results.items()} == dict.fromkeys(trees, 1)

@@ -153,7 +153,7 @@ def test_a_launch_that_fails(ocl, monkeypatch, words, error):
     be = OpenCLBackend()
     x, y = be.ones((3, 4)), be.empty((3, 4))
     with monkeypatch.context() as patch:
-        patch.setattr(cl, "enqueue_nd_range_kernel", fail)
+        patch.setattr(be.device.progress, "enqueue", fail)
         with pytest.raises(error) as caught:
             y[:] = x * 7
     assert be.device.info.words in str(caught.value)
@@ -174,6 +174,7 @@ def test_a_queue_that_died(ocl, shared):
         def __getattr__(self, name):
             raise cl.RuntimeError("clFinish failed: INVALID_COMMAND_QUEUE")
 
+    be.synchronize()  # the queue that dies has nothing to do, as one that really died
     be.device.queue = Dead()
     for use in (be.synchronize, x.get, lambda: be.array(np.ones((2, 2)))):
         with pytest.raises(BackendUnavailable, match=r"failed .*INVALID_COMMAND_QUEUE"):

@@ -47,7 +47,7 @@ class Run:
         self.values = centres[self.labels] + rng.normal(size=(STEPS, BATCH, 20))
         self.model = make_model(be)
         self.cost = GeneralizedCost(CrossEntropyMulti())
-        self.optimizer = Adam(0.01)
+        self.optimizer = Adam(learning_rate=0.01)
         self.cost.set_backend(be)
         self.optimizer.set_backend(be)
         self.model.initialize((20,), self.cost)

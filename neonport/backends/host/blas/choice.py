@@ -15,12 +15,15 @@ from typing import Any
 import numpy as np
 
 from neonport import settings
+from neonport.backends.host.blas.engines import Engine, NumpyEngine, OpenBlasEngine
+from neonport.backends.host.blas.gate import room_for
 from neonport.backends.host.blas.openblas import find_library, load_openblas, wheel_version
-from neonport.backends.host.blas.products import Engine, NumpyEngine, OpenBlasEngine
 from neonport.backends.host.cpu_info import cpu_flags
 from neonport.backends.host.threads import num_threads
-from neonport.errors import ConfigurationError
+from neonport.errors import ConfigurationError, OutOfDeviceMemory
 from neonport.log import logger
+
+FIRST_BYTES = 192 << 20  # twice what the library and its first call map
 
 # Core types of OpenBLAS and the instructions their kernels use.
 _AVX512 = frozenset({"avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl", "avx2", "fma"})
@@ -70,6 +73,7 @@ def current_engine() -> Engine:
 
     Raises:
         ConfigurationError: NEONPORT_BLAS asks for something unknown, not installed or fatal here.
+        OutOfDeviceMemory: there is no room for the library.
     """
     engine = _state.engine
     if engine is not None:
@@ -87,15 +91,32 @@ def current_engine() -> Engine:
 
 
 def make_engine(choice: Choice) -> Engine:
-    """Load the library of a choice; NumPy with a warning where OpenBLAS cannot be loaded."""
+    """Load the library of a choice; NumPy with a warning where OpenBLAS cannot be loaded.
+
+    Raises:
+        OutOfDeviceMemory: there is no room for the library and what it maps at its first call,
+            where it would end the process if there was none.
+    """
+    if not room_for(FIRST_BYTES):
+        raise OutOfDeviceMemory(
+            f"matrix products need {FIRST_BYTES >> 20} MiB of address space once, before the first "
+            "of them; free memory, raise the limit (ulimit -v), or multiply matrices earlier"
+        )
     path = find_library() if choice.engine == "openblas" else None
     if path is None:
-        return NumpyEngine()
+        return _warm(NumpyEngine())
     try:
         return OpenBlasEngine(load_openblas(path, choice.core))
     except OSError as error:
         logger.warning("matrix products go through NumPy: %s cannot be loaded: %s", path, error)
-        return NumpyEngine()
+        return _warm(NumpyEngine())
+
+
+def _warm(engine: NumpyEngine) -> NumpyEngine:
+    """Let NumPy's library map its memory while there is some."""
+    matrix = np.ones((128, 128), np.float32)
+    engine.bind(matrix, matrix, np.empty_like(matrix), 1.0, 0.0)()
+    return engine
 
 
 def plausible_cores() -> tuple[str, ...]:

@@ -4,7 +4,8 @@
 and returns a function without arguments. Row-major, transposed and sliced views go to the BLAS as
 they are; operands with other strides are copied, a target with other strides goes through a
 temporary. float16 and bfloat16 are computed in float32 and rounded once. With beta == 0 the target
-is not read, with alpha == 0 the operands are not. Equal calls in a process give equal bits.
+is not read, with alpha == 0 the operands are not. Equal calls in a process give equal bits; with
+OpenBLAS on any number of threads.
 
 Which BLAS it is: `choice.py`. How many threads: `host/threads.py`.
 """
@@ -16,18 +17,12 @@ from typing import Any
 
 import numpy as np
 
+from neonport.backends.host.blas.checks import check_batch, check_matrices
 from neonport.backends.host.blas.choice import blas_info as blas_info
 from neonport.backends.host.blas.choice import current_engine
-from neonport.backends.host.blas.fork_guard import calls_blas
 from neonport.backends.host.blas.layout import DATA_OFFSET, KNOWN
-from neonport.backends.host.blas.products import (
-    Bound,
-    Plan,
-    bind_call,
-    bind_product,
-    check_batch,
-    check_matrices,
-)
+from neonport.backends.host.blas.product import Addresses, Bound, Plan
+from neonport.backends.host.blas.products import bind_product
 
 _PLAN_LIMIT = 4096
 
@@ -36,7 +31,6 @@ _pointer_at = ctypes.c_void_p.from_address
 _plans: dict[Any, Plan] = {}
 
 
-@calls_blas
 def gemm(
     a: np.ndarray, b: np.ndarray, c: np.ndarray, alpha: float = 1.0, beta: float = 0.0
 ) -> None:
@@ -59,7 +53,7 @@ def gemm(
         bind_gemm(a, b, c, alpha, beta)()
     else:
         plan, addresses = found
-        plan.function(*plan.arguments(float(alpha), float(beta), *addresses))
+        plan.call(float(alpha), float(beta), addresses)
 
 
 def bind_gemm(
@@ -87,8 +81,7 @@ def bind_gemm(
     found = _find(a, b, c)
     if found is not None:
         plan, addresses = found
-        arguments = plan.arguments(float(alpha), float(beta), *addresses)
-        return bind_call(plan.function, arguments, (a, b, c))
+        return plan.bind(float(alpha), float(beta), addresses, (a, b, c))
     check_matrices(a, b, c)
     bound = bind_product(current_engine(), a, b, c, float(alpha), float(beta))
     _remember(a, b, c)
@@ -124,7 +117,7 @@ def bind_batched_gemm(
     return bind_product(current_engine(), first, second, c, float(alpha), float(beta))
 
 
-def _find(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> tuple[Plan, tuple[int, int, int]] | None:
+def _find(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> tuple[Plan, Addresses] | None:
     """Return a prepared plan for views laid out like these, and their addresses.
 
     Shapes, dtypes and layouts are right when a plan exists for them; what depends on the very

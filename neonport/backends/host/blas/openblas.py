@@ -2,7 +2,8 @@
 
 The wheel is never imported: importing it loads the library for the whole process, with the core
 type and thread count of the environment. We load it with local symbols, and set the variables it
-reads only while it loads.
+reads only while it loads. It starts no threads: each call runs on the thread that makes it, and
+products are cut into calls by `pieces.py`.
 """
 
 from __future__ import annotations
@@ -15,20 +16,11 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
-from neonport.backends.host.threads import num_threads, on_change
 from neonport.io.cache_dir import cache_folder
 from neonport.io.shared_library import load_shared_library
 
 WHEEL = "scipy-openblas32"
-MAX_THREADS = 64  # what the wheel is built for; it ignores more
-
-# After a product the helper threads of OpenBLAS wait for the next one in a busy loop, by default
-# for 2^26 clock ticks (about 20 ms). Meanwhile they hold the cores that the threads of the fused
-# kernels need: a product followed by such a kernel then takes 8 ms instead of 0.3. With 2^14 ticks
-# they sleep after some microseconds, which costs single products nothing measurable.
-_SPIN_TICKS_LOG2 = "14"
 
 _load_lock = threading.Lock()
 
@@ -69,19 +61,23 @@ class OpenBlas:
         self.path = path
         self.core = self._text("openblas_get_corename")
         self.config = self._text("openblas_get_config")
-        on_change(self._set_num_threads)
+        self._take_memory()
 
-    def function(self, name: str) -> Callable[..., Any] | None:
-        """Return a function that returns nothing, without argument types; None if not there."""
-        found = getattr(self._handle, "scipy_" + name, None)
-        if found is not None:
-            found.restype = None
+    def function(self, name: str) -> Callable[..., None]:
+        """Return a function that returns nothing, without argument types."""
+        found = getattr(self._handle, "scipy_" + name)
+        found.restype = None
         return found
 
-    def _set_num_threads(self, count: int) -> None:
-        setter = self.function("openblas_set_num_threads")
-        if setter is not None:
-            setter(ctypes.c_int(min(count, MAX_THREADS)))
+    def _take_memory(self) -> None:
+        """Multiply once, too much for kernels without copies: the memory of copies stays."""
+        size = 128
+        block = (ctypes.c_float * (3 * size * size))()
+        a, b, c = (ctypes.byref(block, i * ctypes.sizeof(block) // 3) for i in range(3))
+        row_major, plain, one = 101, 111, ctypes.c_float(1.0)
+        self.function("cblas_sgemm")(
+            row_major, plain, plain, size, size, size, one, a, size, b, size, one, c, size
+        )
 
     def _text(self, name: str) -> str:
         function = getattr(self._handle, "scipy_" + name, None)
@@ -104,8 +100,7 @@ def load_openblas(path: Path, core: str | None) -> OpenBlas:
     """
     settings = {
         "OPENBLAS_CORETYPE": core,
-        "OPENBLAS_NUM_THREADS": str(min(num_threads(), MAX_THREADS)),
-        "OPENBLAS_THREAD_TIMEOUT": os.environ.get("OPENBLAS_THREAD_TIMEOUT", _SPIN_TICKS_LOG2),
+        "OPENBLAS_NUM_THREADS": "1",
     }
     with _load_lock:
         if _is_loaded(path):

@@ -19,8 +19,8 @@ from neonport import settings
 from neonport.backends.host.cpu_info import cpu_identity
 from neonport.backends.host.jit.choice import program_identity
 from neonport.backends.host.jit.processes import EndedError, Processes, TimeLimitError
-from neonport.bounded_table import BoundedTable
 from neonport.errors import CompileError
+from neonport.foundation.bounded_table import BoundedTable
 from neonport.io.cache_dir import cache_folder, read_checked, temporary_folder, write_checked
 from neonport.io.private_folder import PrivateFolder, sweep_temporary
 from neonport.io.shared_library import load_shared_library

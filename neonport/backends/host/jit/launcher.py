@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from importlib.resources import files
 from struct import Struct
+from struct import error as StructError
 from typing import Any
 
 import numpy as np
@@ -19,14 +20,15 @@ from neonport.backends.host import threads
 from neonport.backends.host.cpu_info import last_level_cache
 from neonport.backends.host.jit.choice import find_compiler
 from neonport.backends.host.jit.compiler import Compiler
-from neonport.bounded_table import BoundedTable
 from neonport.compiler.codegen.cpu.buffers import HostVariant
 from neonport.compiler.codegen.cpu.dialect import c_dialect
 from neonport.compiler.codegen.cpu.task_shape import TaskShape, task_shape
 from neonport.compiler.codegen.cpu.writer import HostWriter
 from neonport.compiler.codegen.dialect import Arguments
 from neonport.compiler.kernel import BoundKernel, Kernel
+from neonport.dtypes import whole_number
 from neonport.errors import CompileError
+from neonport.foundation.bounded_table import BoundedTable
 from neonport.tensor.storage import Storage
 
 MAX_CODES = 512  # kernels of a generation
@@ -73,7 +75,8 @@ class HostLaunch(partial[None]):
         self = super().__new__(cls, run, program.ctypes.data)
         self._program = program
         self._words = words
-        self._pack = Struct(f"{arguments.kernel.scalars}d").pack_into
+        types = ["q" if whole else "d" for whole in arguments.kernel.whole_scalars]
+        self._pack = Struct("".join(types)).pack_into
         self._numbers = 8 * arguments.scalars
         self._rands = arguments.rands
         self.keep = keep
@@ -81,13 +84,37 @@ class HostLaunch(partial[None]):
 
     def set_numbers(self, numbers: Sequence[float]) -> None:
         """Replace the number arguments."""
-        self._pack(self._words.data, self._numbers, *numbers)
+        try:
+            self._pack(self._words.data, self._numbers, *numbers)
+        except StructError:
+            for number in numbers:
+                whole_number(number)  # which says what is wrong
+            raise
 
     def set_rands(self, sources: Sequence[tuple[int, int]]) -> None:
         """Replace key and offset of each random source."""
         for i, (key, offset) in enumerate(sources):
             self._words[self._rands + 2 * i] = key
             self._words[self._rands + 2 * i + 1] = offset
+
+
+class BoundProgram(partial[None]):
+    """Launches that a call without arguments runs in order.
+
+    Args:
+        run: the runtime's entry point.
+        program: of `make_program`.
+        keep: what must live as long as the call.
+    """
+
+    __slots__ = ("keep",)
+    keep: Any
+
+    def __new__(cls, run: Any, program: np.ndarray, keep: Any) -> BoundProgram:
+        """Bind the entry point to the records."""
+        self = super().__new__(cls, run, program.ctypes.data)
+        self.keep = (program, keep)
+        return self
 
 
 class HostJit:
@@ -103,9 +130,10 @@ class HostJit:
         source = files("neonport.backends.host.jit").joinpath("runtime.c").read_text("utf-8")
         runtime = compiler.load(source, ["-pthread"])
         self._runtime = runtime
+        # the second one keeps the interpreter's lock: for what is over before another took it
         keeping_the_lock = ctypes.PyDLL(runtime._name, handle=runtime._handle)
-        self.run, self._run_briefly = runtime.neo_run, keeping_the_lock.neo_run
-        for run in (self.run, self._run_briefly):
+        self.run, self.run_briefly = runtime.neo_run, keeping_the_lock.neo_run
+        for run in (self.run, self.run_briefly):
             run.argtypes, run.restype = (ctypes.c_void_p,), None
         runtime.neo_set_threads.argtypes = (ctypes.c_int64,)
         threads.on_change(runtime.neo_set_threads)
@@ -123,7 +151,7 @@ class HostJit:
         libraries = self.compiler.load_many(sources)
         for key, writer, library in zip(new, writers, libraries, strict=True):
             entries = tuple(
-                (ctypes.cast(getattr(library, name), ctypes.c_void_p).value or 0, parallel)
+                (entry_address(getattr(library, name)), parallel)
                 for name, parallel in writer.entries()
             )
             found[key] = Code(entries, library)
@@ -155,13 +183,17 @@ class HostJit:
             for address, parallel in code.entries
         ]
         program = make_program(entries, turns=all(s.row for s in spec.kernel.stores))
-        # what is over before another thread could take over keeps the interpreter's lock
-        run = self.run if shape.grain else self._run_briefly
+        run = self.run if shape.grain else self.run_briefly
         return HostLaunch(run, program, words, arguments, (keep, scratch, code))
 
 
+def entry_address(function: Any) -> int:
+    """Address of a function of a loaded library."""
+    return ctypes.cast(function, ctypes.c_void_p).value or 0
+
+
 def make_program(
-    launches: Sequence[tuple[int, np.ndarray, int, int]], turns: bool = False
+    launches: Sequence[tuple[int, np.ndarray, int, int]], turns: bool = False, even: bool = False
 ) -> np.ndarray:
     """The parts the runtime runs in order: code address, argument words, tasks, grain of each.
 
@@ -169,11 +201,13 @@ def make_program(
         launches: a grain of 0 runs all tasks on the calling thread. The words must outlive it.
         turns: whether tasks are walked up and down in turn. Gains where memory larger than the
             cache is read again; loses where it is written.
+        even: whether always `grain` tasks are handed out, instead of many at first. For long tasks:
+            a thread that loses its processor then holds up few of them.
     """
-    program = np.zeros(1 + 5 * len(launches), np.int64)
+    program = np.zeros(1 + 6 * len(launches), np.int64)
     program[0] = len(launches)
     for i, (address, words, tasks, grain) in enumerate(launches):
-        program[1 + 5 * i : 6 + 5 * i] = (address, words.ctypes.data, tasks, grain, turns)
+        program[1 + 6 * i : 7 + 6 * i] = (address, words.ctypes.data, tasks, grain, turns, even)
     return program
 
 
@@ -182,11 +216,11 @@ def shape_of(spec: BoundKernel) -> TaskShape:
     return task_shape(spec.kernel, spec.sizes, last_level_cache())
 
 
-def render_c(spec: BoundKernel) -> str:
-    """The C of a kernel, without the prelude; needs no compiler."""
+def render_c(spec: BoundKernel, prelude: bool = False) -> str:
+    """The C of a kernel, with or without the prelude; needs no compiler."""
     writer = HostWriter(spec.kernel, c_dialect())
-    writer.source(shape_of(spec).variant)
-    return "\n".join(writer.lines[1:])
+    text = writer.source(shape_of(spec).variant)
+    return text if prelude else "\n".join(writer.lines[1:])
 
 
 class _Shared:

@@ -6,13 +6,23 @@
    that of memory larger than the cache a part is still there.
 
    A launch is closed to late threads before its memory is given up: a thread that enters counts
-   itself in `active` first and looks at `open` afterwards; the caller closes and waits for zero. */
+   itself in `active` first and looks at `open` afterwards; the caller closes and waits for zero.
+
+   Waiting is a short busy loop, for work that follows at once, and then sleep in the kernel: who
+   wakes from sleep gets a processor before programs that only compute, who yields gets it after them.
+   No lock is held meanwhile, so a thread that lost its processor holds up nobody who has work left. */
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <time.h>
+#ifdef __linux__
+#include <limits.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 typedef void (*entry_fn)(const uint64_t *, int64_t, int64_t);
 typedef struct {
@@ -21,6 +31,7 @@ typedef struct {
   int64_t tasks;
   int64_t grain; /* tasks handed out together, at least; 0: run on the calling thread */
   int64_t turns; /* whether it walks in the other direction each time */
+  int64_t even;  /* whether always so many are handed out: tasks are long, and lost time is theirs */
 } launch_t;
 typedef struct {
   int64_t count;
@@ -43,15 +54,13 @@ typedef struct {
 } range_t;
 
 static pthread_mutex_t caller = PTHREAD_MUTEX_INITIALIZER;
-static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t wake = PTHREAD_COND_INITIALIZER;
-static atomic_int open_now, active, sleepers;
-static atomic_uint epoch;
+static atomic_int open_now, sleepers;
+static atomic_uint epoch, active, waiting;
 static range_t ranges[MAX_THREADS];
 static int64_t step; /* tasks; above 1 only where 32 bits would not count them */
 static int downwards; /* owners begin at the end of their ranges */
 static const launch_t *job;
-static int wanted = 1, started = 0, hooked = 0;
+static int wanted = 1, started = 0;
 static pthread_t ids[MAX_THREADS];
 static int off = NOWHERE; /* the processor that the pool keeps off */
 
@@ -63,6 +72,33 @@ static inline void relax(void) {
 #endif
 }
 
+/* sleep while a word has a value; may return early */
+#ifdef __linux__
+static void sleep_while(atomic_uint *word, unsigned value) {
+  syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, 0, 0, 0);
+}
+
+static void wake_all(atomic_uint *word) {
+  syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, 0, 0, 0);
+}
+#else
+static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+
+static void sleep_while(atomic_uint *word, unsigned value) {
+  pthread_mutex_lock(&gate);
+  if (atomic_load(word) == value) pthread_cond_wait(&changed, &gate);
+  pthread_mutex_unlock(&gate);
+}
+
+static void wake_all(atomic_uint *word) {
+  (void)word;
+  pthread_mutex_lock(&gate);
+  pthread_cond_broadcast(&changed);
+  pthread_mutex_unlock(&gate);
+}
+#endif
+
 static inline unsigned long long range(int64_t begin, int64_t end) {
   return (unsigned long long)begin << 32 | (unsigned long long)end;
 }
@@ -70,13 +106,14 @@ static inline unsigned long long range(int64_t begin, int64_t end) {
 /* Take a piece of a range: its owner from one end, so that it walks memory that lies side by side;
    helpers half of what is left, from the other. Pieces begin large and end small: all end at about
    the same time. What a task computes does not depend on the piece it lies in. */
-static int take(range_t *r, int own, int64_t grain, int64_t *begin, int64_t *end) {
+static int take(range_t *r, int own, int64_t grain, int even, int64_t *begin, int64_t *end) {
   const int front = own != downwards, pieces = downwards ? PIECES_DOWN : PIECES;
   unsigned long long seen = atomic_load(&r->left);
   for (;;) {
     const int64_t first = (int64_t)(seen >> 32), last = (int64_t)(seen & 0xffffffffu);
-    const int64_t left = last - first, even = own ? left / pieces : (left + 1) / 2;
-    const int64_t piece = even > grain ? even : grain < left ? grain : left;
+    const int64_t left = last - first;
+    const int64_t part = even ? grain : own ? left / pieces : (left + 1) / 2;
+    const int64_t piece = part > grain ? part : grain < left ? grain : left;
     if (!left) return 0;
     *begin = front ? first : last - piece;
     *end = *begin + piece;
@@ -90,7 +127,7 @@ static void work(const launch_t *l, int self) {
   int64_t begin, end;
   for (int i = 0; i < wanted; ++i) {
     range_t *r = &ranges[(self + i) % wanted];
-    while (take(r, i == 0, grain, &begin, &end)) {
+    while (take(r, i == 0, grain, (int)l->even, &begin, &end)) {
       end *= step;
       l->fn(l->args, begin * step, end < l->tasks ? end : l->tasks);
     }
@@ -101,22 +138,19 @@ static void *worker(void *number) {
   const int self = (int)(intptr_t)number;
   unsigned seen = 0;
   for (;;) {
-    int spins = 0;
-    while (atomic_load(&epoch) == seen) {
-      if (++spins < SPIN) {
+    for (int spins = 0; atomic_load(&epoch) == seen; ++spins) {
+      if (spins < SPIN) {
         relax();
         continue;
       }
-      pthread_mutex_lock(&gate);
       atomic_fetch_add(&sleepers, 1);
-      while (atomic_load(&epoch) == seen) pthread_cond_wait(&wake, &gate);
+      sleep_while(&epoch, seen);
       atomic_fetch_sub(&sleepers, 1);
-      pthread_mutex_unlock(&gate);
     }
     seen = atomic_load(&epoch);
     atomic_fetch_add(&active, 1);
     if (atomic_load(&open_now) && self < wanted) work(job, self);
-    atomic_fetch_sub(&active, 1);
+    if (atomic_fetch_sub(&active, 1) == 1 && atomic_load(&waiting)) wake_all(&active);
   }
   return 0;
 }
@@ -147,19 +181,20 @@ static void keep_off(void) {
 /* after fork only the calling thread exists in the child: start over with an empty pool */
 static void in_child(void) {
   pthread_mutex_init(&caller, 0);
+#ifndef __linux__
   pthread_mutex_init(&gate, 0);
-  pthread_cond_init(&wake, 0);
+  pthread_cond_init(&changed, 0);
+#endif
   atomic_store(&open_now, 0);
   atomic_store(&active, 0);
+  atomic_store(&waiting, 0);
   atomic_store(&sleepers, 0);
   started = 0;
 }
 
+__attribute__((constructor)) static void hook(void) { pthread_atfork(0, 0, in_child); }
+
 static void start(void) {
-  if (!hooked) {
-    pthread_atfork(0, 0, in_child);
-    hooked = 1;
-  }
   while (started < wanted - 1) {
     pthread_attr_t attr;
     pthread_attr_init(&attr);
@@ -190,17 +225,13 @@ static void shared(const launch_t *l) {
     atomic_store(&ranges[i].left, range(steps * i / wanted, steps * (i + 1) / wanted));
   atomic_store(&open_now, 1);
   atomic_fetch_add(&epoch, 1);
-  if (atomic_load(&sleepers)) {
-    pthread_mutex_lock(&gate);
-    pthread_cond_broadcast(&wake);
-    pthread_mutex_unlock(&gate);
-  }
+  if (atomic_load(&sleepers)) wake_all(&epoch);
   work(l, 0);
   atomic_store(&open_now, 0);
-  for (int spins = 0; atomic_load(&active); ++spins) {
-    if (spins < SPIN) relax();
-    else sched_yield();
-  }
+  for (int spins = 0; atomic_load(&active) && spins < SPIN; ++spins) relax();
+  atomic_store(&waiting, 1);
+  for (unsigned left; (left = atomic_load(&active));) sleep_while(&active, left);
+  atomic_store(&waiting, 0);
 }
 
 void neo_run(const program_t *program) {

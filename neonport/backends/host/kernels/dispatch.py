@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from neonport.backends.host.kernels import convolution as conv
+from neonport.backends.host.kernels import lrn
 from neonport.backends.host.kernels import pooling as pool
 from neonport.backends.host.workspace import Workspace
 
@@ -19,6 +20,7 @@ ROOMS: dict[str, Callable[..., Bound]] = {
         ("pool", "pool_index", "max_pool_backward", "max_pool_gather", "avg_pool_backward"),
         pool.bind,
     ),
+    **dict.fromkeys(("lrn_denominator", "lrn", "lrn_backward"), lrn.bind),
 }
 
 

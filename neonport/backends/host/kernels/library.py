@@ -12,7 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from neonport.backends.host.jit.launcher import HostJit, make_program, shared_jit
+from neonport.backends.host.jit.launcher import (
+    BoundProgram,
+    HostJit,
+    entry_address,
+    make_program,
+    shared_jit,
+)
 from neonport.dtypes import ROWS
 from neonport.errors import CompileError
 
@@ -51,15 +57,9 @@ class Library:
             grain: tasks handed out together, at least; 0 runs all on the calling thread.
             keep: what must live as long as the call.
         """
-        address = ctypes.cast(getattr(self._library, function), ctypes.c_void_p).value or 0
         block = np.array(words, np.int64)
-        program = make_program([(address, block, tasks, grain)])
-        run, where = self._jit.run, program.ctypes.data
-
-        def call(_keep: Any = (program, block, keep, self._library)) -> None:
-            run(where)
-
-        return call
+        launch = (entry_address(getattr(self._library, function)), block, tasks, grain)
+        return BoundProgram(self._jit.run, make_program([launch]), (block, keep, self._library))
 
 
 def _text(file: str) -> str:

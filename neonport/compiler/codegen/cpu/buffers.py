@@ -66,7 +66,7 @@ class HostBuffers:
             self.put(f"{kind} kept{i}[{length}] NEO_ALIGNED;")
 
     def _place(self) -> str:
-        """Where the value of the current element is kept."""
+        """Place of the current element's value."""
         place = f"r{self.values.fold[0]}"
         for axis in self.values.fold[1:]:
             place = f"({place} * n{axis} + r{axis})"
@@ -132,7 +132,7 @@ class HostBuffers:
         )
 
     def past_line(self, access: int) -> str:
-        """How many elements lie between the start of a cache line and that of a block.
+        """Number of elements between the start of a cache line and that of a block.
 
         A block that is that much shorter ends with a line, and all later ones are whole lines: one
         that is stored in halves is read from memory first.

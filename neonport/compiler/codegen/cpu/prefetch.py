@@ -24,7 +24,7 @@ class HostPrefetch:
         self.fetched: set[int] = set()  # accesses
 
     def declare(self) -> None:
-        """How far ahead, in columns and in rows; nothing has been fetched yet."""
+        """Declare the distance ahead, in columns and in rows; nothing has been fetched yet."""
         self.fetched = set()
         if self.k.column:
             rows = " * ".join(f"n{axis}" for axis in self.values.fold)

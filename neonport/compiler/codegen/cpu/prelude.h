@@ -41,6 +41,29 @@ NEO_FN T neo_logical_xor_##S(T a, T b) { return (T)((a != 0) ^ (b != 0)); }
 NEO_BOTH(float, f32, f)
 NEO_BOTH(double, f64, )
 
+/* ---- integers, which wrap around; what is divided by 0 is 0 ---- */
+NEO_FN neo_i64 neo_plus_i64(neo_i64 a, neo_i64 b) { return (neo_i64)((neo_word)a + (neo_word)b); }
+NEO_FN neo_i64 neo_minus_i64(neo_i64 a, neo_i64 b) { return (neo_i64)((neo_word)a - (neo_word)b); }
+NEO_FN neo_i64 neo_times_i64(neo_i64 a, neo_i64 b) { return (neo_i64)((neo_word)a * (neo_word)b); }
+NEO_FN neo_i64 neo_max_i64(neo_i64 a, neo_i64 b) { return a > b ? a : b; }
+NEO_FN neo_i64 neo_min_i64(neo_i64 a, neo_i64 b) { return a < b ? a : b; }
+NEO_FN neo_i64 neo_abs_i64(neo_i64 a) { return a < 0 ? neo_minus_i64(0, a) : a; }
+NEO_FN neo_i64 neo_sgn_i64(neo_i64 a) { return (a > 0) - (a < 0); }
+NEO_FN neo_i64 neo_logical_not_i64(neo_i64 a) { return a == 0; }
+NEO_FN neo_i64 neo_logical_and_i64(neo_i64 a, neo_i64 b) { return (a != 0) & (b != 0); }
+NEO_FN neo_i64 neo_logical_or_i64(neo_i64 a, neo_i64 b) { return (a != 0) | (b != 0); }
+NEO_FN neo_i64 neo_logical_xor_i64(neo_i64 a, neo_i64 b) { return (a != 0) ^ (b != 0); }
+/* processors trap on a division by 0, and on that of the smallest integer by -1 */
+NEO_FN neo_i64 neo_divisor_i64(neo_i64 b) { return (b == 0) | (b == -1) ? 1 : b; }
+NEO_FN neo_i64 neo_mod_i64(neo_i64 a, neo_i64 b) {
+  const neo_i64 d = neo_divisor_i64(b), r = a % d;
+  return (r != 0) & ((r < 0) != (d < 0)) ? r + d : r; }
+NEO_FN neo_i64 neo_floordiv_i64(neo_i64 a, neo_i64 b) {
+  const neo_i64 d = neo_divisor_i64(b), r = a % d, q = a / d - ((r != 0) & ((r < 0) != (d < 0)));
+  return b == 0 ? 0 : b == -1 ? neo_minus_i64(0, a) : q; }
+NEO_FN int neo_above_i64(neo_i64 x, neo_i64 best) { return x > best; }
+NEO_FN int neo_below_i64(neo_i64 x, neo_i64 best) { return x < best; }
+
 /* ---- float16 as bits: any compiler vectorises the integer arithmetic ---- */
 typedef unsigned short neo_half;
 NEO_FN float neo_from_half(neo_half h) {
@@ -66,6 +89,23 @@ NEO_FN neo_bf16 neo_to_bf16(float x) {
   const neo_u32 bits = (neo_u32)neo_bits(x), high = bits >> 16;
   const neo_u32 nearest = (bits + 0x7fff + (high & 1)) >> 16;
   return (neo_bf16)(x != x ? (high & 0x8000) | 0x7fc0 : nearest);
+}
+
+/* ---- float32 numbers that round to a shorter type as x does: rounded to odd, no tie arises ---- */
+NEO_FN float neo_odd_f64(double x) {
+  const float f = (float)x;
+  const neo_i32 over = __builtin_fabs((double)f) > __builtin_fabs(x), lost = (double)f != x;
+  return neo_float((neo_bits(f) - over) | lost);
+}
+NEO_FN float neo_odd_i64(neo_i64 x) {
+  neo_i64 odd = x;
+  neo_i32 scale = 127;
+  for (int i = 0; i < 4; ++i) {
+    const neo_i32 large = (odd >= (1 << 24)) | (odd < -(1 << 24));
+    odd = large ? (odd >> 12) | ((odd & 4095) != 0) : odd;
+    scale += 12 * large;
+  }
+  return (float)odd * neo_float(scale << 23);
 }
 
 /* ---- exponentials: 2^n times a polynomial on [-ln2/2, ln2/2] (coefficients: Cephes expf) ---- */
@@ -242,6 +282,10 @@ NEO_LIBRARY(erf, erf) NEO_LIBRARY(log1p, log1p) NEO_LIBRARY(expm1, expm1)
 double fmod(double, double), atan2(double, double);
 float fmodf(float, float), atan2f(float, float);
 #define NEO_LIBRARY_BOTH(T, S, F) \
+NEO_FN T neo_floordiv_##S(T a, T b) { /* as NumPy, also where a / b is rounded up to an integer */ \
+  const T r = fmod##F(a, b), q = (a - r) / b - (T)((r != 0) & ((r < 0) != (b < 0))); \
+  const T f = __builtin_floor##F(q), near = q - f > (T)0.5 ? f + 1 : f; \
+  return b == 0 ? a / b : q == 0 ? __builtin_copysign##F((T)0, a / b) : near; } \
 NEO_FN T neo_arctan2_##S(T a, T b) { return atan2##F(a, b); } \
 NEO_FN T neo_mod_##S(T a, T b) { /* the sign of b, as Python and NumPy have it */ \
   const T r = fmod##F(a, b), moved = (r < 0) != (b < 0) ? r + b : r; \
@@ -256,11 +300,17 @@ NEO_LIBRARY_BOTH(double, f64, )
 
 /* ---- maximum and minimum as integer reductions: keys in the order of the numbers, nan last ---- */
 typedef neo_i32 neo_key_f32;
-typedef neo_i64 neo_key_f64;
+typedef neo_i64 neo_key_f64, neo_key_i64;
 #define NEO_MAX_START_f32 (-0x7fffffff - 1)
 #define NEO_MIN_START_f32 0x7fffffff
 #define NEO_MAX_START_f64 (-0x7fffffffffffffffLL - 1)
 #define NEO_MIN_START_f64 0x7fffffffffffffffLL
+#define NEO_MAX_START_i64 NEO_MAX_START_f64
+#define NEO_MIN_START_i64 NEO_MIN_START_f64
+#define neo_maxkey_i64(x) (x)
+#define neo_minkey_i64(x) (x)
+#define neo_maxunkey_i64(k) (k)
+#define neo_minunkey_i64(k) (k)
 NEO_FN neo_i32 neo_order_f32(float x) { const neo_i32 i = neo_bits(x); return i ^ ((i >> 31) & 0x7fffffff); }
 NEO_FN neo_i64 neo_order_f64(double x) {
   const neo_i64 i = neo_bits64(x);
@@ -286,6 +336,7 @@ NEO_FN int neo_below(double x, double best) { return x < best || (x != x && best
 
 /* ---- one result of 32 partial ones: halves are joined, so that few operations wait for others ---- */
 #define NEO_ADD(a, b) ((a) + (b))
+#define NEO_MUL(a, b) ((a) * (b))
 #define NEO_MOST(a, b) ((a) > (b) ? (a) : (b))
 #define NEO_LEAST(a, b) ((a) < (b) ? (a) : (b))
 #ifndef __has_builtin
@@ -329,10 +380,16 @@ NEO_FN T NAME(const T *x) { \
 #endif
 NEO_ACROSS_4(neo_total_f32, float, NEO_ADD, NEO_ADD)
 NEO_ACROSS_8(neo_total_f64, double, NEO_ADD, NEO_ADD)
+NEO_ACROSS_8(neo_product_f64, double, NEO_MUL, NEO_MUL)
+#define neo_product_f32 neo_product_f64
+NEO_ACROSS_8(neo_total_i64, neo_i64, NEO_ADD, NEO_ADD)
+NEO_ACROSS_8(neo_product_i64, neo_i64, NEO_MUL, NEO_MUL)
 NEO_ACROSS_4(neo_most_f32, neo_i32, NEO_MOST_OF, NEO_MOST)
 NEO_ACROSS_8(neo_most_f64, neo_i64, NEO_MOST_OF, NEO_MOST)
 NEO_ACROSS_4(neo_least_f32, neo_i32, NEO_LEAST_OF, NEO_LEAST)
 NEO_ACROSS_8(neo_least_f64, neo_i64, NEO_LEAST_OF, NEO_LEAST)
+#define neo_most_i64 neo_most_f64
+#define neo_least_i64 neo_least_f64
 
 /* ---- moments of two parts (Chan, Golub, LeVeque, 1979): count, mean, sum of squares ---- */
 NEO_FN void neo_moments(double *n, double *mean, double *m2, double k, double m, double q) {

@@ -9,6 +9,7 @@ import numpy as np
 from neonport.compiler.codegen.cpu.values import COLUMNS, HostValues
 from neonport.compiler.codegen.dialect import SUFFIX
 from neonport.compiler.codegen.reductions import (
+    NUMBER,
     Fold,
     HostBlock,
     MomentsFold,
@@ -28,6 +29,12 @@ TOTALS = Totals(
     ordered=True,
 )
 """Totals are doubles, and merged chunk by chunk."""
+WHOLE_TOTALS = Totals(
+    function=lambda name: f"neo_{name}_i64",
+    compensated=False,
+    ordered=True,
+)
+"""Totals of integers are integers."""
 
 
 class HostReductions:
@@ -44,7 +51,8 @@ class HostReductions:
         self.apart = False
 
     # ---- reductions --------------------------------------------------------------------------
-    # u: total over all blocks (double); x: partial of one block (compute dtype, or an order key)
+    # u: total over all blocks (double, or neo_i64); x: partial of one block (compute dtype, or an
+    # order key)
 
     def of_phase(self, phase: int) -> list[tuple[int, Reduction]]:
         """Number and description of each reduction of a phase."""
@@ -53,12 +61,27 @@ class HostReductions:
     def source_type(self, red: Reduction) -> str:
         """Dtype of the partial result of a block."""
         dtype = self.k.nodes[red.source].dtype
-        return dtype if dtype.startswith("float") else "float64"
+        if dtype.startswith("float"):
+            return dtype
+        return "int64" if fold_of(red).integers else "float64"
+
+    def _whole(self, red: Reduction) -> bool:
+        return self.source_type(red) == "int64"
+
+    def _totals(self, red: Reduction) -> Totals:
+        return WHOLE_TOTALS if self._whole(red) else TOTALS
+
+    def _kinds(self, red: Reduction) -> list[str]:
+        """C type of each part of a total; a position is a double as well."""
+        whole = self._whole(red)
+        parts = fold_of(red).parts(TOTALS.compensated)
+        return ["neo_i64" if whole and p.kind == NUMBER else "double" for p in parts]
 
     def block_of(self, number: int, red: Reduction) -> HostBlock:
         """The partial result of a block, as folds write it."""
         dtype = self.source_type(red)
-        return HostBlock(number, self.values.type(dtype), SUFFIX[dtype], self.k.column, COLUMNS)
+        kind, total = self.values.type(dtype), "neo_i64" if dtype == "int64" else "double"
+        return HostBlock(number, kind, SUFFIX[dtype], self.k.column, COLUMNS, total)
 
     def _total(self, number: int, red: Reduction) -> list[str]:
         """Names of the parts of a total."""
@@ -67,9 +90,11 @@ class HostReductions:
     def declare(self, number: int, red: Reduction) -> None:
         """An empty total."""
         array = f"[{COLUMNS}]" if self.k.column else ""
-        for i, part in enumerate(fold_of(red).parts(TOTALS.compensated)):
-            self.put(f"double u{number}_{i}{array};")
-            self.values.each(f"u{number}_{i}{self.values.at} = {part.start.format(t='')};")
+        parts = fold_of(red).parts(TOTALS.compensated)
+        for i, (part, kind) in enumerate(zip(parts, self._kinds(red), strict=True)):
+            start = (part.whole if kind == "neo_i64" else part.start).format(t="")
+            self.put(f"{kind} u{number}_{i}{array};")
+            self.values.each(f"u{number}_{i}{self.values.at} = {start};")
 
     def open_block(self, number: int, red: Reduction) -> list[str]:
         """Declare the partial of a block; returns the clauses of the loop."""
@@ -112,13 +137,13 @@ class HostReductions:
 
     def _merge(self, number: int, red: Reduction, parts: Sequence[str]) -> None:
         """Merge another total into the total."""
-        for line in fold_of(red).merge(TOTALS, self._total(number, red), parts):
+        for line in fold_of(red).merge(self._totals(red), self._total(number, red), parts):
             self.values.each(line)
 
     def _final(self, number: int, red: Reduction) -> str:
         """The result of a reduction from its totals, as a number of the result's dtype."""
         kind = self.values.type(self.k.nodes[red.result].dtype)
-        return f"({kind}){fold_of(red).finish(TOTALS, self._total(number, red))}"
+        return f"({kind}){fold_of(red).finish(self._totals(red), self._total(number, red))}"
 
     def finish(self, phase: int) -> None:
         """The results of a phase."""
@@ -168,8 +193,9 @@ class HostReductions:
         """Keep the totals of a chunk in scratch."""
         part = 0
         for number, red in self.of_phase(phase):
-            for own in self._total(number, red):
-                self.values.each(f"{self._partial(phase, 'row', 'ch', part)} = {own};")
+            for own, kind in zip(self._total(number, red), self._kinds(red), strict=True):
+                place = self._partial(phase, "row", "ch", part)
+                self.values.each(f"{place} = {_word(own, kind)};")
                 part += 1
 
     def merge_partials(self, phase: int) -> None:
@@ -177,12 +203,16 @@ class HostReductions:
         first = 0
         for number, red in self.of_phase(phase):
             self.declare(number, red)
-            parts = [self._partial(phase, "row", "g", first + p) for p in range(_width(red))]
+            parts = [
+                _number(self._partial(phase, "row", "g", first + p), kind)
+                for p, kind in enumerate(self._kinds(red))
+            ]
             self.put("for (neo_i64 g = 0; g < nch; ++g) {")
             self._merge(number, red, parts)
             self.put("}")
             self._result(red, self._final(number, red))
-            self.values.each(f"{self._saved(number)} = (double){self.values.name(red.result)};")
+            word = _word(self.values.name(red.result), self._result_kind(red))
+            self.values.each(f"{self._saved(number)} = {word};")
             first += _width(red)
 
     def _saved(self, number: int) -> str:
@@ -196,7 +226,20 @@ class HostReductions:
     def load_result(self, number: int, red: Reduction) -> None:
         """A result of an earlier phase."""
         kind = self.values.type(self.k.nodes[red.result].dtype)
-        self._result(red, f"({kind}){self._saved(number)}")
+        self._result(red, f"({kind}){_number(self._saved(number), self._result_kind(red))}")
+
+    def _result_kind(self, red: Reduction) -> str:
+        return "neo_i64" if self.k.nodes[red.result].dtype == "int64" else "double"
+
+
+def _word(text: str, kind: str) -> str:
+    """A number as a word of scratch."""
+    return f"neo_float64({text})" if kind == "neo_i64" else f"(double){text}"
+
+
+def _number(word: str, kind: str) -> str:
+    """The number in a word of scratch."""
+    return f"neo_bits64({word})" if kind == "neo_i64" else word
 
 
 def _width(red: Reduction) -> int:

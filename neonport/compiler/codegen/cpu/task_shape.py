@@ -30,7 +30,7 @@ TASK_WORK = 1 << 12  # elements handed to a thread at a time, at least
 
 @dataclass(frozen=True)
 class TaskShape:
-    """How a kernel is cut into tasks; depends on sizes only, never on the number of threads."""
+    """Cut of a kernel into tasks; depends on sizes only, never on the number of threads."""
 
     variant: HostVariant
     rows: int

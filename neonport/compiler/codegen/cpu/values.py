@@ -67,7 +67,7 @@ class HostValues:
             self.put(f"(void)p{i};")
 
     def term(self, access: int, axis: int, index: str) -> str:
-        """What a coordinate adds to the position of an access; nothing if its stride is 0."""
+        """Term that a coordinate adds to the position of an access; empty if its stride is 0."""
         kind = self.k.accesses[access].strides[axis]
         if kind == ZERO:
             return ""

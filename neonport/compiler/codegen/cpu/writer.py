@@ -130,10 +130,14 @@ class HostWriter:
         for i, axis in a.strides:
             self.put(f"const neo_i64 s{i}_{axis} = (neo_i64)a[{a.stride(i, axis)}];")
         for slot in range(self.k.scalars):
-            self.put(f"const double c{slot} = neo_double(a[{a.scalars + slot}]);")
+            word = f"a[{a.scalars + slot}]"
+            if self.k.whole_scalars[slot]:
+                self.put(f"const neo_i64 c{slot} = (neo_i64){word};")
+            else:
+                self.put(f"const double c{slot} = neo_double({word});")
         for slot in range(self.k.rands):
-            word = a.rands + 2 * slot
-            self.put(f"const neo_word key{slot} = a[{word}], off{slot} = a[{word + 1}];")
+            at = a.rands + 2 * slot
+            self.put(f"const neo_word key{slot} = a[{at}], off{slot} = a[{at + 1}];")
         self.prefetch.declare()
 
     def _close(self) -> None:
@@ -220,6 +224,10 @@ class HostWriter:
             self.buffers.declare_streamed(access, COLUMNS if self.k.column else BLOCK)
         self.buffers.draw(sources, bounds)
 
+        second = [(n, r) for n, r in reductions if r.twice]
+        if second:
+            self._origins(bounds, second)
+
         def values() -> None:
             self.buffers.elements(sources)
             for number, red in reductions:
@@ -235,11 +243,24 @@ class HostWriter:
         if not self.k.column:
             for access in streamed:
                 self.buffers.stream_block(access, bounds)
-        second = [(n, r) for n, r in reductions if r.twice]
         if second:
             self._squares(bounds, second)
         for number, red in reductions:
             self.reductions.close_block(number, red, bounds)
+
+    def _origins(self, bounds: tuple[str, str], second: list[tuple[int, Reduction]]) -> None:
+        """The first element of the block, for reductions of differences to it."""
+        have = set(self.buffers.have)
+        self.put("{")
+        self.put(f"const neo_i64 r{self.values.fold[-1]} = {bounds[0]};")
+        if self.k.column:
+            self.put("for (neo_i64 j = 0; j < w; ++j) {")
+        self.buffers.elements([r.source for _, r in second])
+        for number, red in second:
+            self.put(f"o{number}{self.values.at} = {self.values.name(red.source)};")
+        for _ in range(2 if self.k.column else 1):
+            self.put("}")
+        self.buffers.have = have
 
     def _squares(self, bounds: tuple[str, str], second: list[tuple[int, Reduction]]) -> None:
         """Sums of squares around the means of the block."""

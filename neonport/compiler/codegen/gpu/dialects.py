@@ -83,7 +83,7 @@ class DeviceDialect(Dialect):
         if source == target:
             return text
         if target == "bfloat16":
-            words["x"] = self.converted(text, source, "float32", width)
+            words["x"] = self.shortened(text, source, width)
             words["s"] = self.suffix("float32", width)
             return self.to_bfloat16.format(**words)
         if target.startswith("float"):
@@ -91,13 +91,32 @@ class DeviceDialect(Dialect):
         row = self.saturate if source.startswith("float") else self.saturate_int
         return row.format(**words)
 
-    def header(self, width: int, float64: bool, rands: bool, blocks: bool = False) -> str:
+    def shortened(self, text: str, source: str, width: int) -> str:
+        """Text of a value of compute dtype `source` as a float32 that is to be shortened further.
+
+        It rounds to the shorter type as the value does.
+        """
+        if source == "float32":
+            return text
+        if source == "int32":
+            text, source = self.converted(text, source, "int64", width), "int64"
+        return f"neo_odd_{self.suffix(source, width)}({text})"
+
+    def header(
+        self,
+        width: int,
+        float64: bool,
+        rands: bool,
+        blocks: bool = False,
+        integers: bool = False,
+    ) -> str:
         """Text before the kernel.
 
         Args:
             width: elements a work-item handles together.
             float64, rands: whether it computes with float64, or draws random numbers.
             blocks: whether it transposes operands in blocks.
+            integers: whether it computes with integers.
         """
         parts = [self.wide] if float64 and self.wide else []
         parts.append(self.prelude)
@@ -113,6 +132,8 @@ class DeviceDialect(Dialect):
             if rands and dtype == "float32":
                 sections.append("random.h")
             parts.extend(functions(self, dtype, w, tuple(sections)) for w in widths)
+        if integers:
+            parts.extend(functions(self, "int64", w, ("functions_i64.h",)) for w in widths)
         if blocks:
             parts += [device_text("block.h"), device_text("turn.h")]
         return "\n".join(parts)
@@ -174,6 +195,14 @@ def opencl_dialect() -> DeviceDialect:
             ("MASK:scalar", "-"),
             ("MASK:vector", ""),
             ("WORD", "ulong~W"),
+            ("AS_WORD", "as_ulong~W"),
+            ("SINGLE", "float~W"),
+            ("SINGLE_INT", "int~W"),
+            ("TO_SINGLE", "convert_float~W"),
+            ("TO_SINGLE_INT", "convert_int~W"),
+            ("AS_SINGLE", "as_float~W"),
+            ("SINGLE_BITS", "as_int~W"),
+            ("FROM_WORD", "as_~REAL"),
             ("UINT", "uint~W"),
             ("TO_UINT", "convert_uint~W"),
             ("R_OR_NAN:scalar", _R_OR_NAN),
@@ -203,6 +232,14 @@ def cuda_dialect() -> DeviceDialect:
             ("TO_REAL", "(REAL)"),
             ("MASK", "-"),
             ("WORD", "ulong"),
+            ("AS_WORD", "(ulong)"),
+            ("SINGLE", "float"),
+            ("SINGLE_INT", "int"),
+            ("TO_SINGLE", "(float)"),
+            ("TO_SINGLE_INT", "(int)"),
+            ("AS_SINGLE", "__int_as_float"),
+            ("SINGLE_BITS", "__float_as_int"),
+            ("FROM_WORD", "(REAL)"),
             ("UINT", "uint"),
             ("TO_UINT", "(uint)"),
             ("R_OR_NAN", _R_OR_NAN),

@@ -24,7 +24,7 @@ PER_CORE, LEAST, MOST = 2, 1 << 12, 1 << 15
 
 @dataclass(frozen=True)
 class DeviceTraits:
-    """What rendering has to know about a device.
+    """Facts of a device that rendering depends on.
 
     Attributes:
         vector_bytes: bytes of compute numbers that one work-item handles together.

@@ -2,7 +2,8 @@
 
 Names: `u0_1` is part 1 of the total of reduction 0 (`w0_1`: one total a lane), `x0` the partial of
 a block. Sums carry their rounding error (two numbers), moments are count, mean and sum of squares,
-the place of an extreme is its value and an index. float64 is used where the operand has it.
+the place of an extreme is its value and an index. float64 is used where the operand has it, and
+integers of 64 bits where the operand is one.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from neonport.compiler.codegen.reuse import COSTLY
 from neonport.compiler.kernel import Kernel, Reduction
 
 PLACE = 20  # bits of a position in the second of its two words of scratch: exact in float32
+WORD = 16  # bits of an integer in each of its words of scratch
+INTEGER_WORDS = 64 // WORD
 
 
 class DeviceReductions:
@@ -43,15 +46,21 @@ class DeviceReductions:
     def source_type(self, red: Reduction) -> str:
         """Dtype in which a reduction adds up."""
         dtype = self.values.dtype(red.source)
-        return dtype if dtype.startswith("float") else self.values.real
+        if dtype.startswith("float"):
+            return dtype
+        return "int64" if fold_of(red).integers else self.values.real
 
     def totals(self, red: Reduction, width: int = 1) -> Totals:
-        """How the totals of a reduction are held."""
+        """Form in which the totals of a reduction are held."""
         suffix = self.values.d.suffix(self.source_type(red), width)
-        return Totals(lambda name: f"neo_{name}_{suffix}", compensated=True, ordered=False)
+        whole = self._whole(red)
+        return Totals(lambda name: f"neo_{name}_{suffix}", compensated=not whole, ordered=False)
+
+    def _whole(self, red: Reduction) -> bool:
+        return self.source_type(red) == "int64"
 
     def _parts(self, red: Reduction) -> tuple[Part, ...]:
-        return fold_of(red).parts(compensated=True)
+        return parts_of(self.k, red)
 
     def _total(self, prefix: str, number: int) -> list[str]:
         parts = self._parts(self.k.reductions[number])
@@ -68,7 +77,11 @@ class DeviceReductions:
         named = zip(self._total(prefix, number), self._parts(red), strict=True)
         for kind, members in groupby(named, lambda member: member[1].kind):
             cast = f"({types[kind]})"
-            starts = [f"{name} = {part.start.format(t=cast)}" for name, part in members]
+            whole = self._whole(red) and kind == NUMBER
+            starts = [
+                f"{name} = {(part.whole if whole else part.start).format(t=cast)}"
+                for name, part in members
+            ]
             self.put(f"{types[kind]} {', '.join(starts)};")
 
     def is_blocked(self, phase: int) -> bool:
@@ -158,8 +171,12 @@ class DeviceReductions:
         size = self.values.variant.group
         if size == 1 or not self.k.reductions:
             return
-        words = max(words_of(r) for r in self.k.reductions)
-        self.put(f"LOCAL {self.values.type(self.values.real)} tree[{words * size}];")
+        floats = [r for r in self.k.reductions if not self._whole(r)]
+        words = max([len(self._parts(r)) for r in floats], default=0)
+        if words:
+            self.put(f"LOCAL {self.values.type(self.values.real)} tree[{words * size}];")
+        if len(floats) < len(self.k.reductions):
+            self.put(f"LOCAL neo_i64 wholes[{size}];")
         if any(r.index is not None for r in self.k.reductions):
             self.put(f"LOCAL neo_int places[{size}];")
 
@@ -170,8 +187,9 @@ class DeviceReductions:
             return
         for number, red in self.of_phase(phase):
             total = self._total("u", number)
+            number_slot = "wholes[{{0}}]" if self._whole(red) else "tree[{at} + {{0}}]"
             slots = [
-                "places[{0}]" if part.kind == POSITION else f"tree[{i * size} + {{0}}]"
+                "places[{0}]" if part.kind == POSITION else number_slot.format(at=i * size)
                 for i, part in enumerate(self._parts(red))
             ]
             save = " ".join(f"{s.format('lid')} = {t};" for s, t in zip(slots, total, strict=True))
@@ -213,19 +231,34 @@ class DeviceReductions:
         at = 0
         for number, red in self.of_phase(phase):
             for name, part in zip(self._total(prefix, number), self._parts(red), strict=True):
-                for text in self._words_of(name, part, self.source_type(red), width):
+                for text in self._words_of(name, part, red, width):
                     row = self.values.d.store if width > 1 else "{p}[{i}] = {x};"
                     place = self.partial(at, "ch")
                     self.put(row.format(p="scratch", i=place, x=text, w=width))
                     at += 1
 
-    def _words_of(self, name: str, part: Part, dtype: str, width: int) -> list[str]:
+    def _words_of(self, name: str, part: Part, red: Reduction, width: int) -> list[str]:
         """A part of a total as words of scratch."""
+        dtype = self.source_type(red)
         if part.kind == POSITION:
             words = [f"({name} >> {PLACE})", f"({name} & {(1 << PLACE) - 1})"]
             return [f"(({self.values.type(self.values.real)}){word})" for word in words]
+        if dtype == "int64":
+            return self._integer_words(name, width)
         text = self.values.splat(name, dtype, width) if part.kind == COUNT else name
         return [self.values.cast(text, dtype, self.values.real, width)]
+
+    def _integer_words(self, name: str, width: int) -> list[str]:
+        """An integer as words of scratch, the lowest first; each is exact in float32."""
+        mask = self.values.splat(str((1 << WORD) - 1), "int64", width)
+        words = [f"(({name} >> {WORD * i}) & {mask})" for i in range(INTEGER_WORDS)]
+        return [self.values.cast(word, "int64", self.values.real, width) for word in words]
+
+    @staticmethod
+    def _integer_of(words: list[str]) -> str:
+        """The integer in words of scratch."""
+        parts = [f"(((neo_word){word}) << {WORD * i})" for i, word in enumerate(words)]
+        return f"((neo_i64)({' | '.join(parts)}))"
 
     def merge_partials(self, phase: int) -> None:
         """Add the chunk `g` to the totals."""
@@ -234,6 +267,11 @@ class DeviceReductions:
             kind = self.values.type(self.source_type(red))
             texts = []
             for part in self._parts(red):
+                if part.kind == NUMBER and self._whole(red):
+                    places = [self.partial(at + i, "g") for i in range(INTEGER_WORDS)]
+                    texts.append(self._integer_of([f"scratch[{place}]" for place in places]))
+                    at += INTEGER_WORDS
+                    continue
                 word = f"scratch[{self.partial(at, 'g')}]"
                 at += 1
                 if part.kind != POSITION:
@@ -250,11 +288,15 @@ class DeviceReductions:
         columns = f" * n{self.values.last}" if self.k.column else ""
         at = f" * n{self.values.last} + j" if self.k.column else ""
         first = f"rows * nch{columns} * {_slots(self.k)}"
-        return f"{first} + {2 * number + word} * rows{columns} + row{at}"
+        return f"{first} + {INTEGER_WORDS * number + word} * rows{columns} + row{at}"
 
     def save_result(self, number: int, red: Reduction) -> None:
         """Keep a result for later phases."""
         name, real = self.values.name(red.result), self.values.type(self.values.real)
+        if self.values.dtype(red.result) == "int64":
+            for i, word in enumerate(self._integer_words(name, 1)):
+                self.put(f"scratch[{self._result_place(number, i)}] = {word};")
+            return
         if red.index is not None:
             self.put(f"scratch[{self._result_place(number, 1)}] = ({real})({name} >> {PLACE});")
             name = f"({name} & {(1 << PLACE) - 1})"
@@ -264,6 +306,8 @@ class DeviceReductions:
         """A result of an earlier phase."""
         target = self.values.dtype(red.result)
         place = self._result_place(number, 0)
+        if target == "int64":
+            return self._integer_result(number, width)
         if width > 1:
             text = self.values.d.load.format(p="scratch", i=place, w=width)
             return self.values.cast(text, self.values.real, target, width)
@@ -273,19 +317,41 @@ class DeviceReductions:
             text += f" + ({high} << {PLACE})"
         return text
 
+    def _integer_result(self, number: int, width: int) -> str:
+        kind = self.values.type("int64", width)
+        parts = []
+        for i in range(INTEGER_WORDS):
+            place = self._result_place(number, i)
+            row = self.values.d.load if width > 1 else "{p}[{i}]"
+            text = row.format(p="scratch", i=place, w=width)
+            text = self.values.cast(text, self.values.real, "int64", width)
+            parts.append(f"({text} << {WORD * i})")
+        return f"({kind})({' | '.join(parts)})"
+
 
 def scratch_words(kernel: Kernel, rows: int, columns: int, chunks: int) -> int:
     """Numbers a split run needs for partial and final results."""
-    return rows * columns * (chunks * _slots(kernel) + 2 * len(kernel.reductions))
+    return rows * columns * (chunks * _slots(kernel) + INTEGER_WORDS * len(kernel.reductions))
 
 
 def _slots(kernel: Kernel) -> int:
     """Scratch words of a position, in the phase that needs most."""
-    widths = [(r.phase, words_of(r)) for r in kernel.reductions]
+    widths = [(r.phase, words_of(kernel, r)) for r in kernel.reductions]
     return max((sum(w for p, w in widths if p == q) for q in range(kernel.phases)), default=0)
 
 
-def words_of(red: Reduction) -> int:
-    """Scratch words of a total; a position takes two, each exact in float32."""
-    parts = fold_of(red).parts(compensated=True)
-    return sum(2 if part.kind == POSITION else 1 for part in parts)
+def is_whole(kernel: Kernel, red: Reduction) -> bool:
+    """Whether a reduction folds integers as integers."""
+    return fold_of(red).integers and not kernel.nodes[red.source].dtype.startswith("float")
+
+
+def parts_of(kernel: Kernel, red: Reduction) -> tuple[Part, ...]:
+    """The parts of a total; sums of integers lose nothing to rounding."""
+    return fold_of(red).parts(compensated=not is_whole(kernel, red))
+
+
+def words_of(kernel: Kernel, red: Reduction) -> int:
+    """Scratch words of a total; a position takes two, each exact in float32, an integer four."""
+    number = INTEGER_WORDS if is_whole(kernel, red) else 1
+    parts = parts_of(kernel, red)
+    return sum(2 if part.kind == POSITION else number for part in parts)

@@ -196,7 +196,7 @@ class DeviceTransposedLoads:
         return "LOCAL " if self.values.variant.group > 1 else ""
 
     def _type(self, access: int) -> str:
-        """What a tile holds: elements as they are stored, halves as bits."""
+        """Type of a tile's elements: as they are stored, halves as bits."""
         dtype = self.k.accesses[access].dtype
         return self.values.d.types["uint16" if dtype == "float16" else dtype]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from neonport.compiler.codegen.dialect import SHORT_FLOATS
 from neonport.compiler.codegen.emitter import Emitter
 from neonport.compiler.codegen.gpu.dialects import DeviceDialect
 from neonport.compiler.codegen.gpu.variant import KernelVariant
@@ -99,7 +100,7 @@ class DeviceValues:
     # ---- positions ---------------------------------------------------------------------------
 
     def term(self, access: int, axis: int, index: str) -> str:
-        """What a coordinate adds to the position of an access."""
+        """Term that a coordinate adds to the position of an access."""
         kind = self.k.accesses[access].strides[axis]
         if kind == ZERO:
             return ""
@@ -153,7 +154,7 @@ class DeviceValues:
         width = self.vector if self.k.accesses[access].strides[-1] != ZERO else 1
         text = self.operand(index, self.dtype(index), width)
         if target == "float16":
-            text = self.d.converted(text, self.dtype(index), "float32", width)
+            text = self.d.shortened(text, self.dtype(index), width)
         else:
             text = self.d.converted(text, self.dtype(index), target, width)
         if self.lanes:
@@ -170,7 +171,7 @@ class DeviceValues:
         self.put(row.format(p=buffer, i=at, x=text, **words))
 
     def share(self, stores: list[tuple[int, int]], length: str, tail: bool) -> tuple[str, str]:
-        """How many vectors of a row there are, and what comes before the number of one.
+        """Number of vectors of a row, and the text in front of the number of one.
 
         Where the results' rows begin between vectors, so many elements (`peel`) are left over that
         all vectors lie as the results do.
@@ -230,7 +231,7 @@ class DeviceValues:
         if node.op == "gather":
             return self._gather(index, row)
         operands = [self.operand(a, dtype, width) for a in node.args]
-        template = self.d.template(node.op)
+        template = self.d.template(node.op, dtype)
         return template.format(*operands, t=self.type(dtype, width), s=self.d.suffix(dtype, width))
 
     def _gather(self, index: int, row: bool) -> str:
@@ -294,6 +295,19 @@ class DeviceValues:
                 kind = self.type(self.dtype(i))
                 self.put(f"const {kind} v{i} = ({kind})c{node.attr};")
 
+    def integers(self) -> bool:
+        """Whether the kernel computes with integers, and does not only move them."""
+        moved = ("load", "iota", "scalar", "gather", "result", "broadcast")
+        nodes = self.k.nodes
+        if any(n.dtype == "int64" and n.op not in moved for n in nodes):
+            return True
+        short = [s.source for s in self.k.stores if self._is_short(s.access)]
+        sources = [r.source for r in self.k.reductions] + short
+        return any(not self.dtype(i).startswith("float") for i in sources)
+
+    def _is_short(self, access: int) -> bool:
+        return self.k.accesses[access].dtype in SHORT_FLOATS
+
     def row_nodes(self, phase: int) -> None:
         """Row values that become known after a phase."""
         wanted = [s.source for s in self.k.stores] + [r.source for r in self.k.reductions]
@@ -312,7 +326,7 @@ class DeviceValues:
             self.put(f"{self.type(self.dtype(i))} kept{i}[{self.variant.keep}];")
 
     def _kept_place(self) -> str:
-        """Where the (first) value of the element at hand is kept."""
+        """Place of the (first) value of the element at hand."""
         place = f"r{self.fold[0]}"
         for axis in self.fold[1:]:
             place = f"({place} * n{axis} + r{axis})"

@@ -56,7 +56,11 @@ class DeviceWriter:
         index = f"typedef {'neo_i64' if wide else 'int'} neo_int;"
         float64 = self.float64 or any(a.dtype == "float64" for a in self.k.accesses)
         header = self.values.d.header(
-            self.variant.width, float64, self.k.rands > 0, self.tiles.in_blocks
+            self.variant.width,
+            float64,
+            self.k.rands > 0,
+            self.tiles.in_blocks,
+            self.values.integers(),
         )
         self.lines[:] = [header, index, *self.tiles.definitions()]
         if not self.variant.split:
@@ -109,7 +113,8 @@ class DeviceWriter:
             words.append(f"GLOBAL {self.values.type(self.values.real)} *scratch")
         words += [f"const neo_int {self.args.name(e)}" for e in self.args.integers]
         real = self.values.type(self.values.real)
-        numbers = [(real, f"c{i}") for i in range(self.k.scalars)]
+        kinds = [self.values.type("int64") if w else real for w in self.k.whole_scalars]
+        numbers = [(kind, f"c{i}") for i, kind in enumerate(kinds)]
         numbers += [("neo_word", f"{w}{i}") for i in range(self.k.rands) for w in ("key", "off")]
         if self.variant.boxed:
             words += ["GLOBAL const neo_word *box", "const int box_at"]
@@ -227,7 +232,7 @@ class DeviceWriter:
     # ---- who does what -----------------------------------------------------------------------
 
     def _row_of(self, total: str = "rows", place: str = "const neo_int row = {0};") -> None:
-        """Which row a group (or an item that works alone) has."""
+        """Row of a group (or of an item that works alone)."""
         if self.variant.free:
             self.put("const neo_int t = GLOBAL_ID;")
             self.put(f"if (t >= {total}) return;")
@@ -235,7 +240,7 @@ class DeviceWriter:
         self.put(f"const int lid = {'0' if self.variant.free else 'LOCAL_ID'};")
 
     def _row_item(self, split: str) -> None:
-        """What of a row (or chunk) an item has."""
+        """Part of a row (or chunk) that an item has."""
         first = self.values.fold[0]
         if split:
             self.put("const neo_int lo = ch * chunk;")
@@ -245,7 +250,7 @@ class DeviceWriter:
         self.values.coordinates()
 
     def _items(self, total: str, chunked: bool) -> None:
-        """Which row and which elements of the last axis an item has."""
+        """Row and elements of the last axis that an item has."""
         self.put("const neo_int t = GLOBAL_ID;")
         self.put(f"if (t >= {total}) return;")
         if not self.values.outer and not chunked:
@@ -448,7 +453,7 @@ class DeviceWriter:
         start: str,
         place: str,
     ) -> None:
-        """What is done with an element (or vector) of a row."""
+        """Text for one element (or vector) of a row."""
         last = self.values.fold[-1]
         scale = f" * {self.values.width}" if self.values.width > 1 else ""
         if len(self.values.fold) == 1:

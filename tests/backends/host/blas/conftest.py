@@ -6,8 +6,8 @@ import pytest
 
 from neonport.backends.host.blas import choice as blas_choice
 from neonport.backends.host.blas import gemm as blas
+from neonport.backends.host.blas.engines import NumpyEngine, OpenBlasEngine
 from neonport.backends.host.blas.openblas import find_library, load_openblas
-from neonport.backends.host.blas.products import NumpyEngine, OpenBlasEngine
 
 
 @pytest.fixture(scope="session")

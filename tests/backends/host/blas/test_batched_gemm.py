@@ -6,19 +6,13 @@ import numpy as np
 import pytest
 
 from neonport.backends import gen_backend
-from neonport.backends.host.blas import gemm, products
+from neonport.backends.host.blas import gemm
 from neonport.backends.host.blas.gemm import bind_batched_gemm
 from neonport.dtypes import as_dtype
 from neonport.errors import DtypeError, ReadOnlyError, ShapeError
 from neonport.optree.node import apply
 
 pytestmark = pytest.mark.usefixtures("engine")
-
-
-@pytest.fixture(autouse=True, params=[1, 2])
-def _threads(request, monkeypatch):
-    """With one thread OpenBLAS gets a stack as a whole, with several its matrices in turn."""
-    monkeypatch.setattr(products, "num_threads", lambda: request.param)
 
 
 TOLERANCE = {"float16": 2e-3, "bfloat16": 1.6e-2, "float32": 1e-5, "float64": 1e-13}

@@ -10,8 +10,8 @@ import pytest
 from neonport.backends.host.blas import choice as blas_choice
 from neonport.backends.host.blas import gemm as blas
 from neonport.backends.host.blas.choice import Choice
+from neonport.backends.host.blas.engines import NumpyEngine
 from neonport.backends.host.blas.openblas import find_library
-from neonport.backends.host.blas.products import NumpyEngine
 from neonport.errors import ConfigurationError
 
 AVX512 = blas_choice._AVX512

@@ -86,28 +86,32 @@ def test_a_second_openblas_of_the_process_stays_as_it_is(tmp_path):
         print(threads, get(), os.environ["OPENBLAS_CORETYPE"])
     """
     out = run_python(code, tmp_path, NEONPORT_BLAS="openblas:HASWELL", NEONPORT_NUM_THREADS="1")
-    assert out[:2] + out[3:] == ["Nehalem", "Haswell", "2", "PRESCOTT"]
+    assert out[:2] + out[3:] == ["Nehalem", "Haswell", "1", "PRESCOTT"]
     copies = list((tmp_path / "blas").glob("*.so"))
     assert len(copies) == 1
 
 
-def test_the_number_of_threads_is_applied(tmp_path):
+@linux
+def test_the_library_starts_no_threads(tmp_path):
     code = """
+        import os
         import numpy as np
-        from neonport.backends.host import threads
         from neonport.backends.host.blas import gemm as blas
         from neonport.backends.host.blas.choice import current_engine
-        a = np.ones((300, 300), np.float32)
-        get = current_engine().library._handle.scipy_openblas_get_num_threads
-        for count in (1, 2, 3, 1):
-            threads.set_num_threads(count)
-            c = np.empty_like(a)
-            blas.gemm(a, a, c)
-            assert (c == 300).all()
-            print(get(), blas.blas_info()["threads"])
+        a = np.ones((600, 600), np.float32)
+        c = np.empty_like(a)
+        before = len(os.listdir("/proc/self/task"))
+        blas.gemm(a, a, c)
+        assert (c == 600).all()
+        print(len(os.listdir("/proc/self/task")) - before)  # those of the pool
+        print(current_engine().library._handle.scipy_openblas_get_num_threads())
     """
-    out = run_python(code, tmp_path, NEONPORT_BLAS="openblas", NEONPORT_NUM_THREADS="2")
-    assert out == ["1", "1", "2", "2", "3", "3", "1", "1"]
+    variables = {"NEONPORT_BLAS": "openblas", "OPENBLAS_NUM_THREADS": "2"}
+    for compiler, pool in (("", "2"), ("none", "2")):
+        out = run_python(
+            code, tmp_path, NEONPORT_NUM_THREADS="3", NEONPORT_CC=compiler, **variables
+        )
+        assert out == [pool, "1"]
 
 
 FORK = """
@@ -160,12 +164,14 @@ def test_a_forked_child_computes_and_so_does_its_parent(tmp_path, engine):
 
 
 @can_fork
+@pytest.mark.parametrize("compiler", ["", "none"])
 @pytest.mark.parametrize("kind", ["call", "bound"])
-def test_a_fork_beside_threads_that_compute(tmp_path, kind):
+def test_a_fork_beside_threads_that_compute(tmp_path, kind, compiler):
     code = FORK.replace("BESIDE", "2")
     if kind == "bound":
         code = code.replace("blas.gemm(a, b, mine)", "blas.bind_gemm(a, b, mine)()")
-    run_python(code, tmp_path, NEONPORT_BLAS="openblas", NEONPORT_NUM_THREADS="2")
+    variables = {"NEONPORT_CC": compiler, "NEONPORT_NUM_THREADS": "2"}
+    run_python(code, tmp_path, NEONPORT_BLAS="openblas", **variables)
 
 
 @can_fork
@@ -185,3 +191,48 @@ def test_a_child_may_compute_the_first_product(tmp_path):
             print(*pool.map(work, range(4)))
     """
     assert run_python(code, tmp_path, NEONPORT_BLAS="openblas") == ["True"] * 4
+
+
+BEGIN = """
+import os, resource
+import numpy as np
+from neonport.backends.host.blas import gemm as blas
+
+def limit(more):
+    used = int(open("/proc/self/statm").read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    resource.setrlimit(resource.RLIMIT_AS, (used + more if more else -1, -1))
+
+a = np.ones((700, 700), np.float32)
+c = np.empty_like(a)
+"""
+END = """
+blas.gemm(a, a, c)
+assert (c == 700).all()
+"""
+
+
+@linux
+@pytest.mark.parametrize("engine", ["openblas", "numpy"])
+def test_no_memory_for_the_first_product_is_an_error_and_not_the_end(tmp_path, engine):
+    code = """
+for more in (1 << 20, 40 << 20, 100 << 20):
+    limit(more)
+    try:
+        blas.gemm(a, a, c)
+    except MemoryError as error:
+        assert "ulimit" in str(error)
+        print("refused")
+limit(0)
+"""
+    assert run_python(BEGIN + code + END, tmp_path, NEONPORT_BLAS=engine) == ["refused"] * 3
+
+
+@linux
+@pytest.mark.parametrize("compiler", ["", "none"])
+def test_without_memory_for_more_calls_they_take_turns(tmp_path, compiler):
+    code = """
+blas.gemm(a[:9, :9], a[:9, :9], c[:9, :9])
+limit(50 << 20)
+"""
+    variables = {"NEONPORT_CC": compiler, "NEONPORT_NUM_THREADS": "4"}
+    run_python(BEGIN + code + END, tmp_path, NEONPORT_BLAS="openblas", **variables)

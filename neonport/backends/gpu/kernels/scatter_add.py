@@ -19,7 +19,7 @@ def bind_scatter_add(
     """A call that does y = scatter_add(g, indices)."""
     g, indices = operands
     flat = reshape_strides(indices.shape, indices.strides, (indices.size,))
-    parts = [_three(t, axis) for t in (g, y)]
+    parts = [three(t, axis) for t in (g, y)]
     if flat is None or parts[0] is None:
         return be.copied(
             operands, lambda *copies: bind_scatter_add(be, list(copies), y, axis, size)
@@ -53,7 +53,7 @@ def bind_scatter_add(
     return be.together([in_order(calls)])
 
 
-def _three(t: Tensor, axis: int) -> tuple[tuple[int, ...], list[int]] | None:
+def three(t: Tensor, axis: int) -> tuple[tuple[int, ...], list[int]] | None:
     """Sizes before, along and after an axis, and offset and strides in that form."""
     sizes = (prod(t.shape[:axis]), t.shape[axis], prod(t.shape[axis + 1 :]))
     strides = reshape_strides(t.shape, t.strides, sizes)

@@ -1,0 +1,161 @@
+"""Checks of arrays that become minibatches; each error names the iterator and the way out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from neonport.base import need_instance, shown
+from neonport.errors import ConfigurationError, DtypeError, ShapeError
+from neonport.tensor.tensor import Tensor
+
+
+class MissingClassCount(ConfigurationError, AttributeError):
+    """Labels are to be made one-hot, but nobody said how many classes there are."""
+
+
+def need_batch_size(label: str, be: Any) -> None:
+    """Raise unless there is a backend with a batch size.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    if be is None:
+        raise ConfigurationError(
+            f"{label}: there is no backend; call gen_backend(batch_size=...) first"
+        )
+    if not be.bsz:
+        raise ConfigurationError(
+            f"{label}: the backend has no batch size; call gen_backend(batch_size=...) first, or "
+            "set be.bsz"
+        )
+
+
+def numbers(label: str, argument: str, value: Any) -> np.ndarray:
+    """Return an argument as an array of numbers.
+
+    Raises:
+        DtypeError: it holds text or objects.
+        ConfigurationError: masked values.
+    """
+    if np.ma.isMaskedArray(value) and np.ma.is_masked(value):
+        raise ConfigurationError(
+            f"{label}: {argument} is a masked array, whose mask would be lost; fill the gaps "
+            "first: x.filled(0)"
+        )
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise ShapeError(f"{label}: {argument} has rows of different lengths ({error})") from error
+    if array.dtype.kind not in "biuf":
+        text = array.dtype.kind in "USO" and array.size and isinstance(array.flat[0], (str, bytes))
+        way = "for class names: classes, y = numpy.unique(names, return_inverse=True)"
+        if argument == "X":
+            way = "convert columns of figures by x.astype(float), and make columns of words numbers"
+        found = "text" if text else f"elements of dtype {array.dtype}"
+        raise DtypeError(f"{label}: {argument} holds {found}, not numbers; {way}")
+    return array
+
+
+def check_inputs(label: str, inputs: list[np.ndarray], lshape: Any, listed: bool) -> None:
+    """Check that inputs are matrices of one length.
+
+    Args:
+        label: names the iterator in errors.
+        inputs: the arrays.
+        lshape: logical shape of a sample, or None.
+        listed: whether they came as a list.
+
+    Raises:
+        ShapeError: they are not, or `lshape` does not fit.
+        ConfigurationError: there is no array, or no sample.
+    """
+    if not inputs or not inputs[0].size:
+        raise ConfigurationError(f"{label}: X holds no samples; was a file or a selection empty?")
+    for x in inputs:
+        if x.ndim != 2 or len(x) != len(inputs[0]):
+            way = "reshape images to rows and give their shape as lshape"
+            if listed and x.ndim < 2:
+                way = "a list means several inputs; for one give an array: numpy.array(X)"
+            elif x.ndim == 1:
+                way = "for one feature a sample give x.reshape(-1, 1)"
+            raise ShapeError(
+                f"{label}: X must be 2-D with one row a sample, and all X of one length; got "
+                f"{[x.shape for x in inputs[:8]]}; {way}"
+            )
+        if lshape is not None and int(np.prod(lshape)) != x.shape[1]:
+            raise ShapeError(
+                f"{label}: lshape {lshape} has {int(np.prod(lshape))} elements, the rows of X have "
+                f"{x.shape[1]}"
+            )
+
+
+def check_targets(
+    label: str, y: Any, samples: int, nclass: int | None, make_onehot: bool
+) -> np.ndarray:
+    """Return the targets as a matrix: (samples, 1) labels, or (samples, k) as they are.
+
+    Raises:
+        DtypeError: they are no numbers.
+        ShapeError: another number of them.
+        MissingClassCount: labels to be made one-hot without `nclass`.
+        ConfigurationError: labels that are not 0 to nclass - 1, or an `nclass` that is no number.
+    """
+    y = numbers(label, "y", y)
+    if make_onehot and y.ndim == 2 and y.shape[1] > 1 and len(y) == samples:
+        raise ShapeError(
+            f"{label}: y has shape {y.shape}: labels to be made one-hot are one number a sample; "
+            "for targets with several columns pass make_onehot=False"
+        )
+    y = y.reshape(-1, 1) if make_onehot else y.reshape(len(y) if y.ndim else 1, -1)
+    if len(y) != samples:
+        raise ShapeError(
+            f"{label}: {samples} samples but {len(y)} targets (shape {y.shape}); give one row a "
+            "sample"
+        )
+    if not make_onehot:
+        return y
+    if nclass is None:
+        raise MissingClassCount(
+            f"{label}: nclass is needed to make the labels one-hot; pass it, or make_onehot=False "
+            "for targets that are used as they are"
+        )
+    if isinstance(nclass, bool) or not isinstance(nclass, (int, np.integer)) or nclass < 1:
+        raise ConfigurationError(
+            f"{label}: nclass={nclass!r} must be a whole number of classes, 1 or more"
+        )
+    if y.min() < 0 or y.max() >= nclass or np.any(y != np.floor(y)):
+        raise ConfigurationError(
+            f"{label}: labels must be whole numbers 0..{nclass - 1}, found {y.min()}..{y.max()}"
+        )
+    return y
+
+
+def check_dataset(call: str, dataset: Any, needs: Iterable[str]) -> None:
+    """Raise unless `dataset` is a data iterator.
+
+    Args:
+        call: names the method in errors.
+        dataset: what was given.
+        needs: attributes it must have.
+
+    Raises:
+        ConfigurationError: it is an array, a class, text, or lacks something.
+    """
+    need_instance(call, "the dataset", dataset, "ArrayIterator(X, y, nclass=...)")
+    plain = isinstance(dataset, (Tensor, list, tuple, dict))
+    if plain or hasattr(dataset, "dtype") or hasattr(dataset, "columns"):  # arrays, data frames
+        raise ConfigurationError(
+            f"{call}: the dataset is {shown(dataset)}, not a data iterator; wrap arrays in one: "
+            "ArrayIterator(X, y, nclass=3), for numbers as targets ArrayIterator(X, y, "
+            "make_onehot=False)"
+        )
+    missing = [name for name in ("__iter__", *needs) if not hasattr(dataset, name)]
+    if missing:
+        raise ConfigurationError(
+            f"{call}: the dataset, {shown(dataset)}, is no data iterator: it has no "
+            f"{', '.join(missing)}; use ArrayIterator, or see NervanaDataIterator for what one of "
+            "your own needs"
+        )

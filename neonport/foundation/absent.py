@@ -1,0 +1,87 @@
+"""Names of neon that are not in this release: who imports one is told what to use instead."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections.abc import Callable
+from opcode import opmap
+from types import FrameType
+from typing import Any
+
+_RECURRENT = (
+    "recurrent layers are not in this release; a step written as an expression in an OpTreeLayer "
+    "is one, see docs/tutorials/write-a-layer.md"
+)
+_WINDOWS = (
+    "convolution and pooling are ops here, be.conv and be.pool, not layers; an OpTreeLayer around "
+    "one is a few lines, see docs/explanation/convolution.md"
+)
+_PATHS = (
+    "containers with several paths are not in this release; Sequential and SkipNode are, and a "
+    "layer of your own may have several outputs"
+)
+_FORMULA = "this layer is not in this release; write its formula in an OpTreeLayer"
+_FILES = (
+    "data sets are not downloaded, and readers of their files are not in this release; load the "
+    "arrays yourself and give them to ArrayIterator, see docs/tutorials/train-on-your-data.md"
+)
+_GAN = "adversarial networks are not in this release; train two Models by their fprop and bprop"
+
+_WAYS = {
+    "layers": {
+        "BiBNRNN BiLSTM BiRNN BiSum DeepBiLSTM DeepBiRNN GRU LSTM Recurrent": _RECURRENT,
+        "RecurrentLast RecurrentMean RecurrentOutput RecurrentSum": _RECURRENT,
+        "Conv Convolution Convolution_bias Deconv Deconvolution LRN Pooling RoiPooling": _WINDOWS,
+        "Broadcast Decoder Encoder MergeBroadcast MergeMultistream MergeSum Multicost": _PATHS,
+        "Seq2Seq SingleOutputTree SkipThought Tree": _PATHS,
+        "BinaryAffine BinaryLinear LookupTable ShiftBatchNorm": _FORMULA,
+        "GenerativeAdversarial GeneralizedGANCost": _GAN,
+    },
+    "data": {
+        "BABI CIFAR10 CopyTask Coco DUMMY Dataset Flickr30k Flickr8k HDF5Iterator": _FILES,
+        "HDF5IteratorAutoencoder HDF5IteratorOneHot HutterPrize IMDB ImageCaption": _FILES,
+        "ImageCaptionTest MNIST PTB PrioritySortTask QA RepeatCopyTask SICK Shakespeare": _FILES,
+        "Text Ticker": _FILES,
+    },
+    "models": {"GAN": _GAN},
+}
+
+
+def absent_names(module: str) -> Callable[[str], Any]:
+    """The `__getattr__` of a module: refuses names, those of neon with what to use instead.
+
+    Args:
+        module: `__name__` of the module; its second part says which of neon's names it would have.
+
+    Example:
+        __getattr__ = absent_names(__name__)
+    """
+    rows = _WAYS.get(module.split(".")[1], {})
+    ways = {name: way for names, way in rows.items() for name in names.split()}
+
+    def refuse(name: str) -> Any:
+        text = f"module {module!r} has no attribute {name!r}"
+        if name in ways:
+            text = f"neon's {name} is not in {module}: {ways[name]}"
+        elif not name.startswith("_"):
+            known = [found for found in vars(sys.modules[module]) if not found.startswith("_")]
+            close = difflib.get_close_matches(name, known, 1)
+            text += f"; did you mean {close[0]!r}?" if close else ""
+        # an import statement would replace the text of an AttributeError by its own
+        if not name.startswith("_") and _is_import(sys._getframe(1), name in ways):
+            raise ImportError(text, name=module)
+        raise AttributeError(text)
+
+    return refuse
+
+
+def _is_import(frame: FrameType, known: bool) -> bool:
+    """Whether a frame asks for an attribute because of `from module import name`.
+
+    Of a package the machinery asks first, and looks for a submodule next if the name is unknown.
+    """
+    if frame.f_globals.get("__name__") == "importlib._bootstrap":
+        return known
+    code = frame.f_code.co_code
+    return 0 <= frame.f_lasti < len(code) and code[frame.f_lasti] == opmap["IMPORT_FROM"]
