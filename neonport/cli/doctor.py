@@ -11,11 +11,12 @@ from typing import Any
 import click
 
 from neonport import __version__, settings
-from neonport.cli.output import print_json, reports_only, show
+from neonport.cli.output import print_json, reports_only, show, show_line
 from neonport.plugins import registry
 
 SETTING_COLUMNS = ("setting", "value", "meaning")
 COLUMNS = ("name", "distribution", "version", "protocol", "state", "device", "reason")
+LABELS = 9  # characters of what stands before the lines above the table
 STYLES = {"ready": "green", "no-device": "yellow", "not-installed": "dim", "broken": "red"}
 STYLES |= {"blocked": "yellow", "incompatible": "red", "refused": "red", "shadowed": "yellow"}
 
@@ -41,7 +42,7 @@ def doctor(as_json: bool) -> None:
         print_json({"host": host, "settings": chosen, "backends": backends, "plugins": plugins})
         return
     for name, answer in host.items():
-        click.echo(f"{name:<9} {answer}")
+        show_line(name, answer, LABELS)
     click.echo()
     cells = [[getattr(row, c) for c in COLUMNS] for row in rows]
     show(COLUMNS, cells, STYLES, whole=("name", "state"))

@@ -75,6 +75,25 @@ def show(
         _blocks(console, headings, cells, styles or {})
 
 
+def show_line(label: str, text: str, width: int) -> None:
+    """Print a labelled line on stdout; a terminal too narrow for it gets several.
+
+    Args:
+        label: what stands before the text.
+        text: plain text.
+        width: characters that the label takes up at least.
+    """
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        click.echo(f"{label:<{width}} {text}")
+        return
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(no_wrap=True, min_width=width)
+    grid.add_column(overflow="fold")
+    grid.add_row(Text(label), Text(text))
+    console.print(grid)
+
+
 def _width(headings: Sequence[str], rows: list[list[str]]) -> int:
     """Characters that a table needs if nothing is wrapped."""
     columns = zip(headings, *rows, strict=True)
