@@ -37,7 +37,7 @@ class ProgramCache(ABC):
         self._extra = extra
         self._on_disk = on_disk
         self._loaded: BoundedTable[bytes, Any] = BoundedTable(MAX_PROGRAMS)
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a finalizer of the user's may come here while we are here
 
     @abstractmethod
     def compile(self, source: str, options: tuple[str, ...]) -> tuple[Any, bytes | None]:

@@ -38,7 +38,7 @@ class Choice:
         self.wanted = settings.OPENCL_CLBLAST.get()
         self.failed = False
         self.known: dict[tuple[np.dtype, str], bool] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a finalizer of the user's may come here while we are here
 
     def bind(
         self,

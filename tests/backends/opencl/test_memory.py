@@ -164,3 +164,20 @@ def test_a_backend_that_is_dropped_at_work_damages_no_heap(ocl):
     )  # fmt: skip
     assert done.stdout == "whole\n", done.stderr
     assert done.returncode == 0, done.stderr
+
+
+def test_finalizers_may_compile_while_a_program_is_compiled(ocl):
+    y, done = ocl.empty((3, 4)), []
+
+    class Compiles(Cycle):
+        def __del__(self):
+            y[:] = ocl.exp(ocl.sin(self.tensor)) * 3.25 + ocl.tanh(self.tensor)
+            done.append(True)
+
+    def collect_under_the_lock():
+        Compiles(ocl.ones((3, 4)))
+        with ocl.device.programs._lock:
+            gc.collect()
+
+    assert ends(collect_under_the_lock)
+    assert done
