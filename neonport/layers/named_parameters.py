@@ -52,6 +52,11 @@ class NamedParameterLayer(Layer):
         self._stored: dict[str, Any] = {}  # loaded before the parameters existed
         self._stored_states: dict[str, Any] = {}
 
+    @property
+    def parameters_loaded(self) -> bool:
+        """Whether parameters of a checkpoint wait to be asked for."""
+        return bool(self._stored)
+
     def parameter(self, name: str, shape: Any, init: Any) -> Tensor:
         """The parameter `name`, made when first asked for and filled by `allocate`.
 

@@ -90,8 +90,6 @@ class Model(NervanaObject):
         self.ndata = 0
         self.state = TrainingState()
         self.layers: Any = None
-        self._loaded_shape: Any = None
-        self._has_weights = False
         self._adopt_layers(layers, load_states=not weights_only)
 
     def _adopt_layers(self, layers: Any, load_states: bool) -> None:
@@ -150,7 +148,7 @@ class Model(NervanaObject):
         Raises:
             ConfigurationError: it has buffers or weights on another one.
         """
-        if (self.initialized or self._has_weights) and be is not self.be:
+        if be is not self.be and (self.initialized or evaluation.has_weights(self.layers)):
             raise ConfigurationError(
                 f"set_backend: the weights of model {self.name!r} are on {self.be!r}; save them "
                 "by save_params(path) and load them there: Model(path, be=other)"
@@ -289,12 +287,15 @@ class Model(NervanaObject):
             assert model.predict(np.zeros((5, 3))).shape == (5, 3)
         """
         checks.need_batch_size("predict", self.be)
-        if not (self.initialized or self._has_weights):
+        if not (self.initialized or evaluation.has_weights(self.layers)):
             raise ConfigurationError(
                 f"predict: model {self.name!r} is not trained; call fit, load_params or initialize "
                 "first"
             )
-        in_shape = saving.input_shape(self.layers) if self.initialized else self._loaded_shape
+        if self.initialized:
+            in_shape = saving.input_shape(self.layers)
+        else:
+            in_shape = evaluation.loaded_features(self.layers)
         return evaluation.predict(self, X, in_shape)
 
     def benchmark(
@@ -391,7 +392,6 @@ class Model(NervanaObject):
             load_states: also take the optimizer's states, the generator's and the data position.
         """
         restoring.restore(self, model_dict, load_states)
-        self._loaded_shape, self._has_weights = model_dict.get("train_input_shape"), True
 
     def __str__(self) -> str:
         return "Network Layers:\n" + self.layers.nested_str()
