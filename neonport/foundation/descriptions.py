@@ -58,8 +58,8 @@ PLACES: dict[str, dict[str, str]] = {
         "PolySchedule PowerSchedule Schedule ShiftSchedule StepSchedule WarmupSchedule"
     },
     "callback": {
-        "callbacks.callbacks": "LossCallback MetricCallback ProgressBarCallback RunTimerCallback "
-        "SaveBestStateCallback SerializeModelCallback TerminateOnNaN TrainCostCallback "
+        "callbacks.callbacks": "LossCallback MetricCallback ProgressBarCallback ReduceOnPlateau "
+        "RunTimerCallback SaveBestStateCallback SerializeModelCallback TerminateOnNaN TrainCostCallback "
         "TrainLoggerCallback TrainMulticostCallback"
     },
 }
@@ -77,6 +77,7 @@ BASES = {
 
 # argument of a constructor -> place of the objects that stand there
 ARGUMENTS = {
+    "after": "schedule",
     "activation": "transform",
     "bias": "initializer",
     "costfunc": "cost",

@@ -56,6 +56,11 @@ class NamedParameterLayer(Layer):
         self._stored_states: dict[str, Any] = {}
         self._loaded = False
 
+    @property
+    def parameters_loaded(self) -> bool:
+        """Whether parameters of a checkpoint wait to be asked for."""
+        return bool(self._stored)
+
     def parameter(self, name: str, shape: Any, init: Any) -> Tensor:
         """The parameter `name`, made when first asked for and filled by `allocate`.
 

@@ -12,6 +12,7 @@ from neonport.data.checks import numbers
 from neonport.data.dataiterator import ArrayIterator, in_order
 from neonport.data.extent import batch_extent
 from neonport.errors import ConfigurationError, ShapeError
+from neonport.layers.linear import Linear
 from neonport.models.state import Network
 
 
@@ -113,6 +114,22 @@ def _samples_first(y: Any, size: int) -> np.ndarray:
 def _joined(batches: tuple[np.ndarray, ...], samples: int) -> np.ndarray:
     result = np.concatenate(batches)[:samples]
     return np.ascontiguousarray(result[:, 0] if result.shape[1] == 1 else result)
+
+
+def has_weights(layers: Any) -> bool:
+    """Whether parameters were loaded into a container that has no buffers yet."""
+    members = layers.layers_fprop()
+    return any(
+        getattr(layer, "W", None) is not None or getattr(layer, "parameters_loaded", False)
+        for layer in members
+    )
+
+
+def loaded_features(layers: Any) -> int | None:
+    """Inputs of a sample by the loaded weights of the first layer, if that is a Linear."""
+    first = next((layer for layer in layers.layers_fprop() if not hasattr(layer, "layers")), None)
+    loaded = isinstance(first, Linear) and first.W is not None
+    return int(first.W.shape[1]) if loaded else None  # type: ignore[union-attr]
 
 
 def predict(model: Network, X: Any, in_shape: Any) -> Any:

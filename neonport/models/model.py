@@ -93,8 +93,6 @@ class Model(NervanaObject):
         self.ndata = 0
         self.state = TrainingState()
         self.layers: Any = None
-        self._loaded_shape: Any = None
-        self._has_weights = False
         self._adopt_layers(layers, not weights_only, classes)
 
     def _adopt_layers(self, layers: Any, load_states: bool, classes: Iterable[type]) -> None:
@@ -153,7 +151,7 @@ class Model(NervanaObject):
         Raises:
             ConfigurationError: it has buffers or weights on another one.
         """
-        if (self.initialized or self._has_weights) and be is not self.be:
+        if be is not self.be and (self.initialized or evaluation.has_weights(self.layers)):
             raise ConfigurationError(
                 f"set_backend: the weights of model {self.name!r} are on {self.be!r}; save them "
                 "by save_params(path) and load them there: Model(path, be=other)"
@@ -292,12 +290,15 @@ class Model(NervanaObject):
             assert model.predict(np.zeros((5, 3))).shape == (5, 3)
         """
         checks.need_batch_size("predict", self.be)
-        if not (self.initialized or self._has_weights):
+        if not (self.initialized or evaluation.has_weights(self.layers)):
             raise ConfigurationError(
                 f"predict: model {self.name!r} is not trained; call fit, load_params or initialize "
                 "first"
             )
-        in_shape = saving.input_shape(self.layers) if self.initialized else self._loaded_shape
+        if self.initialized:
+            in_shape = saving.input_shape(self.layers)
+        else:
+            in_shape = evaluation.loaded_features(self.layers)
         return evaluation.predict(self, X, in_shape)
 
     def benchmark(
@@ -387,7 +388,7 @@ class Model(NervanaObject):
                 was.
         """
         file = os.fsdecode(param_path)
-        self._restore(checkpoint.load(file), load_states, classes, file)
+        restoring.restore(self, checkpoint.load(file), load_states, classes, file)
 
     def load_weights(self, weight_path: Path) -> None:
         """Old name of `load_params`."""
@@ -413,17 +414,7 @@ class Model(NervanaObject):
             CheckpointError: it is no description of a model, or does not fit the layers; the model
                 is as it was.
         """
-        self._restore(model_dict, load_states, classes)
-
-    def _restore(
-        self,
-        description: dict[str, Any],
-        load_states: bool,
-        classes: Iterable[type],
-        file: str = "",
-    ) -> None:
-        restoring.restore(self, description, load_states, classes, file)
-        self._loaded_shape, self._has_weights = description.get("train_input_shape"), True
+        restoring.restore(self, model_dict, load_states, classes)
 
     def __str__(self) -> str:
         return "Network Layers:\n" + self.layers.nested_str()

@@ -44,7 +44,6 @@ NOT_DESCRIBED = {
     "OpTreeLayer",
     "Optimizer",
     "ParameterLayer",
-    "ReduceOnPlateau",
     "Transform",
     "_FanIn",
 }

@@ -11,7 +11,7 @@ import pytest
 
 from neonport.data import ArrayIterator
 from neonport.errors import ConfigurationError, DtypeError, ShapeError
-from neonport.layers import Affine, Layer
+from neonport.layers import Affine, Layer, OpTreeLayer
 from neonport.models import Model
 from neonport.transforms import Accuracy
 
@@ -48,6 +48,24 @@ def test_a_loaded_model_predicts_at_once(make_problem: Make, fit: Make, tmp_path
     np.testing.assert_array_equal(Model(tmp_path / "m.prm").predict(p.x[:5]), wanted)
     with pytest.raises(ShapeError, match="have 4 numbers, the model was made for 6"):
         Model(tmp_path / "m.prm").predict(p.x[:5, :4])
+
+
+class Slope(OpTreeLayer):
+    """One number a feature."""
+
+    def forward(self, x: Any) -> Any:
+        return x * self.parameter("w", (x.shape[0], 1), init="he_normal")
+
+
+def test_loaded_parameters_of_ones_own_layer(make_backend: Make) -> None:
+    make_backend(batch_size=4)
+    model = Model([Slope()])
+    model.initialize(3)
+    again = Model([Slope()])
+    with pytest.raises(ConfigurationError, match="not trained"):
+        again.predict(np.ones((2, 3)))
+    again.deserialize(model.serialize())
+    np.testing.assert_array_equal(again.predict(np.ones((2, 3))), model.predict(np.ones((2, 3))))
 
 
 class Sides(Layer):
