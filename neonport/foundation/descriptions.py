@@ -59,8 +59,8 @@ PLACES: dict[str, dict[str, str]] = {
     },
     "callback": {
         "callbacks.callbacks": "LossCallback MetricCallback ProgressBarCallback ReduceOnPlateau "
-        "RunTimerCallback SaveBestStateCallback SerializeModelCallback TerminateOnNaN TrainCostCallback "
-        "TrainLoggerCallback TrainMulticostCallback"
+        "RunTimerCallback SaveBestStateCallback SerializeModelCallback TerminateOnNaN "
+        "TrainCostCallback TrainLoggerCallback TrainMulticostCallback"
     },
 }
 
