@@ -57,16 +57,17 @@ def test_ties_go_to_even(be):
     assert np.array_equal(stored(be, x, np.float32)[:, 0], truth)
 
 
-def test_float64_and_integers_become_float32_first(be):
-    x = np.array([1 + 2.0**-8 + 2.0**-40, 1e300, -1e-300, 1e-40, 3.0], np.float64)
-    with np.errstate(over="ignore"):
-        truth = x.astype(np.float32).astype(BFLOAT16).view(np.uint16)
+def test_float64_and_integers_are_rounded_once(be):
+    # by way of float32 the first would become a tie, and go down to even
+    x = np.array([1 + 2.0**-8 + 2.0**-40, 1 + 2.0**-8 - 2.0**-40, 1e300, -1e-300, 1e-40, 3.0])
+    truth = np.array([1 + 2.0**-7, 1.0, np.inf, -0.0, 1e-40, 3.0], BFLOAT16).view(np.uint16)
     assert np.array_equal(stored(be, x, np.float64)[:, 0], truth)
-    whole = np.array([2**24 + 1, 257, 259, -(2**31), 65535], np.int32)
-    out = be.empty((5, 1), dtype=BFLOAT16)
-    out[:] = be.array(whole, dtype=np.int32)
-    truth = whole.astype(np.float32).astype(BFLOAT16)
-    assert np.array_equal(out.get()[:, 0], truth)
+    whole = np.array([2**24 + 2**16 + 1, 2**24 + 2**16 - 1, 257, 259, -(2**31), 65535], np.int32)
+    out = be.empty((6, 1), dtype=BFLOAT16)
+    for tree in (be.array(whole, dtype=np.int32), be.array(whole, dtype=np.int32) + 0):
+        out[:] = tree
+        wanted = [2**24 + 2**17, 2**24, 256, 260, -(2**31), 65536]
+        assert out.get()[:, 0].astype(np.int64).tolist() == wanted
 
 
 def test_rows_columns_and_gathers_compute_in_float32(be):
