@@ -225,8 +225,8 @@ class AlongAxis:
 
 def _listed(what: str, tensors: Any) -> list[Any]:
     """The operands, each a tensor or an op-tree."""
-    if isinstance(tensors, Expression):
-        raise DtypeError(f"{what}: give a list of tensors, not one tensor")
+    if not isinstance(tensors, (list, tuple)):
+        raise DtypeError(f"{what}: give a list of tensors, not a {type(tensors).__name__}")
     parts = [expression(t, what) for t in tensors]
     if not parts:
         raise ShapeError(f"{what}: nothing to put together; give at least one tensor")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from neonport.backends.api.convolution import scaled, shaped, target
+from neonport.backends.arguments import check_counts, check_numbers, size_object
 from neonport.backends.layer_cpu import PoolLayer
 from neonport.errors import ConfigurationError
 from neonport.optree.functions import emit
@@ -46,6 +47,7 @@ class Normalization:
             y = be.lrn(images, 5, ascale=1e-4, bpower=0.75)
         """
         _check_width("lrn", "width", width)
+        check_numbers("lrn", ascale=ascale, bpower=bpower)
         params = {"width": int(width), "ascale": float(ascale), "bpower": float(bpower)}
         return emit(apply("lrn", x, **params), out)
 
@@ -95,6 +97,8 @@ class Normalization:
             denom = be.empty((3, 4))
             be.fprop_lrn(layer, x, y, denom, ascale=1e-4, bpower=0.75)
         """
+        size_object("fprop_lrn", layer, PoolLayer, "lrn_layer(...)")
+        check_numbers("fprop_lrn", ascale=ascale, bpower=bpower)
         x = shaped(I, layer.dimI, "fprop_lrn: I")
         out = target(O, layer.dimO, "fprop_lrn: O")
         params = {"width": layer.JTRS[0], "ascale": float(ascale)}
@@ -103,7 +107,7 @@ class Normalization:
         self.assign_many(
             [
                 (target(denom, layer.dimI, "fprop_lrn: denom"), below),
-                (out, scaled(tree, *_factors(alpha, beta), out)),
+                (out, scaled(tree, *_factors("fprop_lrn", alpha, beta), out)),
             ]
         )
 
@@ -142,6 +146,8 @@ class Normalization:
             be.fprop_lrn(layer, x, y, denom, ascale=1e-4, bpower=0.75)
             be.bprop_lrn(layer, x, y, error, delta, denom, ascale=1e-4, bpower=0.75)
         """
+        size_object("bprop_lrn", layer, PoolLayer, "lrn_layer(...)")
+        check_numbers("bprop_lrn", ascale=ascale, bpower=bpower)
         x, _, e, _ = (
             shaped(t, layer.dimI, f"bprop_lrn: {name}")
             for name, t in (("I", I), ("O", O), ("E", E), ("denom", denom))
@@ -149,13 +155,16 @@ class Normalization:
         out = target(delta, layer.dimI, "bprop_lrn: delta")
         params = {"width": layer.JTRS[0], "ascale": float(ascale), "bpower": float(bpower)}
         tree = apply("lrn_backward", x, e, **params)
-        self.assign(out, scaled(tree, *_factors(alpha, beta), out))
+        self.assign(out, scaled(tree, *_factors("bprop_lrn", alpha, beta), out))
 
 
 def _check_width(what: str, name: str, width: Any) -> None:
-    if width < 1 or width % 2 != 1:
+    check_counts(what, 1, **{name: width})
+    if width % 2 != 1:
         raise ConfigurationError(f"{what}: the window {name}={width} over maps must be odd")
 
 
-def _factors(alpha: float | None, beta: float | None) -> tuple[float, float]:
-    return 1.0 if alpha is None else alpha, 0.0 if beta is None else beta
+def _factors(op: str, alpha: float | None, beta: float | None) -> tuple[float, float]:
+    found = 1.0 if alpha is None else alpha, 0.0 if beta is None else beta
+    check_numbers(op, alpha=found[0], beta=found[1])
+    return found

@@ -26,8 +26,8 @@ from neonport.tensor.tensor import Tensor
 MISTAKES = (NeonportError, TypeError, ValueError)
 INTERNALS = re.compile(
     r"^'.*' object|'type' object|object has no attribute|^unsupported operand|^unhashable"
-    r"|not supported between|^cannot unpack|values to unpack|could not be broadcast"
-    r"|argument must be a string or|^object is not|cannot be interpreted as an"
+    r"|not supported between|^cannot unpack|^not enough values|^too many values"
+    r"|could not be broadcast|argument must be a string or|^object is not|cannot be interpreted as an"
     r"|negative dimensions"
 )
 # what devices and other parts of the library call, not users; and what ends the backend
@@ -35,7 +35,7 @@ OTHERS = """
     adopt allocate check_dtype check_pair check_same_backend cleanup_backend copy_in copy_out
     dlpack_adopt dlpack_capsule dlpack_shares draw_normal get_time histogram
     host_array init_mark launch leaf_signature probe record_mark remember scatter
-    synchronize_mark unrecordable view wrap bprop_lrn fprop_lrn lrn_layer allocate_new_outputs
+    synchronize_mark unrecordable view wrap allocate_new_outputs
 """
 NOT_FOR_USERS = frozenset(OTHERS.split())
 
