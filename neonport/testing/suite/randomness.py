@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neonport.autodiff.autodiff import Autodiff
+from neonport.dtypes import BELOW_ONE
 from neonport.ops.philox import normal, uniform
 from neonport.testing.cases import FLOATS, Case, Outcome, Want, compare, exactly
 from neonport.testing.tolerances import Allowance, finfo
@@ -40,7 +41,9 @@ def _bits(dtype: str, shape: tuple[int, ...], be: Backend) -> Outcome:
     for _ in range(3):  # a remembered statement must move on
         out = be.empty(shape, dtype=dtype)
         out[:] = be.rand()
-        outcome = compare(out.get(), exactly(stream.uniform(shape).astype(dtype)))
+        # [0, 1) in the stored type, too
+        drawn = np.minimum(stream.uniform(shape), np.float32(BELOW_ONE.get(dtype, 1.0)))
+        outcome = compare(out.get(), exactly(drawn.astype(dtype)))
         if outcome.message:
             return outcome
     return Outcome()

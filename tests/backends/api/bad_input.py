@@ -27,8 +27,8 @@ MISTAKES = (NeonportError, TypeError, ValueError)
 INTERNALS = re.compile(
     r"^'.*' object|'type' object|object has no attribute|^unsupported operand|^unhashable"
     r"|not supported between|^cannot unpack|^not enough values|^too many values"
-    r"|could not be broadcast|argument must be a string or|^object is not|cannot be interpreted as an"
-    r"|negative dimensions"
+    r"|could not be broadcast|argument must be a string or|^object is not"
+    r"|cannot be interpreted as an|negative dimensions"
 )
 # what devices and other parts of the library call, not users; and what ends the backend
 OTHERS = """

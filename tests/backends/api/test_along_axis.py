@@ -58,7 +58,7 @@ def test_product(be):
         np.testing.assert_allclose(run(be, be.prod(t, axis)), want, rtol=1e-5)
     assert run(be, be.prod(t[:, :0], axis=1)).tolist() == [[1.0]] * 4
     whole = be.array([[2, 3, 4]], dtype=np.int32)
-    assert be.prod(whole).dtype == np.float32
+    assert be.prod(whole).dtype == np.int64
     assert run(be, be.prod(whole), np.int32).tolist() == [[24]]
     out = be.empty((4, 1))
     assert be.prod(t, axis=1, out=out) is out
