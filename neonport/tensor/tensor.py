@@ -77,7 +77,6 @@ _WAYS_OUT = {
     "shape": "; t.reshape(shape) is a view of another shape",
     "strides": "; slices and t.permute(axes) are views of other strides",
     "dtype": "; t.astype(dtype) converts into a new tensor, t.share(shape, dtype) shares the bytes",
-    "T": "; write t.T[:] = value",
 }
 _FREE = frozenset({"_native", "kahan_count", "kahan_reset", "name", "persist_values", "rounding"})
 
@@ -438,8 +437,7 @@ class Tensor(TensorSlots):
         return out
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
-        found: Tensor = memo.setdefault(id(self), copy(self))
-        return found
+        return memo.setdefault(id(self), copy(self))
 
     def astype(self, dtype: Any) -> Tensor:
         """A new tensor of another dtype with the values of this one."""

@@ -131,7 +131,9 @@ def test_another_result_may_be_as_good():
         (1 + 2.0**-11, "float16", 1.0),
         (1 + 2.0**-8, "bfloat16", 1.0),
         (1 + 3 * 2.0**-8, "bfloat16", 1 + 2.0**-6),
-        (3.3961775e38, "bfloat16", INF),
+        (1 + 2.0**-8 + 2.0**-40, "bfloat16", 1 + 2.0**-7),  # a tie by way of float32
+        (3.3961775e38, "bfloat16", 2.0**128 - 2.0**120),  # one, too
+        (2.0**128 - 2.0**119, "bfloat16", INF),
     ],
 )
 def test_the_store_rule_of_the_suite(value, dtype, stored):
