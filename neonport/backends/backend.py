@@ -20,6 +20,7 @@ from neonport.backends.api.operations import Operations
 from neonport.backends.api.pooling import Pooling
 from neonport.backends.api.randomness import Randomness
 from neonport.backends.api.roi_pooling import RoiPooling
+from neonport.backends.api.statistics import Statistics
 from neonport.dtypes import FLOAT32, as_dtype, cast, host_numbers
 from neonport.engine.checks import check_pair, check_target, is_array
 from neonport.engine.device import Device, ProbeResult
@@ -75,6 +76,7 @@ class OpCollection:
 class Backend(
     Creation,
     Operations,
+    Statistics,
     AlongAxis,
     Matmul,
     Convolution,

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from neonport.base import load_class
 from neonport.errors import CheckpointError
+from neonport.foundation.descriptions import load_class
 from neonport.optimizers import (
     Adam,
     CosineSchedule,

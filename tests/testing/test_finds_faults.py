@@ -161,8 +161,8 @@ class UsedAgain(CPUDevice):
         kept = self.free.setdefault(nbytes, [])
         storage = super().allocate(nbytes)
         if kept:
-            storage.native = kept.pop()
-            storage.address = storage.native.ctypes.data
+            block = kept.pop()
+            storage = Storage(block, nbytes, storage.space, block.ctypes.data)
         weakref.finalize(storage, kept.append, storage.native)
         return storage
 
