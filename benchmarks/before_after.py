@@ -20,7 +20,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from harness import geometric_mean, machine
+from harness import machine
 
 START = """
 import time
@@ -54,7 +54,7 @@ def start(folder: Path, cache: str) -> list[float]:
     """Milliseconds of each step of a fresh process."""
     done = subprocess.run(
         [sys.executable, "-c", START],
-        env=environment(folder, cache), capture_output=True, text=True, check=True,
+        env=environment(folder, cache), cwd=folder, capture_output=True, text=True, check=True,
     )  # fmt: skip
     return [float(word) * 1e3 for word in done.stdout.split()]
 
@@ -76,7 +76,7 @@ def timings(folder: Path, cache: str, arguments: list[str]) -> dict[str, float]:
 def _ours(row: dict[str, Any]) -> list[tuple[str, float]]:
     found = []
     inner = row.get("row", row)
-    size = f", {row['n']:,}" if "n" in row else ""
+    size = f", {row['elements']:,} elements" if "elements" in row else ""
     for timing in inner["timings"]:
         if timing["name"].startswith("neonport"):
             kind = timing["name"].removeprefix("neonport")
@@ -88,7 +88,7 @@ def table(title: str, unit: str, rows: list[tuple[str, float, float]]) -> list[s
     lines = [f"## {title}", "", f"| | before, {unit} | after, {unit} | before / after |"]
     lines += ["|---|---|---|---|"]
     lines += [f"| {name} | {a:.4g} | {b:.4g} | {a / b:.2f} |" for name, a, b in rows]
-    mean = geometric_mean([a / b for _, a, b in rows])
+    mean = statistics.geometric_mean(a / b for _, a, b in rows)
     return [*lines, "", f"Geometric mean {mean:.3f}.", ""]
 
 
