@@ -10,6 +10,7 @@ from neonport.callbacks.callback import Callback, scalar
 from neonport.callbacks.evaluations import EVAL_COST, evaluations
 
 BAR_WIDTH = 20
+WIDE = 100  # columns of a terminal that shows all in one line
 
 
 def get_progress_string(
@@ -85,7 +86,9 @@ class ProgressBarCallback(Callback):
         self._started = time.monotonic()
         if self._terminal:
             self._close()
-            self._progress = _open_display()
+            from rich.console import Console
+
+            self._progress = _open_display(Console(stderr=True))
             self._progress.add_task(
                 f"Epoch {epoch + 1}/{self._epochs}", total=model.nbatches, cost="", loss=""
             )
@@ -109,7 +112,10 @@ class ProgressBarCallback(Callback):
         parts = self._evaluated(callback_data, model, epoch)
         if self._progress is not None:
             self._show(loss=", ".join(parts))
+            console = self._progress.console
             self._close()
+            if parts and console.width < WIDE:
+                console.print(f"  {', '.join(parts)}", highlight=False, markup=False)
         elif sys.stderr is not None:
             cost = f"cost {scalar(model.total_cost):.4g}"
             seconds = f"{time.monotonic() - self._started:.2f}s"
@@ -144,16 +150,13 @@ class ProgressBarCallback(Callback):
             self._progress = None
 
 
-def _open_display() -> Any:
-    from rich.console import Console
+def _open_display(console: Any) -> Any:
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
         Progress,
         ProgressColumn,
         TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
     )
     from rich.text import Text
 
@@ -162,16 +165,29 @@ def _open_display() -> Any:
             speed = task.completed / task.elapsed if task.elapsed else 0.0
             return Text(f"{speed:.4g}/s", style="progress.data.speed")
 
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(BAR_WIDTH),
-        MofNCompleteColumn(),
-        TextColumn("batches"),
-        Speed(),
-        TextColumn("{task.fields[cost]}"),
-        TextColumn("{task.fields[loss]}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        auto_refresh=False,  # redrawn by the callback: no thread beside the training
-    )
+    class Times(ProgressColumn):
+        def render(self, task: Any) -> Text:
+            words = f"took {_clock(task.elapsed)}"
+            if not task.finished:
+                words = f"{_clock(task.time_remaining)} left"
+                if console.width >= WIDE:
+                    words = f"{_clock(task.elapsed)} so far, {words}"
+            return Text(words, style="progress.elapsed")
+
+    columns = [TextColumn("{task.description}"), BarColumn(BAR_WIDTH), MofNCompleteColumn()]
+    if console.width < WIDE:
+        columns[1] = BarColumn(BAR_WIDTH // 2)
+        columns += [TextColumn("{task.fields[cost]}"), Times()]
+    else:
+        columns += [TextColumn("batches"), Speed(), TextColumn("{task.fields[cost]}")]
+        columns += [TextColumn("{task.fields[loss]}"), Times()]
+    # redrawn by the callback: no thread beside the training
+    return Progress(*columns, console=console, auto_refresh=False)
+
+
+def _clock(seconds: float | None) -> str:
+    """Minutes and seconds, as on a clock; dashes where nobody knows."""
+    if seconds is None:
+        return "-:--"
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes}:{rest:02}"

@@ -100,8 +100,26 @@ def test_a_terminal_shows_epoch_batches_speed_cost_loss(
     assert re.search(r"cost \d", last)
     assert f"CrossEntropyMulti Loss {data['cost/loss'][1]:.4g}" in last
     assert f"Accuracy {data['metrics/Accuracy'][1]:.4g}" in last
-    assert re.search(r"0:00:0\d", last)
+    assert re.search(r"took 0:0\d", last)
+    assert re.search(r"0:0\d so far, (0:0\d|-:--) left", terminal.text())
     assert "Epoch 1/2" in terminal.text()
+
+
+def test_a_narrow_terminal_shows_what_fits(
+    make_problem: Make, fit: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from neonport.transforms import Accuracy
+
+    terminal = watch(monkeypatch)
+    monkeypatch.setenv("COLUMNS", "60")
+    p = make_problem()
+    callbacks = fit(p, 2, progress_bar=True, eval_set=p.held, metric=Accuracy())
+    data = callbacks.callback_data
+    lines = [line.rstrip() for line in terminal.screen() if line.strip()]
+    assert max(map(len, lines)) <= 60
+    assert re.fullmatch(r"Epoch 2/2 \S+ 3/3 cost \d\.\d+ took 0:0\d", lines[2])
+    assert lines[3].startswith(f"  CrossEntropyMulti Loss {data['cost/loss'][1]:.4g}, Accuracy ")
+    assert " left" in terminal.text()
 
 
 def test_each_epoch_leaves_one_line(
