@@ -27,10 +27,7 @@ from neonport.shape import Shape
 
 
 class Expression:
-    """Common base of tensors and op-tree nodes: operators that build nodes and compute nothing.
-
-    The operators are those of `builders.py`.
-    """
+    """Common base of tensors and op-tree nodes: operators (`operators.py`) that compute nothing."""
 
     __slots__ = ()
     sig: Signature
