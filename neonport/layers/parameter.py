@@ -212,7 +212,7 @@ class ParameterLayer(Layer):
         if not isinstance(params, Mapping):
             raise CheckpointError(
                 f"{label(self)}: 'params' is a {type(params).__name__}, expected a dict with 'W'; "
-                "convert old files with `neonport convert`"
+                "files of other layouts are not read: give the array by layer.set_params({'W': w})"
             )
         shapes = {"W": None if self.weight_shape is None else tuple(self.weight_shape)}
         for key, value in params.items():
