@@ -9,6 +9,8 @@ import subprocess
 import threading
 from collections.abc import Mapping, Sequence
 
+WAIT, WAITS = 0.05, 20  # seconds
+
 
 class TimeLimitError(Exception):
     """A program did not finish in time; it and what it started were ended."""
@@ -53,6 +55,30 @@ class Processes:
             EndedError: `end` was called.
             OSError: it cannot be started.
         """
+        start = _Start(self, command, environ)
+        try:
+            process = start.result()
+            said = process.communicate(timeout=seconds)[0]
+        except subprocess.TimeoutExpired as error:
+            raise TimeLimitError from error
+        finally:
+            # also after an exception of another kind, an interrupt above all
+            for process in start.made():
+                _end(process)
+                self._running.discard(process)
+        if self._ended:
+            raise EndedError
+        return process.returncode, said.decode("utf-8", "replace")
+
+    def start(
+        self, command: Sequence[str], environ: Mapping[str, str] | None
+    ) -> subprocess.Popen[bytes]:
+        """Start a program that `end` ends.
+
+        Raises:
+            EndedError: `end` was called.
+            OSError: it cannot be started.
+        """
         with self._lock:
             if self._ended:
                 raise EndedError
@@ -65,17 +91,7 @@ class Processes:
                 start_new_session=True,
             )
             self._running.add(process)
-        try:
-            said = process.communicate(timeout=seconds)[0]
-        except subprocess.TimeoutExpired as error:
-            raise TimeLimitError from error
-        finally:
-            # also after an exception of another kind, an interrupt above all
-            _end(process)
-            self._running.discard(process)
-        if self._ended:
-            raise EndedError
-        return process.returncode, said.decode("utf-8", "replace")
+            return process
 
     def end(self) -> None:
         """End what runs, and start nothing any more."""
@@ -83,6 +99,54 @@ class Processes:
             self._ended = True
             for process in list(self._running):
                 _kill(process)
+
+
+class _Start:
+    """The start of a program, in a thread of its own.
+
+    An interrupt is raised in the main thread, wherever that is. Between the start of the program
+    and the first line that knows of it, it would leave the program behind.
+    """
+
+    def __init__(
+        self, processes: Processes, command: Sequence[str], environ: Mapping[str, str] | None
+    ) -> None:
+        self._started: list[subprocess.Popen[bytes]] = []
+        self._failed: list[Exception] = []
+        # not `join`: on Python before 3.13 a thread counts as ended after an interrupted one
+        self._done = threading.Event()
+        arguments = (processes, command, environ)
+        self._thread = threading.Thread(target=self._run, args=arguments, daemon=True)
+
+    def _run(
+        self, processes: Processes, command: Sequence[str], environ: Mapping[str, str] | None
+    ) -> None:
+        try:
+            self._started.append(processes.start(command, environ))
+        except Exception as error:
+            self._failed.append(error)
+        finally:
+            self._done.set()
+
+    def result(self) -> subprocess.Popen[bytes]:
+        """Start it.
+
+        Raises:
+            EndedError, OSError: it was not started.
+        """
+        self._thread.start()
+        self._done.wait()
+        if self._failed:
+            raise self._failed[0]
+        return self._started[0]
+
+    def made(self) -> list[subprocess.Popen[bytes]]:
+        """The program, if it was started after all; after an interrupt, too."""
+        for _ in range(WAITS):
+            # without a number the thread was never begun, or is about to begin
+            if self._done.wait(None if self._thread.ident else WAIT):
+                break
+        return self._started
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
