@@ -75,7 +75,9 @@ def condition(
         magnitudes = (
             np.abs(x) if letter == "v" else x for x, letter in zip(args, op.reads, strict=False)
         )
-        return op.numpy(*magnitudes, **params), n
+        # of factors near 1 the second-order terms are lost, all in one direction: they do not cancel
+        count = n * n if name in ("prod", "cumprod") else n
+        return op.numpy(*magnitudes, **params), count
     if name == "sig2":
         return np.abs(want * args[0]), 1
     return 0.0, 1

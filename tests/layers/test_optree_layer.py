@@ -95,7 +95,7 @@ def test_gradients(be64, tools, make, in_shape):
 
 
 @pytest.mark.parametrize("recorded", [False, True])
-def test_dropout_trains_what_it_let_through(make_backend, tools, recorded):
+def test_dropout_trains_what_it_let_through(make_backend, tools, recorded, pytestconfig):
     be = make_backend(batch_size=8, rng_seed=1)
     layer = tools.drive(Drop(), 5)
     x, error = be.array(randn(5, 8) + 9), be.array(randn(5, 8, seed=1))
@@ -111,7 +111,8 @@ def test_dropout_trains_what_it_let_through(make_backend, tools, recorded):
         masks.add(mask.tobytes())
         np.testing.assert_array_equal(layer.deltas.get(), error.get() * mask)
     assert len(masks) == 5
-    assert not recorded or run.replays >= 3
+    if recorded and not pytestconfig.getoption("--cuda-texts"):  # which runs nothing compiled
+        assert run.replays >= 3
 
 
 @pytest.mark.parametrize(
