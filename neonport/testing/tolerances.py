@@ -75,7 +75,7 @@ def condition(
         magnitudes = (
             np.abs(x) if letter == "v" else x for x, letter in zip(args, op.reads, strict=False)
         )
-        # of factors near 1 the second-order terms are lost, all in one direction: they do not cancel
+        # of factors near 1 the second-order terms are lost, in one direction: no cancellation
         count = n * n if name in ("prod", "cumprod") else n
         return op.numpy(*magnitudes, **params), count
     if name == "sig2":
