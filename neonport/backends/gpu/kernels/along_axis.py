@@ -13,27 +13,29 @@ from neonport.backends.gpu.kernels.scatter_add import three
 from neonport.tensor.tensor import Tensor
 
 Bound = Callable[[], None]
+# Mesa's llvmpipe ends the loops of a work-item after 65,535 rounds; NumPy runs for longer lines.
+LONGEST = 65_535
 
 
 def bind_cumsum(
     be: KernelDevice, operands: list[Tensor], y: Tensor, axis: int, reverse: bool
-) -> Bound:
+) -> Bound | None:
     """A call that does y = cumsum(x)."""
-    return _lines(be, "cumsum", operands, y, axis, [int(reverse)])
+    return _walk(be, "cumsum", operands, y, axis, [int(reverse)])
 
 
 def bind_cumprod(
     be: KernelDevice, operands: list[Tensor], y: Tensor, axis: int, reverse: bool, exclusive: bool
-) -> Bound:
+) -> Bound | None:
     """A call that does y = cumprod(x)."""
-    return _lines(be, "cumprod", operands, y, axis, [int(reverse), int(exclusive)])
+    return _walk(be, "cumprod", operands, y, axis, [int(reverse), int(exclusive)])
 
 
 def bind_linear_recurrence(
     be: KernelDevice, operands: list[Tensor], y: Tensor, axis: int, reverse: bool
-) -> Bound:
+) -> Bound | None:
     """A call that does y = linear_recurrence(a, b)."""
-    return _lines(be, "linear_recurrence", operands, y, axis, [int(reverse)])
+    return _walk(be, "linear_recurrence", operands, y, axis, [int(reverse)])
 
 
 def bind_take_along_axis(be: KernelDevice, operands: list[Tensor], y: Tensor, axis: int) -> Bound:
@@ -44,9 +46,17 @@ def bind_take_along_axis(be: KernelDevice, operands: list[Tensor], y: Tensor, ax
 
 def bind_scatter_add_along_axis(
     be: KernelDevice, operands: list[Tensor], y: Tensor, axis: int, size: int
-) -> Bound:
+) -> Bound | None:
     """A call that does y = scatter_add_along_axis(g, indices)."""
-    return _lines(be, "scatter_add_along_axis", operands, y, axis, [size])
+    return _walk(be, "scatter_add_along_axis", operands, y, axis, [size])
+
+
+def _walk(
+    be: KernelDevice, op: str, operands: list[Tensor], y: Tensor, axis: int, numbers: list[int]
+) -> Bound | None:
+    """A launch whose items walk along lines; None where the lines are too long for that."""
+    too_long = operands[-1].shape[axis] > LONGEST
+    return None if too_long else _lines(be, op, operands, y, axis, numbers)
 
 
 def _lines(

@@ -8,7 +8,7 @@ from neonport.backends.gpu.kernels import along_axis, convolution, lrn, pooling
 from neonport.backends.gpu.kernels import roi_pooling as regions
 from neonport.backends.gpu.kernels import scatter_add as lookup
 
-BINDERS: dict[str, Callable[..., Callable[[], None]]] = {
+BINDERS: dict[str, Callable[..., Callable[[], None] | None]] = {
     "conv": convolution.bind_conv,
     "conv_backward_data": convolution.bind_conv_backward_data,
     "conv_backward_filter": convolution.bind_conv_backward_filter,
