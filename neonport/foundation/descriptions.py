@@ -24,8 +24,8 @@ from neonport.errors import ConfigurationError
 PLACES: dict[str, dict[str, str]] = {
     "layer": {
         "layers.layer": "Activation BatchNorm BatchNormAutodiff Bias BranchNode DataTransform "
-        "Convolution Convolution_bias Deconvolution LRN Pooling RoiPooling "
-        "Dropout Linear Reshape SkipNode",
+        "Convolution Convolution_bias Deconvolution LRN LocallyConnected Pooling RoiPooling "
+        "Upsample Dropout Linear Reshape SkipNode",
         "layers.container": "Sequential",
     },
     "cost layer": {"layers.layer": "GeneralizedCost GeneralizedCostMask"},
