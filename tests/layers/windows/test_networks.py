@@ -127,9 +127,7 @@ def test_recorded_and_resumed_training_gives_the_same_bits(
 
     wanted = problem().fit(3)
     with caplog.at_level(logging.WARNING, "neonport"):  # a step that allocates gives a warning
-        found = problem().fit(
-            3, record=True
-        )
+        found = problem().fit(3, record=True)
     assert not caplog.records
     assert_same(found, wanted)
     problem().fit(1, save_path=str(tmp_path / "saved"))
