@@ -24,7 +24,9 @@ from neonport.errors import ConfigurationError
 PLACES: dict[str, dict[str, str]] = {
     "layer": {
         "layers.layer": "Activation BatchNorm BatchNormAutodiff Bias BranchNode DataTransform "
-        "Dropout Linear Reshape SkipNode",
+        "Dropout Linear LookupTable Reshape SkipNode",
+        "layers.lookup": "Embedding",
+        "layers.recurrent": "BiSum RecurrentLast RecurrentMean RecurrentSum",
         "layers.container": "Sequential",
     },
     "cost layer": {"layers.layer": "GeneralizedCost GeneralizedCostMask"},
@@ -81,7 +83,9 @@ ARGUMENTS = {
     "activation": "transform",
     "bias": "initializer",
     "costfunc": "cost",
+    "gate_activation": "transform",
     "init": "initializer",
+    "init_inner": "initializer",
     "layers": "layer",
     "metric": "metric",
     "optimizer_mapping": "optimizer",

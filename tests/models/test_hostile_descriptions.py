@@ -44,6 +44,7 @@ NOT_DESCRIBED = {
     "OpTreeLayer",
     "Optimizer",
     "ParameterLayer",
+    "RecurrentOutput",
     "Transform",
     "_FanIn",
 }
