@@ -26,11 +26,10 @@ _GAN = "adversarial networks are not in this release; train two Models by their 
 
 _WAYS = {
     "layers": {
-        "BiBNRNN BiLSTM BiRNN BiSum DeepBiLSTM DeepBiRNN GRU LSTM Recurrent": _RECURRENT,
-        "RecurrentLast RecurrentMean RecurrentOutput RecurrentSum": _RECURRENT,
+        "BiBNRNN BiLSTM BiRNN DeepBiLSTM DeepBiRNN GRU LSTM Recurrent": _RECURRENT,
         "Broadcast Decoder Encoder MergeBroadcast MergeMultistream MergeSum Multicost": _PATHS,
         "Seq2Seq SingleOutputTree SkipThought Tree": _PATHS,
-        "BinaryAffine BinaryLinear LookupTable ShiftBatchNorm": _FORMULA,
+        "BinaryAffine BinaryLinear ShiftBatchNorm": _FORMULA,
         "GenerativeAdversarial GeneralizedGANCost": _GAN,
     },
     "data": {

@@ -25,7 +25,9 @@ PLACES: dict[str, dict[str, str]] = {
     "layer": {
         "layers.layer": "Activation BatchNorm BatchNormAutodiff Bias BranchNode DataTransform "
         "Convolution Convolution_bias Deconvolution LRN Pooling RoiPooling "
-        "Dropout Linear Reshape SkipNode",
+        "Dropout Linear LookupTable Reshape SkipNode",
+        "layers.lookup": "Embedding",
+        "layers.recurrent": "BiSum RecurrentLast RecurrentMean RecurrentSum",
         "layers.container": "Sequential",
     },
     "cost layer": {"layers.layer": "GeneralizedCost GeneralizedCostMask"},
@@ -82,7 +84,9 @@ ARGUMENTS = {
     "activation": "transform",
     "bias": "initializer",
     "costfunc": "cost",
+    "gate_activation": "transform",
     "init": "initializer",
+    "init_inner": "initializer",
     "layers": "layer",
     "metric": "metric",
     "optimizer_mapping": "optimizer",

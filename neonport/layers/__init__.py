@@ -19,8 +19,13 @@ from neonport.layers.cost import GeneralizedCostMask as GeneralizedCostMask
 from neonport.layers.data_transform import DataTransform as DataTransform
 from neonport.layers.dropout import Dropout as Dropout
 from neonport.layers.linear import Linear as Linear
+from neonport.layers.lookup import Embedding as Embedding
+from neonport.layers.lookup import LookupTable as LookupTable
 from neonport.layers.optree_layer import OpTreeLayer as OpTreeLayer
 from neonport.layers.parameter import ParameterLayer as ParameterLayer
+from neonport.layers.recurrent import RecurrentLast as RecurrentLast
+from neonport.layers.recurrent import RecurrentMean as RecurrentMean
+from neonport.layers.recurrent import RecurrentSum as RecurrentSum
 from neonport.layers.reshape import Reshape as Reshape
 from neonport.layers.sequential import Sequential as Sequential
 from neonport.layers.skip import SkipNode as SkipNode

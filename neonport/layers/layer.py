@@ -21,6 +21,7 @@ from neonport.layers.cost import GeneralizedCostMask as GeneralizedCostMask
 from neonport.layers.data_transform import DataTransform as DataTransform
 from neonport.layers.dropout import Dropout as Dropout
 from neonport.layers.linear import Linear as Linear
+from neonport.layers.lookup import LookupTable as LookupTable
 from neonport.layers.parameter import ParameterLayer as ParameterLayer
 from neonport.layers.reshape import Reshape as Reshape
 from neonport.layers.skip import SkipNode as SkipNode

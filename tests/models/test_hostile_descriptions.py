@@ -45,6 +45,7 @@ NOT_DESCRIBED = {
     "OpTreeLayer",
     "Optimizer",
     "ParameterLayer",
+    "RecurrentOutput",
     "Transform",
     "_FanIn",
 }
