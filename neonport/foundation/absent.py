@@ -35,7 +35,7 @@ _WAYS = {
         "Conv Convolution Convolution_bias Deconv Deconvolution LRN Pooling RoiPooling": _WINDOWS,
         "Broadcast Decoder Encoder MergeBroadcast MergeMultistream MergeSum Multicost": _PATHS,
         "Seq2Seq SingleOutputTree SkipThought Tree": _PATHS,
-        "BinaryAffine BinaryLinear LookupTable ShiftBatchNorm": _FORMULA,
+        "LookupTable": _FORMULA,
         "GenerativeAdversarial GeneralizedGANCost": _GAN,
     },
     "data": {

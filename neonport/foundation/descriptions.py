@@ -24,7 +24,10 @@ from neonport.errors import ConfigurationError
 PLACES: dict[str, dict[str, str]] = {
     "layer": {
         "layers.layer": "Activation BatchNorm BatchNormAutodiff Bias BranchNode DataTransform "
-        "Dropout Linear Reshape SkipNode",
+        "Dropout Linear Reshape SkipNode "
+        "BinaryLinear ShiftBatchNorm",
+        "layers.gaussian_noise": "GaussianNoise",
+        "layers.rearranging": "Slice Transpose",
         "layers.container": "Sequential",
     },
     "cost layer": {"layers.layer": "GeneralizedCost GeneralizedCostMask"},
@@ -36,7 +39,8 @@ PLACES: dict[str, dict[str, str]] = {
     },
     "transform": {
         "transforms.activation": "Explin Identity Logistic Normalizer PixelwiseSoftmax Rectlin "
-        "Rectlinclip Sign Softmax Tanh"
+        "Rectlinclip Sign Softmax Tanh",
+        "transforms.smooth_rectifiers": "GELU SiLU Softplus",
     },
     "cost": {
         "transforms.training_costs": "ClassWeighted Huber KLDivergence LogisticCrossEntropy "

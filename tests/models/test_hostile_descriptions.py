@@ -46,6 +46,7 @@ NOT_DESCRIBED = {
     "ParameterLayer",
     "Transform",
     "_FanIn",
+    "_Rearranging",
 }
 
 
