@@ -26,7 +26,10 @@ PLACES: dict[str, dict[str, str]] = {
         "layers.layer": "Activation BatchNorm BatchNormAutodiff Bias BranchNode DataTransform "
         "Dropout Linear Reshape SkipNode "
         "BinaryLinear ShiftBatchNorm",
+        "layers.attention": "MultiHeadAttention",
         "layers.gaussian_noise": "GaussianNoise",
+        "layers.layernorm": "LayerNorm",
+        "layers.positional": "PositionalEncoding",
         "layers.rearranging": "Slice Transpose",
         "layers.container": "Sequential",
     },

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from neonport.foundation.absent import absent_names
 from neonport.layers.activation import Activation as Activation
+from neonport.layers.attention import MultiHeadAttention as MultiHeadAttention
 from neonport.layers.base import Layer as Layer
 from neonport.layers.batchnorm import BatchNorm as BatchNorm
 from neonport.layers.batchnorm_autodiff import BatchNormAutodiff as BatchNormAutodiff
@@ -20,9 +21,11 @@ from neonport.layers.cost import GeneralizedCostMask as GeneralizedCostMask
 from neonport.layers.data_transform import DataTransform as DataTransform
 from neonport.layers.dropout import Dropout as Dropout
 from neonport.layers.gaussian_noise import GaussianNoise as GaussianNoise
+from neonport.layers.layernorm import LayerNorm as LayerNorm
 from neonport.layers.linear import Linear as Linear
 from neonport.layers.optree_layer import OpTreeLayer as OpTreeLayer
 from neonport.layers.parameter import ParameterLayer as ParameterLayer
+from neonport.layers.positional import PositionalEncoding as PositionalEncoding
 from neonport.layers.rearranging import Slice as Slice
 from neonport.layers.rearranging import Transpose as Transpose
 from neonport.layers.reshape import Reshape as Reshape
