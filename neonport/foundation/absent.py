@@ -17,7 +17,6 @@ _PATHS = (
     "containers with several paths are not in this release; Sequential and SkipNode are, and a "
     "layer of your own may have several outputs"
 )
-_FORMULA = "this layer is not in this release; write its formula in an OpTreeLayer"
 _FILES = (
     "data sets are not downloaded, and readers of their files are not in this release; load the "
     "arrays yourself and give them to ArrayIterator, see docs/tutorials/train-on-your-data.md"
@@ -29,7 +28,6 @@ _WAYS = {
         "BiBNRNN BiLSTM BiRNN DeepBiLSTM DeepBiRNN GRU LSTM Recurrent": _RECURRENT,
         "Broadcast Decoder Encoder MergeBroadcast MergeMultistream MergeSum Multicost": _PATHS,
         "Seq2Seq SingleOutputTree SkipThought Tree": _PATHS,
-        "BinaryAffine BinaryLinear ShiftBatchNorm": _FORMULA,
         "GenerativeAdversarial GeneralizedGANCost": _GAN,
     },
     "data": {

@@ -25,8 +25,14 @@ PLACES: dict[str, dict[str, str]] = {
     "layer": {
         "layers.layer": "Activation BatchNorm BatchNormAutodiff Bias BranchNode DataTransform "
         "Convolution Convolution_bias Deconvolution LRN Pooling RoiPooling "
-        "Dropout Linear LookupTable Reshape SkipNode",
+        "BinaryLinear ShiftBatchNorm LookupTable "
+        "Dropout Linear Reshape SkipNode",
+        "layers.attention": "MultiHeadAttention",
+        "layers.gaussian_noise": "GaussianNoise",
+        "layers.layernorm": "LayerNorm",
         "layers.lookup": "Embedding",
+        "layers.positional": "PositionalEncoding",
+        "layers.rearranging": "Slice Transpose",
         "layers.recurrent": "BiSum RecurrentLast RecurrentMean RecurrentSum",
         "layers.container": "Sequential",
     },
@@ -39,7 +45,8 @@ PLACES: dict[str, dict[str, str]] = {
     },
     "transform": {
         "transforms.activation": "Explin Identity Logistic Normalizer PixelwiseSoftmax Rectlin "
-        "Rectlinclip Sign Softmax Tanh"
+        "Rectlinclip Sign Softmax Tanh",
+        "transforms.smooth_rectifiers": "GELU SiLU Softplus",
     },
     "cost": {
         "transforms.training_costs": "ClassWeighted Huber KLDivergence LogisticCrossEntropy "

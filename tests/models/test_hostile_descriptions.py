@@ -48,6 +48,7 @@ NOT_DESCRIBED = {
     "RecurrentOutput",
     "Transform",
     "_FanIn",
+    "_Rearranging",
 }
 
 
