@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from neonport.base import NervanaObject, need_instance, shown
@@ -16,6 +16,7 @@ from neonport.callbacks.cost import (
     TrainCostCallback,
     TrainMulticostCallback,
 )
+from neonport.callbacks.histograms import HistCallback
 from neonport.callbacks.interrupt import InterruptGuard
 from neonport.callbacks.loading import build_callbacks, read_description
 from neonport.callbacks.logs import RunTimerCallback, TrainLoggerCallback
@@ -26,6 +27,7 @@ from neonport.callbacks.saving import (
     SerializeModelCallback,
 )
 from neonport.callbacks.store import open_store
+from neonport.callbacks.watching import WatchTickerCallback
 from neonport.errors import CheckpointError, ConfigurationError, NeonportError
 from neonport.log import logger
 
@@ -156,6 +158,16 @@ class Callbacks(NervanaObject):
         """Stop when `stop_func(state, loss)` returns `(state, True)`."""
         self.add_callback(EarlyStopCallback(stop_func))
 
+    def add_hist_callback(
+        self, plot_per_mini: bool = False, filter_key: Sequence[str] = ("W",)
+    ) -> None:
+        """Record histograms of the layers' tensors; see `HistCallback`."""
+        self.add_callback(HistCallback(plot_per_mini, filter_key))
+
+    def add_watch_ticker_callback(self, valid: Any) -> None:
+        """Show a sample of a ticker task after each epoch; see `WatchTickerCallback`."""
+        self.add_callback(WatchTickerCallback(self._live_model(), valid))
+
     def serialize(self) -> dict[str, Any]:
         """Describe the container and its callbacks."""
         return self.get_description()
@@ -193,7 +205,7 @@ class Callbacks(NervanaObject):
             CheckpointError: this is no description of callbacks.
         """
         description = read_description(cdict)
-        callbacks = build_callbacks(description, data, writes, classes)
+        callbacks = build_callbacks(description, model, data, writes, classes)
         marker = description.get("epoch_marker", 0)
         if not isinstance(marker, int):
             raise CheckpointError(f"callbacks: epoch_marker={str(marker)[:80]!r} is no integer")
