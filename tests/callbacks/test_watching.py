@@ -46,7 +46,7 @@ def test_mistakes_with_labels(make_problem: Make, fit: Make) -> None:
     p = make_problem()
     with pytest.raises(ConfigurationError, match="Accuracy has no outputs with a row a label"):
         MultiLabelStatsCallback(p.held, LABELS, _no_outputs())
-    with pytest.raises(ConfigurationError, match="labels is .*no list of names"):
+    with pytest.raises(ConfigurationError, match=r"labels is .*no list of names"):
         MultiLabelStatsCallback(p.held, "abc", PrecisionRecall(3))
     callbacks = Callbacks(p.model, progress_bar=False)
     callbacks.add_callback(MultiLabelStatsCallback(p.held, LABELS[:2], PrecisionRecall(3)))
@@ -93,12 +93,12 @@ def test_a_sample_of_a_ticker(make_problem: Make, lines: Any) -> None:
 
 def test_what_is_no_ticker_is_refused(make_problem: Make) -> None:
     p = make_problem()
-    with pytest.raises(ValueError, match="yields no .*give a Ticker"):
+    with pytest.raises(ValueError, match=r"yields no .*give a Ticker"):
         WatchTickerCallback(p.model, p.held)
     echo = Echo(p)
     echo.batch = echo.batch[0], echo.batch[1][0]
     callback = WatchTickerCallback(p.model, echo)
-    with pytest.raises(ValueError, match="Echo.* yields no .*give a Ticker"):
+    with pytest.raises(ValueError, match=r"Echo.* yields no .*give a Ticker"):
         callback.on_train_begin({}, p.model, 1)
 
 
