@@ -26,7 +26,7 @@ from neonport.callbacks.saving import (
     SaveBestStateCallback,
     SerializeModelCallback,
 )
-from neonport.callbacks.store import open_store
+from neonport.callbacks.store import open_store, reserve
 from neonport.callbacks.watching import WatchTickerCallback
 from neonport.errors import CheckpointError, ConfigurationError, NeonportError
 from neonport.log import logger
@@ -223,6 +223,7 @@ class Callbacks(NervanaObject):
         self._interrupt.install()
         for callback in self.callbacks:
             callback.on_train_begin(self.callback_data, model, epochs)
+        reserve(self.callback_data)
 
     def _prepare_data(self, model: Any, epochs: int) -> None:
         if self._closed:
@@ -260,7 +261,8 @@ class Callbacks(NervanaObject):
         self._interrupt.restore()
         try:
             self._settle()
-        except (NeonportError, RuntimeError) as error:  # the device may be why training ended
+        # the device or the disk may be why training ended
+        except (NeonportError, RuntimeError, OSError) as error:
             logger.warning("the last costs are not recorded: %s", error)
         for callback in self.callbacks:
             callback.on_train_abort()
@@ -268,8 +270,15 @@ class Callbacks(NervanaObject):
 
     def _close(self) -> None:
         if not self._closed:
-            self.callback_data.close()
             self._closed = True
+            self._write(self.callback_data.close)
+
+    def _write(self, action: Callable[[], None]) -> None:
+        """Flush or close the records; a training does not end because its log cannot be written."""
+        try:
+            action()
+        except (OSError, RuntimeError) as error:
+            logger.error("output_file=%s is not up to date: %s", self.output_file, error)
 
     def on_epoch_begin(self, epoch: int) -> None:
         """Call each callback that wants this epoch."""
@@ -291,7 +300,7 @@ class Callbacks(NervanaObject):
         markers["minibatch"][epoch] = self.epoch_marker
         markers.attrs["epochs_complete"] = epoch + 1
         markers.attrs["minibatches_complete"] = self.epoch_marker
-        self.callback_data.flush()
+        self._write(self.callback_data.flush)
         self._stop_if_asked(model)
 
     def on_minibatch_begin(self, epoch: int, minibatch: int) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
+
 from neonport.callbacks.callback import Callback, minibatch_position
+from neonport.callbacks.store import create_late
 from neonport.errors import ConfigurationError
 from neonport.layers.deferred_cost import UNREAD
 from neonport.tensor.tensor import Tensor
@@ -58,6 +61,8 @@ class HistCallback(Callback):
         self._records.attrs["offset"] = be.hist_offset
         self._records.attrs["time_markers"] = "minibatch" if self.plot_per_mini else "epoch"
         self._records.attrs["time_steps"] = steps
+        for tag, _ in self._tensors(model):
+            self._records.create_dataset(tag, (be.hist_bins, steps), dtype="int32")
 
     def on_minibatch_end(self, callback_data: Any, model: Any, epoch: int, minibatch: int) -> None:
         """Count, if a minibatch has a column."""
@@ -70,14 +75,17 @@ class HistCallback(Callback):
             self._count(model, epoch)
         self.settle()
 
-    def _count(self, model: Any, step: int) -> None:
+    def _tensors(self, model: Any) -> Iterator[tuple[str, Tensor]]:
         for index, layer in enumerate(model.layers.layers):
             for key in self.filter_key:
                 tensor = getattr(layer, key, None)
                 if isinstance(tensor, Tensor):
                     # a slash would make a group
-                    tag = f"{layer.name}_{index}_{key}".replace("/", "_")
-                    self._unread.append((tag, step, model.be.count_magnitudes(tensor)))
+                    yield f"{layer.name}_{index}_{key}".replace("/", "_"), tensor
+
+    def _count(self, model: Any, step: int) -> None:
+        for tag, tensor in self._tensors(model):
+            self._unread.append((tag, step, model.be.count_magnitudes(tensor)))
         if len(self._unread) >= UNREAD:
             self.settle()
 
@@ -87,6 +95,6 @@ class HistCallback(Callback):
         for tag, step, counts in unread:
             bins, steps = (int(self._records.attrs[key]) for key in ("bins", "time_steps"))
             if tag not in self._records:
-                self._records.create_dataset(tag, (bins, steps), dtype="int32")
+                create_late(self._records, tag, np.zeros((bins, steps), np.int32))
             if step < steps and counts.shape[1] == bins:
                 self._records[tag][:, step] = counts.get()[0]
