@@ -13,10 +13,6 @@ _RECURRENT = (
     "recurrent layers are not in this release; a step written as an expression in an OpTreeLayer "
     "is one, see docs/tutorials/write-a-layer.md"
 )
-_WINDOWS = (
-    "convolution and pooling are ops here, be.conv and be.pool, not layers; an OpTreeLayer around "
-    "one is a few lines, see docs/explanation/convolution.md"
-)
 _PATHS = (
     "containers with several paths are not in this release; Sequential and SkipNode are, and a "
     "layer of your own may have several outputs"
@@ -32,7 +28,6 @@ _WAYS = {
     "layers": {
         "BiBNRNN BiLSTM BiRNN BiSum DeepBiLSTM DeepBiRNN GRU LSTM Recurrent": _RECURRENT,
         "RecurrentLast RecurrentMean RecurrentOutput RecurrentSum": _RECURRENT,
-        "Conv Convolution Convolution_bias Deconv Deconvolution LRN Pooling RoiPooling": _WINDOWS,
         "Broadcast Decoder Encoder MergeBroadcast MergeMultistream MergeSum Multicost": _PATHS,
         "Seq2Seq SingleOutputTree SkipThought Tree": _PATHS,
         "BinaryAffine BinaryLinear LookupTable ShiftBatchNorm": _FORMULA,

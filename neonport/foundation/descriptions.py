@@ -24,6 +24,7 @@ from neonport.errors import ConfigurationError
 PLACES: dict[str, dict[str, str]] = {
     "layer": {
         "layers.layer": "Activation BatchNorm BatchNormAutodiff Bias BranchNode DataTransform "
+        "Convolution Convolution_bias Deconvolution LRN Pooling RoiPooling "
         "Dropout Linear Reshape SkipNode",
         "layers.container": "Sequential",
     },

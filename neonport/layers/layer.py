@@ -14,6 +14,8 @@ from neonport.layers.bias import Bias as Bias
 from neonport.layers.branch import BranchNode as BranchNode
 from neonport.layers.compound import Affine as Affine
 from neonport.layers.compound import CompoundLayer as CompoundLayer
+from neonport.layers.compound import Conv as Conv
+from neonport.layers.compound import Deconv as Deconv
 from neonport.layers.cost import GeneralizedCost as GeneralizedCost
 from neonport.layers.cost import GeneralizedCostMask as GeneralizedCostMask
 from neonport.layers.data_transform import DataTransform as DataTransform
@@ -22,6 +24,12 @@ from neonport.layers.linear import Linear as Linear
 from neonport.layers.parameter import ParameterLayer as ParameterLayer
 from neonport.layers.reshape import Reshape as Reshape
 from neonport.layers.skip import SkipNode as SkipNode
+from neonport.layers.windows import LRN as LRN
+from neonport.layers.windows import Convolution as Convolution
+from neonport.layers.windows import Convolution_bias as Convolution_bias
+from neonport.layers.windows import Deconvolution as Deconvolution
+from neonport.layers.windows import Pooling as Pooling
+from neonport.layers.windows import RoiPooling as RoiPooling
 
 if not TYPE_CHECKING:
     __getattr__ = absent_names(__name__)

@@ -34,6 +34,7 @@ NOT_DESCRIBED = {
     "DeltasTree",
     "Digits",
     "EarlyStopCallback",
+    "FilterLayer",
     "Initializer",
     "Layer",
     "LayerContainer",
