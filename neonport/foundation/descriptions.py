@@ -68,9 +68,10 @@ PLACES: dict[str, dict[str, str]] = {
         "PolySchedule PowerSchedule Schedule ShiftSchedule StepSchedule WarmupSchedule"
     },
     "callback": {
-        "callbacks.callbacks": "LossCallback MetricCallback ProgressBarCallback ReduceOnPlateau "
+        "callbacks.callbacks": "BatchNormTuneCallback GANCostCallback HistCallback LossCallback "
+        "MetricCallback MultiLabelStatsCallback ProgressBarCallback ReduceOnPlateau "
         "RunTimerCallback SaveBestStateCallback SerializeModelCallback TerminateOnNaN "
-        "TrainCostCallback TrainLoggerCallback TrainMulticostCallback"
+        "TrainCostCallback TrainLoggerCallback TrainMulticostCallback WatchTickerCallback"
     },
 }
 

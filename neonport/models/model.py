@@ -309,6 +309,7 @@ class Model(NervanaObject):
         optimizer: Any = None,
         niterations: int = 20,
         nskip: int = 2,
+        time_layers: bool = False,
     ) -> dict[str, dict[str, float]]:
         """Time minibatches and print a table.
 
@@ -319,12 +320,15 @@ class Model(NervanaObject):
             optimizer: optimizer, needed unless inference.
             niterations: minibatches to time.
             nskip: minibatches before that, to warm up.
+            time_layers: also time each layer: "fprop <layer>", "bprop <layer>".
 
         Returns:
             function name -> statistic (mean, median, min, max) -> milliseconds.
         """
         checks.check_benchmark(self, dataset, cost, optimizer, niterations, nskip)
-        return timing.benchmark(self, dataset, inference, cost, optimizer, niterations, nskip)
+        return timing.benchmark(
+            self, dataset, inference, cost, optimizer, niterations, nskip, bool(time_layers)
+        )
 
     def set_batch_size(self, N: int) -> None:
         """Tell the layers that only the first `N` samples of a batch are in use."""
