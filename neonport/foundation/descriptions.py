@@ -27,7 +27,10 @@ PLACES: dict[str, dict[str, str]] = {
         "Dropout Linear Reshape SkipNode",
         "layers.container": "Sequential",
     },
-    "cost layer": {"layers.layer": "GeneralizedCost GeneralizedCostMask"},
+    "cost layer": {
+        "layers.layer": "GeneralizedCost GeneralizedCostMask",
+        "layers.cost": "SampleWeightedCost",
+    },
     "initializer": {
         "initializers.initializer": "Array Constant Gaussian GlorotUniform IdentityInit Kaiming "
         "Orthonormal Uniform Xavier",

@@ -14,6 +14,7 @@ from neonport.layers.branch import BranchNode as BranchNode
 from neonport.layers.compound import Affine as Affine
 from neonport.layers.cost import GeneralizedCost as GeneralizedCost
 from neonport.layers.cost import GeneralizedCostMask as GeneralizedCostMask
+from neonport.layers.cost import SampleWeightedCost as SampleWeightedCost
 from neonport.layers.data_transform import DataTransform as DataTransform
 from neonport.layers.dropout import Dropout as Dropout
 from neonport.layers.linear import Linear as Linear
