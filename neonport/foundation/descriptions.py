@@ -36,7 +36,10 @@ PLACES: dict[str, dict[str, str]] = {
         "layers.recurrent": "BiSum RecurrentLast RecurrentMean RecurrentSum",
         "layers.container": "Sequential",
     },
-    "cost layer": {"layers.layer": "GeneralizedCost GeneralizedCostMask"},
+    "cost layer": {
+        "layers.layer": "GeneralizedCost GeneralizedCostMask",
+        "layers.cost": "SampleWeightedCost",
+    },
     "initializer": {
         "initializers.initializer": "Array Constant Gaussian GlorotUniform IdentityInit Kaiming "
         "Orthonormal Uniform Xavier",
