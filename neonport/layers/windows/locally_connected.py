@@ -39,7 +39,7 @@ class LocallyConnected(OpTreeLayer):
         assert layer.out_shape == (8, 4, 4)
     """
 
-    neon_module = "neonport.layers.layer"
+    neon_module = "neonport.layers.windows"
 
     def __init__(
         self,

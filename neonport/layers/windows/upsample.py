@@ -32,7 +32,7 @@ class Upsample(OpTreeLayer):
         assert layer.out_shape == (8, 6, 6)
     """
 
-    neon_module = "neonport.layers.layer"
+    neon_module = "neonport.layers.windows"
 
     def __init__(self, scale: Any = 2, mode: str = "nearest", name: str | None = None) -> None:
         super().__init__(name)

@@ -52,7 +52,7 @@ def test_text_and_mistakes(be):
     layer = Upsample(name="u").configure((2, 3, 4))
     assert str(layer) == "Upsample Layer 'u': 2 x (3x4) inputs, 2 x (6x8) outputs"
     assert layer.get_description() == {
-        "type": "neonport.layers.layer.Upsample",
+        "type": "neonport.layers.windows.Upsample",
         "config": {"name": "u"},
     }
     with pytest.raises(ConfigurationError, match="'nearest' or 'bilinear'"):
