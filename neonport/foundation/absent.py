@@ -17,9 +17,9 @@ _WINDOWS = (
     "convolution and pooling are ops here, be.conv and be.pool, not layers; an OpTreeLayer around "
     "one is a few lines, see docs/explanation/convolution.md"
 )
-_PATHS = (
-    "containers with several paths are not in this release; Sequential and SkipNode are, and a "
-    "layer of your own may have several outputs"
+_DECODERS = (
+    "encoders and decoders are not in this release; Tree, MergeSum, MergeBroadcast and "
+    "MergeMultistream are"
 )
 _FORMULA = "this layer is not in this release; write its formula in an OpTreeLayer"
 _FILES = (
@@ -33,10 +33,8 @@ _WAYS = {
         "BiBNRNN BiLSTM BiRNN BiSum DeepBiLSTM DeepBiRNN GRU LSTM Recurrent": _RECURRENT,
         "RecurrentLast RecurrentMean RecurrentOutput RecurrentSum": _RECURRENT,
         "Conv Convolution Convolution_bias Deconv Deconvolution LRN Pooling RoiPooling": _WINDOWS,
-        "Broadcast Decoder Encoder MergeBroadcast MergeMultistream MergeSum Multicost": _PATHS,
-        "Seq2Seq SingleOutputTree SkipThought Tree": _PATHS,
+        "Decoder Encoder Seq2Seq SkipThought": _DECODERS,
         "BinaryAffine BinaryLinear LookupTable ShiftBatchNorm": _FORMULA,
-        "GenerativeAdversarial GeneralizedGANCost": _GAN,
     },
     "data": {
         "BABI CIFAR10 CopyTask Coco DUMMY Dataset Flickr30k Flickr8k HDF5Iterator": _FILES,

@@ -16,6 +16,7 @@ from neonport.layers.compound import Affine as Affine
 from neonport.layers.compound import CompoundLayer as CompoundLayer
 from neonport.layers.cost import GeneralizedCost as GeneralizedCost
 from neonport.layers.cost import GeneralizedCostMask as GeneralizedCostMask
+from neonport.layers.cost import GeneralizedGANCost as GeneralizedGANCost
 from neonport.layers.data_transform import DataTransform as DataTransform
 from neonport.layers.dropout import Dropout as Dropout
 from neonport.layers.linear import Linear as Linear

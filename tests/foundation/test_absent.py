@@ -19,7 +19,7 @@ from neonport.foundation.absent import _WAYS
         ("from neonport.layers import LSTM", "neon's LSTM is not in neonport.layers: recurrent"),
         ("from neonport.layers.layer import Pooling", "be.conv and be.pool"),
         ("from neonport.layers import Affine, Conv", "neon's Conv is not"),
-        ("from neonport.layers.container import Tree", "several paths"),
+        ("from neonport.layers.container import Seq2Seq", "encoders and decoders"),
         ("from neonport.data import MNIST", "ArrayIterator"),
         ("from neonport.models.model import GAN", "adversarial"),
         ("from neonport.layers import Afine", "did you mean 'Affine'"),
