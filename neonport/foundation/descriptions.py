@@ -24,13 +24,23 @@ from neonport.errors import ConfigurationError
 PLACES: dict[str, dict[str, str]] = {
     "layer": {
         "layers.layer": "Activation BatchNorm BatchNormAutodiff Bias BranchNode DataTransform "
+        "Convolution Convolution_bias Deconvolution LRN Pooling RoiPooling "
+        "BinaryLinear ShiftBatchNorm LookupTable "
         "Dropout Linear Reshape SkipNode",
+        "layers.attention": "MultiHeadAttention",
+        "layers.gaussian_noise": "GaussianNoise",
+        "layers.layernorm": "LayerNorm",
+        "layers.lookup": "Embedding",
+        "layers.positional": "PositionalEncoding",
+        "layers.rearranging": "Slice Transpose",
+        "layers.recurrent": "BiSum RecurrentLast RecurrentMean RecurrentSum",
         "layers.container": "GenerativeAdversarial MergeBroadcast MergeMultistream MergeSum "
         "Residual Sequential SingleOutputTree Tree",
     },
     "cost layer": {
         "layers.layer": "GeneralizedCost GeneralizedCostMask GeneralizedGANCost",
         "layers.container": "Multicost",
+        "layers.cost": "SampleWeightedCost",
     },
     "initializer": {
         "initializers.initializer": "Array Constant Gaussian GlorotUniform IdentityInit Kaiming "
@@ -40,7 +50,8 @@ PLACES: dict[str, dict[str, str]] = {
     },
     "transform": {
         "transforms.activation": "Explin Identity Logistic Normalizer PixelwiseSoftmax Rectlin "
-        "Rectlinclip Sign Softmax Tanh"
+        "Rectlinclip Sign Softmax Tanh",
+        "transforms.smooth_rectifiers": "GELU SiLU Softplus",
     },
     "cost": {
         "transforms.training_costs": "ClassWeighted Huber KLDivergence LogisticCrossEntropy "
@@ -62,9 +73,10 @@ PLACES: dict[str, dict[str, str]] = {
         "PolySchedule PowerSchedule Schedule ShiftSchedule StepSchedule WarmupSchedule"
     },
     "callback": {
-        "callbacks.callbacks": "LossCallback MetricCallback ProgressBarCallback ReduceOnPlateau "
+        "callbacks.callbacks": "BatchNormTuneCallback GANCostCallback HistCallback LossCallback "
+        "MetricCallback MultiLabelStatsCallback ProgressBarCallback ReduceOnPlateau "
         "RunTimerCallback SaveBestStateCallback SerializeModelCallback TerminateOnNaN "
-        "TrainCostCallback TrainLoggerCallback TrainMulticostCallback"
+        "TrainCostCallback TrainLoggerCallback TrainMulticostCallback WatchTickerCallback"
     },
 }
 
@@ -88,7 +100,9 @@ ARGUMENTS = {
     "costs": "cost layer",
     "discriminator": "layer",
     "generator": "layer",
+    "gate_activation": "transform",
     "init": "initializer",
+    "init_inner": "initializer",
     "layers": "layer",
     "metric": "metric",
     "optimizer_mapping": "optimizer",

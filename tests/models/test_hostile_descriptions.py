@@ -36,6 +36,7 @@ NOT_DESCRIBED = {
     "DeltasTree",
     "Digits",
     "EarlyStopCallback",
+    "FilterLayer",
     "Initializer",
     "Layer",
     "LayerContainer",
@@ -46,8 +47,10 @@ NOT_DESCRIBED = {
     "OpTreeLayer",
     "Optimizer",
     "ParameterLayer",
+    "RecurrentOutput",
     "Transform",
     "_FanIn",
+    "_Rearranging",
 }
 
 
