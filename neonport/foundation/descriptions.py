@@ -33,6 +33,7 @@ PLACES: dict[str, dict[str, str]] = {
         "layers.lookup": "Embedding",
         "layers.positional": "PositionalEncoding",
         "layers.rearranging": "Slice Transpose",
+        "layers.windows": "LocallyConnected Upsample",
         "layers.recurrent": "BiSum RecurrentLast RecurrentMean RecurrentSum",
         "layers.container": "GenerativeAdversarial MergeBroadcast MergeMultistream MergeSum "
         "Residual Sequential SingleOutputTree Tree",
