@@ -9,10 +9,6 @@ from opcode import opmap
 from types import FrameType
 from typing import Any
 
-_RECURRENT = (
-    "recurrent layers are not in this release; a step written as an expression in an OpTreeLayer "
-    "is one, see docs/tutorials/write-a-layer.md"
-)
 _WINDOWS = (
     "convolution and pooling are ops here, be.conv and be.pool, not layers; an OpTreeLayer around "
     "one is a few lines, see docs/explanation/convolution.md"
@@ -30,7 +26,6 @@ _GAN = "adversarial networks are not in this release; train two Models by their 
 
 _WAYS = {
     "layers": {
-        "BiBNRNN BiLSTM BiRNN DeepBiLSTM DeepBiRNN GRU LSTM Recurrent": _RECURRENT,
         "Conv Convolution Convolution_bias Deconv Deconvolution LRN Pooling RoiPooling": _WINDOWS,
         "Broadcast Decoder Encoder MergeBroadcast MergeMultistream MergeSum Multicost": _PATHS,
         "Seq2Seq SingleOutputTree SkipThought Tree": _PATHS,

@@ -26,7 +26,8 @@ PLACES: dict[str, dict[str, str]] = {
         "layers.layer": "Activation BatchNorm BatchNormAutodiff Bias BranchNode DataTransform "
         "Dropout Linear LookupTable Reshape SkipNode",
         "layers.lookup": "Embedding",
-        "layers.recurrent": "BiSum RecurrentLast RecurrentMean RecurrentSum",
+        "layers.recurrent": "BiBNRNN BiLSTM BiRNN BiSum GRU LSTM Recurrent "
+        "RecurrentLast RecurrentMean RecurrentSum",
         "layers.container": "Sequential",
     },
     "cost layer": {"layers.layer": "GeneralizedCost GeneralizedCostMask"},

@@ -44,9 +44,11 @@ NOT_DESCRIBED = {
     "OpTreeLayer",
     "Optimizer",
     "ParameterLayer",
+    "RecurrentLayer",
     "RecurrentOutput",
     "Transform",
     "_FanIn",
+    "_Gated",
 }
 
 
