@@ -9,15 +9,10 @@ from opcode import opmap
 from types import FrameType
 from typing import Any
 
-_WINDOWS = (
-    "convolution and pooling are ops here, be.conv and be.pool, not layers; an OpTreeLayer around "
-    "one is a few lines, see docs/explanation/convolution.md"
-)
 _PATHS = (
     "containers with several paths are not in this release; Sequential and SkipNode are, and a "
     "layer of your own may have several outputs"
 )
-_FORMULA = "this layer is not in this release; write its formula in an OpTreeLayer"
 _FILES = (
     "data sets are not downloaded, and readers of their files are not in this release; load the "
     "arrays yourself and give them to ArrayIterator, see docs/tutorials/train-on-your-data.md"
@@ -26,10 +21,8 @@ _GAN = "adversarial networks are not in this release; train two Models by their 
 
 _WAYS = {
     "layers": {
-        "Conv Convolution Convolution_bias Deconv Deconvolution LRN Pooling RoiPooling": _WINDOWS,
         "Broadcast Decoder Encoder MergeBroadcast MergeMultistream MergeSum Multicost": _PATHS,
         "Seq2Seq SingleOutputTree SkipThought Tree": _PATHS,
-        "BinaryAffine BinaryLinear ShiftBatchNorm": _FORMULA,
         "GenerativeAdversarial GeneralizedGANCost": _GAN,
     },
     "data": {

@@ -24,13 +24,23 @@ from neonport.errors import ConfigurationError
 PLACES: dict[str, dict[str, str]] = {
     "layer": {
         "layers.layer": "Activation BatchNorm BatchNormAutodiff Bias BranchNode DataTransform "
-        "Dropout Linear LookupTable Reshape SkipNode",
+        "Convolution Convolution_bias Deconvolution LRN Pooling RoiPooling "
+        "BinaryLinear ShiftBatchNorm LookupTable "
+        "Dropout Linear Reshape SkipNode",
+        "layers.attention": "MultiHeadAttention",
+        "layers.gaussian_noise": "GaussianNoise",
+        "layers.layernorm": "LayerNorm",
         "layers.lookup": "Embedding",
         "layers.recurrent": "BiBNRNN BiLSTM BiRNN BiSum GRU LSTM Recurrent "
         "RecurrentLast RecurrentMean RecurrentSum",
+        "layers.positional": "PositionalEncoding",
+        "layers.rearranging": "Slice Transpose",
         "layers.container": "Sequential",
     },
-    "cost layer": {"layers.layer": "GeneralizedCost GeneralizedCostMask"},
+    "cost layer": {
+        "layers.layer": "GeneralizedCost GeneralizedCostMask",
+        "layers.cost": "SampleWeightedCost",
+    },
     "initializer": {
         "initializers.initializer": "Array Constant Gaussian GlorotUniform IdentityInit Kaiming "
         "Orthonormal Uniform Xavier",
@@ -39,7 +49,8 @@ PLACES: dict[str, dict[str, str]] = {
     },
     "transform": {
         "transforms.activation": "Explin Identity Logistic Normalizer PixelwiseSoftmax Rectlin "
-        "Rectlinclip Sign Softmax Tanh"
+        "Rectlinclip Sign Softmax Tanh",
+        "transforms.smooth_rectifiers": "GELU SiLU Softplus",
     },
     "cost": {
         "transforms.training_costs": "ClassWeighted Huber KLDivergence LogisticCrossEntropy "
@@ -61,9 +72,10 @@ PLACES: dict[str, dict[str, str]] = {
         "PolySchedule PowerSchedule Schedule ShiftSchedule StepSchedule WarmupSchedule"
     },
     "callback": {
-        "callbacks.callbacks": "LossCallback MetricCallback ProgressBarCallback ReduceOnPlateau "
+        "callbacks.callbacks": "BatchNormTuneCallback GANCostCallback HistCallback LossCallback "
+        "MetricCallback MultiLabelStatsCallback ProgressBarCallback ReduceOnPlateau "
         "RunTimerCallback SaveBestStateCallback SerializeModelCallback TerminateOnNaN "
-        "TrainCostCallback TrainLoggerCallback TrainMulticostCallback"
+        "TrainCostCallback TrainLoggerCallback TrainMulticostCallback WatchTickerCallback"
     },
 }
 

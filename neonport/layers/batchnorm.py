@@ -14,11 +14,11 @@ from neonport.layers.parameter import stats_dtype
 from neonport.layers.parameter_io import (
     check_fit,
     check_names,
-    check_states,
     host_array,
     host_states,
     params_of,
     restore_states,
+    states_of_each,
 )
 from neonport.layers.shapes import interpret_in_shape, leading
 from neonport.tensor.tensor import Tensor
@@ -255,13 +255,7 @@ class BatchNorm(Layer):
 
     def _stored_states(self, pdict: dict[str, Any], shape: tuple[int, ...] | None) -> list[Any]:
         """The states of beta and of gamma in an entry, checked."""
-        stored = pdict.get("states") or [[], []]
-        if not isinstance(stored, (list, tuple)) or len(stored) != 2:
-            count = len(stored) if isinstance(stored, (list, tuple)) else type(stored).__name__
-            raise CheckpointError(f"{label(self)}: expected states of beta and gamma, got {count}")
-        for what, arrays in zip(("beta", "gamma"), stored, strict=True):
-            check_states(self, what, arrays, shape)
-        return list(stored)
+        return states_of_each(self, pdict, {"beta": shape, "gamma": shape})
 
     def set_params(self, pdict: dict[str, Any]) -> None:
         """Load beta, gamma, gmean and gvar: a dict, or (old files) a list in this order.

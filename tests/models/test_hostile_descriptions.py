@@ -34,6 +34,7 @@ NOT_DESCRIBED = {
     "DeltasTree",
     "Digits",
     "EarlyStopCallback",
+    "FilterLayer",
     "Initializer",
     "Layer",
     "LayerContainer",
@@ -49,6 +50,7 @@ NOT_DESCRIBED = {
     "Transform",
     "_FanIn",
     "_Gated",
+    "_Rearranging",
 }
 
 
