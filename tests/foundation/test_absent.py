@@ -17,17 +17,13 @@ from neonport.foundation.absent import _WAYS
     ("statement", "words"),
     [
         ("from neonport.data import PTB", "neon's PTB is not in neonport.data: data sets"),
-        ("from neonport.layers.container import Tree", "several paths"),
+        ("from neonport.layers.container import Seq2Seq", "encoders and decoders"),
         ("from neonport.data import MNIST", "ArrayIterator"),
         ("from neonport.data import ArrayIterator, PTB", "neon's PTB is not"),
         ("from neonport.models.model import GAN", "adversarial"),
         ("from neonport.layers import Afine", "did you mean 'Affine'"),
         ("from neonport.transforms import SoftMax", "did you mean 'Softmax'"),
         ("from neonport.optimizers import SGD", "no attribute 'SGD'"),
-        (
-            "from neonport.callbacks.callbacks import NoSuchCallback",
-            "no attribute 'NoSuchCallback'",
-        ),
         ("from neonport.initializers import HeNormall", "did you mean 'HeNormal'"),
     ],
 )

@@ -24,6 +24,7 @@ from neonport.layers.parameter_io import check_fit, host_array
 from neonport.layers.recurrent.recurrence import Recurrence
 from neonport.layers.recurrent.steps import Sequence, interpret_in_shape, need_steps
 from neonport.layers.shapes import buffer_shape
+from neonport.optree.node import apply
 from neonport.tensor.tensor import Tensor
 
 
@@ -271,14 +272,12 @@ class RecurrentLayer(ParameterLayer):
         """Set the states before the first step."""
         stateful = self.stateful
         if stateful:
-            if self._begins_anew(inputs, inference):
-                self.reset_state()
-            pairs = zip(
-                [state for states in self._start_buffers for state in states],
-                self._carried_views(),
-                strict=True,
-            )
-            self.be.assign_many(list(pairs))
+            as_it_lies = self.x is inputs
+            # decided anew where a recorded step is replayed: another one may have run in between
+            goes_on = self.be.number(lambda: self._goes_on(inputs, inference, as_it_lies))
+            starts = [state for states in self._start_buffers for state in states]
+            carried = [apply("where", goes_on, state, 0.0) for state in self._carried_views()]
+            self.be.assign_many(list(zip(starts, carried, strict=True)))
         self._starts = [
             list(states) if stateful else [0.0] * len(states) for states in self._start_buffers
         ]
@@ -289,16 +288,18 @@ class RecurrentLayer(ParameterLayer):
             first = self._start_buffers[0][0]
             first[:] = init_state
             self._starts[0][0] = self._counted[0][0] = first
-        self._remembered, self._inference, self._has_run = inputs, inference, True
 
-    def _begins_anew(self, inputs: Tensor, inference: bool) -> bool:
-        """Whether the carried state does not belong to these inputs."""
+    def _goes_on(self, inputs: Tensor, inference: bool, as_it_lies: bool) -> float:
+        """1 if the carried state belongs to these inputs, which are remembered; else 0."""
+        same = self._inference is None or self._inference == inference
         if self.strict:
-            return self._inference is not None and self._inference != inference
-        if self._remembered is None:  # the state is zero, or was loaded
-            other_data = self._inference is not None and self._inference != inference
-            return other_data and self._reads_data()
-        return inputs is not self._remembered or self.x is not inputs
+            goes_on = same
+        elif self._remembered is None:  # the state is zero, or was loaded
+            goes_on = same or not self._reads_data()
+        else:
+            goes_on = inputs is self._remembered and as_it_lies
+        self._remembered, self._inference, self._has_run = inputs, inference, True
+        return float(goes_on)
 
     def _reads_data(self) -> bool:
         """Whether the inputs are those of the model, whose tensor changes with the data set."""
