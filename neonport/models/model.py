@@ -16,7 +16,7 @@ from neonport.errors import ConfigurationError
 from neonport.foundation.absent import absent_names
 from neonport.io import checkpoint
 from neonport.models import benchmark as timing
-from neonport.models import checks, evaluation, restoring, saving
+from neonport.models import checks, evaluation, mixed_precision, restoring, saving
 from neonport.models import output_checks as shortcut
 from neonport.models.history import History
 from neonport.models.state import TrainingState
@@ -158,7 +158,7 @@ class Model(NervanaObject):
             )
         super().set_backend(be)
 
-    def initialize(self, dataset: Any, cost: Any = None) -> None:
+    def initialize(self, dataset: Any, cost: Any = None, precision: str | None = None) -> None:
         """Configure the layers and allocate their buffers; a second call only takes a new cost.
 
         From now on the model stays on its backend, whatever `gen_backend` makes later.
@@ -166,7 +166,10 @@ class Model(NervanaObject):
         Args:
             dataset: data iterator, or the logical input shape (int, tuple, list of shapes).
             cost: cost layer to connect to the output.
+            precision: of the buffers, see `fit`; None takes that of a loaded checkpoint, or the
+                backend's datatype.
         """
+        precision = self._precision_of(precision)
         if not self.initialized:
             checks.refuse_array("initialize", dataset)
             if self.be is not None:
@@ -183,9 +186,27 @@ class Model(NervanaObject):
             cost.initialize(self.layers)
             self.cost = cost
         if not self.initialized:
-            self.layers.allocate()
-            self.layers.allocate_deltas()
+            with self.be.activations(precision or self.be.default_dtype):
+                self.layers.allocate()
+                self.layers.allocate_deltas()
+            self.state.precision = precision
+            self.state.loss_scale = None
+            if precision == "float16":
+                self.state.loss_scale = mixed_precision.LossScale(self.be)
             self.initialized = True
+
+    def _precision_of(self, precision: str | None) -> str | None:
+        """The precision of the buffers, checked: the one given, or that of a checkpoint."""
+        mixed_precision.check_precision(precision, self.be)
+        kept = self.state.precision
+        if self.initialized and precision not in (None, kept or "float32"):
+            raise ConfigurationError(
+                f"precision={precision!r}: the buffers of model {self.name!r} are made already, in "
+                f"{kept or self.be.default_dtype}; name the precision where the model is used "
+                "first: fit(..., precision=...), or initialize(..., precision=...)"
+            )
+        fits = self.be is not None and self.be.default_dtype.name == "float32"
+        return kept if precision is None and fits else precision
 
     def fit(
         self,
@@ -195,6 +216,7 @@ class Model(NervanaObject):
         num_epochs: int,
         callbacks: Any = None,
         record: bool = False,
+        precision: str | None = None,
     ) -> History:
         """Train until `num_epochs` epochs are done in total, those of a checkpoint included.
 
@@ -207,6 +229,9 @@ class Model(NervanaObject):
             record: record the launches of a step in each epoch and replay them for its other
                 minibatches: faster, to the same bits, unless Python code of your own changes what
                 a step does from one minibatch to the next (see `be.record`).
+            precision: "bfloat16" or "float16" for outputs and errors of 16 bits on float32 weights,
+                with a loss scale where float16 needs it; None for that of a loaded checkpoint, or
+                float32.
 
         Returns:
             The cost of each epoch that was trained, and what callbacks evaluated, by name.
@@ -221,7 +246,7 @@ class Model(NervanaObject):
         state = self.state
         if state.pending is None and dataset is not state.dataset:
             state.minibatch = 0  # an interrupted epoch continues only on its own data
-        self.initialize(dataset, cost)
+        self.initialize(dataset, cost, precision)
         self.optimizer, state.dataset = optimizer, dataset
         if hasattr(optimizer, "set_backend"):
             optimizer.set_backend(self.be)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ from neonport.models import restoring, saving
 from neonport.models.history import History
 from neonport.models.nonfinite import CostWatch
 from neonport.models.state import Network
+from neonport.optimizers.base import get_param_list
 
 BUFFERS = 8  # recordings in an epoch: a data iterator may take turns with a few buffers
 
@@ -133,9 +136,32 @@ class Trainer:
 
     def update(self, y: Any, t: Any, epoch: int) -> None:
         """Backward pass and update of the parameters."""
-        model = self.model
-        model.bprop(model.cost.get_errors(y, t))
-        model.optimizer.optimize(model.layers_to_optimize, epoch=epoch)
+        model, scale = self.model, self.state.loss_scale
+        errors = model.cost.get_errors(y, t)
+        if scale is None:
+            model.bprop(errors)
+            model.optimizer.optimize(model.layers_to_optimize, epoch=epoch)
+            return
+        scale.scale(errors)
+        model.bprop(errors)
+        layers = model.layers_to_optimize
+        scale.unscale([gradient for (_, gradient), _ in get_param_list(layers)])
+        with guarded(model.optimizer, scale.finite):
+            model.optimizer.optimize(layers, epoch=epoch)
+
+
+@contextmanager
+def guarded(optimizer: Any, guard: Any) -> Iterator[None]:
+    """Inside, the optimizer changes nothing where the guard is 0; one that has no guards does."""
+    set_guard = getattr(optimizer, "set_guard", None)
+    if set_guard is None:
+        yield
+        return
+    set_guard(guard)
+    try:
+        yield
+    finally:
+        set_guard(None)
 
 
 class RecordedStep:
