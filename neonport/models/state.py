@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from neonport.layers.deferred_cost import UNREAD
-from neonport.models.mixed_precision import LossScale
+from neonport.models.loss_scale import LossScale
 
 
 class Network(Protocol):
@@ -20,7 +20,7 @@ class Network(Protocol):
         cost, optimizer: of the last training, or None.
         initialized: whether the layers have buffers.
         finished: whether training is to stop after the current epoch.
-        nbatches: minibatches in an epoch.
+        nbatches, ndata: minibatches and samples in an epoch.
         state: how far the training is.
     """
 
@@ -32,6 +32,7 @@ class Network(Protocol):
     initialized: bool
     finished: bool
     nbatches: int
+    ndata: int
     state: TrainingState
 
     @property
@@ -42,7 +43,10 @@ class Network(Protocol):
     def layers_to_optimize(self) -> list[Any]:
         """All layers with trainable parameters."""
 
-    def initialize(self, dataset: Any, cost: Any = None) -> None:
+    def configure(self, dataset: Any) -> None:
+        """Tell the layers the shape of a sample."""
+
+    def initialize(self, dataset: Any, cost: Any = None, precision: str | None = None) -> None:
         """Configure the layers and allocate their buffers."""
 
     def fprop(self, x: Any, inference: bool = False) -> Any:

@@ -13,7 +13,7 @@ from neonport.callbacks import Callback, Callbacks
 from neonport.errors import CheckpointError, ConfigurationError
 from neonport.layers import Affine, BatchNorm, Dropout, LayerNorm, MultiHeadAttention, Reshape
 from neonport.models import Model
-from neonport.models.mixed_precision import FIRST, GROWTH_INTERVAL, LossScale
+from neonport.models.loss_scale import FIRST, GROWTH_INTERVAL, LossScale
 from neonport.transforms import Accuracy, Softmax
 
 Make = Callable[..., Any]
