@@ -17,7 +17,6 @@ _PATHS = (
     "containers with several paths are not in this release; Sequential and SkipNode are, and a "
     "layer of your own may have several outputs"
 )
-_FORMULA = "this layer is not in this release; write its formula in an OpTreeLayer"
 _FILES = (
     "data sets are not downloaded, and readers of their files are not in this release; load the "
     "arrays yourself and give them to ArrayIterator, see docs/tutorials/train-on-your-data.md"
@@ -26,11 +25,9 @@ _GAN = "adversarial networks are not in this release; train two Models by their 
 
 _WAYS = {
     "layers": {
-        "BiBNRNN BiLSTM BiRNN BiSum DeepBiLSTM DeepBiRNN GRU LSTM Recurrent": _RECURRENT,
-        "RecurrentLast RecurrentMean RecurrentOutput RecurrentSum": _RECURRENT,
+        "BiBNRNN BiLSTM BiRNN DeepBiLSTM DeepBiRNN GRU LSTM Recurrent": _RECURRENT,
         "Broadcast Decoder Encoder MergeBroadcast MergeMultistream MergeSum Multicost": _PATHS,
         "Seq2Seq SingleOutputTree SkipThought Tree": _PATHS,
-        "BinaryAffine BinaryLinear LookupTable ShiftBatchNorm": _FORMULA,
         "GenerativeAdversarial GeneralizedGANCost": _GAN,
     },
     "data": {

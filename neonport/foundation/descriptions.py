@@ -25,10 +25,22 @@ PLACES: dict[str, dict[str, str]] = {
     "layer": {
         "layers.layer": "Activation BatchNorm BatchNormAutodiff Bias BranchNode DataTransform "
         "Convolution Convolution_bias Deconvolution LRN Pooling RoiPooling "
+        "BinaryLinear ShiftBatchNorm LookupTable "
         "Dropout Linear Reshape SkipNode",
+        "layers.attention": "MultiHeadAttention",
+        "layers.gaussian_noise": "GaussianNoise",
+        "layers.layernorm": "LayerNorm",
+        "layers.lookup": "Embedding",
+        "layers.positional": "PositionalEncoding",
+        "layers.rearranging": "Slice Transpose",
+        "layers.windows": "LocallyConnected Upsample",
+        "layers.recurrent": "BiSum RecurrentLast RecurrentMean RecurrentSum",
         "layers.container": "Sequential",
     },
-    "cost layer": {"layers.layer": "GeneralizedCost GeneralizedCostMask"},
+    "cost layer": {
+        "layers.layer": "GeneralizedCost GeneralizedCostMask",
+        "layers.cost": "SampleWeightedCost",
+    },
     "initializer": {
         "initializers.initializer": "Array Constant Gaussian GlorotUniform IdentityInit Kaiming "
         "Orthonormal Uniform Xavier",
@@ -37,7 +49,8 @@ PLACES: dict[str, dict[str, str]] = {
     },
     "transform": {
         "transforms.activation": "Explin Identity Logistic Normalizer PixelwiseSoftmax Rectlin "
-        "Rectlinclip Sign Softmax Tanh"
+        "Rectlinclip Sign Softmax Tanh",
+        "transforms.smooth_rectifiers": "GELU SiLU Softplus",
     },
     "cost": {
         "transforms.training_costs": "ClassWeighted Huber KLDivergence LogisticCrossEntropy "
@@ -83,7 +96,9 @@ ARGUMENTS = {
     "activation": "transform",
     "bias": "initializer",
     "costfunc": "cost",
+    "gate_activation": "transform",
     "init": "initializer",
+    "init_inner": "initializer",
     "layers": "layer",
     "metric": "metric",
     "optimizer_mapping": "optimizer",

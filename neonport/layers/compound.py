@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from neonport.layers.activation import Activation
 from neonport.layers.base import Layer
 from neonport.layers.batchnorm import BatchNorm
 from neonport.layers.bias import Bias
+from neonport.layers.binary import BinaryLinear, ShiftBatchNorm
 from neonport.layers.checks import BiasConflictError, check_init, check_transform
 from neonport.layers.linear import Linear
 from neonport.layers.windows.convolution import Convolution, Convolution_bias
@@ -23,6 +24,9 @@ class CompoundLayer(list[Layer]):
         activation: a Transform, or None.
         name: name of the main layer; the others get it as a prefix.
     """
+
+    normalization: ClassVar[type[BatchNorm]] = BatchNorm
+    normalization_suffix: ClassVar[str] = "bnorm"
 
     def __init__(
         self,
@@ -41,7 +45,7 @@ class CompoundLayer(list[Layer]):
             )
         bias = check_init(self, bias, "bias")
         if activation is not None:
-            check_transform(self, activation, needs_bprop=True)
+            check_transform(self, activation, needs_bprop=True, keeps_inputs=True)
         self.bias = bias
         self.batch_norm = batch_norm
         self.activation = activation
@@ -58,7 +62,7 @@ class CompoundLayer(list[Layer]):
         if bias and self.bias is not None:
             self.append(Bias(init=self.bias, name=f"{self.base_name}_bias"))
         if self.batch_norm:
-            self.append(BatchNorm(name=f"{self.base_name}_bnorm"))
+            self.append(self.normalization(name=f"{self.base_name}_{self.normalization_suffix}"))
         if self.activation is not None:
             name = f"{self.base_name}_{type(self.activation).__name__}"
             self.append(Activation(transform=self.activation, name=name))
@@ -94,6 +98,40 @@ class Affine(CompoundLayer):
     ) -> None:
         super().__init__(bias, batch_norm, activation, name)
         self.append(Linear(nout, init, bsum=batch_norm, name=name, parallelism=parallelism))
+        self.add_postfilter_layers()
+
+
+class BinaryAffine(CompoundLayer):
+    """BinaryLinear, then bias or ShiftBatchNorm, then activation (Courbariaux et al., 2016).
+
+    Args:
+        nout: number of outputs.
+        init: initializer of the weights (nout, nin), or its name.
+        bias: initializer of a bias; None for no bias.
+        batch_norm: add a ShiftBatchNorm instead.
+        activation: a Transform, usually Sign(); None for none.
+        name: name of the BinaryLinear, prefix of the others.
+
+    Example:
+        model = Model([BinaryAffine(nout=2, init=Uniform(-1, 1), batch_norm=True)])
+        model.initialize(train)
+        assert model.fprop(x).shape == (2, 4)
+    """
+
+    normalization = ShiftBatchNorm
+    normalization_suffix = "sbnorm"
+
+    def __init__(
+        self,
+        nout: int,
+        init: Any,
+        bias: Any = None,
+        batch_norm: bool = False,
+        activation: Any = None,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(bias, batch_norm, activation, name)
+        self.append(BinaryLinear(nout, init, bsum=batch_norm, name=name))
         self.add_postfilter_layers()
 
 

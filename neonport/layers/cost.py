@@ -193,6 +193,43 @@ class GeneralizedCostMask(GeneralizedCost):
         return targets[0], targets[1]
 
 
+class SampleWeightedCost(GeneralizedCost):
+    """A cost that counts samples by weights: targets are pairs (target, weights).
+
+    The mean divides by the number of columns, not by the sum of the weights. Targets that are no
+    pair count as ever, so that the same cost judges held-out data.
+
+    Args:
+        costfunc: a Cost.
+        name: given name, or None.
+
+    Example:
+        cost = SampleWeightedCost(costfunc=SumSquared())
+        model = Model([Affine(nout=3, init=Gaussian())])
+        model.initialize(train, cost)
+        assert cost.get_cost(model.fprop(x), (t, be.zeros((1, 4)))) == 0
+    """
+
+    neon_module = "neonport.layers.cost"
+
+    def measure(self, inputs: Any, targets: Any) -> DeferredCost:
+        """Mean of costfunc(y, t) * weights over all columns."""
+        if not isinstance(targets, (tuple, list)):
+            return super().measure(inputs, targets)
+        self._check(inputs)
+        targets, weights = targets
+        return self._keep_mean(self.costfunc(inputs, targets) * weights)
+
+    def get_errors(self, inputs: Any, targets: Any) -> Tensor:
+        """Fill and return `deltas`: costfunc.bprop(y, t) * weights."""
+        if not isinstance(targets, (tuple, list)):
+            return super().get_errors(inputs, targets)
+        self._check(inputs)
+        targets, weights = targets
+        self.deltas[:] = self.costfunc.bprop(inputs, targets) * weights
+        return self.deltas
+
+
 def minibatch_cost(cost: Any, outputs: Any, targets: Any) -> Any:
     """The cost of a minibatch: on the device if the cost layer leaves it there, else on the host.
 

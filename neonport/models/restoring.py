@@ -19,6 +19,7 @@ from neonport.errors import CheckpointError, ConfigurationError, NeonportError
 from neonport.foundation.descriptions import Builder
 from neonport.io.checkpoint import checksum
 from neonport.log import logger
+from neonport.models.first_generations import described, is_first_generation
 from neonport.models.state import Network, Pending
 
 _WAY_OUT = "Build the model with the layers it was saved with, or let Model(path) build it"
@@ -39,6 +40,8 @@ def restore(
             model is as it was.
         ConfigurationError: there is no backend.
     """
+    if is_first_generation(description):
+        description = described(description, model.layers)
     entry = _model_entry(description)
     if model.be is None:
         raise ConfigurationError(

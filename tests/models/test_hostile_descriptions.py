@@ -45,8 +45,10 @@ NOT_DESCRIBED = {
     "OpTreeLayer",
     "Optimizer",
     "ParameterLayer",
+    "RecurrentOutput",
     "Transform",
     "_FanIn",
+    "_Rearranging",
 }
 
 
