@@ -75,7 +75,8 @@ PLACES: dict[str, dict[str, str]] = {
         "callbacks.callbacks": "BatchNormTuneCallback DeconvCallback GANCostCallback HistCallback "
         "LossCallback MetricCallback MultiLabelStatsCallback ProgressBarCallback ReduceOnPlateau "
         "RunTimerCallback SaveBestStateCallback SerializeModelCallback TerminateOnNaN "
-        "TrainCostCallback TrainLoggerCallback TrainMulticostCallback WatchTickerCallback"
+        "TrainCostCallback TrainLoggerCallback TrainMulticostCallback WatchTickerCallback",
+        "callbacks.plotting_callbacks": "GANPlotCallback",
     },
 }
 

@@ -24,7 +24,7 @@ from neonport.foundation.absent import _WAYS
         ("from neonport.layers import Afine", "did you mean 'Affine'"),
         ("from neonport.transforms import SoftMax", "did you mean 'Softmax'"),
         ("from neonport.optimizers import SGD", "no attribute 'SGD'"),
-        ("from neonport.callbacks.callbacks import HistCallback", "no attribute 'HistCallback'"),
+        ("from neonport.callbacks.callbacks import HistCallbak", "did you mean 'HistCallback'"),
         ("from neonport.initializers import HeNormall", "did you mean 'HeNormal'"),
     ],
 )
