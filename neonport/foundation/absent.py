@@ -13,9 +13,9 @@ _RECURRENT = (
     "recurrent layers are not in this release; a step written as an expression in an OpTreeLayer "
     "is one, see docs/tutorials/write-a-layer.md"
 )
-_PATHS = (
-    "containers with several paths are not in this release; Sequential and SkipNode are, and a "
-    "layer of your own may have several outputs"
+_DECODERS = (
+    "encoders and decoders are not in this release; Tree, MergeSum, MergeBroadcast and "
+    "MergeMultistream are"
 )
 _FILES = (
     "data sets are not downloaded, and readers of their files are not in this release; load the "
@@ -26,9 +26,7 @@ _GAN = "adversarial networks are not in this release; train two Models by their 
 _WAYS = {
     "layers": {
         "BiBNRNN BiLSTM BiRNN DeepBiLSTM DeepBiRNN GRU LSTM Recurrent": _RECURRENT,
-        "Broadcast Decoder Encoder MergeBroadcast MergeMultistream MergeSum Multicost": _PATHS,
-        "Seq2Seq SingleOutputTree SkipThought Tree": _PATHS,
-        "GenerativeAdversarial GeneralizedGANCost": _GAN,
+        "Decoder Encoder Seq2Seq SkipThought": _DECODERS,
     },
     "data": {
         "BABI CIFAR10 CopyTask Coco DUMMY Dataset Flickr30k Flickr8k HDF5Iterator": _FILES,

@@ -18,8 +18,16 @@ from neonport.layers.compound import Affine as Affine
 from neonport.layers.compound import BinaryAffine as BinaryAffine
 from neonport.layers.compound import Conv as Conv
 from neonport.layers.compound import Deconv as Deconv
+from neonport.layers.containers.merge_broadcast import MergeBroadcast as MergeBroadcast
+from neonport.layers.containers.merge_broadcast import MergeMultistream as MergeMultistream
+from neonport.layers.containers.merge_sum import MergeSum as MergeSum
+from neonport.layers.containers.merge_sum import Residual as Residual
+from neonport.layers.containers.multicost import Multicost as Multicost
+from neonport.layers.containers.tree import SingleOutputTree as SingleOutputTree
+from neonport.layers.containers.tree import Tree as Tree
 from neonport.layers.cost import GeneralizedCost as GeneralizedCost
 from neonport.layers.cost import GeneralizedCostMask as GeneralizedCostMask
+from neonport.layers.cost import GeneralizedGANCost as GeneralizedGANCost
 from neonport.layers.cost import SampleWeightedCost as SampleWeightedCost
 from neonport.layers.data_transform import DataTransform as DataTransform
 from neonport.layers.dropout import Dropout as Dropout

@@ -55,6 +55,8 @@ def restore(
         if "be" in vars(model):
             layers.set_backend(model.be)
     check_fits(layers, entry, load_states)
+    if model.layers is None:
+        layers.freeze_as(entry)
     before = model.be.rng_get_state()
     rng_state = position.rng_state if load_states else None
     if rng_state is not None and not set_generator(model.be, rng_state):

@@ -17,14 +17,13 @@ from neonport.foundation.absent import _WAYS
     ("statement", "words"),
     [
         ("from neonport.layers import LSTM", "neon's LSTM is not in neonport.layers: recurrent"),
-        ("from neonport.layers.container import Tree", "several paths"),
+        ("from neonport.layers.container import Seq2Seq", "encoders and decoders"),
         ("from neonport.data import MNIST", "ArrayIterator"),
         ("from neonport.data import ArrayIterator, PTB", "neon's PTB is not"),
         ("from neonport.models.model import GAN", "adversarial"),
         ("from neonport.layers import Afine", "did you mean 'Affine'"),
         ("from neonport.transforms import SoftMax", "did you mean 'Softmax'"),
         ("from neonport.optimizers import SGD", "no attribute 'SGD'"),
-        ("from neonport.callbacks.callbacks import HistCallbak", "did you mean 'HistCallback'"),
         ("from neonport.initializers import HeNormall", "did you mean 'HeNormal'"),
     ],
 )

@@ -27,9 +27,11 @@ Make = Callable[..., Any]
 NOT_DESCRIBED = {
     "ArrayIterator",
     "CSVLogger",
+    "Broadcast",
     "Callback",
     "Callbacks",
     "Cost",
+    "CostLayer",
     "DatasetMetric",
     "DeltasTree",
     "Digits",
