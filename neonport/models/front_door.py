@@ -13,6 +13,7 @@ from neonport.errors import ConfigurationError
 from neonport.io import checkpoint
 from neonport.models import checks, evaluation, saving
 from neonport.models.array_data import data_iterator, input_rows, inputs_iterator
+from neonport.models.summary.table import ModelSummary, summarize
 from neonport.models.weights.arrays import get_weights, set_weights
 from neonport.models.weights.names import choose_layers
 from neonport.models.weights.torch_state import load_torch_state
@@ -106,6 +107,36 @@ class FrontDoor:
         chosen = choose_layers("activations", self.layers, layers)
         rows = input_rows("activations", X, in_shape)
         return evaluation.activations(self, inputs_iterator(self, *rows), chosen)
+
+    def summary(self: Network, shape: Any = None) -> ModelSummary:
+        """Layers, shapes, parameters, memory, operations and launches of a training step.
+
+        Nothing is computed: a copy of the layers is planned as the compiler would. What a step
+        costs is what `be.explain` tells of its statements, so a multiply-add is two operations.
+        Launches are kernels and calls, those of the forward pass + those of the backward pass; a
+        vendor's library may make more of a call.
+
+        Args:
+            shape: of a sample (int, tuple, list of shapes), or a data iterator; not needed once the
+                model has been trained or initialized.
+
+        Returns:
+            `print` shows it, notebooks draw it, `data` holds the numbers.
+
+        Raises:
+            ConfigurationError: no backend, or the layers do not fit this shape.
+
+        Example:
+            print(model.summary(3))
+            assert model.summary(train).data[0]["forward_operations"] == 2 * 3 * 3 * be.bsz
+        """
+        checks.need_batch_size("summary", self.be)
+        checks.refuse_array("summary", shape)
+        if self.initialized:
+            shape = saving.input_shape(self.layers)
+        elif shape is None:
+            shape = evaluation.loaded_features(self.layers)
+        return summarize(self, getattr(shape, "shape", shape))
 
     # ---- weights by name -----------------------------------------------------------------------
 
