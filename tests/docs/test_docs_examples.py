@@ -23,6 +23,7 @@ ROOMS = (
     "callbacks.callbacks",
     "data",
     "models",
+    "sklearn",
 )
 
 
