@@ -53,6 +53,9 @@ class Network(Protocol):
     def fprop(self, x: Any, inference: bool = False) -> Any:
         """Forward pass."""
 
+    def get_weights(self) -> dict[str, np.ndarray]:
+        """Weights by name."""
+
     def bprop(self, delta: Any) -> Any:
         """Backward pass."""
 
