@@ -31,14 +31,17 @@ PLACES: dict[str, dict[str, str]] = {
         "layers.gaussian_noise": "GaussianNoise",
         "layers.layernorm": "LayerNorm",
         "layers.lookup": "Embedding",
+        "layers.recurrent": "BiBNRNN BiLSTM BiRNN BiSum GRU LSTM Recurrent "
+        "RecurrentLast RecurrentMean RecurrentSum",
         "layers.positional": "PositionalEncoding",
         "layers.rearranging": "Slice Transpose",
         "layers.windows": "LocallyConnected Upsample",
-        "layers.recurrent": "BiSum RecurrentLast RecurrentMean RecurrentSum",
-        "layers.container": "Sequential",
+        "layers.container": "GenerativeAdversarial MergeBroadcast MergeMultistream MergeSum "
+        "Residual Sequential SingleOutputTree Tree",
     },
     "cost layer": {
-        "layers.layer": "GeneralizedCost GeneralizedCostMask",
+        "layers.layer": "GeneralizedCost GeneralizedCostMask GeneralizedGANCost",
+        "layers.container": "Multicost",
         "layers.cost": "SampleWeightedCost",
     },
     "initializer": {
@@ -72,10 +75,11 @@ PLACES: dict[str, dict[str, str]] = {
         "PolySchedule PowerSchedule Schedule ShiftSchedule StepSchedule WarmupSchedule"
     },
     "callback": {
-        "callbacks.callbacks": "BatchNormTuneCallback GANCostCallback HistCallback LossCallback "
-        "MetricCallback MultiLabelStatsCallback ProgressBarCallback ReduceOnPlateau "
+        "callbacks.callbacks": "BatchNormTuneCallback DeconvCallback GANCostCallback HistCallback "
+        "LossCallback MetricCallback MultiLabelStatsCallback ProgressBarCallback ReduceOnPlateau "
         "RunTimerCallback SaveBestStateCallback SerializeModelCallback TerminateOnNaN "
-        "TrainCostCallback TrainLoggerCallback TrainMulticostCallback WatchTickerCallback"
+        "TrainCostCallback TrainLoggerCallback TrainMulticostCallback WatchTickerCallback",
+        "callbacks.plotting_callbacks": "GANPlotCallback",
     },
 }
 
@@ -96,6 +100,9 @@ ARGUMENTS = {
     "activation": "transform",
     "bias": "initializer",
     "costfunc": "cost",
+    "costs": "cost layer",
+    "discriminator": "layer",
+    "generator": "layer",
     "gate_activation": "transform",
     "init": "initializer",
     "init_inner": "initializer",
@@ -263,7 +270,8 @@ def _check_arguments(cls: type, config: Any) -> None:
     known = dict(inspect.signature(cls).parameters)
     open_ended = any(p.kind is p.VAR_KEYWORD for p in known.values())
     named = {n: p for n, p in known.items() if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)}
-    if not open_ended and (unknown := sorted(set(config) - set(named))):
+    parts = getattr(cls, "described_parts", ())  # which gen_class knows, not the constructor
+    if not open_ended and (unknown := sorted(set(config) - set(named) - set(parts))):
         raise ConfigurationError(
             f"{cls.__name__} has no argument {', '.join(repr(n[:80]) for n in unknown[:8])}"
         )
@@ -284,8 +292,8 @@ def _check_arguments(cls: type, config: Any) -> None:
 
 def _describes(place: str, value: Any) -> bool:
     """Whether an argument for objects holds descriptions of them (or none, or values to use)."""
-    if place == "layer":
-        return type(value) is list and all(map(is_description, value))
+    if place in ("layer", "cost layer"):
+        return is_description(value) or (type(value) is list and all(map(is_description, value)))
     if place == "optimizer" and isinstance(value, dict):
         return all(isinstance(k, str) and is_description(v) for k, v in value.items())
     if place == "initializer" and isinstance(value, np.ndarray):

@@ -156,7 +156,7 @@ class BatchNorm(Layer):
             beta: factor of what the output buffer holds, added.
         """
         check_inputs(self, inputs)
-        if inference:
+        if inference or self.frozen:
             return self._fprop_inference(inputs, beta)
         self.init_buffers(inputs)
         self._compound(self.xsum, accumbeta=beta, inference=False)
@@ -182,10 +182,18 @@ class BatchNorm(Layer):
             ConfigurationError: alpha != 1 or beta != 0: the input gradient is not accumulated.
         """
         delta_in, delta_out = self._views(error, alpha, beta)
+        if self.frozen:
+            return self._bprop_frozen(delta_in, delta_out)
         self.be.compound_bprop_bn(
             delta_out, self.grad_gamma, self.grad_beta, delta_in, self.x, self.xsum, self.xvar,
             self.gamma, self.eps, binary=self.binary,
         )  # fmt: skip
+        return self.deltas
+
+    def _bprop_frozen(self, delta_in: Any, delta_out: Any) -> Any:
+        """The gradient of the inputs where the running statistics are constants."""
+        if self.deltas is not None:
+            delta_out[:] = delta_in * (self.gamma / self.be.sqrt(self.gvar + self.eps))
         return self.deltas
 
     def _views(self, error: Any, alpha: float, beta: float) -> tuple[Any, Any]:

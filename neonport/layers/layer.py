@@ -21,6 +21,7 @@ from neonport.layers.compound import Conv as Conv
 from neonport.layers.compound import Deconv as Deconv
 from neonport.layers.cost import GeneralizedCost as GeneralizedCost
 from neonport.layers.cost import GeneralizedCostMask as GeneralizedCostMask
+from neonport.layers.cost import GeneralizedGANCost as GeneralizedGANCost
 from neonport.layers.data_transform import DataTransform as DataTransform
 from neonport.layers.dropout import Dropout as Dropout
 from neonport.layers.linear import Linear as Linear

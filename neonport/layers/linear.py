@@ -92,5 +92,6 @@ class Linear(ParameterLayer):
         check_error(self, error)
         if self.deltas is not None:
             self.be.compound_dot(A=self._factor().T, B=error, C=self.deltas, alpha=alpha, beta=beta)
-        self.be.compound_dot(A=error, B=self.inputs.T, C=self.dW)
+        if not self.frozen:
+            self.be.compound_dot(A=error, B=self.inputs.T, C=self.dW)
         return self.deltas

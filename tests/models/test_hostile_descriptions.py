@@ -27,13 +27,16 @@ Make = Callable[..., Any]
 NOT_DESCRIBED = {
     "ArrayIterator",
     "CSVLogger",
+    "Broadcast",
     "Callback",
     "Callbacks",
     "Cost",
+    "CostLayer",
     "DatasetMetric",
     "DeltasTree",
     "Digits",
     "EarlyStopCallback",
+    "GAN",
     "FilterLayer",
     "Initializer",
     "Layer",
@@ -45,9 +48,11 @@ NOT_DESCRIBED = {
     "OpTreeLayer",
     "Optimizer",
     "ParameterLayer",
+    "RecurrentLayer",
     "RecurrentOutput",
     "Transform",
     "_FanIn",
+    "_Gated",
     "_Rearranging",
 }
 
