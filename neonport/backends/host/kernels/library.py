@@ -7,7 +7,6 @@ import re
 import warnings
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from importlib.resources import files
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from neonport.backends.host.jit.launcher import (
 )
 from neonport.dtypes import ROWS
 from neonport.errors import CompileError
+from neonport.foundation.package_text import package_text
 
 TYPES = {row.name: row.plain_c for row in ROWS.values() if row.plain_c}
 FLAGS = ("-ffp-contract=fast",)  # sums of products: one rounding less
@@ -63,7 +63,7 @@ class Library:
 
 
 def _text(file: str) -> str:
-    return files("neonport.backends.host.kernels").joinpath(file).read_text("utf-8")
+    return package_text("neonport.backends.host.kernels", file)
 
 
 @lru_cache(maxsize=256)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
+from functools import lru_cache
 
 from neonport.compiler.codegen.dialect import Dialect
 from neonport.dtypes import ROWS
+from neonport.foundation.package_text import package_text
 
 
+@lru_cache(maxsize=1)
 def c_dialect() -> Dialect:
     """C for GCC, Clang and compilers that understand their builtins."""
-    prelude = files("neonport.compiler.codegen.cpu").joinpath("prelude.h").read_text("utf-8")
+    prelude = package_text("neonport.compiler.codegen.cpu", "prelude.h")
     return Dialect("c", {row.name: row.c for row in ROWS.values()}, prelude)
