@@ -44,6 +44,7 @@ from neonport.autodiff.simplify import (
     with_rank,
 )
 from neonport.autodiff.vjps_along_axis import AXIS_ROWS
+from neonport.autodiff.vjps_recurrence import RECURRENCE_ROWS, SECOND
 from neonport.autodiff.vjps_windows import WINDOW_ROWS
 from neonport.errors import ConfigurationError
 from neonport.ops.elementwise import LN2, SAFELOG_FLOOR
@@ -65,6 +66,7 @@ ZERO = frozenset(
 # No useful derivative: op -> the way out.
 NOT_DIFFERENTIABLE: dict[str, str] = {
     "shift": "its factor jumps between powers of two; differentiate the product x * s in its place",
+    **SECOND,
 }
 
 
@@ -259,6 +261,7 @@ ROWS: dict[str, Row] = {
     "batched_dot": _batched_dot,
     **AXIS_ROWS,
     **WINDOW_ROWS,
+    **RECURRENCE_ROWS,
 }
 
 

@@ -19,6 +19,7 @@ from neonport.backends.api.normalization import Normalization
 from neonport.backends.api.operations import Operations
 from neonport.backends.api.pooling import Pooling
 from neonport.backends.api.randomness import Randomness
+from neonport.backends.api.recurrence import Recurrence
 from neonport.backends.api.roi_pooling import RoiPooling
 from neonport.backends.api.statistics import Statistics
 from neonport.dtypes import FLOAT32, as_dtype, cast, host_numbers
@@ -83,6 +84,7 @@ class Backend(
     Pooling,
     RoiPooling,
     Normalization,
+    Recurrence,
     LayerOperations,
     NeonHelpers,
     Randomness,

@@ -24,7 +24,7 @@ from neonport.shape import Shape, broadcast_strides, reshape_strides
 from neonport.tensor.storage import Layout
 
 # kinds of ops that are no part of a loop nest
-CALLS = frozenset({Kind.CONTRACTION, Kind.WINDOW, Kind.AXIS})
+CALLS = frozenset({Kind.CONTRACTION, Kind.WINDOW, Kind.AXIS, Kind.SEQUENCE})
 
 
 def scalar_key(value: float) -> tuple[Any, float]:

@@ -13,15 +13,10 @@ _RECURRENT = (
     "recurrent layers are not in this release; a step written as an expression in an OpTreeLayer "
     "is one, see docs/tutorials/write-a-layer.md"
 )
-_WINDOWS = (
-    "convolution and pooling are ops here, be.conv and be.pool, not layers; an OpTreeLayer around "
-    "one is a few lines, see docs/explanation/convolution.md"
+_DECODERS = (
+    "encoders and decoders are not in this release; Tree, MergeSum, MergeBroadcast and "
+    "MergeMultistream are"
 )
-_PATHS = (
-    "containers with several paths are not in this release; Sequential and SkipNode are, and a "
-    "layer of your own may have several outputs"
-)
-_FORMULA = "this layer is not in this release; write its formula in an OpTreeLayer"
 _FILES = (
     "data sets are not downloaded, and readers of their files are not in this release; load the "
     "arrays yourself and give them to ArrayIterator, see docs/tutorials/train-on-your-data.md"
@@ -30,13 +25,8 @@ _GAN = "adversarial networks are not in this release; train two Models by their 
 
 _WAYS = {
     "layers": {
-        "BiBNRNN BiLSTM BiRNN BiSum DeepBiLSTM DeepBiRNN GRU LSTM Recurrent": _RECURRENT,
-        "RecurrentLast RecurrentMean RecurrentOutput RecurrentSum": _RECURRENT,
-        "Conv Convolution Convolution_bias Deconv Deconvolution LRN Pooling RoiPooling": _WINDOWS,
-        "Broadcast Decoder Encoder MergeBroadcast MergeMultistream MergeSum Multicost": _PATHS,
-        "Seq2Seq SingleOutputTree SkipThought Tree": _PATHS,
-        "BinaryAffine BinaryLinear LookupTable ShiftBatchNorm": _FORMULA,
-        "GenerativeAdversarial GeneralizedGANCost": _GAN,
+        "BiBNRNN BiLSTM BiRNN DeepBiLSTM DeepBiRNN GRU LSTM Recurrent": _RECURRENT,
+        "Decoder Encoder Seq2Seq SkipThought": _DECODERS,
     },
     "data": {
         "BABI CIFAR10 CopyTask Coco DUMMY Dataset Flickr30k Flickr8k HDF5Iterator": _FILES,

@@ -208,11 +208,20 @@ def check_positive_int(layer: Any, argument: str, value: Any) -> int:
     return int(value)
 
 
-def check_transform(layer: Any, transform: Any, *, needs_bprop: bool) -> None:
+def check_transform(
+    layer: Any, transform: Any, *, needs_bprop: bool, keeps_inputs: bool = False
+) -> None:
     """Check that `transform` can be applied (and derived).
 
+    Args:
+        layer: for errors.
+        transform: what was given.
+        needs_bprop: whether its derivative is asked for.
+        keeps_inputs: whether the layer can give `bprop` the inputs, too.
+
     Raises:
-        ConfigurationError: a class instead of an instance, or a missing method.
+        ConfigurationError: a class instead of an instance, a missing method, or a derivative that
+            the layer cannot ask for.
     """
     if isinstance(transform, type):
         raise ConfigurationError(
@@ -226,6 +235,12 @@ def check_transform(layer: Any, transform: Any, *, needs_bprop: bool) -> None:
         raise ConfigurationError(
             f"{label(layer)}: {transform!r} is no transform; it needs __call__(x)"
             + (" and bprop(outputs)" if needs_bprop else "")
+        )
+    if needs_bprop and not keeps_inputs and getattr(transform, "needs_inputs", False):
+        raise ConfigurationError(
+            f"{label(layer)}: the derivative of {type(transform).__name__} needs its inputs, and "
+            "this layer keeps outputs only; give a transform such as Rectlin() or Tanh(), or put "
+            f"an Activation({type(transform).__name__}()) after it"
         )
 
 

@@ -3,10 +3,11 @@
 from typing import TYPE_CHECKING
 
 from neonport.foundation.absent import absent_names
+from neonport.models.benchmark import Benchmark as Benchmark
 from neonport.models.history import History as History
 from neonport.models.model import Model as Model
 
-__all__ = ["History", "Model"]
+__all__ = ["Benchmark", "History", "Model"]
 
 if not TYPE_CHECKING:
     __getattr__ = absent_names(__name__)

@@ -19,6 +19,7 @@ from neonport.errors import CheckpointError, ConfigurationError, NeonportError
 from neonport.foundation.descriptions import Builder
 from neonport.io.checkpoint import checksum
 from neonport.log import logger
+from neonport.models.first_generations import described, is_first_generation
 from neonport.models.state import Network, Pending
 
 _WAY_OUT = "Build the model with the layers it was saved with, or let Model(path) build it"
@@ -39,6 +40,8 @@ def restore(
             model is as it was.
         ConfigurationError: there is no backend.
     """
+    if is_first_generation(description):
+        description = described(description, model.layers)
     entry = _model_entry(description)
     if model.be is None:
         raise ConfigurationError(
@@ -52,6 +55,8 @@ def restore(
         if "be" in vars(model):
             layers.set_backend(model.be)
     check_fits(layers, entry, load_states)
+    if model.layers is None:
+        layers.freeze_as(entry)
     before = model.be.rng_get_state()
     rng_state = position.rng_state if load_states else None
     if rng_state is not None and not set_generator(model.be, rng_state):

@@ -19,7 +19,7 @@ class Network(Protocol):
         cost, optimizer: of the last training, or None.
         initialized: whether the layers have buffers.
         finished: whether training is to stop after the current epoch.
-        nbatches: minibatches in an epoch.
+        nbatches, ndata: minibatches and samples in an epoch.
         state: how far the training is.
     """
 
@@ -31,6 +31,7 @@ class Network(Protocol):
     initialized: bool
     finished: bool
     nbatches: int
+    ndata: int
     state: TrainingState
 
     @property
@@ -40,6 +41,9 @@ class Network(Protocol):
     @property
     def layers_to_optimize(self) -> list[Any]:
         """All layers with trainable parameters."""
+
+    def configure(self, dataset: Any) -> None:
+        """Tell the layers the shape of a sample."""
 
     def initialize(self, dataset: Any, cost: Any = None) -> None:
         """Configure the layers and allocate their buffers."""

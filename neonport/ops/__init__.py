@@ -13,6 +13,7 @@ from neonport.ops import convolution as convolution  # isort: skip
 from neonport.ops import pooling as pooling  # isort: skip
 from neonport.ops import roi_pooling as roi_pooling  # isort: skip
 from neonport.ops import normalization as normalization  # isort: skip
+from neonport.ops import recurrence as recurrence  # isort: skip
 from neonport.ops import random as random  # isort: skip
 from neonport.ops.op import OPS as OPS
 from neonport.ops.op import Kind as Kind

@@ -34,6 +34,7 @@ class Kind(Enum):
     CONTRACTION = "contraction"  # a product summed over an axis
     AXIS = "axis"  # each line along an axis is worked out as a whole
     WINDOW = "window"  # result cells are made from windows of cells
+    SEQUENCE = "sequence"  # columns are made step by step, each step from the one before
     SOURCE = "source"  # no tensor operand
 
 

@@ -88,8 +88,9 @@ class OpTreeNode(Expression):
         sig: structure, shape and dtype.
     """
 
-    # the builders fill the slots: `_found` with None, `_third` where there are three operands,
-    # `_held` with the draw of a random node, and with the rule where `sig.custom` asks for one
+    # the builders fill the slots: `_found` with None, `_third` where there are three operands (of
+    # more: with all after the second), `_held` with the draw of a random node, and with the rule
+    # where `sig.custom` asks for one
     __slots__ = ("_first", "_found", "_held", "_second", "_third", "sig")
 
     if TYPE_CHECKING:
@@ -107,6 +108,8 @@ class OpTreeNode(Expression):
             return self._first, self._second
         if arity == 1:
             return (self._first,)
+        if arity > 3:
+            return (self._first, self._second, *self._third)
         return (self._first, self._second, self._third) if arity else ()
 
     @property
@@ -331,6 +334,8 @@ def make_node(sig: Signature, args: Sequence[Any]) -> OpTreeNode:
     node = OpTreeNode()
     node.sig = sig
     node._first, node._second, node._third = (*args, None, None, None)[:3]
+    if len(args) > 3:
+        node._third = tuple(args[2:])
     node._found = None
     return node
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any
 
@@ -152,6 +152,13 @@ def _first_read(node: Any) -> Leaves:
 _OPERANDS = ("_first", "_second", "_third")
 
 
+def _operands(count: int) -> Sequence[str]:
+    """Where a node holds its operands; the third slot has all after the second of many."""
+    if count <= len(_OPERANDS):
+        return _OPERANDS[:count]
+    return (*_OPERANDS[:2], *(f"{_OPERANDS[2]}[{i}]" for i in range(count - 2)))
+
+
 def _reader(sig: Signature) -> Callable[[Any], Leaves]:
     """Compile the walk over a structure: it is the same for all nodes that have it.
 
@@ -178,7 +185,8 @@ def _reader(sig: Signature) -> Callable[[Any], Leaves]:
             name = place if place == "n0" else f"n{next(names)}"
             if name != place:
                 lines.append(f"{name} = {place}")
-            below = [(a, f"{name}.{at}") for a, at in zip(part.args, _OPERANDS, strict=False)]
+            held = _operands(len(part.args))
+            below = [(a, f"{name}.{at}") for a, at in zip(part.args, held, strict=True)]
             stack.extend(reversed(below))
     first, second = ("".join(f"{at}, " for at in places) for places in (tokens, scalars))
     lines += [f"n0._found = found = (({first}), ({second}))", "return found"]

@@ -19,6 +19,8 @@ CONV = {"padding": (0, 1, 1), "stride": (1, 1, 2), "dilation": (1, 1, 1)}
 POOL = {"window": (1, 1, 2, 2), "padding": (0, 0, 1, 0), "stride": (1, 1, 2, 1)}
 CELLS, POOLED = (2, 1, 3, 2), (2, 1, 2, 1)
 ROIS = np.array([[0, 0, 0, 1, 2], [1, 1, 0, 3, 1]], np.float32)
+STEPS = {"activation": "tanh", "steps": 2, "reverse": False}
+FIRST_ORDER = {"rnn", "lstm", "gru"}  # no gradients of gradients
 CUT = {"starts": (3, 1), "steps": (-2, 2), "shape": (2, 3)}
 
 
@@ -125,6 +127,13 @@ SPECIAL = {
     "roi_pool_gather": lambda x, y, row, i: apply(
         "roi_pool_gather", maps(x * row), regions(x), spots(y)
     ),
+    "rnn": lambda x, y, row, i: apply("rnn", x * row, y[:, :4], row[:, :1], 0.0, **STEPS) * y,
+    "lstm": lambda x, y, row, i: apply(
+        "lstm", x * row, y[:, :1], 0.0, x[:1, :3], 0.5, gate_activation="logistic", **STEPS
+    ),
+    "gru": lambda x, y, row, i: apply(
+        "gru", x[:3] * row, y[:3, :1], 0.0, x[:1, :3], gate_activation="logistic", **STEPS
+    ),
     "dot": lambda x, y, row, i: apply("dot", x * row, y.T) + apply("dot", y, x.T),
     "batched_dot": lambda x, y, row, i: apply(
         "batched_dot", x.reshape(2, 2, 6), y.T * 1.5, reduce=False
@@ -143,14 +152,14 @@ def tree(op, x, y, row, i):
 
 
 def gradients(be, op):
-    """First and second derivatives, each evaluated in one statement."""
+    """First derivatives and, where there are, second ones, each evaluated in one statement."""
     x, y, row, e = (be.array(v) for v in (X, Y, ROW, np.ones((1, 1))))
     i = be.array(INDEX, dtype=np.int32)
     function = tree(op, x, y, row, i) * e
     results = []
     inputs = [x, y, row]
     first = Autodiff(function, be).get_grad_op_tree(inputs)
-    for t in (function, first[0] * first[0]):
+    for t in (function,) if op in FIRST_ORDER else (function, first[0] * first[0]):
         buffers = [be.empty(v.shape) for v in inputs]
         Autodiff(t, be).back_prop_grad(inputs, buffers)
         results += [b.get() for b in buffers]

@@ -17,15 +17,13 @@ from neonport.foundation.absent import _WAYS
     ("statement", "words"),
     [
         ("from neonport.layers import LSTM", "neon's LSTM is not in neonport.layers: recurrent"),
-        ("from neonport.layers.layer import Pooling", "be.conv and be.pool"),
-        ("from neonport.layers import Affine, Conv", "neon's Conv is not"),
-        ("from neonport.layers.container import Tree", "several paths"),
+        ("from neonport.layers.container import Seq2Seq", "encoders and decoders"),
         ("from neonport.data import MNIST", "ArrayIterator"),
+        ("from neonport.data import ArrayIterator, PTB", "neon's PTB is not"),
         ("from neonport.models.model import GAN", "adversarial"),
         ("from neonport.layers import Afine", "did you mean 'Affine'"),
         ("from neonport.transforms import SoftMax", "did you mean 'Softmax'"),
         ("from neonport.optimizers import SGD", "no attribute 'SGD'"),
-        ("from neonport.callbacks.callbacks import HistCallback", "no attribute 'HistCallback'"),
         ("from neonport.initializers import HeNormall", "did you mean 'HeNormal'"),
     ],
 )

@@ -27,13 +27,16 @@ Make = Callable[..., Any]
 NOT_DESCRIBED = {
     "ArrayIterator",
     "CSVLogger",
+    "Broadcast",
     "Callback",
     "Callbacks",
     "Cost",
+    "CostLayer",
     "DatasetMetric",
     "DeltasTree",
     "Digits",
     "EarlyStopCallback",
+    "FilterLayer",
     "Initializer",
     "Layer",
     "LayerContainer",
@@ -44,8 +47,10 @@ NOT_DESCRIBED = {
     "OpTreeLayer",
     "Optimizer",
     "ParameterLayer",
+    "RecurrentOutput",
     "Transform",
     "_FanIn",
+    "_Rearranging",
 }
 
 

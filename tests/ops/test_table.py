@@ -12,6 +12,7 @@ from neonport.backends.backend import Backend, OpCollection
 from neonport.compiler.codegen import dialect
 from neonport.errors import ConfigurationError, UnknownOpError
 from neonport.ops.op import OPS, Kind, Op
+from neonport.ops.recurrence import BLOCKS, GATES
 from neonport.optree.node import OpTreeNode, apply
 
 PUBLIC = [(op.name, method) for op in OPS.values() for method in op.public]
@@ -58,6 +59,16 @@ def test_an_op_without_an_expression_says_so(cube):
         x[:] = apply("cube", x)
 
 
+def sequence_op(be, name, method):
+    """Two steps of one unit and three samples."""
+    family = name.removesuffix("_backward")
+    gates, blocks = GATES[family], BLOCKS[family]
+    w, z, s = be.ones((gates, 1)), be.ones((gates, 6)), be.ones((blocks, 6))
+    operands = (s[:1], s, w) if name != family else (z, w)
+    more = {"all_blocks": True} if name in ("lstm", "gru") else {}
+    return getattr(be, method)(*operands, steps=2, **more)
+
+
 @pytest.mark.parametrize(("name", "method"), PUBLIC)
 def test_public_names_are_methods_that_build_the_op(be, name, method):
     integers = OPS[name].reads.startswith("i")
@@ -74,6 +85,8 @@ def test_public_names_are_methods_that_build_the_op(be, name, method):
         tree = getattr(be, method)([x, x])
     elif name == "lrn":
         tree = be.lrn(be.ones((3, 1, 1, 1, 2)), 3)
+    elif OPS[name].kind is Kind.SEQUENCE:
+        tree = sequence_op(be, name, method)
     elif OPS[name].kind is Kind.AXIS:
         tree = getattr(be, method)(x, 1)
     else:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from neonport.backends.arguments import check_tensors
 from neonport.dtypes import as_dtype, cast, host_numbers, is_float
 from neonport.errors import ConfigurationError, DtypeError, ShapeError
 from neonport.shape import (
@@ -190,6 +191,7 @@ class Creation:
 
         Raises:
             ConfigurationError: the batch size is not set, or `dim0` is a list.
+            DtypeError: `shared` is no tensor.
 
         Example:
             activations = be.iobuf(10)  # (10, be.bsz)
@@ -200,6 +202,8 @@ class Creation:
             raise ConfigurationError(
                 "iobuf: the batch size is not set; be.bsz = N or gen_backend(batch_size=N)"
             )
+        if shared is not None:
+            check_tensors("iobuf", shared=shared)
         if isinstance(dim0, list):
             raise ConfigurationError(f"iobuf: shape {dim0} must be an int or a tuple, not a list")
         sizes = integers(dim0 if isinstance(dim0, tuple) else (dim0,), "iobuf")

@@ -31,6 +31,8 @@ BOUND = 1e-7
 CONV = {"padding": (0, 1, 1), "stride": (1, 2, 2), "dilation": (1, 1, 1)}
 POOL = {"window": (1, 1, 3, 2), "padding": (0, 0, 1, 1), "stride": (1, 1, 2, 1)}
 LRN = {"width": 3, "ascale": 0.8, "bpower": 0.6}
+STEPS = {"activation": "tanh", "steps": 2}
+GATED = {"activation": "tanh", "gate_activation": "logistic", "steps": 2}
 ROIS = np.array([[0, 0, 0, 2, 2], [1, 1, 0, 3, 1]], np.float32)
 INDEX = np.array([[2], [0], [2], [1]], np.int32)
 
@@ -121,6 +123,15 @@ STRUCTURED: dict[str, tuple[tuple[tuple[int, ...], ...], Maker]] = {
     ),
     "lrn": (((4, 1, 1, 3, 1),), partial(apply, "lrn", **LRN)),
     "lrn_backward": (((4, 1, 1, 3, 1),) * 2, partial(apply, "lrn_backward", **LRN)),
+    "rnn": (((2, 6), (2, 2), (2, 1), (2, 3)), partial(apply, "rnn", **STEPS, reverse=False)),
+    "lstm": (
+        ((4, 6), (4, 1), (4, 1), (1, 3), (1, 3)),
+        partial(apply, "lstm", **GATED, reverse=False),
+    ),
+    "gru": (
+        ((6, 4), (6, 2), (6, 1), (2, 2)),
+        partial(apply, "gru", **GATED, reverse=True),
+    ),
     "roi_pool": (
         ((2, 4, 3, 2),),
         lambda x: apply("roi_pool", x, _rois(x), size=(2, 1), scale=1.0),

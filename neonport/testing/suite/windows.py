@@ -123,7 +123,7 @@ ROI_FORMS: dict[str, tuple[Ints, float]] = {
 }
 
 
-class _Maker:
+class Maker:
     """Statements of a batch: ops on tensors, and on computed values."""
 
     def __init__(self, be: Backend, dtype: str, layout: str, computed: bool) -> None:
@@ -160,7 +160,7 @@ class _Maker:
 def _convolutions(
     conv: Conv, dtype: str, layout: str, computed: bool, be: Backend
 ) -> list[Statement]:
-    make = _Maker(be, dtype, layout, computed)
+    make = Maker(be, dtype, layout, computed)
     steps = {"padding": conv.padding, "stride": conv.stride, "dilation": conv.dilation}
     x, f = make.tensor(1, conv.x), make.tensor(2, conv.f)
     e = make.tensor(3, apply("conv", x, f, **steps).shape)
@@ -185,7 +185,7 @@ POOL_FORMS: Sequence[tuple[str, str]] = (
 def _poolings(
     pool: Pool, dtype: str, layout: str, index_dtype: str, computed: bool, be: Backend
 ) -> list[Statement]:
-    make = _Maker(be, dtype, layout, computed)
+    make = Maker(be, dtype, layout, computed)
     x, e = make.tensor(1, (*pool.cells, IMAGES)), make.tensor(2, (*pool.size, IMAGES))
     last = int(np.prod(pool.window))
     index = make.index((*pool.size, IMAGES), -1, last + 1, index_dtype)
@@ -209,7 +209,7 @@ def _ordered(op: str, params: dict[str, Any], size: Ints) -> dict[str, Any]:
 
 def _special(be: Backend) -> list[Statement]:
     """Ties, infinities and nan: where the maximum is."""
-    make = _Maker(be, "float32", "plain", False)
+    make = Maker(be, "float32", "plain", False)
     pool = POOLS["overlapping"]
     shape = (*pool.cells, IMAGES)
     ties = np.rint(numbers(1, shape, "float32") / 4)
@@ -229,7 +229,7 @@ ROI_OPS = ("roi_pool", "roi_index", "roi_pool_backward", "roi_pool_gather")
 def _regions(
     form: tuple[Ints, float], dtype: str, layout: str, computed: bool, be: Backend
 ) -> list[Statement]:
-    make = _Maker(be, dtype, layout, computed)
+    make = Maker(be, dtype, layout, computed)
     size, scale = form
     x = make.tensor(1, ROI_IMAGES)
     rois = make.operands.add("rois", ROIS, layout)
@@ -258,7 +258,7 @@ LRN_OPS = ("lrn_denominator", "lrn", "lrn_backward")
 def _normalisations(
     form: tuple[Ints, int, float, float], dtype: str, layout: str, computed: bool, be: Backend
 ) -> list[Statement]:
-    make = _Maker(be, dtype, layout, computed)
+    make = Maker(be, dtype, layout, computed)
     shape, width, ascale, bpower = form
     x, e = make.tensor(1, shape), make.tensor(2, shape)
     make.add("lrn_denominator", x, width=width, ascale=ascale)
@@ -267,7 +267,7 @@ def _normalisations(
     return make.statements
 
 
-def _variants(few: bool) -> Iterator[tuple[str, str, bool]]:
+def variants(few: bool) -> Iterator[tuple[str, str, bool]]:
     """(dtype, layout, whether operands are computed)."""
     yield "float32", "plain", False
     if not few:
@@ -281,25 +281,26 @@ def _variants(few: bool) -> Iterator[tuple[str, str, bool]]:
     yield "float16", "offset", True
 
 
-def _label(name: str, dtype: str, layout: str, computed: bool) -> str:
+def label_of(name: str, dtype: str, layout: str, computed: bool) -> str:
+    """What is special about a case."""
     return f"{dtype} {layout} {name}{', computed' if computed else ''}"
 
 
 def cases() -> Iterator[Case]:
     """All cases of window ops."""
     for name, conv in CONVS.items():
-        for variant in _variants(name in FEW_CONVS):
+        for variant in variants(name in FEW_CONVS):
             names = [
-                (op, _label(name, *variant))
+                (op, label_of(name, *variant))
                 for op in ("conv", "conv_backward_data", "conv_backward_filter")
             ]
             yield from Batch(names, partial(_convolutions, conv, *variant), [variant[0]]).cases()
     for name, pool in POOLS.items():
-        for dtype, layout, computed in _variants(name in FEW_POOLS):
+        for dtype, layout, computed in variants(name in FEW_POOLS):
             plain = (dtype, layout, computed) == ("float32", "plain", False)
             kinds = INDEX_DTYPES if plain and name in FEW_POOLS else INDEX_DTYPES[:1]
             for kind in kinds:
-                label = f"{_label(name, dtype, layout, computed)} by {kind}"
+                label = f"{label_of(name, dtype, layout, computed)} by {kind}"
                 names = [(op, f"{label}, {how}" if how else label) for op, how in POOL_FORMS]
                 build = partial(_poolings, pool, dtype, layout, kind, computed)
                 yield from Batch(names, build, [dtype]).cases()
@@ -307,10 +308,10 @@ def cases() -> Iterator[Case]:
                for op in ("pool", "pool_index")]  # fmt: skip
     yield from Batch(special, _special, ["float32"]).cases()
     for name, form in ROI_FORMS.items():
-        for variant in _variants(name == "2x3 halved"):
-            names = [(op, _label(name, *variant)) for op in ROI_OPS]
+        for variant in variants(name == "2x3 halved"):
+            names = [(op, label_of(name, *variant)) for op in ROI_OPS]
             yield from Batch(names, partial(_regions, form, *variant), [variant[0]]).cases()
     for name, lrn in LRNS.items():
-        for variant in _variants(name == "five maps"):
-            names = [(op, _label(name, *variant)) for op in LRN_OPS]
+        for variant in variants(name == "five maps"):
+            names = [(op, label_of(name, *variant)) for op in LRN_OPS]
             yield from Batch(names, partial(_normalisations, lrn, *variant), [variant[0]]).cases()
