@@ -8,9 +8,11 @@ from neonport.compiler.codegen.dialect import Dialect
 from neonport.dtypes import ROWS
 from neonport.foundation.package_text import package_text
 
+PRELUDE = ("numbers", "functions", "reductions", "memory")  # later ones use what earlier ones define
+
 
 @lru_cache(maxsize=1)
 def c_dialect() -> Dialect:
     """C for GCC, Clang and compilers that understand their builtins."""
-    prelude = package_text("neonport.compiler.codegen.cpu", "prelude.h")
-    return Dialect("c", {row.name: row.c for row in ROWS.values()}, prelude)
+    parts = [package_text("neonport.compiler.codegen.cpu", f"prelude/{name}.h") for name in PRELUDE]
+    return Dialect("c", {row.name: row.c for row in ROWS.values()}, "".join(parts))
