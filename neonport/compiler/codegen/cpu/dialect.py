@@ -8,7 +8,8 @@ from neonport.compiler.codegen.dialect import Dialect
 from neonport.dtypes import ROWS
 from neonport.foundation.package_text import package_text
 
-PRELUDE = ("numbers", "functions", "reductions", "memory")  # later ones use what earlier ones define
+# later ones use what earlier ones define
+PRELUDE = ("numbers", "functions", "reductions", "memory")
 
 
 @lru_cache(maxsize=1)
