@@ -19,6 +19,8 @@ PACKAGE = Path(neonport.__file__).parent
 # script -> (last line it prints, smallest number that may stand there)
 ANSWERS = {
     "autoencoder.py": (r"variance kept: (\S+)", 0.82),
+    "conv_autoencoder.py": (r"share of the variance that is kept: (\S+)", 0.85),
+    "conv_net.py": (r"test accuracy: (\S+)", 0.975),
     "custom_layer.py": (r"largest gap .*: (\S+)", None),
     "dlpack_with_torch.py": (r"largest gap .*: (\S+)", None),
     "logistic_gradient.py": (r"largest gap .*: (\S+)", None),
