@@ -35,6 +35,7 @@ PLACES: dict[str, dict[str, str]] = {
         "RecurrentLast RecurrentMean RecurrentSum",
         "layers.positional": "PositionalEncoding",
         "layers.rearranging": "Slice Transpose",
+        "layers.windows": "LocallyConnected Upsample",
         "layers.container": "GenerativeAdversarial MergeBroadcast MergeMultistream MergeSum "
         "Residual Sequential SingleOutputTree Tree",
     },
@@ -74,10 +75,11 @@ PLACES: dict[str, dict[str, str]] = {
         "PolySchedule PowerSchedule Schedule ShiftSchedule StepSchedule WarmupSchedule"
     },
     "callback": {
-        "callbacks.callbacks": "BatchNormTuneCallback GANCostCallback HistCallback LossCallback "
-        "MetricCallback MultiLabelStatsCallback ProgressBarCallback ReduceOnPlateau "
+        "callbacks.callbacks": "BatchNormTuneCallback DeconvCallback GANCostCallback HistCallback "
+        "LossCallback MetricCallback MultiLabelStatsCallback ProgressBarCallback ReduceOnPlateau "
         "RunTimerCallback SaveBestStateCallback SerializeModelCallback TerminateOnNaN "
-        "TrainCostCallback TrainLoggerCallback TrainMulticostCallback WatchTickerCallback"
+        "TrainCostCallback TrainLoggerCallback TrainMulticostCallback WatchTickerCallback",
+        "callbacks.plotting_callbacks": "GANPlotCallback",
     },
 }
 

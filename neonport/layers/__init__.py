@@ -58,8 +58,10 @@ from neonport.layers.skip import SkipNode as SkipNode
 from neonport.layers.windows import LRN as LRN
 from neonport.layers.windows import Convolution as Convolution
 from neonport.layers.windows import Deconvolution as Deconvolution
+from neonport.layers.windows import LocallyConnected as LocallyConnected
 from neonport.layers.windows import Pooling as Pooling
 from neonport.layers.windows import RoiPooling as RoiPooling
+from neonport.layers.windows import Upsample as Upsample
 
 if not TYPE_CHECKING:
     __getattr__ = absent_names(__name__)

@@ -20,7 +20,6 @@ from neonport.foundation.absent import _WAYS
         ("from neonport.layers.container import Seq2Seq", "encoders and decoders"),
         ("from neonport.data import MNIST", "ArrayIterator"),
         ("from neonport.data import ArrayIterator, PTB", "neon's PTB is not"),
-        ("from neonport.models.model import GAN", "adversarial"),
         ("from neonport.layers import Afine", "did you mean 'Affine'"),
         ("from neonport.transforms import SoftMax", "did you mean 'Softmax'"),
         ("from neonport.optimizers import SGD", "no attribute 'SGD'"),

@@ -36,6 +36,7 @@ NOT_DESCRIBED = {
     "DeltasTree",
     "Digits",
     "EarlyStopCallback",
+    "GAN",
     "FilterLayer",
     "Initializer",
     "Layer",
