@@ -10,13 +10,25 @@ import numpy as np
 from neonport.base import NervanaObject
 from neonport.data.dataiterator import NervanaDataIterator
 from neonport.errors import ConfigurationError
+from neonport.tensor.tensor import Tensor
 
+THE_MODEL = {"type": "Model"}  # in a description: the model that is trained
 Frequency = int | np.integer | Sequence[int] | None
 
 
 def scalar(value: Any) -> float:
-    """A cost as a Python number, whatever (1, 1) array it comes in."""
-    return float(np.asarray(value).item())
+    """A cost as a Python number, whatever (1, 1) array or tensor it comes in."""
+    return float(np.asarray(value.get() if isinstance(value, Tensor) else value).item())
+
+
+def data_name(iterator: Any) -> str:
+    """The name under which a callback finds its data again; of what has none, that of its class."""
+    return str(getattr(iterator, "name", None) or type(iterator).__name__)
+
+
+def named_data(iterator: Any) -> dict[str, Any]:
+    """A data iterator in a description."""
+    return {"type": "Data", "name": data_name(iterator)}
 
 
 def check_frequency(label: str, freq: Any) -> None:
@@ -113,7 +125,7 @@ class Callback(NervanaObject):
         for arg in list(description["config"]):
             value = getattr(self, arg)
             if isinstance(value, NervanaDataIterator):
-                description["config"][arg] = {"type": "Data", "name": value.name}
+                description["config"][arg] = named_data(value)
         return description
 
     def on_train_begin(self, callback_data: Any, model: Any, epochs: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from neonport.base import NervanaObject, need_instance, shown
@@ -16,6 +16,8 @@ from neonport.callbacks.cost import (
     TrainCostCallback,
     TrainMulticostCallback,
 )
+from neonport.callbacks.deconvolution import DeconvCallback
+from neonport.callbacks.histograms import HistCallback
 from neonport.callbacks.interrupt import InterruptGuard
 from neonport.callbacks.loading import build_callbacks, read_description
 from neonport.callbacks.logs import RunTimerCallback, TrainLoggerCallback
@@ -25,7 +27,8 @@ from neonport.callbacks.saving import (
     SaveBestStateCallback,
     SerializeModelCallback,
 )
-from neonport.callbacks.store import open_store
+from neonport.callbacks.store import open_store, reserve
+from neonport.callbacks.watching import WatchTickerCallback
 from neonport.errors import CheckpointError, ConfigurationError, NeonportError
 from neonport.log import logger
 
@@ -156,6 +159,22 @@ class Callbacks(NervanaObject):
         """Stop when `stop_func(state, loss)` returns `(state, True)`."""
         self.add_callback(EarlyStopCallback(stop_func))
 
+    def add_deconv_callback(
+        self, train_set: Any, valid_set: Any, max_fm: int = 16, dataset_pct: float = 25
+    ) -> None:
+        """Record pictures of what convolutions react to; see `DeconvCallback`."""
+        self.add_callback(DeconvCallback(train_set, valid_set, max_fm, dataset_pct))
+
+    def add_hist_callback(
+        self, plot_per_mini: bool = False, filter_key: Sequence[str] = ("W",)
+    ) -> None:
+        """Record histograms of the layers' tensors; see `HistCallback`."""
+        self.add_callback(HistCallback(plot_per_mini, filter_key))
+
+    def add_watch_ticker_callback(self, valid: Any) -> None:
+        """Show a sample of a ticker task after each epoch; see `WatchTickerCallback`."""
+        self.add_callback(WatchTickerCallback(self._live_model(), valid))
+
     def serialize(self) -> dict[str, Any]:
         """Describe the container and its callbacks."""
         return self.get_description()
@@ -193,7 +212,7 @@ class Callbacks(NervanaObject):
             CheckpointError: this is no description of callbacks.
         """
         description = read_description(cdict)
-        callbacks = build_callbacks(description, data, writes, classes)
+        callbacks = build_callbacks(description, model, data, writes, classes)
         marker = description.get("epoch_marker", 0)
         if not isinstance(marker, int):
             raise CheckpointError(f"callbacks: epoch_marker={str(marker)[:80]!r} is no integer")
@@ -211,6 +230,7 @@ class Callbacks(NervanaObject):
         self._interrupt.install()
         for callback in self.callbacks:
             callback.on_train_begin(self.callback_data, model, epochs)
+        reserve(self.callback_data)
 
     def _prepare_data(self, model: Any, epochs: int) -> None:
         if self._closed:
@@ -248,7 +268,8 @@ class Callbacks(NervanaObject):
         self._interrupt.restore()
         try:
             self._settle()
-        except (NeonportError, RuntimeError) as error:  # the device may be why training ended
+        # the device or the disk may be why training ended
+        except (NeonportError, RuntimeError, OSError) as error:
             logger.warning("the last costs are not recorded: %s", error)
         for callback in self.callbacks:
             callback.on_train_abort()
@@ -256,8 +277,15 @@ class Callbacks(NervanaObject):
 
     def _close(self) -> None:
         if not self._closed:
-            self.callback_data.close()
             self._closed = True
+            self._write(self.callback_data.close)
+
+    def _write(self, action: Callable[[], None]) -> None:
+        """Flush or close the records; a training does not end because its log cannot be written."""
+        try:
+            action()
+        except (OSError, RuntimeError) as error:
+            logger.error("output_file=%s is not up to date: %s", self.output_file, error)
 
     def on_epoch_begin(self, epoch: int) -> None:
         """Call each callback that wants this epoch."""
@@ -279,7 +307,7 @@ class Callbacks(NervanaObject):
         markers["minibatch"][epoch] = self.epoch_marker
         markers.attrs["epochs_complete"] = epoch + 1
         markers.attrs["minibatches_complete"] = self.epoch_marker
-        self.callback_data.flush()
+        self._write(self.callback_data.flush)
         self._stop_if_asked(model)
 
     def on_minibatch_begin(self, epoch: int, minibatch: int) -> None:

@@ -22,7 +22,7 @@ from neonport.data.dataiterator import in_order
 from neonport.data.extent import batch_extent
 from neonport.errors import ConfigurationError
 from neonport.layers.cost import minibatch_cost
-from neonport.layers.deferred_cost import UNREAD
+from neonport.layers.deferred_cost import UNREAD, DeferredCost
 from neonport.log import logger
 from neonport.transforms.metrics import check_metric
 
@@ -166,6 +166,63 @@ def _leaf_costs(nested: list[Any]) -> list[float]:
         flat += _leaf_costs(part) if isinstance(part, list) else [scalar(part)]
     flat[0] -= sum(flat[1:])
     return flat
+
+
+class GANCostCallback(Callback):
+    """Record the cost of a GAN's discriminator in `gan/cost_dis` when its generator was trained.
+
+    `gan/gen_iter` has the number of generator steps by then. Other minibatches keep 0.
+
+    Example:
+        callbacks = Callbacks(model, progress_bar=False)
+        callbacks.add_callback(GANCostCallback())  # for a model that is a GAN
+    """
+
+    reads_minibatches = False
+
+    def __init__(self) -> None:
+        super().__init__(epoch_freq=None, minibatch_freq=1)
+        self._seen = 0
+        self._records: Any = None
+        self._unread: list[tuple[int, Any]] = []
+
+    def on_train_begin(self, callback_data: Any, model: Any, epochs: int) -> None:
+        """Make the arrays, one entry a minibatch.
+
+        Raises:
+            ConfigurationError: the model is no GAN.
+        """
+        if not hasattr(model, "gen_iter") or not hasattr(model, "cost_dis"):
+            raise ConfigurationError(
+                f"GANCostCallback needs a GAN, the model is a {type(model).__name__}: it counts no "
+                "generator steps (gen_iter) and has no cost_dis"
+            )
+        points = int(callback_data["config"].attrs["total_minibatches"])
+        for name in ("gen_iter", "cost_dis"):
+            dataset = callback_data.create_dataset(f"gan/{name}", (points,), dtype="float32")
+            dataset.attrs["time_markers"] = "minibatch"
+        self._seen = int(model.gen_iter)
+        self._records = callback_data
+        self._unread.clear()
+
+    def on_minibatch_end(self, callback_data: Any, model: Any, epoch: int, minibatch: int) -> None:
+        """Note the cost, if the generator took a step in this minibatch."""
+        if model.gen_iter == self._seen:
+            return
+        self._seen = int(model.gen_iter)
+        index = minibatch_position(callback_data, epoch, minibatch)
+        _record(callback_data["gan/gen_iter"], index, self._seen)
+        # what is a cost of this minibatch for good may stay on the device
+        cost = model.cost_dis
+        self._unread.append((index, cost if isinstance(cost, DeferredCost) else scalar(cost)))
+        if len(self._unread) >= UNREAD:
+            self.settle()
+
+    def settle(self) -> None:
+        """Store the costs since the last time."""
+        unread, self._unread = self._unread, []
+        for index, cost in unread:
+            _record(self._records["gan/cost_dis"], index, scalar(cost))
 
 
 class LossCallback(Callback):

@@ -6,11 +6,12 @@ import os
 from collections.abc import Iterable
 from typing import Any
 
+from neonport.callbacks.callback import THE_MODEL, data_name
 from neonport.errors import CheckpointError, ConfigurationError, NeonportError
 from neonport.foundation.descriptions import Builder
 from neonport.io import checkpoint
 
-_PATHS = ("path", "save_path")  # arguments of callbacks that name a file to write
+_PATHS = ("filename", "path", "save_path")  # arguments of callbacks that name a file to write
 
 Path = str | bytes | os.PathLike
 
@@ -34,6 +35,7 @@ def read_description(source: dict[str, Any] | str | os.PathLike[str]) -> dict[st
 
 def build_callbacks(
     description: dict[str, Any],
+    model: Any,
     data: Iterable[Any],
     writes: Iterable[Path],
     classes: Iterable[type],
@@ -42,6 +44,7 @@ def build_callbacks(
 
     Args:
         description: of the container.
+        model: to be trained.
         data: data iterators; a callback finds its own by name.
         writes: files that may be written.
         classes: classes of the caller's own that may be named.
@@ -50,7 +53,7 @@ def build_callbacks(
         ConfigurationError: an iterator is missing in `data`, or a file in `writes`.
         CheckpointError: a class is unknown or refuses its arguments.
     """
-    iterators = {iterator.name: iterator for iterator in data}
+    iterators = {data_name(iterator): iterator for iterator in data}
     allowed = {os.path.realpath(os.fsdecode(path)) for path in writes}
     _check_file(description.get("output_file"), allowed)
     builder = Builder(classes)
@@ -61,7 +64,10 @@ def build_callbacks(
             raise CheckpointError(f"no description of a callback: {str(entry)[:80]}")
         for name in _PATHS:
             _check_file(config.get(name), allowed)
-        config = {key: _find_data(value, iterators) for key, value in config.items()}
+        config = {
+            key: model if value == THE_MODEL else _find_data(value, iterators)
+            for key, value in config.items()
+        }
         try:
             callbacks.append(builder.build("callback", {**entry, "config": config}))
         except Exception as error:  # whatever a constructor makes of a stranger's arguments

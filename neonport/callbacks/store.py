@@ -6,13 +6,16 @@ the part of h5py's interface that callbacks use: groups, datasets, `attrs`, path
 
 from __future__ import annotations
 
+import contextlib
 import os
+import secrets
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from neonport.errors import ConfigurationError
+from neonport.foundation.extras import need
 from neonport.io.atomic_write import check_target
 from neonport.log import logger
 
@@ -165,7 +168,8 @@ class MemoryStore(MemoryGroup):
 def open_store(output_file: str | os.PathLike[str] | None) -> Any:
     """Return an HDF5 file made afresh, or an in-memory store when `output_file` is None.
 
-    A file of an earlier training is replaced, with a warning in the log; no other file is.
+    A file of an earlier training is replaced, with a warning in the log; no other file is. It stays
+    as it was if the new one cannot be made.
 
     Raises:
         ConfigurationError: h5py is missing, the folder is, or a file of that name is none that
@@ -174,24 +178,83 @@ def open_store(output_file: str | os.PathLike[str] | None) -> Any:
     if output_file is None:
         return MemoryStore()
     name = os.path.realpath(os.fsdecode(output_file))
+    h5py = need("h5py", f"output_file={name!r}, unlike records that stay in memory,")
+    aside = None
     try:
-        import h5py
-    except ImportError as error:
-        raise ConfigurationError(
-            f"output_file={os.fspath(output_file)!r} needs h5py; install it with "
-            "`pip install neonport[hdf5]`, or leave output_file out to keep the data in memory"
-        ) from error
-    if os.path.exists(name):
-        _check_ours(h5py, name)
-        logger.warning("overwriting the existing file %s", name)
-        os.remove(name)
-    try:
-        store = h5py.File(name, "x")
-    except OSError as error:
+        if os.path.exists(name):
+            _check_ours(h5py, name)
+            logger.warning("overwriting the existing file %s", name)
+            aside = f"{name}.{secrets.token_hex(4)}.old"
+            os.rename(name, aside)
+        store = _make(h5py, name)
+    except (OSError, RuntimeError) as error:
+        if aside is not None and os.path.exists(aside):
+            os.replace(aside, name)
         raise ConfigurationError(f"output_file={name!r} cannot be made: {error}") from error
-    store.attrs[_MARK] = 1
-    store.flush()  # a training that is killed leaves a file that the next one knows
+    if aside is not None:
+        os.remove(aside)
     return store
+
+
+def _make(h5py: Any, name: str) -> Any:
+    store = h5py.File(name, "x")
+    try:
+        store.attrs[_MARK] = 1
+        store.flush()  # a training that is killed leaves a file that the next one knows
+    except BaseException:
+        with contextlib.suppress(OSError, RuntimeError):
+            store.close()
+        os.remove(name)
+        raise
+    return store
+
+
+def reserve(store: Any) -> None:
+    """Take the room on the disk that the datasets of a store will need.
+
+    So a full disk ends a training before it has begun, and not in the middle.
+
+    Raises:
+        ConfigurationError: there is not enough room.
+    """
+    if isinstance(store, MemoryStore):
+        return
+    datasets: list[Any] = []
+    store.visititems(lambda _, member: datasets.append(member))
+    try:
+        for dataset in datasets:
+            plain = hasattr(dataset, "shape") and dataset.chunks is None and dataset.size
+            if plain and not dataset.id.get_storage_size():
+                dataset[...] = dataset.fillvalue
+        store.flush()
+    except (OSError, RuntimeError) as error:
+        raise ConfigurationError(
+            f"output_file={store.filename!r} has no room for what this training records: {error}"
+        ) from error
+
+
+def create_late(group: Any, name: str, data: np.ndarray, **storage: Any) -> Any:
+    """Make a dataset in the course of a training, whole or not at all.
+
+    Args:
+        group: store or group.
+        name: of the dataset.
+        data: its contents.
+        storage: compression and the like.
+
+    Raises:
+        ConfigurationError: the disk is full; what was recorded before is not harmed.
+    """
+    try:
+        return group.create_dataset(name, data=data, **storage)
+    except OSError as error:
+        # without its room a file that has the dataset would be truncated, and unreadable
+        if name in group:
+            del group[name]
+        raise ConfigurationError(
+            f"output_file={group.file.filename!r} cannot take {name!r}, "
+            f"{np.asarray(data).nbytes} bytes: {error}"
+        ) from error
 
 
 _MARK = "neonport_callbacks"  # attribute of the root of files that `open_store` made
@@ -207,7 +270,9 @@ def _check_ours(h5py: Any, name: str) -> None:
     found = ""
     try:
         check_target(name)
-        if not h5py.is_hdf5(name):
+        if not os.stat(name).st_mode & 0o222:
+            found = "is read-only"
+        elif not h5py.is_hdf5(name):
             found = "is no file of a training"
         else:
             with h5py.File(name, "r") as file:

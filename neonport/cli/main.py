@@ -12,8 +12,14 @@ from neonport import __version__, settings
 
 COMMANDS = {
     "conformance": ("neonport.cli.conformance:conformance", "Test a backend, op by op."),
+    "convert": ("neonport.cli.checkpoints:convert", "Write a checkpoint of neon's as safetensors."),
     "doctor": ("neonport.cli.doctor:doctor", "Show which backends work here, and why not."),
-    "show": ("neonport.cli.show:show", "Show the kernels of an expression or a script."),
+    "plot": ("neonport.cli.plot:plot", "Draw what the callbacks of a training recorded."),
+    "run": ("neonport.cli.run:run", "Run a script that was written for neon, unchanged."),
+    "show": (
+        "neonport.cli.show:show",
+        "Show kernels of an expression or a script, or a checkpoint.",
+    ),
     "train": ("neonport.cli.train:train", "Train a small network, to see that all works."),
 }
 """Sub-command: where its click object lives, and its line in `neonport --help`."""

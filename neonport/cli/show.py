@@ -1,4 +1,7 @@
-"""`neonport show`: the kernels that an expression, or every statement of a script, becomes."""
+"""`neonport show`: the kernels that an expression, or every statement of a script, becomes.
+
+A checkpoint is listed by `neonport.cli.checkpoints`.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from neonport.cli.checkpoints import existing, is_checkpoint_file, show_checkpoint
 from neonport.cli.output import refuse_existing, write_text
 from neonport.dtypes import as_dtype
 from neonport.errors import ConfigurationError
@@ -60,15 +64,23 @@ def show(
     dialect: str | None,
     force: bool,
 ) -> None:
-    """Show what kernels an expression becomes, or each statement of a Python script.
+    """Show what kernels an expression becomes, or each statement of a script; or a checkpoint.
 
     In an expression `be` is the backend and other names are tensors, whose shapes --shape gives;
     nothing of it is executed. NAME = EXPRESSION assigns to a tensor; several, with ; between, are
     given together. A script is run as `python FILE [ARGUMENTS]` would run it (options for it come
-    after --); its statements are shown in the order of their first run.
+    after --); its statements are shown in the order of their first run. Of a checkpoint, ours or
+    neon's, it lists the layers and parameters.
     """
     if prelude and not source:
         raise click.UsageError("--prelude belongs to --source")
+    if subject == "checkpoint" and len(arguments) == 1:
+        subject, arguments = existing(arguments[0]), ()
+    if not subject.endswith(".py") and is_checkpoint_file(subject):
+        if arguments or shapes or source or mermaid is not None:
+            raise click.UsageError("a checkpoint is shown without options")
+        show_checkpoint(subject)
+        return
     if subject.endswith(".py") or os.path.isfile(subject):
         if shapes:
             raise click.UsageError("--shape belongs to an expression; a script makes its tensors")

@@ -59,17 +59,16 @@ def numbers(label: str, argument: str, value: Any) -> np.ndarray:
     return array
 
 
-def check_inputs(label: str, inputs: list[np.ndarray], lshape: Any, listed: bool) -> None:
+def check_inputs(label: str, inputs: list[np.ndarray], listed: bool) -> None:
     """Check that inputs are matrices of one length.
 
     Args:
         label: names the iterator in errors.
         inputs: the arrays.
-        lshape: logical shape of a sample, or None.
         listed: whether they came as a list.
 
     Raises:
-        ShapeError: they are not, or `lshape` does not fit.
+        ShapeError: they are not.
         ConfigurationError: there is no array, or no sample.
     """
     if not inputs or not inputs[0].size:
@@ -85,11 +84,33 @@ def check_inputs(label: str, inputs: list[np.ndarray], lshape: Any, listed: bool
                 f"{label}: X must be 2-D with one row a sample, and all X of one length; got "
                 f"{[x.shape for x in inputs[:8]]}; {way}"
             )
-        if lshape is not None and int(np.prod(lshape)) != x.shape[1]:
+
+
+def logical_shapes(label: str, inputs: list[np.ndarray], lshape: Any) -> list[Any]:
+    """The logical shape of a sample of each input.
+
+    Args:
+        label: names the iterator in errors.
+        inputs: the arrays, one row a sample.
+        lshape: shape of all, a list with that of each of several inputs, or None.
+
+    Raises:
+        ShapeError: one does not fit the rows.
+    """
+    each = isinstance(lshape, list) and len(inputs) > 1
+    if each and len(lshape) != len(inputs):
+        raise ShapeError(
+            f"{label}: lshape lists {len(lshape)} shapes for {len(inputs)} inputs; give one each"
+        )
+    shapes = []
+    for x, shape in zip(inputs, lshape if each else [lshape] * len(inputs), strict=True):
+        if shape is not None and int(np.prod(shape)) != x.shape[1]:
             raise ShapeError(
-                f"{label}: lshape {lshape} has {int(np.prod(lshape))} elements, the rows of X have "
+                f"{label}: lshape {shape} has {int(np.prod(shape))} elements, the rows of X have "
                 f"{x.shape[1]}"
             )
+        shapes.append(x.shape[1] if shape is None else shape)
+    return shapes
 
 
 def check_targets(
@@ -131,6 +152,46 @@ def check_targets(
             f"{label}: labels must be whole numbers 0..{nclass - 1}, found {y.min()}..{y.max()}"
         )
     return y
+
+
+def check_target_shape(
+    label: str, shape: Any, y: np.ndarray | None, make_onehot: bool
+) -> tuple[int, int] | None:
+    """Return the logical shape of targets that are sequences, or None.
+
+    Raises:
+        ShapeError: it is no pair (K, T), or the targets have not K * T columns.
+    """
+    if shape is None:
+        return None
+    pair = isinstance(shape, (tuple, list)) and len(shape) == 2
+    columns = None if y is None or make_onehot else y.shape[1]
+    if not pair or int(np.prod(shape)) != columns:
+        found = "labels to be made one-hot" if make_onehot else f"targets with {columns} columns"
+        raise ShapeError(
+            f"{label}: target_shape={shape!r} must be a pair (K, T), with targets of K * T columns "
+            f"(make_onehot=False), not {found}"
+        )
+    return int(shape[0]), int(shape[1])
+
+
+def check_weights(label: str, weights: Any, samples: int, steps: int) -> np.ndarray:
+    """Return weights of samples as (samples, steps), the same in all steps of a sequence.
+
+    Raises:
+        DtypeError: they are no numbers.
+        ShapeError: not one a sample.
+        ConfigurationError: one is negative or not finite.
+    """
+    found = numbers(label, "weights", weights)
+    if found.shape not in ((samples,), (samples, 1)):
+        raise ShapeError(
+            f"{label}: weights have shape {found.shape}, but there are {samples} samples; give one "
+            "number each"
+        )
+    if not (np.isfinite(found) & (found >= 0)).all():
+        raise ConfigurationError(f"{label}: weights must be finite numbers from 0 on")
+    return np.repeat(found.reshape(-1, 1), steps, axis=1)
 
 
 def check_dataset(call: str, dataset: Any, needs: Iterable[str]) -> None:

@@ -12,6 +12,7 @@ from neonport.data import checks
 from neonport.data.checks import MissingClassCount as MissingClassCount
 from neonport.data.row_order import RowOrder
 from neonport.errors import ConfigurationError
+from neonport.layers.shapes import buffer_shape
 
 if TYPE_CHECKING:
     from neonport.backends.backend import Backend
@@ -76,7 +77,9 @@ class ArrayIterator(NervanaDataIterator):
         X: array (ndata, features), or a list of them for several inputs.
         y: labels or targets; default the inputs.
         nclass: number of classes, needed to make labels one-hot.
-        lshape: logical shape of a sample, e.g. (3, 32, 32); default the number of features.
+        lshape: logical shape of a sample, e.g. (3, 32, 32); default the number of features. A pair
+            (F, T) makes sequences: a row holds the T steps of feature 0, then those of feature 1.
+            A list of shapes is one for each of several inputs.
         make_onehot: turn integer labels into one-hot columns; else y is (ndata, k), used as is.
         name: name.
         strict_wrap: a pass that ends evenly makes the next one begin at sample 0. With False, as in
@@ -88,6 +91,9 @@ class ArrayIterator(NervanaDataIterator):
             continues exactly; evaluation goes in the order of the arrays. `strict_wrap` has no
             effect then.
         seed: of the orders; None takes the backend's `rng_seed`, or draws one if it has none.
+        target_shape: logical shape (K, T) of targets that are sequences; default their number.
+        weights: one number a sample, by which `SampleWeightedCost` counts it: targets are pairs
+            (targets, weights) then, except where `in_order` evaluates.
 
     Attributes:
         ndata: samples.
@@ -111,13 +117,15 @@ class ArrayIterator(NervanaDataIterator):
         X: np.ndarray | Sequence[np.ndarray],
         y: np.ndarray | None = None,
         nclass: int | None = None,
-        lshape: tuple[int, ...] | int | None = None,
+        lshape: Any = None,
         make_onehot: bool = True,
         name: str | None = None,
         strict_wrap: bool = True,
         be: Backend | None = None,
         shuffle: bool = False,
         seed: int | None = None,
+        target_shape: tuple[int, int] | None = None,
+        weights: Any = None,
     ) -> None:
         super().__init__(name=name)
         if be is not None:
@@ -127,18 +135,22 @@ class ArrayIterator(NervanaDataIterator):
         inputs = [
             checks.numbers(label, "X", x) for x in (X if isinstance(X, (list, tuple)) else [X])
         ]
-        checks.check_inputs(label, inputs, lshape, isinstance(X, (list, tuple)))
+        checks.check_inputs(label, inputs, isinstance(X, (list, tuple)))
         self.ndata = len(inputs[0])
         self.strict_wrap = strict_wrap
         self.start = 0
         self.nclass = nclass
         self._many = isinstance(X, (list, tuple)) and len(X) > 1
-        shapes = [x.shape[1] if lshape is None else lshape for x in inputs]
+        shapes = checks.logical_shapes(label, inputs, lshape)
         self.shape: Any = shapes if self._many else shapes[0]
         self.lshape = lshape
         self.make_onehot = make_onehot and y is not None
         if y is not None:
             y = checks.check_targets(label, y, self.ndata, nclass, self.make_onehot)
+        self.target_shape = checks.check_target_shape(label, target_shape, y, self.make_onehot)
+        self.weighted = weights is not None
+        if self.weighted:  # they go through the orders and buffers as another input
+            inputs.append(checks.check_weights(label, weights, self.ndata, self._steps()))
         self.shuffle = bool(shuffle)
         self._pass = 0  # number of the next pass, which decides about its order
         self._order = RowOrder(self.ndata, self._seed(seed)) if self.shuffle else None
@@ -147,6 +159,9 @@ class ArrayIterator(NervanaDataIterator):
         if y is not None:
             self.ydev = self.be.array(y, dtype=np.int32 if self.make_onehot else None)
         self._make_buffers()
+
+    def _steps(self) -> int:
+        return 1 if self.target_shape is None else self.target_shape[1]
 
     def _seed(self, seed: int | None) -> int:
         if seed is None:
@@ -161,11 +176,29 @@ class ArrayIterator(NervanaDataIterator):
         if self.ydev is not None:
             rows = self.nclass if self.make_onehot else self.ydev.shape[1]
             self.ybuf = self.be.empty((rows, size))
+        self._yielded = self._views(size)
         self._rows = self._targets = None
         if self.shuffle:
             self._rows = self.be.empty((size, 1), dtype=np.int32)
         if self.shuffle and self.ydev is not None:
             self._targets = self.be.empty((size, self.ydev.shape[1]), dtype=self.ydev.dtype)
+
+    def _views(self, size: int) -> tuple[list[Any], Any, Any]:
+        """The buffers as inputs, targets and weights of logical shapes; made once, they are known.
+
+        A sequence (F, T) of a batch is (F, T * size), the same memory as (F * T, size).
+        """
+        buffers = list(self.Xbuf)
+        weights = buffers.pop().reshape((1, -1)) if self.weighted else None
+        shapes = self.shape if self._many else [self.shape]
+        inputs = [
+            x.reshape(buffer_shape(shape, size)) if _is_pair(shape) else x
+            for x, shape in zip(buffers, shapes, strict=True)
+        ]
+        targets = self.ybuf
+        if targets is not None and self.target_shape is not None:
+            targets = targets.reshape(buffer_shape(self.target_shape, size))
+        return inputs, targets, weights
 
     def set_backend(self, be: TensorBackend) -> None:
         """Move the data to another backend."""
@@ -240,10 +273,11 @@ class ArrayIterator(NervanaDataIterator):
     def in_order(self) -> Iterator[tuple[Any, Any]]:
         """One pass from the first sample to the last, in the order of the arrays.
 
-        The position and the shuffled orders stay as they are.
+        The position and the shuffled orders stay as they are; targets come without weights.
         """
         for begin in range(0, self.ndata, self.be.bsz):
-            yield self._batch_in_order(begin)
+            self._batch_in_order(begin)
+            yield self._buffers(weighted=False)
 
     def _batch_in_order(self, begin: int) -> tuple[Any, Any]:
         """Fill the buffers with the samples from `begin` on; after the last comes the first."""
@@ -273,9 +307,11 @@ class ArrayIterator(NervanaDataIterator):
         if self.Xbuf[0].shape[1] != self.be.bsz:  # somebody assigned be.bsz
             self._make_buffers()
 
-    def _buffers(self) -> tuple[Any, Any]:
-        inputs = self.Xbuf if self._many else self.Xbuf[0]
-        return inputs, inputs if self.ybuf is None else self.ybuf
+    def _buffers(self, weighted: bool = True) -> tuple[Any, Any]:
+        views, targets, weights = self._yielded
+        inputs = views if self._many else views[0]
+        targets = inputs if targets is None else targets
+        return inputs, (targets, weights) if weighted and self.weighted else targets
 
     def _fill(self, columns: slice, samples: slice) -> None:
         """Copy samples into columns of the minibatch buffers."""
@@ -290,14 +326,21 @@ class ArrayIterator(NervanaDataIterator):
         self.ybuf[:, columns] = target
 
 
+def _is_pair(shape: Any) -> bool:
+    return isinstance(shape, tuple) and len(shape) == 2
+
+
 def in_order(dataset: Any) -> Iterator[tuple[Any, Any]]:
     """Begin at the first sample of a data iterator; shuffled ones go in the order of their arrays.
+
+    Targets come without weights.
 
     Example:
         batches = list(in_order(train))
         assert len(batches) == train.nbatches
     """
     dataset.reset()
-    if getattr(dataset, "shuffle", False) and hasattr(dataset, "in_order"):
+    apart = getattr(dataset, "shuffle", False) or getattr(dataset, "weighted", False)
+    if apart and hasattr(dataset, "in_order"):
         return iter(dataset.in_order())
     return iter(dataset)

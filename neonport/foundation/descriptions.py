@@ -24,10 +24,26 @@ from neonport.errors import ConfigurationError
 PLACES: dict[str, dict[str, str]] = {
     "layer": {
         "layers.layer": "Activation BatchNorm BatchNormAutodiff Bias BranchNode DataTransform "
+        "Convolution Convolution_bias Deconvolution LRN Pooling RoiPooling "
+        "BinaryLinear ShiftBatchNorm LookupTable "
         "Dropout Linear Reshape SkipNode",
-        "layers.container": "Sequential",
+        "layers.attention": "MultiHeadAttention",
+        "layers.gaussian_noise": "GaussianNoise",
+        "layers.layernorm": "LayerNorm",
+        "layers.lookup": "Embedding",
+        "layers.recurrent": "BiBNRNN BiLSTM BiRNN BiSum GRU LSTM Recurrent "
+        "RecurrentLast RecurrentMean RecurrentSum",
+        "layers.positional": "PositionalEncoding",
+        "layers.rearranging": "Slice Transpose",
+        "layers.windows": "LocallyConnected Upsample",
+        "layers.container": "GenerativeAdversarial MergeBroadcast MergeMultistream MergeSum "
+        "Residual Sequential SingleOutputTree Tree",
     },
-    "cost layer": {"layers.layer": "GeneralizedCost GeneralizedCostMask"},
+    "cost layer": {
+        "layers.layer": "GeneralizedCost GeneralizedCostMask GeneralizedGANCost",
+        "layers.container": "Multicost",
+        "layers.cost": "SampleWeightedCost",
+    },
     "initializer": {
         "initializers.initializer": "Array Constant Gaussian GlorotUniform IdentityInit Kaiming "
         "Orthonormal Uniform Xavier",
@@ -36,7 +52,8 @@ PLACES: dict[str, dict[str, str]] = {
     },
     "transform": {
         "transforms.activation": "Explin Identity Logistic Normalizer PixelwiseSoftmax Rectlin "
-        "Rectlinclip Sign Softmax Tanh"
+        "Rectlinclip Sign Softmax Tanh",
+        "transforms.smooth_rectifiers": "GELU SiLU Softplus",
     },
     "cost": {
         "transforms.training_costs": "ClassWeighted Huber KLDivergence LogisticCrossEntropy "
@@ -58,9 +75,11 @@ PLACES: dict[str, dict[str, str]] = {
         "PolySchedule PowerSchedule Schedule ShiftSchedule StepSchedule WarmupSchedule"
     },
     "callback": {
-        "callbacks.callbacks": "LossCallback MetricCallback ProgressBarCallback ReduceOnPlateau "
+        "callbacks.callbacks": "BatchNormTuneCallback DeconvCallback GANCostCallback HistCallback "
+        "LossCallback MetricCallback MultiLabelStatsCallback ProgressBarCallback ReduceOnPlateau "
         "RunTimerCallback SaveBestStateCallback SerializeModelCallback TerminateOnNaN "
-        "TrainCostCallback TrainLoggerCallback TrainMulticostCallback"
+        "TrainCostCallback TrainLoggerCallback TrainMulticostCallback WatchTickerCallback",
+        "callbacks.plotting_callbacks": "GANPlotCallback",
     },
 }
 
@@ -81,7 +100,12 @@ ARGUMENTS = {
     "activation": "transform",
     "bias": "initializer",
     "costfunc": "cost",
+    "costs": "cost layer",
+    "discriminator": "layer",
+    "generator": "layer",
+    "gate_activation": "transform",
     "init": "initializer",
+    "init_inner": "initializer",
     "layers": "layer",
     "metric": "metric",
     "optimizer_mapping": "optimizer",
@@ -246,7 +270,8 @@ def _check_arguments(cls: type, config: Any) -> None:
     known = dict(inspect.signature(cls).parameters)
     open_ended = any(p.kind is p.VAR_KEYWORD for p in known.values())
     named = {n: p for n, p in known.items() if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)}
-    if not open_ended and (unknown := sorted(set(config) - set(named))):
+    parts = getattr(cls, "described_parts", ())  # which gen_class knows, not the constructor
+    if not open_ended and (unknown := sorted(set(config) - set(named) - set(parts))):
         raise ConfigurationError(
             f"{cls.__name__} has no argument {', '.join(repr(n[:80]) for n in unknown[:8])}"
         )
@@ -267,8 +292,8 @@ def _check_arguments(cls: type, config: Any) -> None:
 
 def _describes(place: str, value: Any) -> bool:
     """Whether an argument for objects holds descriptions of them (or none, or values to use)."""
-    if place == "layer":
-        return type(value) is list and all(map(is_description, value))
+    if place in ("layer", "cost layer"):
+        return is_description(value) or (type(value) is list and all(map(is_description, value)))
     if place == "optimizer" and isinstance(value, dict):
         return all(isinstance(k, str) and is_description(v) for k, v in value.items())
     if place == "initializer" and isinstance(value, np.ndarray):

@@ -11,6 +11,8 @@ safetensors read the tensors too, under their place in the description
 | `structure` | JSON, see `neonport.io.json_encoding` |
 | `sha256` | of the structure and of every tensor with its name, dtype and shape |
 
+neon's own checkpoints are pickles: `neonport.io.pickle_reader` reads them as data.
+
 Equal descriptions give equal files. Files are read, not mapped: what somebody does to a file while
 it is loaded is an error, not a crash.
 """
@@ -32,6 +34,7 @@ from neonport.dtypes import BFLOAT16, bfloat16
 from neonport.errors import CheckpointError
 from neonport.io.atomic_write import kind_of_file, write_file
 from neonport.io.json_encoding import NATIVE, decode, dtype_text, encode
+from neonport.io.pickle_reader import is_pickle, read_pickle
 
 FORMAT = "neonport"
 VERSION = 1
@@ -43,7 +46,6 @@ _LARGEST_HEADER = 100_000_000  # bytes, as in the safetensors format
 _DTYPES = {word: text for text, word in NATIVE.items()}
 
 _FOREIGN = (
-    (b"\x1f\x8b", "a gzip file"),
     (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
     (b"PK\x03\x04", "a zip archive (.npz or a PyTorch file)"),
     (b"\x93NUMPY", "a NumPy .npy file"),
@@ -91,7 +93,7 @@ def save(description: Any, path: Path) -> str:
 
 
 def load(path: Path) -> Any:
-    """Read what `save` wrote; nothing in the file is executed.
+    """Read what `save` wrote, or a pickle of neon's; nothing in the file is executed.
 
     Raises:
         CheckpointError: the file is missing, damaged, truncated, newer than this release, or no
@@ -101,7 +103,11 @@ def load(path: Path) -> Any:
     try:
         with _open(path) as file:
             data = file.read(16)
-            if _header_end(data) > os.fstat(file.fileno()).st_size:
+            fits = _header_end(data) <= os.fstat(file.fileno()).st_size
+            # a header of 640 bytes begins as a pickle does
+            if is_pickle(data) and not (fits and data[_LENGTH_BYTES:][:1] == b"{"):
+                return read_pickle(data + file.read(), path)
+            if not fits:
                 raise _unreadable(path, data, "its header is longer than the file")
             data += file.read()
     except OSError as error:
@@ -122,6 +128,31 @@ def load(path: Path) -> Any:
     return _rebuild(path, text, arrays)
 
 
+def save_arrays(arrays: dict[str, np.ndarray], path: Path) -> None:
+    """Write arrays by name as a plain safetensors file, atomically; every reader understands it.
+
+    Raises:
+        OSError: the file cannot be written; what was there is untouched.
+    """
+    plain = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    data = safetensors.numpy.save(plain)
+
+    def write(file: IO[bytes]) -> None:
+        file.write(data)
+
+    write_file(os.fsdecode(path), write)
+
+
+def load_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Read the arrays of a safetensors file by name, whoever wrote it.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, or none of this kind.
+    """
+    path = os.fsdecode(path)
+    return {name: _array(path, name, tensor) for name, tensor in _deserialized(path)[0]}
+
+
 def is_checkpoint(path: Path) -> bool:
     """Whether a file says that it is a neonport checkpoint; its contents are not read."""
     return _read_metadata(path).get("format") == FORMAT
@@ -131,6 +162,26 @@ def checksum(path: Path) -> str | None:
     """The checksum that a checkpoint states, which `save` returned; None if there is none."""
     metadata = _read_metadata(path)
     return metadata.get("sha256") if metadata.get("format") == FORMAT else None
+
+
+def _deserialized(path: str) -> tuple[list[tuple[str, dict[str, Any]]], dict[str, str]]:
+    """Tensors and metadata of a safetensors file.
+
+    Raises:
+        CheckpointError: it cannot be read.
+    """
+    try:
+        with _open(path) as file:
+            data = file.read(16)
+            if _header_end(data) > os.fstat(file.fileno()).st_size:
+                raise _unreadable(path, data, "its header is longer than the file")
+            data += file.read()
+    except OSError as error:
+        raise _not_read(path, error) from error
+    try:
+        return deserialize(data), _metadata(data[_LENGTH_BYTES : _header_end(data)])
+    except (SafetensorError, ValueError) as error:
+        raise _unreadable(path, data[:16], str(error)) from error
 
 
 def _open(path: str) -> IO[bytes]:
@@ -246,12 +297,6 @@ def _unreadable(path: str, start: bytes, reason: str) -> CheckpointError:
     if not start:
         return CheckpointError(
             f"checkpoint {path!r} is an empty file; use another copy or an earlier checkpoint"
-        )
-    if start[:1] == b"\x80" and start[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
-        return CheckpointError(
-            f"{path!r} is a Python pickle (protocol {start[1]}), the format of neon's own "
-            "checkpoints; pickles can run code, so they are not loaded. Load it with the neon "
-            "that wrote it and hand the weights over as arrays"
         )
     for magic, words in _FOREIGN:
         if start.startswith(magic):

@@ -1,4 +1,4 @@
-"""Activation: a transform of the outputs of the layer below, in place."""
+"""Activation: a transform of the outputs of the layer below, in place where that can be."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ from neonport.layers.checks import check_error, check_inputs, check_transform
 class Activation(Layer):
     """A transform of the inputs, written over them; deltas = transform.bprop(outputs) * error.
 
+    With a transform whose derivative needs the inputs, as GELU's does, the outputs have a buffer of
+    their own, and deltas = transform.bprop(inputs) * error.
+
     Args:
-        transform: a Transform such as Rectlin(); its `bprop` is given the outputs.
+        transform: a Transform such as Rectlin().
         name: given name, or None.
 
     Example:
@@ -26,9 +29,9 @@ class Activation(Layer):
 
     def __init__(self, transform: Any, name: str | None = None) -> None:
         super().__init__(name)
-        check_transform(self, transform, needs_bprop=True)
+        check_transform(self, transform, needs_bprop=True, keeps_inputs=True)
         self.transform = transform
-        self.owns_output = False
+        self.owns_output = self._keeps = getattr(transform, "needs_inputs", False)
         self.owns_delta = True
 
     def __str__(self) -> str:
@@ -41,15 +44,18 @@ class Activation(Layer):
         return self
 
     def fprop(self, inputs: Any, inference: bool = False) -> Any:
-        """Transform `inputs` in place and return them."""
+        """Transform `inputs`, in place unless the derivative needs them; return the outputs."""
         check_inputs(self, inputs)
-        self.inputs = self.outputs = inputs
-        self.be.fprop_transform(None, self.transform, inputs, inputs)
-        return inputs
+        self.inputs = inputs
+        if not self._keeps:
+            self.outputs = inputs
+        self.be.fprop_transform(None, self.transform, inputs, self.outputs)
+        return self.outputs
 
     def bprop(self, error: Any) -> Any:
         """Return transform.bprop(outputs) * error, or None where nobody needs it."""
         check_error(self, error)
         if self.deltas is not None:
-            self.be.bprop_transform(None, self.transform, self.outputs, error, self.deltas, False)
+            known = self.inputs if self._keeps else self.outputs
+            self.be.bprop_transform(None, self.transform, known, error, self.deltas, False)
         return self.deltas

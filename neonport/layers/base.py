@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -33,7 +33,7 @@ class Layer(NervanaObject):
         deltas: gradient with respect to the inputs, what `bprop` returns.
         owns_output, owns_delta: whether the layer has buffers of its own for them, or works in
             place.
-        has_params: whether the optimizer has work here.
+        has_params: whether the layer has parameters.
 
     Example:
         class MultiplyByTwo(Layer):
@@ -81,6 +81,7 @@ class Layer(NervanaObject):
         self.accumulate_updates: bool | None = None  # None until an allocate that knows of it
         self.acc_params: list[tuple[Tensor, Tensor]] = []
         self.is_mklop = False
+        self._frozen = False
         self._in_buffer: tuple[int, int] | None = None
         self._seen_inputs: Any = None
         self._seen_error: Any = None
@@ -216,6 +217,32 @@ class Layer(NervanaObject):
         if load_states:
             self.set_states(pdict)
 
+    def freeze(self, frozen: bool = True) -> None:
+        """Keep the parameters as they are in training, or (False) train them again.
+
+        A frozen layer is left out of `layers_to_optimize` and computes no gradients of its
+        parameters; a BatchNorm uses and keeps its running statistics. A chain runs backwards only
+        down to its lowest layer that is not frozen. A container freezes all layers below it.
+
+        Example:
+            model.initialize(train)
+            model.layers.layers[0].freeze()  # keep what the first layer has learnt
+            assert model.layers.layers[0] not in model.layers_to_optimize
+        """
+        self._frozen = frozen
+
+    @property
+    def frozen(self) -> bool:
+        """Whether the parameters stay as they are; of a container: all that are below it."""
+        return self._frozen
+
+    def get_description(self, skip: Iterable[str] = (), **kwargs: Any) -> dict[str, Any]:
+        """Describe the layer; a frozen one is marked as such."""
+        desc = super().get_description(skip=skip)
+        if self.frozen:
+            desc["frozen"] = True
+        return desc
+
     def get_param_attrs(self) -> dict[str, Any]:
         """Keyword arguments with which parameter tensors are made."""
         return {
@@ -261,7 +288,7 @@ class Layer(NervanaObject):
         def wrapper(layer: Layer, *args: Any, **kwargs: Any) -> Any:
             if not isinstance(layer, Layer):
                 raise TypeError(f"Layer.accumulates decorates methods of layers, not of {layer!r}")
-            if not layer.acc_on:
+            if not layer.acc_on or layer.frozen:
                 return bprop(layer, *args, **kwargs)
             for kept, gradient in layer.acc_params:
                 kept[:] = gradient

@@ -14,11 +14,11 @@ from neonport.layers.parameter import stats_dtype
 from neonport.layers.parameter_io import (
     check_fit,
     check_names,
-    check_states,
     host_array,
     host_states,
     params_of,
     restore_states,
+    states_of_each,
 )
 from neonport.layers.shapes import interpret_in_shape, leading
 from neonport.tensor.tensor import Tensor
@@ -156,7 +156,7 @@ class BatchNorm(Layer):
             beta: factor of what the output buffer holds, added.
         """
         check_inputs(self, inputs)
-        if inference:
+        if inference or self.frozen:
             return self._fprop_inference(inputs, beta)
         self.init_buffers(inputs)
         self._compound(self.xsum, accumbeta=beta, inference=False)
@@ -182,10 +182,18 @@ class BatchNorm(Layer):
             ConfigurationError: alpha != 1 or beta != 0: the input gradient is not accumulated.
         """
         delta_in, delta_out = self._views(error, alpha, beta)
+        if self.frozen:
+            return self._bprop_frozen(delta_in, delta_out)
         self.be.compound_bprop_bn(
             delta_out, self.grad_gamma, self.grad_beta, delta_in, self.x, self.xsum, self.xvar,
             self.gamma, self.eps, binary=self.binary,
         )  # fmt: skip
+        return self.deltas
+
+    def _bprop_frozen(self, delta_in: Any, delta_out: Any) -> Any:
+        """The gradient of the inputs where the running statistics are constants."""
+        if self.deltas is not None:
+            delta_out[:] = delta_in * (self.gamma / self.be.sqrt(self.gvar + self.eps))
         return self.deltas
 
     def _views(self, error: Any, alpha: float, beta: float) -> tuple[Any, Any]:
@@ -255,13 +263,7 @@ class BatchNorm(Layer):
 
     def _stored_states(self, pdict: dict[str, Any], shape: tuple[int, ...] | None) -> list[Any]:
         """The states of beta and of gamma in an entry, checked."""
-        stored = pdict.get("states") or [[], []]
-        if not isinstance(stored, (list, tuple)) or len(stored) != 2:
-            count = len(stored) if isinstance(stored, (list, tuple)) else type(stored).__name__
-            raise CheckpointError(f"{label(self)}: expected states of beta and gamma, got {count}")
-        for what, arrays in zip(("beta", "gamma"), stored, strict=True):
-            check_states(self, what, arrays, shape)
-        return list(stored)
+        return states_of_each(self, pdict, {"beta": shape, "gamma": shape})
 
     def set_params(self, pdict: dict[str, Any]) -> None:
         """Load beta, gamma, gmean and gvar: a dict, or (old files) a list in this order.

@@ -41,7 +41,7 @@ class BatchNormAutodiff(BatchNorm):
     def fprop(self, inputs: Any, inference: bool = False, beta: float = 0.0) -> Any:
         """Run the tree and move the running statistics."""
         check_inputs(self, inputs)
-        if inference:
+        if inference or self.frozen:
             return self._fprop_inference(inputs, beta)
         self.init_buffers(inputs)
         if self._tree_of is not self.x:  # a tree holds tensors: another buffer, another tree
@@ -61,6 +61,8 @@ class BatchNormAutodiff(BatchNorm):
     def bprop(self, error: Any, alpha: float = 1.0, beta: float = 0.0) -> Any:
         """Gradients by autodiff of the forward tree; made once for each error buffer."""
         error_view, deltas = self._views(error, alpha, beta)
+        if self.frozen:
+            return self._bprop_frozen(error_view, deltas)
         if self._autodiff is None or self._autodiff[0] is not error_view:
             ad = Autodiff(self.fprop_op_tree, self.be, next_error=error_view)
             self._autodiff = error_view, ad

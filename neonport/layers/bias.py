@@ -59,5 +59,6 @@ class Bias(ParameterLayer):
         check_error(self, error)
         if self._error is None or self._error[0] is not error:
             self._error = error, error.reshape((self.weight_shape[0], -1))
-        self.dW[:] = self.be.sum(self._error[1], axis=1)
+        if not self.frozen:
+            self.dW[:] = self.be.sum(self._error[1], axis=1)
         return error

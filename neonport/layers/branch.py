@@ -27,6 +27,7 @@ class BranchNode(Layer):
 
     neon_module = "neon.layers.layer"
     is_branch: ClassVar[bool] = True
+    nest_deltas: ClassVar[bool] = True  # its gradient has a buffer, also where it comes first
 
     def __init__(self, name: str | None = None) -> None:
         super().__init__(name)

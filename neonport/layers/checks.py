@@ -124,7 +124,9 @@ def check_inputs(
                 else "; fit the data or configure and allocate anew"
             )
         )
-    if (floats and not is_float(inputs.dtype)) or (dtype is not None and inputs.dtype != dtype):
+    # a layer with 16-bit buffers on a float32 backend may stand first, above data of float32
+    fits = dtype is None or inputs.dtype in (dtype, layer.be.default_dtype)
+    if (floats and not is_float(inputs.dtype)) or not fits:
         raise DtypeError(
             f"{label(layer)}: the input is {inputs.dtype}, this layer computes on "
             f"{dtype or 'floats'}; copy it: be.array(x, dtype=...)"
@@ -208,11 +210,20 @@ def check_positive_int(layer: Any, argument: str, value: Any) -> int:
     return int(value)
 
 
-def check_transform(layer: Any, transform: Any, *, needs_bprop: bool) -> None:
+def check_transform(
+    layer: Any, transform: Any, *, needs_bprop: bool, keeps_inputs: bool = False
+) -> None:
     """Check that `transform` can be applied (and derived).
 
+    Args:
+        layer: for errors.
+        transform: what was given.
+        needs_bprop: whether its derivative is asked for.
+        keeps_inputs: whether the layer can give `bprop` the inputs, too.
+
     Raises:
-        ConfigurationError: a class instead of an instance, or a missing method.
+        ConfigurationError: a class instead of an instance, a missing method, or a derivative that
+            the layer cannot ask for.
     """
     if isinstance(transform, type):
         raise ConfigurationError(
@@ -227,6 +238,12 @@ def check_transform(layer: Any, transform: Any, *, needs_bprop: bool) -> None:
             f"{label(layer)}: {transform!r} is no transform; it needs __call__(x)"
             + (" and bprop(outputs)" if needs_bprop else "")
         )
+    if needs_bprop and not keeps_inputs and getattr(transform, "needs_inputs", False):
+        raise ConfigurationError(
+            f"{label(layer)}: the derivative of {type(transform).__name__} needs its inputs, and "
+            "this layer keeps outputs only; give a transform such as Rectlin() or Tanh(), or put "
+            f"an Activation({type(transform).__name__}()) after it"
+        )
 
 
 @lru_cache(maxsize=1024)
@@ -237,5 +254,6 @@ def _parameters(function: Callable[..., Any]) -> tuple[frozenset[str], bool]:
 
 def accepts(method: Callable[..., Any], argument: str) -> bool:
     """Whether `method` can be called with the keyword `argument`."""
-    names, anything = _parameters(getattr(method, "__func__", method))
+    plain = inspect.unwrap(method)  # what is remembered must not hold a layer
+    names, anything = _parameters(getattr(plain, "__func__", plain))
     return anything or argument in names

@@ -20,7 +20,31 @@ if TYPE_CHECKING:
     from neonport.backends.backend import Backend
 
 
-class GeneralizedCost(NervanaObject):
+class CostLayer(NervanaObject):
+    """Base of cost layers: the cost of a minibatch stays on the device until somebody reads it."""
+
+    be: Backend
+
+    def measure(self, inputs: Any, targets: Any) -> DeferredCost:
+        """Mean cost over all columns. Subclasses implement it.
+
+        Args:
+            inputs: what the model computed.
+            targets: what it should have.
+        """
+        raise NotImplementedError(f"{self.classnm} must implement measure(inputs, targets)")
+
+    def get_cost(self, inputs: Any, targets: Any) -> np.ndarray:
+        """Mean cost over all columns, as a host array (1, 1); waits for the device.
+
+        Args:
+            inputs: what the model computed.
+            targets: what it should have.
+        """
+        return self.measure(inputs, targets).get()
+
+
+class GeneralizedCost(CostLayer):
     """Applies a cost function to the outputs of a layer.
 
     Args:
@@ -45,7 +69,6 @@ class GeneralizedCost(NervanaObject):
             `DeferredCost`, or a host array (1, 1).
     """
 
-    be: Backend
     neon_module = "neon.layers.layer"
 
     def __init__(self, costfunc: Any, name: str | None = None) -> None:
@@ -82,6 +105,11 @@ class GeneralizedCost(NervanaObject):
                 f"{label(self)}: initialize takes the last layer, got {in_obj!r}"
             )
         need_configured(in_obj, f"use in {label(self)}")
+        if isinstance(in_obj.out_shape, list):
+            raise ConfigurationError(
+                f"{label(self)}: {label(in_obj)} has {len(in_obj.out_shape)} outputs; give a "
+                "Multicost with a cost for each of them"
+            )
         need_backend(self)
         self.prev_layer = in_obj
         _, self.nstep = interpret_in_shape(in_obj.out_shape)
@@ -110,15 +138,6 @@ class GeneralizedCost(NervanaObject):
         """
         self._check(inputs)
         return self._keep_mean(self.costfunc(inputs, targets))
-
-    def get_cost(self, inputs: Any, targets: Any) -> np.ndarray:
-        """Mean cost over all columns, as a host array (1, 1); waits for the device.
-
-        Args:
-            inputs: what the model computed.
-            targets: what it should have.
-        """
-        return self.measure(inputs, targets).get()
 
     def get_errors(self, inputs: Any, targets: Any) -> Tensor:
         """Fill and return `deltas`, the gradient with respect to `inputs`."""
@@ -193,11 +212,116 @@ class GeneralizedCostMask(GeneralizedCost):
         return targets[0], targets[1]
 
 
+class GeneralizedGANCost(GeneralizedCost):
+    """The costs of a generator and a discriminator, and the errors of each.
+
+    Args:
+        costfunc: a GANCost.
+        name: given name, or None.
+
+    Raises:
+        ConfigurationError: `costfunc` is no GANCost.
+
+    Example:
+        cost = GeneralizedGANCost(costfunc=GANCost(func="modified"))
+        model = Model([Affine(nout=1, init=Gaussian(), activation=Logistic())])
+        model.initialize(train, cost)
+        y = model.fprop(x)
+        print(cost.get_cost(y, y, cost_type="dis"))
+        model.bprop(cost.get_errors_data(y))
+    """
+
+    neon_module = "neon.layers.layer"
+
+    def __init__(self, costfunc: Any, name: str | None = None) -> None:
+        super().__init__(costfunc, name)
+        if not callable(getattr(costfunc, "bprop_generator", None)):
+            raise ConfigurationError(
+                f"{label(self)}: costfunc is {shown(costfunc)}; an adversarial pair needs a GANCost"
+            )
+
+    def measure(self, y_data: Any, y_noise: Any, cost_type: str = "dis") -> DeferredCost:
+        """Mean cost over all columns.
+
+        Args:
+            y_data: output of the discriminator for data.
+            y_noise: its output for generated samples.
+            cost_type: `dis`, `dis_data`, `dis_noise` or `gen`; see GANCost.
+        """
+        self._check(y_data)
+        return self._keep_mean(self.costfunc(y_data, y_noise, cost_type=cost_type))
+
+    def get_cost(self, y_data: Any, y_noise: Any, cost_type: str | None = None) -> np.ndarray:
+        """Mean cost over all columns, as a host array (1, 1); waits for the device.
+
+        Args:
+            y_data, y_noise: as of `measure`.
+            cost_type: as of `measure`; None for that of the costfunc.
+        """
+        kind = self.costfunc.cost_type if cost_type is None else cost_type
+        return self.measure(y_data, y_noise, kind).get()
+
+    def get_errors_data(self, y_data: Any) -> Tensor:
+        """Fill and return `deltas`: the discriminator's gradient of the data term."""
+        self._check(y_data)
+        self.deltas[:] = self.costfunc.bprop_data(y_data)
+        return self.deltas
+
+    def get_errors_noise(self, y_noise: Any) -> Tensor:
+        """Fill and return `deltas`: the discriminator's gradient of the noise term."""
+        self._check(y_noise)
+        self.deltas[:] = self.costfunc.bprop_noise(y_noise)
+        return self.deltas
+
+    def get_errors_generator(self, y_noise: Any) -> Tensor:
+        """Fill and return `deltas`: the gradient of the generator's cost."""
+        self._check(y_noise)
+        self.deltas[:] = self.costfunc.bprop_generator(y_noise)
+        return self.deltas
+
+
+class SampleWeightedCost(GeneralizedCost):
+    """A cost that counts samples by weights: targets are pairs (target, weights).
+
+    The mean divides by the number of columns, not by the sum of the weights. Targets that are no
+    pair count as ever, so that the same cost judges held-out data.
+
+    Args:
+        costfunc: a Cost.
+        name: given name, or None.
+
+    Example:
+        cost = SampleWeightedCost(costfunc=SumSquared())
+        model = Model([Affine(nout=3, init=Gaussian())])
+        model.initialize(train, cost)
+        assert cost.get_cost(model.fprop(x), (t, be.zeros((1, 4)))) == 0
+    """
+
+    neon_module = "neonport.layers.cost"
+
+    def measure(self, inputs: Any, targets: Any) -> DeferredCost:
+        """Mean of costfunc(y, t) * weights over all columns."""
+        if not isinstance(targets, (tuple, list)):
+            return super().measure(inputs, targets)
+        self._check(inputs)
+        targets, weights = targets
+        return self._keep_mean(self.costfunc(inputs, targets) * weights)
+
+    def get_errors(self, inputs: Any, targets: Any) -> Tensor:
+        """Fill and return `deltas`: costfunc.bprop(y, t) * weights."""
+        if not isinstance(targets, (tuple, list)):
+            return super().get_errors(inputs, targets)
+        self._check(inputs)
+        targets, weights = targets
+        self.deltas[:] = self.costfunc.bprop(inputs, targets) * weights
+        return self.deltas
+
+
 def minibatch_cost(cost: Any, outputs: Any, targets: Any) -> Any:
     """The cost of a minibatch: on the device if the cost layer leaves it there, else on the host.
 
     A class of its own may define `get_cost` alone, as neon's do.
     """
-    if isinstance(cost, GeneralizedCost) and type(cost).get_cost is GeneralizedCost.get_cost:
+    if isinstance(cost, CostLayer) and type(cost).get_cost is CostLayer.get_cost:
         return cost.measure(outputs, targets)
     return cost.get_cost(outputs, targets)

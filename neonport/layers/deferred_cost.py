@@ -37,6 +37,30 @@ class DeferredCost:
         return float(self.get().item())
 
 
+class WeightedSum(DeferredCost):
+    """A sum of costs, which are read when it is.
+
+    Args:
+        parts: pairs of a weight and a cost: a DeferredCost, or an array of one number.
+    """
+
+    __slots__ = ("_parts",)
+
+    def __init__(self, parts: list[tuple[float, Any]]) -> None:
+        self._costs = None
+        self._value = None
+        self._parts = parts
+
+    def get(self) -> np.ndarray:
+        """The sum as a host array (1, 1); the first time this may wait for the device."""
+        if self._value is None:
+            total = np.zeros((1, 1))
+            for weight, cost in self._parts:
+                total = total + weight * np.asarray(cost).reshape(1, 1)
+            self._parts, self._value = [], total
+        return self._value
+
+
 class DeferredCosts:
     """Memory of a device for the costs of a few minibatches, all read together.
 

@@ -9,6 +9,7 @@ from neonport.errors import CheckpointError
 from neonport.layers.base import Layer
 from neonport.layers.branch import unify_branches
 from neonport.layers.checks import AccumulationError, label
+from neonport.layers.deltas import DeltasTree
 from neonport.layers.parameter_io import describe_entry
 
 
@@ -24,19 +25,39 @@ class LayerContainer(Layer):
     def __init__(self, name: str | None = None) -> None:
         super().__init__(name)
         self.layers: list[Any] = []
+        self.global_deltas: DeltasTree | None = None
 
     @property
     def layers_to_optimize(self) -> list[Layer]:
-        """All layers with parameters; one whose init is named "Identity" is frozen."""
+        """All layers with parameters, frozen ones and those with an IdentityInit left out."""
         found: list[Layer] = []
         for layer in self.layers:
             if isinstance(layer, LayerContainer):
                 found.extend(layer.layers_to_optimize)
-            elif layer.has_params:
+            elif layer.has_params and not layer.frozen:
                 init_name = getattr(getattr(layer, "init", None), "name", None)
                 if not (isinstance(init_name, str) and init_name == "Identity"):
                     found.append(layer)
         return found
+
+    def freeze(self, frozen: bool = True) -> None:
+        """Freeze, or train again, all layers below; see `Layer.freeze`."""
+        for layer in self.layers:
+            layer.freeze(frozen)
+
+    @property
+    def frozen(self) -> bool:
+        """Whether there are layers with parameters below, and all of them are frozen."""
+        inner = [x for x in self.layers if x.has_params or isinstance(x, LayerContainer)]
+        return bool(inner) and all(layer.frozen for layer in inner)
+
+    def freeze_as(self, entry: dict[str, Any]) -> None:
+        """Freeze the layers that are marked as frozen in a description of this container."""
+        for layer, member in self._pairs(entry):
+            if isinstance(layer, LayerContainer):
+                layer.freeze_as(member)
+            elif member.get("frozen") is True:
+                layer.freeze()
 
     def layers_fprop(self) -> Iterator[Layer]:
         """Every layer below, each before its members."""
@@ -149,6 +170,29 @@ class LayerContainer(Layer):
         super().set_seq_len(S)
         for layer in self.layers:
             layer.set_seq_len(S)
+
+    def allocate_deltas(self, global_deltas: DeltasTree | None = None) -> None:
+        """Make and hand out error buffers.
+
+        Args:
+            global_deltas: None: a tree of our own does everything now. A tree without buffers only
+                measures; whoever made it calls its `allocate_buffers` and our `set_deltas`. A tree
+                with buffers is handed out.
+        """
+        tree = DeltasTree() if global_deltas is None else global_deltas
+        self.global_deltas = tree
+        if global_deltas is None or tree.buffers[0] is None:
+            self.measure_deltas(tree)
+        if global_deltas is None:
+            tree.allocate_buffers()
+        if global_deltas is None or tree.buffers[0] is not None:
+            self.set_deltas(tree)
+
+    def measure_deltas(self, tree: DeltasTree) -> None:
+        """Tell the tree of error buffers how much room the members need."""
+        for layer in self.layers:
+            if layer.prev_layer or layer.nest_deltas:
+                layer.allocate_deltas(tree)
 
     def set_deltas(self, delta_buffers: Any) -> None:
         """Give all members their error buffers."""

@@ -73,8 +73,12 @@ class Linear(ParameterLayer):
             steps = self.nsteps if self.actual_seq_len is None else self.actual_seq_len
             x, y = inputs[:, : batch * steps], self.outputs[:, : batch * steps]
         bsum = None if inference else self.batch_sum
-        self.be.compound_dot(A=self.W, B=x, C=y, beta=beta, bsum=bsum)
+        self.be.compound_dot(A=self._factor(), B=x, C=y, beta=beta, bsum=bsum)
         return self.outputs
+
+    def _factor(self) -> Any:
+        """The matrix that the inputs are multiplied by."""
+        return self.W
 
     @Layer.accumulates
     def bprop(self, error: Any, alpha: float = 1.0, beta: float = 0.0) -> Any:
@@ -87,6 +91,7 @@ class Linear(ParameterLayer):
         """
         check_error(self, error)
         if self.deltas is not None:
-            self.be.compound_dot(A=self.W.T, B=error, C=self.deltas, alpha=alpha, beta=beta)
-        self.be.compound_dot(A=error, B=self.inputs.T, C=self.dW)
+            self.be.compound_dot(A=self._factor().T, B=error, C=self.deltas, alpha=alpha, beta=beta)
+        if not self.frozen:
+            self.be.compound_dot(A=error, B=self.inputs.T, C=self.dW)
         return self.deltas

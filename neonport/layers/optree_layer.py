@@ -121,15 +121,17 @@ class OpTreeLayer(NamedParameterLayer):
         """Gradients of the inputs (alpha * gradient + beta * deltas) and of every parameter."""
         check_error(self, error)
         deltas = self.deltas
-        if self._gradients is None or self._gradients[0] is not error:
+        trained = () if self.frozen else tuple(self.parameters.values())
+        made = self._gradients
+        if made is None or made[0] is not error or made[1] != self.frozen:
             view = error.reshape(self._target.shape)
-            wanted = [p.value for p in self.parameters.values()]
+            wanted = [p.value for p in trained]
             if deltas is not None:
                 wanted.append(self.inputs)
             ad = Autodiff(self._tree, self.be, next_error=view)
-            self._gradients = error, ad.get_grad_op_tree(wanted)
-        trees = list(self._gradients[1])
-        targets = [p.gradient for p in self.parameters.values()]
+            self._gradients = error, self.frozen, ad.get_grad_op_tree(wanted)
+        trees = list(self._gradients[2])
+        targets = [p.gradient for p in trained]
         if deltas is not None:
             targets.append(deltas)
             if alpha != 1:

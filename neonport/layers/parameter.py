@@ -214,7 +214,7 @@ class ParameterLayer(Layer):
                 f"{label(self)}: 'params' is a {type(params).__name__}, expected a dict with 'W'; "
                 "files of other layouts are not read: give the array by layer.set_params({'W': w})"
             )
-        shapes = {"W": None if self.weight_shape is None else tuple(self.weight_shape)}
+        shapes = self._parameter_shapes()
         for key, value in params.items():
             current = getattr(self, key, None) if isinstance(key, str) else None
             if isinstance(current, Tensor) or key in self.stored_params:
@@ -225,6 +225,10 @@ class ParameterLayer(Layer):
                     f"{label(self)}: {str(key)[:80]!r} is part of the class, not a parameter"
                 )
         return params
+
+    def _parameter_shapes(self) -> dict[str, Any]:
+        """Shapes that are known before there are tensors, by name; None before `configure`."""
+        return {"W": None if self.weight_shape is None else tuple(self.weight_shape)}
 
     def _stored_shape(self, params: Mapping[str, Any]) -> tuple[int, ...] | None:
         """Shape that W will have once `params` are loaded."""

@@ -111,6 +111,30 @@ def check_states(layer: Any, what: str, arrays: Any, shape: tuple[int, ...] | No
         check_fit(layer, f"state of {what}", array, () if number else shape)
 
 
+def states_of_each(
+    layer: Any, pdict: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...] | None]
+) -> list[Any]:
+    """The stored states of several parameters, a list for each; none stored are empty lists.
+
+    Args:
+        layer: for errors.
+        pdict: the entry of the layer.
+        shapes: of the parameters by name, in the order in which their states are stored.
+
+    Raises:
+        CheckpointError: there are not as many lists, or one does not fit.
+    """
+    stored = pdict.get("states") or [[] for _ in shapes]
+    if not isinstance(stored, (list, tuple)) or len(stored) != len(shapes):
+        count = len(stored) if isinstance(stored, (list, tuple)) else type(stored).__name__
+        raise CheckpointError(
+            f"{label(layer)}: expected states of {' and '.join(shapes)}, got {count}"
+        )
+    for (what, shape), arrays in zip(shapes.items(), stored, strict=True):
+        check_states(layer, what, arrays, shape)
+    return list(stored)
+
+
 def restore_states(layer: Any, states: list[Any], arrays: Any, gradient: Tensor | None) -> None:
     """Fill `states`, a list the optimizer keeps using, from stored ones; none stored empties it.
 

@@ -41,8 +41,8 @@ class Reshape(Layer):
         self.owns_output = False
         self.in_shape_t: Any = None
         self.out_shape_t: Any = None
-        self._forward = _View()
-        self._backward = _View()
+        self._forward = View()
+        self._backward = View()
 
     def __str__(self) -> str:
         return (
@@ -94,8 +94,13 @@ class Reshape(Layer):
         return self._backward(error, self.in_shape_t)
 
 
-class _View:
-    """A reshaped view of a tensor, remembered; through a private copy if it is not contiguous."""
+class View:
+    """A reshaped view of a tensor, remembered; through a private copy if it is not contiguous.
+
+    Example:
+        view = View()
+        assert view(x, (12, 1)) is view(x, (12, 1))
+    """
 
     def __init__(self) -> None:
         self.source: Any = None
@@ -103,6 +108,7 @@ class _View:
         self.result: Any = None
 
     def __call__(self, source: Tensor, shape: tuple[int, ...]) -> Tensor:
+        """The view, with what `source` holds now."""
         if source is not self.source or self.result.shape != shape:
             if source.is_contiguous:
                 self.buffer = None

@@ -10,10 +10,16 @@ from neonport.layers.base import Layer
 from neonport.layers.branch import BranchNode
 from neonport.layers.checks import accepts, label
 from neonport.layers.data_transform import DataTransform
-from neonport.layers.deltas import DeltasTree
 from neonport.layers.dropout import Dropout
 from neonport.layers.layer_container import LayerContainer
+from neonport.layers.shapes import is_flat
 from neonport.tensor.tensor import Tensor
+
+PLAIN = (1.0, 0.0)  # alpha and beta of a gradient that is neither scaled nor added
+
+
+def _is_branch(layer: Any) -> bool:
+    return getattr(layer, "is_branch", False)
 
 
 def flatten(layers: Any, where: str) -> list[Layer]:
@@ -57,6 +63,8 @@ class Sequential(LayerContainer):
         self.layers = flatten(layers, label(self))
         chain: list[Layer] = [x for x in self.layers if not isinstance(x, BranchNode)]
         self._layers = chain
+        # factors of the gradients that enter BranchNodes, by the layer above the node: of a Tree
+        self.at_nodes: dict[Layer, tuple[float, float]] = {}
         if not chain:
             raise ConfigurationError(f"{label(self)}: needs at least one layer")
         if len({id(layer) for layer in chain}) < len(chain):
@@ -95,6 +103,8 @@ class Sequential(LayerContainer):
             if isinstance(below, Layer):
                 below.set_next(layer)
             below = layer
+        if not is_flat(members[0].in_shape):
+            self.in_shape = members[0].in_shape  # two streams of 5 features are no shape (5, 5)
         self.parallelism = self.layers[-1].parallelism
         self.out_shape = self.layers[-1].out_shape
         return self
@@ -120,25 +130,6 @@ class Sequential(LayerContainer):
             layer.allocate(**kwargs)
         self.accumulate_updates = accumulate_updates
 
-    def allocate_deltas(self, global_deltas: DeltasTree | None = None) -> None:
-        """Make and hand out error buffers.
-
-        Args:
-            global_deltas: None: a tree of our own does everything now. A tree without buffers only
-                measures; whoever made it calls its `allocate_buffers` and our `set_deltas`. A tree
-                with buffers is handed out.
-        """
-        tree = DeltasTree() if global_deltas is None else global_deltas
-        self.global_deltas = tree
-        if global_deltas is None or tree.buffers[0] is None:
-            for layer in self.layers:
-                if layer.prev_layer or layer.nest_deltas:
-                    layer.allocate_deltas(tree)
-        if global_deltas is None:
-            tree.allocate_buffers()
-        if global_deltas is None or tree.buffers[0] is not None:
-            self.set_deltas(tree)
-
     def fprop(self, inputs: Any, inference: bool = False, beta: float = 0.0) -> Any:
         """Run the members in order; return the outputs of the last.
 
@@ -159,22 +150,41 @@ class Sequential(LayerContainer):
     def bprop(self, error: Any, alpha: float = 1.0, beta: float = 0.0) -> Any:
         """Run the members backwards; return the gradient at the input, None if nobody needs it.
 
+        It ends at the lowest member that is trained if those below are frozen.
+
         Args:
             error: gradient at the outputs.
             alpha: factor of the gradient that leaves at the bottom or into a BranchNode.
             beta: factor of what is there already.
         """
-        plain = alpha == 1 and beta == 0
         first = self._layers[0]
+        bottom = self._frozen_members()
         layer: Any
-        for layer in reversed(self._layers):
-            leaves = layer is first or getattr(layer.prev_layer, "is_branch", False)
-            if plain or not leaves:
+        for layer in reversed(self._layers[bottom:]):
+            factors = PLAIN
+            if layer in self.at_nodes:
+                factors = self.at_nodes[layer]
+            elif layer.prev_layer and (layer is first or _is_branch(layer.prev_layer)):
+                factors = alpha, beta
+            if factors == PLAIN:
                 error = layer.bprop(error)
             else:
                 self._need(layer, "bprop", "beta")
-                error = layer.bprop(error, alpha=alpha, beta=beta)
+                error = layer.bprop(error, alpha=factors[0], beta=factors[1])
         return error if first.prev_layer else first.deltas
+
+    def _frozen_members(self) -> int:
+        """How many members, from the first, need no backward pass because they are frozen."""
+        frozen = self._layers[0].frozen
+        if self._layers[0].prev_layer or not (frozen or not self._layers[0].has_params):
+            return 0
+        count = 0
+        for layer in self._layers:
+            if not layer.frozen and (layer.has_params or isinstance(layer, LayerContainer)):
+                return count if frozen else 0
+            frozen = frozen or layer.frozen
+            count += 1
+        return count if frozen else 0
 
     def _need(self, layer: Layer, method: str, argument: str) -> None:
         if not accepts(getattr(layer, method), argument):

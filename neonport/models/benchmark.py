@@ -1,8 +1,10 @@
-"""Timing of forward and backward passes."""
+"""Timing of forward and backward passes, as a whole and layer by layer."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,7 @@ import numpy as np
 from neonport.errors import ConfigurationError
 from neonport.layers.cost import minibatch_cost
 from neonport.log import logger
+from neonport.models import checks
 from neonport.models.state import Network
 
 STATISTICS: dict[str, Callable[..., Any]] = {
@@ -24,14 +27,106 @@ class MissingTrainingParts(ConfigurationError, RuntimeError):
     """Training is to be timed without a cost or an optimizer."""
 
 
-def _endless(dataset: Any) -> Iterator[Any]:
-    while True:
-        empty = True
-        for batch in dataset:
-            empty = False
-            yield batch
-        if empty:
-            raise ConfigurationError("benchmark got no batch from the dataset: is it empty?")
+class MissingDisplay(ConfigurationError, TypeError):
+    """Statistics are to be shown by something that cannot show them."""
+
+
+class Benchmark:
+    """Times minibatches of a model, and its layers.
+
+    Args:
+        model: the model.
+        time_layers: time each layer too; their number makes the whole a little slower.
+
+    Example:
+        times = Benchmark(model).time(train, inference=True, niterations=5)
+        assert times["fprop"].shape == (5,)
+        Benchmark.print_stats(times, nskip=1)
+    """
+
+    def __init__(self, model: Network, time_layers: bool = True) -> None:
+        self.model = model
+        self.time_layers = bool(time_layers)
+
+    def time(
+        self, dataset: Any, inference: bool = False, niterations: int = 20
+    ) -> dict[str, np.ndarray]:
+        """Time `niterations` minibatches; training takes cost and optimizer from the model.
+
+        Args:
+            dataset: data iterator; starts again when it ends.
+            inference: only the forward pass.
+            niterations: minibatches, the first of which may be slower: nothing warms up.
+
+        Returns:
+            Name -> (niterations,) milliseconds: "fprop" (with the loading of the data), "bprop"
+            (with cost and optimizer), "iteration" (their sum), "data_loading", and, if layers are
+            timed, "fprop <layer>" and "bprop <layer>". For inference without bprop and iteration.
+
+        Raises:
+            ConfigurationError: (a ValueError) no dataset, or no minibatch to time.
+            MissingTrainingParts: (a RuntimeError) the model has no cost or optimizer.
+        """
+        self._check(dataset, niterations)
+        model = self.model
+        cost, optimizer = getattr(model, "cost", None), getattr(model, "optimizer", None)
+        if inference:
+            cost = optimizer = None
+        elif cost is None or optimizer is None:
+            raise MissingTrainingParts(
+                "Benchmark.time: the model has no cost and optimizer before a fit; set model.cost "
+                "and model.optimizer, or pass inference=True"
+            )
+        times = measure(model, dataset, cost, optimizer, niterations, self.time_layers)
+        times["fprop"] = times["fprop"] + times["data_loading"]
+        if not inference:
+            times["iteration"] = times["fprop"] + times["bprop"]
+        return times
+
+    def _check(self, dataset: Any, niterations: Any) -> None:
+        if dataset is None or isinstance(dataset, (bool, int, str, list, tuple, dict)):
+            raise ConfigurationError(
+                f"Benchmark.time: the dataset is {dataset!r}; give a data iterator"
+            )
+        checks.check_benchmark(self.model, dataset, None, None, niterations, 0)
+
+    @staticmethod
+    def print_stats(
+        stats: Mapping[str, Sequence[float] | np.ndarray],
+        functions: Sequence[Callable[..., Any]] | None = None,
+        output: Any = None,
+        nskip: int = 0,
+    ) -> None:
+        """Show a table: a row for each name, a column for each function.
+
+        Args:
+            stats: what `time` returned: name -> milliseconds.
+            functions: of an array; default mean, median, min and max. Their names are the headings.
+            output: has a method `display(text)`; default neonport's logger.
+            nskip: iterations left out at the beginning.
+
+        Raises:
+            ConfigurationError: (a ValueError) there is nothing to show.
+            MissingDisplay: (a TypeError) `output` has no `display`.
+
+        Example:
+            Benchmark.print_stats({"fprop": [1.5, 2.5]}, functions=[np.mean])
+        """
+        output = logger if output is None else output
+        if not callable(getattr(output, "display", None)):
+            raise MissingDisplay(
+                f"print_stats: output, a {type(output).__name__}, has no method display; leave it "
+                "out, or give a logger of neonport"
+            )
+        if not stats:
+            raise ConfigurationError("print_stats: there are no times to show; call time first")
+        chosen = {f.__name__: f for f in functions} if functions else STATISTICS
+        kept = {name: np.asarray(times)[nskip:] for name, times in stats.items()}
+        if short := [name for name, times in kept.items() if not times.size]:
+            raise ConfigurationError(
+                f"print_stats: nskip={nskip} leaves no times of {short[0]!r}; skip fewer"
+            )
+        output.display(table(summary(kept, chosen)))
 
 
 def benchmark(
@@ -42,65 +137,158 @@ def benchmark(
     optimizer: Any,
     niterations: int,
     nskip: int,
+    time_layers: bool,
 ) -> dict[str, dict[str, float]]:
     """See `Model.benchmark`."""
     if not inference and (cost is None or optimizer is None):
         raise MissingTrainingParts(
             "benchmark of training needs cost and optimizer; pass both, or inference=True"
         )
-    if niterations < 1 or nskip < 0:
-        raise ConfigurationError(f"niterations >= 1, nskip >= 0: got {niterations}, {nskip}")
-    model.initialize(dataset, cost)
-    times: dict[str, list[float]] = {"fprop": []}
-    if not inference:
-        times.update(bprop=[], iteration=[])
-    clock = _Clock(model.be)
-    batches = _endless(dataset)
-    for iteration in range(niterations + nskip):
-        x, t = next(batches)
-        clock.start()
-        y = model.fprop(x, inference=inference)
-        fprop = clock.stop()
-        bprop = 0.0
-        if not inference:
-            clock.start()
-            minibatch_cost(model.cost, y, t)
-            model.bprop(model.cost.get_errors(y, t))
-            optimizer.optimize(model.layers_to_optimize, epoch=0)
-            bprop = clock.stop()
-        if iteration >= nskip:
-            for name, value in zip(times, (fprop, bprop, fprop + bprop), strict=False):
-                times[name].append(value)
-    result = {
-        name: {stat: float(function(values)) for stat, function in STATISTICS.items()}
-        for name, values in times.items()
-    }
+    if inference:
+        cost = optimizer = None
+    times = measure(model, dataset, cost, optimizer, niterations + nskip, time_layers)
+    del times["data_loading"]
+    result = summary({name: values[nskip:] for name, values in times.items()}, STATISTICS)
     logger.display(table(result))  # type: ignore[attr-defined]
     return result
 
 
-class _Clock:
-    """Two marks of the backend around a piece of work, in milliseconds."""
+def measure(
+    model: Network, dataset: Any, cost: Any, optimizer: Any, iterations: int, time_layers: bool
+) -> dict[str, np.ndarray]:
+    """Time minibatches; without an optimizer only the forward pass, as in inference.
 
-    def __init__(self, be: Any) -> None:
-        self.be = be
-        self.marks = be.init_mark(), be.init_mark()
+    Returns:
+        Name -> (iterations,) milliseconds; "fprop" is without the loading of the data.
+    """
+    training = optimizer is not None
+    model.initialize(dataset, cost)
+    batches = _endless(dataset)
+    clock = Stopwatch(model.be, "data_loading", "fprop", *(["bprop"] if training else []))
+    rows = []
+    with _timed_layers(model, clock, training) if time_layers else _nothing():
+        for _ in range(iterations):
+            with clock.lap("data_loading"):
+                x, t = next(batches)
+            with clock.lap("fprop"):
+                y = model.fprop(x, inference=not training)
+            if training:
+                with clock.lap("bprop"):
+                    minibatch_cost(model.cost, y, t)
+                    model.bprop(model.cost.get_errors(y, t))
+                    optimizer.optimize(model.layers_to_optimize, epoch=0)
+            rows.append(clock.read())
+    found = {name: np.array([row[name] for row in rows]) for name in clock.names}
+    times = {"fprop": found.pop("fprop")}
+    if training:
+        times["bprop"] = found.pop("bprop")
+        times["iteration"] = times["fprop"] + times["bprop"]
+    return {**times, **found}
 
-    def start(self) -> None:
-        self.be.record_mark(self.marks[0])
 
-    def stop(self) -> float:
-        self.be.record_mark(self.marks[1])
-        self.be.synchronize_mark(self.marks[1])
-        return self.be.get_time(*self.marks)
+class Stopwatch:
+    """Times pieces of work between marks of the backend, all read together.
+
+    Args:
+        be: backend.
+        names: of the pieces.
+    """
+
+    def __init__(self, be: Any, *names: str) -> None:
+        self.names = list(names)
+        self._be = be
+        self._pairs: list[tuple[Any, Any]] = []  # made once, used again after each reading
+        self._used: list[str] = []
+
+    @contextmanager
+    def lap(self, name: str) -> Iterator[None]:
+        """Time a piece of work; pieces may contain others."""
+        number = len(self._used)
+        if number == len(self._pairs):
+            self._pairs.append((self._be.init_mark(), self._be.init_mark()))
+        self._used.append(name)
+        start, end = self._pairs[number]
+        self._be.record_mark(start)
+        yield
+        self._be.record_mark(end)
+
+    def read(self) -> dict[str, float]:
+        """Milliseconds of each piece since the last reading; pieces of one name are added up."""
+        total = dict.fromkeys(self.names, 0.0)
+        for name, (start, end) in zip(self._used, self._pairs, strict=False):
+            self._be.synchronize_mark(end)
+            total[name] += float(self._be.get_time(start, end))
+        self._used.clear()
+        return total
 
 
-def table(result: dict[str, dict[str, float]]) -> str:
-    """Lay out the statistics as text, one row a function."""
-    heads = ["Func", *(name.title() for name in STATISTICS), "Units"]
+@contextmanager
+def _timed_layers(model: Network, clock: Stopwatch, training: bool) -> Iterator[None]:
+    """Time each layer that is no container while the block runs."""
+    layers = {
+        id(layer): layer for layer in model.layers.layers_fprop() if not hasattr(layer, "layers")
+    }
+    wrapped = []
+    try:
+        for method in ("fprop", "bprop") if training else ("fprop",):
+            for layer in layers.values():
+                name, number = f"{method} {layer.name}", 1
+                while name in clock.names:
+                    number += 1
+                    name = f"{method} {layer.name} ({number})"
+                clock.names.append(name)
+                own = vars(layer).get(method)
+                setattr(layer, method, _timed(getattr(layer, method), clock, name))
+                wrapped.append((layer, method, own))
+        yield
+    finally:
+        for layer, method, own in wrapped:
+            if own is None:
+                delattr(layer, method)
+            else:
+                setattr(layer, method, own)
+
+
+def _timed(method: Callable[..., Any], clock: Stopwatch, name: str) -> Callable[..., Any]:
+    @wraps(method)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        with clock.lap(name):
+            return method(*args, **kwargs)
+
+    return call
+
+
+@contextmanager
+def _nothing() -> Iterator[None]:
+    yield
+
+
+def _endless(dataset: Any) -> Iterator[Any]:
+    while True:
+        empty = True
+        for batch in dataset:
+            empty = False
+            yield batch
+        if empty:
+            raise ConfigurationError("benchmark got no batch from the dataset: is it empty?")
+
+
+def summary(
+    times: Mapping[str, np.ndarray], functions: Mapping[str, Callable[..., Any]]
+) -> dict[str, dict[str, float]]:
+    """Apply functions to the times of each name."""
+    return {
+        name: {stat: float(function(values)) for stat, function in functions.items()}
+        for name, values in times.items()
+    }
+
+
+def table(result: Mapping[str, Mapping[str, float]]) -> str:
+    """Lay out statistics as text, one row a name."""
+    columns = list(next(iter(result.values())))
+    heads = ["Func", *(name.title() for name in columns), "Units"]
     rows = [
-        [name, *(f"{stats[key]:.5g}" for key in STATISTICS), "msec"]
-        for name, stats in result.items()
+        [name, *(f"{stats[key]:.5g}" for key in columns), "msec"] for name, stats in result.items()
     ]
     widths = [max(len(row[i]) for row in [heads, *rows]) for i in range(len(heads))]
     rule = "-" * (sum(widths) + 3 * (len(widths) - 1))

@@ -64,6 +64,15 @@ def check_fit(
             f"fit: the {dataset.ndata} samples of ArrayIterator {dataset.name} do not fill one "
             f"batch of {model.be.bsz}; call gen_backend with a smaller batch_size first"
         )
+    check_training(model, cost, optimizer, num_epochs, callbacks)
+
+
+def check_training(model: Any, cost: Any, optimizer: Any, num_epochs: Any, callbacks: Any) -> None:
+    """Check the arguments of `Model.fit` that are no data.
+
+    Raises:
+        ConfigurationError: naming the argument and what to give.
+    """
     _need_methods("fit", "cost", cost, _A_COST, ("get_cost", "get_errors"))
     _need_methods("fit", "optimizer", optimizer, _AN_OPTIMIZER, ("optimize",))
     whole = isinstance(num_epochs, (int, np.integer)) and not isinstance(num_epochs, bool)
@@ -177,6 +186,41 @@ def check_eval(model: Any, dataset: Any, metric: Any) -> None:
     check_dataset("eval", dataset, ("ndata", "reset"))
     check_place("eval", model, dataset)
     check_metric("eval", metric)
+
+
+def check_validation(validation_data: Any, metrics: list[Any], callbacks: Any) -> None:
+    """Raise unless `validation_data`, `metrics` and `callbacks` of `Model.fit` go together.
+
+    Raises:
+        ConfigurationError: naming what is missing or too much.
+    """
+    if isinstance(validation_data, (tuple, list)) and len(validation_data) != 2:
+        raise ConfigurationError(
+            f"fit: validation_data has {len(validation_data)} parts; give (X, y), or a data "
+            "iterator"
+        )
+    if metrics and validation_data is None:
+        raise ConfigurationError(
+            "fit: metrics are evaluated on held-out data; pass validation_data=(X, y) too, or "
+            "judge the training samples afterwards: model.evaluate(X, y, metrics)"
+        )
+    if callbacks is not None and validation_data is not None:
+        raise ConfigurationError(
+            "fit: validation_data and metrics are given together with callbacks; give them to "
+            "those: Callbacks(model, eval_set=..., metric=...)"
+        )
+
+
+def metric_list(call: str, metrics: Any) -> list[Any]:
+    """Return a metric, or several, as a list.
+
+    Raises:
+        ConfigurationError: one is no metric.
+    """
+    chosen = list(metrics) if isinstance(metrics, (list, tuple)) else [metrics]
+    for metric in chosen:
+        check_metric(call, metric)
+    return chosen
 
 
 def check_size(call: str, argument: str, value: Any, limit: int | None) -> int:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import wraps
 from typing import Any
 
 import numpy as np
 
-from neonport.data.checks import numbers
-from neonport.data.dataiterator import ArrayIterator, in_order
+from neonport.callbacks.cost import LossCallback
+from neonport.data.dataiterator import in_order
 from neonport.data.extent import batch_extent
-from neonport.errors import ConfigurationError, ShapeError
+from neonport.errors import ConfigurationError
 from neonport.layers.linear import Linear
+from neonport.models.array_data import input_rows, inputs_iterator
 from neonport.models.state import Network
 
 
@@ -96,22 +98,34 @@ def outputs(model: Network, dataset: Any) -> Any:
     for x, _ in in_order(dataset):
         y = model.fprop(x, inference=True)
         several = isinstance(y, (list, tuple))
-        batches.append([_samples_first(part, size) for part in (y if several else [y])])
+        batches.append([samples_first(part, size) for part in _leaves(y)])
     if not batches:
         raise ConfigurationError("get_outputs got no batch from the dataset: is it empty?")
-    found = [_joined(parts, dataset.ndata) for parts in zip(*batches, strict=True)]
+    found = [joined(parts, dataset.ndata) for parts in zip(*batches, strict=True)]
     return found if several else found[0]
 
 
-def _samples_first(y: Any, size: int) -> np.ndarray:
+def _leaves(outputs: Any) -> Iterator[Any]:
+    """The output tensors of a model in order, also of a tree in a tree."""
+    if isinstance(outputs, (list, tuple)):
+        for part in outputs:
+            yield from _leaves(part)
+    else:
+        yield outputs
+
+
+def samples_first(y: Any, size: int) -> np.ndarray:
     """An output as an array (samples, time steps, features)."""
     host = y.get()
+    if host.dtype.itemsize < y.backend.default_dtype.itemsize:  # of a fit(precision=...)
+        host = host.astype(y.backend.default_dtype)
     features, steps = host.shape[0], host.shape[1] // size
     turned: np.ndarray = host.reshape(features, steps, size).transpose(2, 1, 0)
     return turned
 
 
-def _joined(batches: tuple[np.ndarray, ...], samples: int) -> np.ndarray:
+def joined(batches: Sequence[np.ndarray], samples: int) -> np.ndarray:
+    """The first `samples` of the batches, without the axis of time if there is one step."""
     result = np.concatenate(batches)[:samples]
     return np.ascontiguousarray(result[:, 0] if result.shape[1] == 1 else result)
 
@@ -140,25 +154,58 @@ def predict(model: Network, X: Any, in_shape: Any) -> Any:
         X: array or list of arrays.
         in_shape: logical shape of a sample as the model knows it, None if it does not yet.
     """
-    many = isinstance(X, (list, tuple)) and any(np.ndim(x) > 1 for x in X)
-    arrays = [numbers("predict", "X", x) for x in (X if many else [X])]
-    for array in arrays:
-        if array.ndim < 2:
-            raise ShapeError(
-                f"predict: X has shape {array.shape}, but needs one row a sample; a single sample "
-                "is x.reshape(1, -1)"
-            )
-    if in_shape is None:
-        shapes = [x.shape[1] if x.ndim == 2 else x.shape[1:] for x in arrays]
-    else:
-        shapes = list(in_shape) if many else [in_shape]
-    rows = [x.reshape(len(x), math.prod(x.shape[1:])) for x in arrays]
-    for row, shape in zip(rows, shapes, strict=many):
-        if row.shape[1] != int(np.prod(shape)):
-            raise ShapeError(
-                f"predict: the samples of X have {row.shape[1]} numbers, the model was made for "
-                f"{int(np.prod(shape))} (shape {shape})"
-            )
-    dataset = ArrayIterator(rows, be=model.be)
-    dataset.shape = shapes if len(shapes) > 1 else shapes[0]
-    return outputs(model, dataset)
+    return outputs(model, inputs_iterator(model, *input_rows("predict", X, in_shape)))
+
+
+def costs_and_metrics(model: Network, dataset: Any, metrics: Any) -> dict[str, float]:
+    """See `Model.evaluate`."""
+    found: dict[str, float] = {}
+    if model.cost is not None:
+        found["cost"] = LossCallback(dataset).get_loss(model)
+    for metric in metrics:
+        values = evaluate(model, dataset, metric, strict=False)
+        found.update(zip(metric.metric_names, values.tolist(), strict=True))
+    return found
+
+
+def activations(model: Network, dataset: Any, layers: dict[str, Any]) -> dict[str, np.ndarray]:
+    """Outputs of layers for a whole dataset; see `Model.activations`.
+
+    Args:
+        model: the model.
+        dataset: data iterator.
+        layers: the layers by the names to return.
+    """
+    model.initialize(dataset)
+    batches: dict[str, list[np.ndarray]] = {name: [] for name in layers}
+    with ExitStack() as stack:
+        for name, layer in layers.items():
+            stack.enter_context(_keeping(layer, batches[name], model.be.bsz))
+        for x, _ in in_order(dataset):
+            model.fprop(x, inference=True)
+    return {name: _as_shape(parts, dataset.ndata, layers[name]) for name, parts in batches.items()}
+
+
+def _as_shape(batches: list[np.ndarray], samples: int, layer: Any) -> np.ndarray:
+    """Outputs (samples, features), (samples, steps, features) or (samples, *shape of images)."""
+    found = joined(tuple(batches), samples)
+    shape = layer.out_shape
+    return found.reshape(-1, *shape) if isinstance(shape, tuple) and len(shape) > 2 else found
+
+
+@contextmanager
+def _keeping(layer: Any, batches: list[np.ndarray], size: int) -> Iterator[None]:
+    """Keep what a layer returns; a layer above may work in the same buffer, so it is copied."""
+    fprop = layer.fprop
+
+    @wraps(fprop)
+    def kept(*args: Any, **kwargs: Any) -> Any:
+        y = fprop(*args, **kwargs)
+        batches.append(samples_first(y, size))
+        return y
+
+    layer.fprop = kept
+    try:
+        yield
+    finally:
+        del layer.fprop

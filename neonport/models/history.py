@@ -3,6 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from neonport.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+COSTS = ("cost", "eval_cost")
 
 
 class History(dict[str, list[float]]):
@@ -40,3 +49,46 @@ class History(dict[str, list[float]]):
             self.setdefault(name, [math.nan] * before)
         for name, values in self.items():
             values.append(numbers.get(name, math.nan))
+
+    def plot(self, names: Iterable[str] | None = None) -> Figure:
+        """Curves over the epochs: costs in one picture, metrics in another beside it.
+
+        Args:
+            names: what to draw; None for all.
+
+        Returns:
+            A figure of matplotlib; a notebook shows it, `figure.savefig(path)` writes it.
+
+        Raises:
+            ConfigurationError: matplotlib is missing (extra `plot`), or there is no such name.
+
+        Example:
+            history = model.fit(train, cost, optimizer, num_epochs=3)
+            history.plot(["cost"]).savefig("cost.png")
+        """
+        known = [name for name in self if name != "epoch"]
+        chosen = known if names is None else list(names)
+        if wrong := [name for name in chosen if name not in known]:
+            raise ConfigurationError(
+                f"plot: no numbers called {wrong[0]!r}; there are {', '.join(known)}"
+            )
+        try:
+            from matplotlib import pyplot
+        except ImportError as error:
+            raise ConfigurationError(
+                "plot needs matplotlib; install it with `pip install neonport[plot]`"
+            ) from error
+        panels = [[n for n in chosen if n in COSTS], [n for n in chosen if n not in COSTS]]
+        panels = [panel for panel in panels if panel]
+        figure, axes = pyplot.subplots(
+            1, len(panels) or 1, squeeze=False, figsize=(5 * (len(panels) or 1), 4)
+        )
+        for axis, panel in zip(axes[0], panels, strict=False):
+            for name in panel:
+                values = self[name]
+                drawn = [i for i, value in enumerate(values) if not math.isnan(value)]
+                epochs = [self["epoch"][i] for i in drawn]
+                axis.plot(epochs, [values[i] for i in drawn], label=name, marker=".")
+            axis.set_xlabel("epoch")
+            axis.legend()
+        return figure

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Hashable, Iterable
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
 from neonport.base import NervanaObject
-from neonport.callbacks.container import Callbacks
 from neonport.data.checks import check_dataset
 from neonport.errors import ConfigurationError
 from neonport.foundation.absent import absent_names
 from neonport.io import checkpoint
+from neonport.layers.cost import minibatch_cost
 from neonport.models import benchmark as timing
-from neonport.models import checks, evaluation, restoring, saving
+from neonport.models import checks, evaluation, fitting, mixed_precision, restoring, saving
 from neonport.models import output_checks as shortcut
+from neonport.models.front_door import FrontDoor
 from neonport.models.history import History
-from neonport.models.state import TrainingState
-from neonport.models.trainer import Trainer
+from neonport.models.state import StepPart, TrainingState
 
 if TYPE_CHECKING:
     from neonport.backends.backend import Backend
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 Path = str | bytes | os.PathLike
 
 
-class Model(NervanaObject):
-    """A network, trained by `fit` and used by `fprop`, `eval` and `get_outputs`.
+class Model(FrontDoor, NervanaObject):
+    """A network, trained by `fit`, used by `predict` and `evaluate`, or by neon's `eval` and kin.
 
     Args:
         layers: list of layers, a container, the path of a checkpoint, or a model description.
@@ -158,7 +158,19 @@ class Model(NervanaObject):
             )
         super().set_backend(be)
 
-    def initialize(self, dataset: Any, cost: Any = None) -> None:
+    def configure(self, dataset: Any) -> None:
+        """Tell the layers the shape of a sample, unless they have their buffers already.
+
+        Args:
+            dataset: data iterator, or the logical input shape (int, tuple, list of shapes).
+        """
+        if not self.initialized:
+            checks.refuse_array("initialize", dataset)
+            if self.be is not None:
+                super().set_backend(self.be)
+            self.layers.configure(dataset)
+
+    def initialize(self, dataset: Any, cost: Any = None, precision: str | None = None) -> None:
         """Configure the layers and allocate their buffers; a second call only takes a new cost.
 
         From now on the model stays on its backend, whatever `gen_backend` makes later.
@@ -166,12 +178,11 @@ class Model(NervanaObject):
         Args:
             dataset: data iterator, or the logical input shape (int, tuple, list of shapes).
             cost: cost layer to connect to the output.
+            precision: of the buffers, see `fit`; None takes that of a loaded checkpoint, or the
+                backend's datatype.
         """
-        if not self.initialized:
-            checks.refuse_array("initialize", dataset)
-            if self.be is not None:
-                super().set_backend(self.be)
-            self.layers.configure(dataset)
+        precision = mixed_precision.chosen(self, precision)
+        self.configure(dataset)
         # a cost that another model took in the meantime has that one's buffers
         taken = getattr(cost, "prev_layer", None) not in (None, self.layers)
         if cost is not None and (cost is not self.cost or taken):
@@ -183,10 +194,10 @@ class Model(NervanaObject):
             cost.initialize(self.layers)
             self.cost = cost
         if not self.initialized:
-            self.layers.allocate()
-            self.layers.allocate_deltas()
+            mixed_precision.make_buffers(self, precision)
             self.initialized = True
 
+    @overload
     def fit(
         self,
         dataset: Any,
@@ -195,11 +206,43 @@ class Model(NervanaObject):
         num_epochs: int,
         callbacks: Any = None,
         record: bool = False,
-    ) -> History:
+        precision: str | None = None,
+        *,
+        validation_data: Any = None,
+        metrics: Any = (),
+        progress_bar: bool = True,
+    ) -> History: ...
+
+    @overload
+    def fit(
+        self,
+        dataset: Any,
+        y: Any,
+        cost: Any,
+        optimizer: Any,
+        num_epochs: int,
+        callbacks: Any = None,
+        record: bool = False,
+        precision: str | None = None,
+        *,
+        validation_data: Any = None,
+        metrics: Any = (),
+        progress_bar: bool = True,
+        shuffle: bool = True,
+        class_weight: Any = None,
+        sample_weight: Any = None,
+    ) -> History: ...
+
+    def fit(self, dataset: Any, *args: Any, **kwargs: Any) -> History:
         """Train until `num_epochs` epochs are done in total, those of a checkpoint included.
 
+        Data come as an iterator, `fit(train, cost, ...)`, or as arrays, `fit(X, y, cost, ...)`.
+
         Args:
-            dataset: data iterator; it is not reset between epochs.
+            dataset: data iterator, which is not reset between epochs; or an array of samples, or
+                a list of arrays, see `predict`.
+            y: of arrays: one label a sample, where the model has several outputs; else targets of
+                the shape of the outputs, (samples, F), of sequences (samples, T, F).
             cost: cost layer.
             optimizer: updates the parameters after each minibatch.
             num_epochs: total number of epochs.
@@ -207,26 +250,33 @@ class Model(NervanaObject):
             record: record the launches of a step in each epoch and replay them for its other
                 minibatches: faster, to the same bits, unless Python code of your own changes what
                 a step does from one minibatch to the next (see `be.record`).
+            precision: "bfloat16" or "float16" for outputs and errors of 16 bits on float32 weights;
+                None for that of a loaded checkpoint, or the backend's datatype.
+            validation_data: held-out data to evaluate after each epoch: (X, y), or an iterator.
+            metrics: a metric or a list of them, evaluated on `validation_data`.
+            progress_bar: show a bar; with `callbacks` they decide.
+            shuffle: of arrays: another order of the samples in each epoch, the same orders for the
+                same `rng_seed` of the backend.
+            class_weight: of arrays: how much samples of a class count: a dict or list by label.
+            sample_weight: of arrays: how much each sample counts, (samples,).
 
         Returns:
             The cost of each epoch that was trained, and what callbacks evaluated, by name.
+
+        Raises:
+            ConfigurationError, ShapeError, DtypeError: an argument makes no sense, or arrays do not
+                fit each other or the model; the message says what to give.
 
         Example:
             history = model.fit(train, cost=cost, optimizer=optimizer, num_epochs=2)
             assert len(history["cost"]) == 2
             model.fit(train, cost=cost, optimizer=optimizer, num_epochs=3)  # one epoch more
+            images, labels = np.random.rand(20, 3), np.arange(20) % 3
+            model.fit(images, labels, cost=cost, optimizer=optimizer, num_epochs=4)
         """
-        checks.check_fit(self, dataset, cost, optimizer, num_epochs, callbacks)
-        self.nbatches, self.ndata = dataset.nbatches, dataset.ndata
-        state = self.state
-        if state.pending is None and dataset is not state.dataset:
-            state.minibatch = 0  # an interrupted epoch continues only on its own data
-        self.initialize(dataset, cost)
-        self.optimizer, state.dataset = optimizer, dataset
-        if hasattr(optimizer, "set_backend"):
-            optimizer.set_backend(self.be)
-        callbacks = Callbacks(self) if callbacks is None else callbacks
-        return Trainer(self, dataset, callbacks, record).fit(num_epochs)
+        if fitting.are_arrays(dataset, args, kwargs):
+            return fitting.fit_arrays(self, dataset, *args, **kwargs)
+        return fitting.fit(self, dataset, *args, **kwargs)
 
     def fprop(self, x: Any, inference: bool = False) -> Any:
         """Forward pass; returns the output tensor (a list of them for a tree)."""
@@ -235,6 +285,46 @@ class Model(NervanaObject):
     def bprop(self, delta: Any) -> Any:
         """Backward pass from the error at the output."""
         return self.layers.bprop(delta)
+
+    def step_kind(self) -> Hashable:
+        """What the next training step is; a model with one kind of step says the same each time."""
+        return None
+
+    def step_parts(
+        self, x: Any, t: Any, epoch: int, add_cost: Callable[[Any], None]
+    ) -> list[StepPart]:
+        """A training step: forward pass and cost, then backward pass and update.
+
+        Args:
+            x, t: inputs and targets of the minibatch.
+            epoch: index of the epoch.
+            add_cost: counts a cost as one of this epoch.
+        """
+        outputs: list[Any] = []
+
+        def forward() -> None:
+            outputs[:] = [self.fprop(x)]
+
+        def count() -> None:
+            add_cost(minibatch_cost(self.cost, outputs[0], t))
+
+        def update() -> None:
+            mixed_precision.update(self, outputs[0], t, epoch)
+
+        return [StepPart(forward, count), StepPart(update)]
+
+    def end_epoch(self, x: Any) -> None:
+        """An epoch is trained; `x` is its last minibatch. Subclasses may look at it."""
+
+    def get_state(self) -> dict[str, Any]:
+        """What training changes in the model besides its layers: nothing here."""
+        return {}
+
+    def check_state(self, state: dict[str, Any]) -> None:
+        """Raise a CheckpointError unless `set_state` can take this; nothing is changed."""
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Continue from what `get_state` returned: nothing to do here."""
 
     def eval(self, dataset: Any, metric: Any, strict: bool = False) -> np.ndarray:
         """Mean of a metric over a dataset.
@@ -269,38 +359,6 @@ class Model(NervanaObject):
         checks.check_place("get_outputs", self, dataset)
         return evaluation.outputs(self, dataset)
 
-    def predict(self, X: Any) -> Any:
-        """Outputs for samples in an array; as many as you like, also fewer than a batch.
-
-        Args:
-            X: array (samples, features), or (samples, *shape of a sample); a list of arrays for a
-                model with several inputs.
-
-        Returns:
-            Array (samples, F), or a list of them for a model with several outputs. Of a classifier
-            `predict(X).argmax(axis=1)` is the class of each sample.
-
-        Raises:
-            ConfigurationError: the model is not trained, or there is no backend.
-            ShapeError: X has no row a sample, or rows of another length than the model's input.
-            DtypeError: X holds no numbers.
-
-        Example:
-            model.fit(train, cost=cost, optimizer=optimizer, num_epochs=2)
-            assert model.predict(np.zeros((5, 3))).shape == (5, 3)
-        """
-        checks.need_batch_size("predict", self.be)
-        if not (self.initialized or evaluation.has_weights(self.layers)):
-            raise ConfigurationError(
-                f"predict: model {self.name!r} is not trained; call fit, load_params or initialize "
-                "first"
-            )
-        if self.initialized:
-            in_shape = saving.input_shape(self.layers)
-        else:
-            in_shape = evaluation.loaded_features(self.layers)
-        return evaluation.predict(self, X, in_shape)
-
     def benchmark(
         self,
         dataset: Any,
@@ -309,6 +367,7 @@ class Model(NervanaObject):
         optimizer: Any = None,
         niterations: int = 20,
         nskip: int = 2,
+        time_layers: bool = False,
     ) -> dict[str, dict[str, float]]:
         """Time minibatches and print a table.
 
@@ -319,12 +378,15 @@ class Model(NervanaObject):
             optimizer: optimizer, needed unless inference.
             niterations: minibatches to time.
             nskip: minibatches before that, to warm up.
+            time_layers: also time each layer: "fprop <layer>", "bprop <layer>".
 
         Returns:
             function name -> statistic (mean, median, min, max) -> milliseconds.
         """
         checks.check_benchmark(self, dataset, cost, optimizer, niterations, nskip)
-        return timing.benchmark(self, dataset, inference, cost, optimizer, niterations, nskip)
+        return timing.benchmark(
+            self, dataset, inference, cost, optimizer, niterations, nskip, bool(time_layers)
+        )
 
     def set_batch_size(self, N: int) -> None:
         """Tell the layers that only the first `N` samples of a batch are in use."""
@@ -421,4 +483,4 @@ class Model(NervanaObject):
 
 
 if not TYPE_CHECKING:
-    __getattr__ = absent_names(__name__)
+    __getattr__ = absent_names(__name__, {"GAN": "neonport.models.gan"})

@@ -38,6 +38,9 @@ from neonport.transforms.rectifiers import Rectlinclip as Rectlinclip
 from neonport.transforms.shortcuts import shortcut_pairs as shortcut_pairs
 from neonport.transforms.shortcuts import shortcut_warning as shortcut_warning
 from neonport.transforms.sign import Sign as Sign
+from neonport.transforms.smooth_rectifiers import GELU as GELU
+from neonport.transforms.smooth_rectifiers import SiLU as SiLU
+from neonport.transforms.smooth_rectifiers import Softplus as Softplus
 from neonport.transforms.softmax import PixelwiseSoftmax as PixelwiseSoftmax
 from neonport.transforms.softmax import Softmax as Softmax
 from neonport.transforms.training_costs import ClassWeighted as ClassWeighted
@@ -51,6 +54,7 @@ from neonport.transforms.transform import Transform as Transform
 __all__ = [
     "AUC",
     "F1",
+    "GELU",
     "MAE",
     "R2",
     "RMSE",
@@ -82,10 +86,12 @@ __all__ = [
     "PrecisionRecall",
     "Rectlin",
     "Rectlinclip",
+    "SiLU",
     "Sign",
     "SmoothL1Loss",
     "Softmax",
     "SoftmaxCrossEntropy",
+    "Softplus",
     "SquareHingeLoss",
     "SumSquared",
     "Tanh",

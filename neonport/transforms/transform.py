@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from neonport.base import NervanaObject
 
@@ -20,6 +20,10 @@ class Transform(NervanaObject):
     Args:
         name: given name.
 
+    Attributes:
+        needs_inputs: whether `bprop` is given the *inputs*: a function that falls and rises has no
+            derivative as a function of its output. Layers must keep their inputs for it.
+
     Example:
         class Square(Transform):
             def func(self, x):
@@ -34,6 +38,7 @@ class Transform(NervanaObject):
     be: Backend
     neon_module = "neon.transforms.transform"
     is_mklop = False
+    needs_inputs: ClassVar[bool] = False
 
     def __init__(self, name: str | None = None) -> None:
         super().__init__(name=name)
@@ -54,6 +59,7 @@ class Transform(NervanaObject):
         """Return the derivative as an op-tree or number; the caller multiplies it by the error.
 
         Args:
-            x: the *output* of the transform, as layers keep only that.
+            x: the *output* of the transform, as layers keep only that; the input of a transform
+                with `needs_inputs`.
         """
         return self.funcgrad(x)

@@ -143,3 +143,108 @@ def test_the_file_of_a_killed_training_is_replaced(tmp_path: Path, steps: int) -
     out = subprocess.run([sys.executable, "-c", KILLED, str(path), str(steps)], check=False)
     assert out.returncode == 9
     open_store(path).close()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no modes of that kind on Windows")
+def test_a_file_that_is_read_only_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "f.h5"
+    open_store(path).close()
+    path.chmod(0o444)
+    before = path.read_bytes()
+    with pytest.raises(ConfigurationError, match=r"exists and is read-only; name another"):
+        open_store(path)
+    assert path.read_bytes() == before
+
+
+def test_the_earlier_file_stays_where_no_new_one_can_be_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "f.h5"
+    open_store(path).close()
+    before = path.read_bytes()
+
+    def fail(file: Any) -> None:
+        raise RuntimeError("No space left on device")
+
+    monkeypatch.setattr(h5py.File, "flush", fail)
+    with pytest.raises(ConfigurationError, match=r"cannot be made: No space left"):
+        open_store(path)
+    assert path.read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["f.h5"]
+
+
+FULL = """
+import resource, signal, sys
+import numpy as np
+from neonport import gen_backend
+from neonport.callbacks import Callback, Callbacks
+from neonport.callbacks.store import create_late
+from neonport.data import ArrayIterator
+from neonport.initializers import Gaussian
+from neonport.layers import Affine, GeneralizedCost
+from neonport.models import Model
+from neonport.optimizers import GradientDescentMomentum
+from neonport.transforms import CrossEntropyMulti, Softmax
+
+class Late(Callback):
+    def on_epoch_end(self, callback_data, model, epoch):
+        if epoch == 1:
+            create_late(callback_data, "big/late", np.ones(1_000_000))
+
+gen_backend("cpu", batch_size=8, rng_seed=0)
+rng = np.random.RandomState(0)
+train = ArrayIterator(rng.rand(16, 4), rng.randint(2, size=16), nclass=2)
+model = Model([Affine(2, Gaussian(), activation=Softmax())])
+callbacks = Callbacks(model, output_file=sys.argv[1], progress_bar=False)
+callbacks.add_callback(Late())
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)
+try:
+    model.fit(train, GeneralizedCost(CrossEntropyMulti()), GradientDescentMomentum(0.1, 0.9),
+              num_epochs=int(sys.argv[3]), callbacks=callbacks)
+except Exception as error:
+    print(type(error).__name__, " ".join(str(error).split()), model.epoch_index)
+"""
+
+
+def run_on_a_full_disk(path: Path, room: int, epochs: int) -> str:
+    command = [sys.executable, "-c", FULL, str(path), str(room), str(epochs)]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no limits of that kind on Windows")
+def test_a_full_disk_is_found_before_training(tmp_path: Path) -> None:
+    out = run_on_a_full_disk(tmp_path / "f.h5", room=50_000, epochs=100_000)
+    assert "has no room for what this training records" in out
+    assert out.endswith(" 0\n")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no limits of that kind on Windows")
+def test_a_disk_that_is_full_later_harms_no_records(tmp_path: Path) -> None:
+    out = run_on_a_full_disk(tmp_path / "f.h5", room=100_000, epochs=2)
+    assert out.startswith("ConfigurationError output_file=")
+    assert out.endswith(" 2\n")  # the epoch is trained
+    with h5py.File(tmp_path / "f.h5", "r") as file:
+        assert "big/late" not in file
+        assert (file["cost/train"][:] > 0).all()
+
+
+def test_a_log_that_cannot_be_written_ends_no_training(
+    make_problem: Make,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    p = make_problem()
+    callbacks = Callbacks(p.model, output_file=tmp_path / "f.h5", progress_bar=False)
+    flush = h5py.File.flush
+
+    def fail(file: Any) -> None:
+        if p.model.epoch_index == 1:
+            raise RuntimeError("the disk is gone")
+        flush(file)
+
+    monkeypatch.setattr(h5py.File, "flush", fail)
+    history = p.model.fit(p.data, p.cost, p.optimizer, 3, callbacks)
+    assert len(history["cost"]) == 3
+    assert "f.h5 is not up to date: the disk is gone" in caplog.text

@@ -21,8 +21,10 @@ ROOMS = (
     "optimizers",
     "callbacks",
     "callbacks.callbacks",
+    "callbacks.plotting_callbacks",
     "data",
     "models",
+    "sklearn",
 )
 
 
@@ -52,10 +54,12 @@ def example_of(owner: Any) -> str:
 
 PUBLIC = public(ROOMS)
 METHODS = {
-    f"{name}.{method.__name__}": method
-    for name, owner in PUBLIC.items()
+    f"{base.__name__}.{method.__name__}": method  # of bases that are not public too, each once
+    for owner in PUBLIC.values()
     if inspect.isclass(owner)
-    for method in vars(owner).values()
+    for base in owner.__mro__
+    if base.__module__.startswith("neonport.")
+    for method in vars(base).values()
     if inspect.isfunction(method) and example_of(method)
 }
 INTERNAL = {"check_dtype", "wrap", "shared_iobuf_size"}  # what layers and devices call

@@ -24,8 +24,9 @@ def test_neons_module_paths_hold_the_same_classes():
 
 
 def test_every_file_can_be_imported_first_and_names_no_device():
-    for path in FOLDER.glob("*.py"):
-        importlib.import_module(f"neonport.layers.{path.stem}")
+    for path in FOLDER.rglob("*.py"):
+        parts = path.relative_to(FOLDER).with_suffix("").parts
+        importlib.import_module(".".join(["neonport.layers", *parts]))
         names = {
             alias.name.split(".")[0]
             for node in ast.walk(ast.parse(path.read_text()))

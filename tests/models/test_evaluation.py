@@ -176,30 +176,3 @@ def test_mistakes_are_named(make_problem: Make, make_backend: Make) -> None:
         model.eval(empty, FirstRowMean())
     with pytest.raises(ConfigurationError, match="no batch"):
         model.get_outputs(empty)
-
-
-class TestBenchmark:
-    def test_times_training(self, make_problem: Make, caplog: pytest.LogCaptureFixture) -> None:
-        p = make_problem(ndata=16)
-        result = p.model.benchmark(
-            p.data, cost=p.cost, optimizer=p.optimizer, niterations=5, nskip=1
-        )
-        assert list(result) == ["fprop", "bprop", "iteration"]
-        for stats in result.values():
-            assert 0 < stats["min"] <= stats["median"] <= stats["max"]
-            assert stats["min"] <= stats["mean"] <= stats["max"]
-        assert result["iteration"]["mean"] == pytest.approx(
-            result["fprop"]["mean"] + result["bprop"]["mean"]
-        )
-        assert "Median" in caplog.text
-
-    def test_times_inference(self, make_problem: Make) -> None:
-        p = make_problem(ndata=16)
-        assert list(p.model.benchmark(p.data, inference=True, niterations=2)) == ["fprop"]
-
-    def test_mistakes_are_named(self, make_problem: Make) -> None:
-        p = make_problem(ndata=16)
-        with pytest.raises(RuntimeError, match="cost and optimizer"):
-            p.model.benchmark(p.data)
-        with pytest.raises(ConfigurationError, match="niterations"):
-            p.model.benchmark(p.data, inference=True, niterations=0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from neonport.callbacks import Callback, Callbacks
 from neonport.callbacks.callback import StopTraining
 from neonport.data import ArrayIterator
+from neonport.errors import ConfigurationError
 from neonport.transforms import Accuracy
 
 Make = Callable[..., Any]
@@ -102,3 +104,22 @@ def test_a_callback_ends_training_after_an_epoch_or_at_once(make_problem: Make) 
         assert history["epoch"] == epochs
         assert history.reason == reason
     assert ended == [True]
+
+
+def test_plot(make_problem: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    p = make_problem()
+    held = ArrayIterator(p.x[:11], p.y[:11], nclass=3)
+    history, _ = train(p, 3, eval_set=held, eval_freq=2, metric=Accuracy())
+    figure = history.plot()
+    costs, metrics = figure.axes
+    lines = {line.get_label(): line.get_xydata().tolist() for line in costs.lines + metrics.lines}
+    assert list(lines) == ["cost", "eval_cost", "Accuracy"]
+    assert lines["cost"] == [[epoch, history["cost"][epoch - 1]] for epoch in (1, 2, 3)]
+    assert lines["Accuracy"] == [[2, history["Accuracy"][1]]]
+    assert len(history.plot(["Accuracy"]).axes) == 1
+    with pytest.raises(ConfigurationError, match="no numbers called 'loss'; there are cost, eval"):
+        history.plot(["loss"])
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(ConfigurationError, match=r"pip install neonport\[plot\]"):
+        history.plot()

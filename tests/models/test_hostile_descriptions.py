@@ -27,13 +27,17 @@ Make = Callable[..., Any]
 NOT_DESCRIBED = {
     "ArrayIterator",
     "CSVLogger",
+    "Broadcast",
     "Callback",
     "Callbacks",
     "Cost",
+    "CostLayer",
     "DatasetMetric",
     "DeltasTree",
     "Digits",
     "EarlyStopCallback",
+    "GAN",
+    "FilterLayer",
     "Initializer",
     "Layer",
     "LayerContainer",
@@ -44,8 +48,12 @@ NOT_DESCRIBED = {
     "OpTreeLayer",
     "Optimizer",
     "ParameterLayer",
+    "RecurrentLayer",
+    "RecurrentOutput",
     "Transform",
     "_FanIn",
+    "_Gated",
+    "_Rearranging",
 }
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import prod
 from typing import Any
 
 import numpy as np
 
+from neonport.backends.arguments import check_tensors
 from neonport.dtypes import as_dtype, cast, host_numbers, is_float
 from neonport.errors import ConfigurationError, DtypeError, ShapeError
 from neonport.shape import (
@@ -33,6 +36,7 @@ class Creation:
     default_dtypes: Any
     stochastic_round: Any
     unrecordable: Any
+    _activation_dtype: Any = None
 
     def empty(
         self,
@@ -190,6 +194,7 @@ class Creation:
 
         Raises:
             ConfigurationError: the batch size is not set, or `dim0` is a list.
+            DtypeError: `shared` is no tensor.
 
         Example:
             activations = be.iobuf(10)  # (10, be.bsz)
@@ -200,15 +205,44 @@ class Creation:
             raise ConfigurationError(
                 "iobuf: the batch size is not set; be.bsz = N or gen_backend(batch_size=N)"
             )
+        if shared is not None:
+            check_tensors("iobuf", shared=shared)
         if isinstance(dim0, list):
             raise ConfigurationError(f"iobuf: shape {dim0} must be an int or a tuple, not a list")
         sizes = integers(dim0 if isinstance(dim0, tuple) else (dim0,), "iobuf")
         two = len(sizes) == 2
         shape = (sizes[0], sizes[1] * self.bsz) if two else (prod(sizes), self.bsz)
+        dtype = self._activation_dtype if dtype is None else dtype
         if shared is None:
             return self.zeros(shape, dtype, name, persist_values)
         same = shared.shape == shape and dtype in (None, shared.dtype)
         return (shared if same else shared.share(shape, dtype)).fill(0)
+
+    @contextmanager
+    def activations(self, dtype: Any) -> Iterator[None]:
+        """Inside, `iobuf` makes buffers of another dtype; all else stays of the default one.
+
+        Layers take their outputs and errors from `iobuf`, and their parameters from `empty`: so
+        this is how a network computes in 16 bits on float32 weights.
+
+        Args:
+            dtype: of the buffers.
+
+        Raises:
+            DtypeError: the device does not store it.
+
+        Example:
+            with be.activations("float16"):
+                assert be.iobuf(3).dtype == np.float16
+                assert be.empty((3, 1)).dtype == np.float32
+        """
+        kind = as_dtype(dtype)
+        self.check_dtype(kind)
+        before, self._activation_dtype = self._activation_dtype, kind
+        try:
+            yield
+        finally:
+            self._activation_dtype = before
 
     def from_dlpack(self, x: Any, copy: bool | None = None) -> Tensor:
         """A tensor over the memory of another library's array: both see every write.

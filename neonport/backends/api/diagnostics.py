@@ -15,14 +15,19 @@ if TYPE_CHECKING:
     from neonport.compiler.explain.explanation import Explanation
 
 HIST_ROWS = 4096
+EXACT = 2**24  # float32 counts up to here
 
 
 class Diagnostics:
     """`explain`, and the histograms of tensors."""
 
     # what the other parts of a backend give
+    absolute: Any
     array: Any
     device: Any
+    empty: Any
+    sum: Any
+    zeros: Any
 
     def explain(self, statement: Any, source: bool = False, prelude: bool = False) -> Explanation:
         """Tell what kernels and calls a statement becomes; nothing is allocated, compiled or run.
@@ -69,13 +74,14 @@ class Diagnostics:
         self.hist_bins, self.hist_offset = int(bins), int(offset)
         self.hist_max = HIST_ROWS
         self.hist_map: dict[str, int] = {}
-        self._hist_rows: list[np.ndarray] = []
+        self._hist_rows: list[Tensor] = []
+        self._hist_edges: tuple[Tensor, Tensor] | None = None
 
     def histogram(self, tensor: Tensor, tag: str) -> Tensor:
-        """Count rounded log2 magnitudes (computed in float32) and store them under `tag`.
+        """Count rounded log2 magnitudes (of float32 values) and store the counts under `tag`.
 
         Bin 0 takes everything at or below the offset (also 0), the last bin everything above; nan
-        is not counted.
+        is not counted. The device counts, and nobody waits for it.
 
         Returns:
             (1, bins) int32.
@@ -87,15 +93,53 @@ class Diagnostics:
             raise ConfigurationError(
                 f"hist: {self.hist_max} histograms are stored; call dump_hist_data"
             )
-        with np.errstate(all="ignore"):
-            values = np.abs(tensor.get().astype(np.float32)).reshape(-1)
-            values = values[~np.isnan(values)]
-            level = np.rint(np.log2(values)) - self.hist_offset
-        index = np.clip(level, 0, self.hist_bins - 1).astype(np.int64)
-        counts = np.bincount(index, minlength=self.hist_bins).astype(np.int32)
+        counts = self.count_magnitudes(tensor)
         row = self.hist_map.setdefault(tag, len(self._hist_rows))
         self._hist_rows[row : row + 1] = [counts]
-        return self.array(counts[None], dtype=np.int32)
+        return counts
+
+    def count_magnitudes(self, tensor: Tensor) -> Tensor:
+        """The counts of `histogram`, not stored.
+
+        Returns:
+            (1, bins) int32.
+
+        Example:
+            counts = be.count_magnitudes(x)
+            assert counts.get().sum() == 12  # elements of x
+        """
+        counts = self.zeros((1, self.hist_bins), dtype=np.int32)
+        if not tensor.size:
+            return counts
+        if self._hist_edges is None:
+            first = _first_values(self.hist_bins, self.hist_offset)
+            # nothing is at or above nan, so the last bin has no end
+            self._hist_edges = (
+                self.array(first[None], dtype=np.float32),
+                self.array(np.append(first[1:], np.nan)[None], dtype=np.float32),
+            )
+        if tensor.dtype != np.float32 or not tensor.is_contiguous:
+            values = self.empty(tensor.shape, dtype=np.float32)
+            values[:] = tensor
+        else:
+            values = tensor
+        column = values.reshape((-1, 1))
+        parts = [column[i : i + EXACT] for i in range(0, column.shape[0], EXACT)]
+        if len(parts) == 1:
+            counts[:] = self._count(column)
+            return counts
+        several = self.empty((len(parts), self.hist_bins), dtype=np.int32)
+        for row, part in enumerate(parts):
+            several[row : row + 1] = self._count(part)
+        counts[:] = self.sum(several, axis=0)
+        return counts
+
+    def _count(self, column: Tensor) -> Any:
+        """How many values lie in each bin."""
+        assert self._hist_edges is not None
+        lower, upper = self._hist_edges
+        size = self.absolute(column)
+        return self.sum((size >= lower) * (1 - (size >= upper)), axis=0)
 
     def dump_hist_data(self) -> tuple[Tensor, dict[str, int]]:
         """All stored histograms (rows x bins, int32) and the row of each tag; then forget them.
@@ -104,7 +148,27 @@ class Diagnostics:
             be.histogram(x, "inputs")
             counts, rows = be.dump_hist_data()
         """
-        rows = np.array(self._hist_rows, np.int32).reshape(-1, self.hist_bins)
+        counts = [row.get() for row in self._hist_rows]
+        rows = np.array(counts, np.int32).reshape(-1, self.hist_bins)
         result = self.array(rows, dtype=np.int32), self.hist_map
         self._start_histograms(self.hist_bins, self.hist_offset)
         return result
+
+
+def _first_values(bins: int, offset: int) -> np.ndarray:
+    """The smallest float32 of each bin; of bin 0, which begins with 0, minus infinity.
+
+    Found by bisection over the bit patterns of positive numbers, which are in their order: so the
+    bins are exactly those of a logarithm in float32, and no device has to compute one.
+    """
+    levels = np.arange(bins, dtype=np.float64) + offset
+    low = np.zeros(bins, np.uint32)  # 0 is below every bin but the first
+    high = np.full(bins, np.float32(np.inf).view(np.uint32))
+    while (high - low > 1).any():
+        middle = (low + high) // 2
+        with np.errstate(divide="ignore"):  # where the search is over
+            reached = np.rint(np.log2(middle.view(np.float32))) >= levels
+        high, low = np.where(reached, middle, high), np.where(reached, low, middle)
+    first = high.view(np.float32).copy()
+    first[0] = -np.inf
+    return first

@@ -269,6 +269,124 @@ class LayerOperations:
         check_numbers("bprop_skipnode", alpha=alpha, beta=beta)
         self.assign(deltas, deltas * beta + error * alpha if beta else error * alpha)
 
+    def fprop_mergesum(
+        self,
+        ngLayer: Any,
+        inputs: Any,
+        inference: bool,
+        layers: Any,
+        outputs: Any,
+        out_shape: Any,
+        beta: float = 0.0,
+    ) -> None:
+        """Forward pass of paths that write into one buffer: the first has `beta`, the others 1.
+
+        Args:
+            ngLayer: the container.
+            inputs: of every path.
+            inference: handed to every path.
+            layers: the paths.
+            outputs, out_shape: the buffer and its logical shape.
+            beta: factor of what the buffer holds.
+
+        Example:
+            path = Sequential(Affine(nout=2, init=Gaussian())).configure(3)
+            path.allocate()
+            be.fprop_mergesum(None, x, False, [path], path.layers[-1].outputs, 2)
+        """
+        for path in layers:
+            path.fprop(inputs, inference, beta=beta)
+            beta = 1.0
+
+    def bprop_mergesum(
+        self, ngLayer: Any, alpha: float, beta: float, layers: Any, error: Any, deltas: Any
+    ) -> None:
+        """Backward pass of paths with one error: the last is first and has `beta`, the others 1.
+
+        Args:
+            ngLayer: the container.
+            alpha: factor of the input gradient.
+            beta: factor of what `deltas` holds.
+            layers: the paths.
+            error: of every path.
+            deltas: the buffer into which they add the input gradient; None if nobody needs it.
+
+        Example:
+            path = Sequential(Affine(nout=2, init=Gaussian())).configure(3)
+            path.allocate()
+            path.allocate_deltas()
+            be.bprop_mergesum(None, 1.0, 0.0, [path], path.fprop(x), None)
+        """
+        for path in reversed(layers):
+            path.bprop(error, alpha=alpha, beta=beta)
+            beta = 1.0
+
+    def fprop_mergebroadcast(
+        self,
+        ngLayer: Any,
+        inputs: Any,
+        inference: bool,
+        outputs: Any,
+        layers: Any,
+        out_shape: Any,
+    ) -> list[Any]:
+        """Forward pass of paths that write into slices of one buffer; returns their outputs.
+
+        Args:
+            ngLayer: the container.
+            inputs: of every path; a list has one for each.
+            inference: handed to every path.
+            outputs, out_shape: the buffer and its logical shape.
+            layers: the paths.
+
+        Example:
+            path = Sequential(Affine(nout=2, init=Gaussian())).configure(3)
+            path.allocate()
+            (out,) = be.fprop_mergebroadcast(None, [x], False, None, [path], 2)
+        """
+        if not isinstance(inputs, (list, tuple)):
+            inputs = [inputs] * len(layers)
+        return [path.fprop(x, inference) for path, x in zip(layers, inputs, strict=True)]
+
+    def bprop_mergebroadcast(
+        self,
+        ngLayer: Any,
+        layers: Any,
+        error_views: Any,
+        error: Any,
+        deltas: Any,
+        out_shape: Any,
+        alpha: float,
+        beta: float,
+        alphas: Any,
+        betas: Any,
+    ) -> None:
+        """Backward pass of paths with a slice of the error each, the last path first.
+
+        Args:
+            ngLayer: the container.
+            layers: the paths.
+            error_views: their slices of the error.
+            error, out_shape: the whole error and its logical shape.
+            deltas: the buffer into which they add the input gradient; None if nobody needs it.
+            alpha: factor of the input gradient.
+            beta: factor of what `deltas` holds.
+            alphas: factors of the paths' gradients, besides.
+            betas: factors of what `deltas` holds, for each path; the last one is replaced by beta.
+
+        Example:
+            path = Sequential(Affine(nout=2, init=Gaussian())).configure(3)
+            path.allocate()
+            path.allocate_deltas()
+            y = path.fprop(x)
+            be.bprop_mergebroadcast(None, [path], [y], y, None, 2, 1.0, 0.0, [1.0], [1.0])
+        """
+        last = len(layers) - 1
+        for i in range(last, -1, -1):
+            layers[i].bprop(
+                error_views[i], alpha=alphas[i] * alpha, beta=beta if i == last else betas[i]
+            )
+
     # ---- random numbers into tensors ---------------------------------------------------------
 
     def make_binary_mask(self, out: Tensor, keepthresh: float = 0.5) -> Tensor:

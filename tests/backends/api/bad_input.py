@@ -33,7 +33,7 @@ INTERNALS = re.compile(
 # what devices and other parts of the library call, not users; and what ends the backend
 OTHERS = """
     adopt allocate check_dtype check_pair check_same_backend cleanup_backend copy_in copy_out
-    dlpack_adopt dlpack_capsule dlpack_shares draw_normal get_time histogram
+    count_magnitudes dlpack_adopt dlpack_capsule dlpack_shares draw_normal get_time histogram
     host_array init_mark launch leaf_signature probe record_mark remember scatter
     synchronize_mark unrecordable view wrap allocate_new_outputs
 """

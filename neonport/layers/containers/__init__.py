@@ -1,0 +1,1 @@
+"""Containers with several paths; `neonport.layers.container` is their public list."""

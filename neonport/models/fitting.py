@@ -1,0 +1,105 @@
+"""`Model.fit`: from arrays or an iterator to the trainer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from neonport.callbacks.container import Callbacks
+from neonport.callbacks.cost import MetricCallback
+from neonport.data.checks import check_dataset
+from neonport.data.dataiterator import ArrayIterator
+from neonport.models import checks
+from neonport.models.array_data import data_iterator, sample_weights, weighted
+from neonport.models.history import History
+from neonport.models.state import Network
+from neonport.models.trainer import Trainer
+
+
+def are_arrays(dataset: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether arguments of `fit` are samples and targets, not a data iterator and a cost."""
+    if "y" in kwargs or not args:
+        return "y" in kwargs
+    is_cost = callable(getattr(args[0], "get_errors", None))
+    return not is_cost and not hasattr(dataset, "nbatches")
+
+
+def fit_arrays(
+    model: Network,
+    X: Any,
+    y: Any,
+    cost: Any,
+    optimizer: Any,
+    num_epochs: int,
+    callbacks: Any = None,
+    record: bool = False,
+    precision: str | None = None,
+    *,
+    shuffle: bool = True,
+    class_weight: Any = None,
+    sample_weight: Any = None,
+    **others: Any,
+) -> History:
+    """Train on arrays; see `Model.fit`."""
+    checks.need_batch_size("fit", model.be)
+    checks.check_training(model, cost, optimizer, num_epochs, callbacks)
+    weights = sample_weights("fit", y, class_weight, sample_weight)
+    if weights is not None:
+        cost = weighted("fit", cost, model.cost)
+    train = data_iterator("fit", model, X, y, shuffle, weights)
+    _go_on(model, train)
+    return fit(model, train, cost, optimizer, num_epochs, callbacks, record, precision, **others)
+
+
+def _go_on(model: Network, train: ArrayIterator) -> None:
+    """Begin where the last training on as many samples ended, so that no order comes again."""
+    before, pending = model.state.dataset, model.state.pending
+    same = isinstance(before, ArrayIterator) and before.shuffle == train.shuffle
+    if same and before.ndata == train.ndata:
+        train.set_state(before.get_state())
+    if pending is not None and pending.ndata not in (None, train.ndata):
+        pending.data_state = None  # a place among other samples
+
+
+def fit(
+    model: Network,
+    dataset: Any,
+    cost: Any,
+    optimizer: Any,
+    num_epochs: int,
+    callbacks: Any = None,
+    record: bool = False,
+    precision: str | None = None,
+    *,
+    validation_data: Any = None,
+    metrics: Any = (),
+    progress_bar: bool = True,
+) -> History:
+    """Train on a data iterator; see `Model.fit`."""
+    checks.check_fit(model, dataset, cost, optimizer, num_epochs, callbacks)
+    chosen = checks.metric_list("fit", metrics)
+    checks.check_validation(validation_data, chosen, callbacks)
+    held_out = _held_out(model, dataset, validation_data)
+    if callbacks is None:
+        callbacks = Callbacks(model, eval_set=held_out, progress_bar=progress_bar)
+        for place, metric in enumerate(chosen, 1):  # after the held-out cost, before the bar
+            callbacks.add_callback(MetricCallback(held_out, metric), insert_pos=place)
+    model.nbatches, model.ndata = dataset.nbatches, dataset.ndata
+    state = model.state
+    if state.pending is None and dataset is not state.dataset:
+        state.minibatch = 0  # an interrupted epoch continues only on its own data
+    model.initialize(dataset, cost, precision)
+    model.optimizer, state.dataset = optimizer, dataset
+    if hasattr(optimizer, "set_backend"):
+        optimizer.set_backend(model.be)
+    return Trainer(model, dataset, callbacks, record).fit(num_epochs)
+
+
+def _held_out(model: Network, dataset: Any, validation_data: Any) -> Any:
+    """The data iterator to evaluate, or None."""
+    if isinstance(validation_data, (tuple, list)):
+        model.configure(dataset)
+        return data_iterator("fit: validation_data", model, *validation_data)
+    if validation_data is not None:
+        check_dataset("fit: validation_data", validation_data, ("ndata", "reset"))
+        checks.check_place("fit: validation_data", model, validation_data)
+    return validation_data
