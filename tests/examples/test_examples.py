@@ -18,8 +18,10 @@ PACKAGE = Path(neonport.__file__).parent
 # script -> (last line it prints, smallest number that may stand there)
 ANSWERS = {
     "custom_layer.py": (r"largest gap .*: (\S+)", None),
+    "gan.py": (r"points near the circle: (\S+)", 0.9),
     "logistic_gradient.py": (r"largest gap .*: (\S+)", None),
     "mnist_like_mlp.py": (r"test accuracy: (\S+)", 0.95),
+    "multi_task_tree.py": (r"right in both tasks: (\S+)", 0.95),
 }
 
 
