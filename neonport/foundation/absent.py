@@ -10,10 +10,6 @@ from opcode import opmap
 from types import FrameType
 from typing import Any
 
-_RECURRENT = (
-    "recurrent layers are not in this release; a step written as an expression in an OpTreeLayer "
-    "is one, see docs/tutorials/write-a-layer.md"
-)
 _DECODERS = (
     "encoders and decoders are not in this release; Tree, MergeSum, MergeBroadcast and "
     "MergeMultistream are"
@@ -25,7 +21,6 @@ _FILES = (
 
 _WAYS = {
     "layers": {
-        "BiBNRNN BiLSTM BiRNN DeepBiLSTM DeepBiRNN GRU LSTM Recurrent": _RECURRENT,
         "Decoder Encoder Seq2Seq SkipThought": _DECODERS,
     },
     "data": {

@@ -48,9 +48,11 @@ NOT_DESCRIBED = {
     "OpTreeLayer",
     "Optimizer",
     "ParameterLayer",
+    "RecurrentLayer",
     "RecurrentOutput",
     "Transform",
     "_FanIn",
+    "_Gated",
     "_Rearranging",
 }
 
