@@ -26,8 +26,10 @@ ANSWERS = {
     "custom_layer.py": (r"largest gap .*: (\S+)", None),
     "dlpack_with_torch.py": (r"largest gap .*: (\S+)", None),
     "gru_time_series.py": (r"variance explained: (\S+)", 0.97),
+    "gan.py": (r"points near the circle: (\S+)", 0.9),
     "logistic_gradient.py": (r"largest gap .*: (\S+)", None),
     "mnist_like_mlp.py": (r"test accuracy: (\S+)", 0.95),
+    "multi_task_tree.py": (r"right in both tasks: (\S+)", 0.95),
 }
 
 
