@@ -254,5 +254,6 @@ def _parameters(function: Callable[..., Any]) -> tuple[frozenset[str], bool]:
 
 def accepts(method: Callable[..., Any], argument: str) -> bool:
     """Whether `method` can be called with the keyword `argument`."""
-    names, anything = _parameters(getattr(method, "__func__", method))
+    plain = inspect.unwrap(method)  # what is remembered must not hold a layer
+    names, anything = _parameters(getattr(plain, "__func__", plain))
     return anything or argument in names

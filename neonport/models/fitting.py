@@ -46,15 +46,18 @@ def fit_arrays(
     if weights is not None:
         cost = weighted("fit", cost, model.cost)
     train = data_iterator("fit", model, X, y, shuffle, weights)
-    _go_on_after(train, model.state.dataset)
+    _go_on(model, train)
     return fit(model, train, cost, optimizer, num_epochs, callbacks, record, precision, **others)
 
 
-def _go_on_after(train: ArrayIterator, before: Any) -> None:
+def _go_on(model: Network, train: ArrayIterator) -> None:
     """Begin where the last training on as many samples ended, so that no order comes again."""
+    before, pending = model.state.dataset, model.state.pending
     same = isinstance(before, ArrayIterator) and before.shuffle == train.shuffle
     if same and before.ndata == train.ndata:
         train.set_state(before.get_state())
+    if pending is not None and pending.ndata not in (None, train.ndata):
+        pending.data_state = None  # a place among other samples
 
 
 def fit(

@@ -6,11 +6,14 @@ float32 (Micikevicius et al., 2018).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from neonport.errors import ConfigurationError
 from neonport.models.loss_scale import LossScale
 from neonport.models.state import Network
+from neonport.optimizers.base import get_param_list
 
 PRECISIONS = ("float32", "bfloat16", "float16")
 
@@ -65,3 +68,38 @@ def make_buffers(model: Network, precision: str | None) -> None:
         model.layers.allocate_deltas()
     state.precision = precision
     state.loss_scale = LossScale(be) if precision == "float16" else None
+
+
+def update(model: Any, y: Any, t: Any, epoch: int) -> None:
+    """Backward pass and update of the parameters, with scaled errors where the type needs it.
+
+    Args:
+        model: whose layers and optimizer.
+        y, t: its outputs for a minibatch, and the targets.
+        epoch: index of the epoch.
+    """
+    scale, errors = model.state.loss_scale, model.cost.get_errors(y, t)
+    if scale is None:
+        model.bprop(errors)
+        model.optimizer.optimize(model.layers_to_optimize, epoch=epoch)
+        return
+    scale.scale(errors)
+    model.bprop(errors)
+    layers = model.layers_to_optimize
+    scale.unscale([gradient for (_, gradient), _ in get_param_list(layers)])
+    with guarded(model.optimizer, scale.finite):
+        model.optimizer.optimize(layers, epoch=epoch)
+
+
+@contextmanager
+def guarded(optimizer: Any, guard: Any) -> Iterator[None]:
+    """Inside, the optimizer changes nothing where the guard is 0; one that has no guards does."""
+    set_guard = getattr(optimizer, "set_guard", None)
+    if set_guard is None:
+        yield
+        return
+    set_guard(guard)
+    try:
+        yield
+    finally:
+        set_guard(None)

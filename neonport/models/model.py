@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Hashable, Iterable
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
@@ -14,12 +14,13 @@ from neonport.data.checks import check_dataset
 from neonport.errors import ConfigurationError
 from neonport.foundation.absent import absent_names
 from neonport.io import checkpoint
+from neonport.layers.cost import minibatch_cost
 from neonport.models import benchmark as timing
 from neonport.models import checks, evaluation, fitting, mixed_precision, restoring, saving
 from neonport.models import output_checks as shortcut
 from neonport.models.front_door import FrontDoor
 from neonport.models.history import History
-from neonport.models.state import TrainingState
+from neonport.models.state import StepPart, TrainingState
 
 if TYPE_CHECKING:
     from neonport.backends.backend import Backend
@@ -285,6 +286,46 @@ class Model(FrontDoor, NervanaObject):
         """Backward pass from the error at the output."""
         return self.layers.bprop(delta)
 
+    def step_kind(self) -> Hashable:
+        """What the next training step is; a model with one kind of step says the same each time."""
+        return None
+
+    def step_parts(
+        self, x: Any, t: Any, epoch: int, add_cost: Callable[[Any], None]
+    ) -> list[StepPart]:
+        """A training step: forward pass and cost, then backward pass and update.
+
+        Args:
+            x, t: inputs and targets of the minibatch.
+            epoch: index of the epoch.
+            add_cost: counts a cost as one of this epoch.
+        """
+        outputs: list[Any] = []
+
+        def forward() -> None:
+            outputs[:] = [self.fprop(x)]
+
+        def count() -> None:
+            add_cost(minibatch_cost(self.cost, outputs[0], t))
+
+        def update() -> None:
+            mixed_precision.update(self, outputs[0], t, epoch)
+
+        return [StepPart(forward, count), StepPart(update)]
+
+    def end_epoch(self, x: Any) -> None:
+        """An epoch is trained; `x` is its last minibatch. Subclasses may look at it."""
+
+    def get_state(self) -> dict[str, Any]:
+        """What training changes in the model besides its layers: nothing here."""
+        return {}
+
+    def check_state(self, state: dict[str, Any]) -> None:
+        """Raise a CheckpointError unless `set_state` can take this; nothing is changed."""
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Continue from what `get_state` returned: nothing to do here."""
+
     def eval(self, dataset: Any, metric: Any, strict: bool = False) -> np.ndarray:
         """Mean of a metric over a dataset.
 
@@ -442,4 +483,4 @@ class Model(FrontDoor, NervanaObject):
 
 
 if not TYPE_CHECKING:
-    __getattr__ = absent_names(__name__)
+    __getattr__ = absent_names(__name__, {"GAN": "neonport.models.gan"})

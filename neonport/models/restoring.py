@@ -50,6 +50,8 @@ def restore(
             "gen_backend(batch_size=...) first"
         )
     position = read_position(description)
+    if load_states:
+        model.check_state(position.model)
     layers = model.layers
     if layers is None:
         layers = build(entry, classes)
@@ -144,20 +146,24 @@ class Position:
     Attributes:
         epoch: epochs trained.
         minibatch: minibatches of the current epoch that are done.
+        costs: how many costs of this epoch there are.
         total_cost: sum of their costs, or the mean of the last epoch; None if not stored.
         compat_mode: of the backend, None if not stored.
         rng_state: of the backend's generators, None if not stored.
         saved: names of the checkpoints of the series, with their checksums; None if it is of none.
+        model: what the model remembers besides its layers.
         pending: what the next training needs.
         precision: that the model was trained in, None for float32.
     """
 
     epoch: int
     minibatch: int
+    costs: int
     total_cost: np.ndarray | None
     compat_mode: str | None
     rng_state: Any
     saved: dict[str, str] | None
+    model: dict[str, Any]
     pending: Pending
     precision: str | None = None
 
@@ -192,6 +198,8 @@ def read_position(description: dict[str, Any]) -> Position:
         saved=saved if "saved" in resume else None,
         epoch=_count(description, "epoch_index"),
         minibatch=_count(resume, "minibatch", "resume/"),
+        costs=_count(resume, "costs" if "costs" in resume else "minibatch", "resume/"),
+        model=_dict(resume, "model", "resume/"),
         total_cost=cost,
         compat_mode=mode,
         rng_state=backend.get("rng_state", description.get("rng_state")),
@@ -230,6 +238,7 @@ def _take_position(model: Network, position: Position, rng_state: Any, load_stat
     state = model.state
     state.epoch = position.epoch
     state.minibatch = position.minibatch if load_states else 0
+    state.costs = position.costs if load_states else 0
     if position.total_cost is not None:
         state.total_cost = position.total_cost
     state.pending = None
@@ -237,6 +246,7 @@ def _take_position(model: Network, position: Position, rng_state: Any, load_stat
     if not model.initialized:
         state.precision = position.precision
     if load_states:
+        model.set_state(position.model)
         state.pending = position.pending
         state.pending.rng_state = rng_state
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -52,8 +53,44 @@ class Network(Protocol):
     def fprop(self, x: Any, inference: bool = False) -> Any:
         """Forward pass."""
 
+    def get_weights(self) -> dict[str, np.ndarray]:
+        """Weights by name."""
+
     def bprop(self, delta: Any) -> Any:
         """Backward pass."""
+
+    def step_kind(self) -> Hashable:
+        """What the next step is, where a model has steps of several kinds."""
+
+    def step_parts(
+        self, x: Any, t: Any, epoch: int, add_cost: Callable[[Any], None]
+    ) -> list[StepPart]:
+        """The next step; what `add_cost` is given counts as the cost of the minibatch."""
+
+    def end_epoch(self, x: Any) -> None:
+        """An epoch is trained; `x` is its last minibatch."""
+
+    def get_state(self) -> dict[str, Any]:
+        """What training changes in the model besides its layers."""
+
+    def check_state(self, state: dict[str, Any]) -> None:
+        """Raise a CheckpointError unless `set_state` can take this; nothing is changed."""
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Continue from what `get_state` returned."""
+
+
+@dataclass
+class StepPart:
+    """A part of a training step.
+
+    Attributes:
+        run: gives work to the device; may be recorded once and replayed.
+        then: is called after it in every step, also after a replay: reads the cost, counts.
+    """
+
+    run: Callable[[], None]
+    then: Callable[[], None] | None = None
 
 
 @dataclass
@@ -76,6 +113,7 @@ class TrainingState:
     Attributes:
         epoch: epochs trained so far, also those a checkpoint brought.
         minibatch: minibatches of the current epoch that are done.
+        costs: how many costs of this epoch are in `total_cost`.
         epoch_done: whether the current epoch is trained and not yet counted.
         dataset: data iterator of the last training.
         data_state: where that stood when the current epoch began.
@@ -88,6 +126,7 @@ class TrainingState:
 
     epoch: int = 0
     minibatch: int = 0
+    costs: int = 0
     epoch_done: bool = False
     dataset: Any = None
     data_state: Any = None
@@ -105,6 +144,7 @@ class TrainingState:
 
     def add_cost(self, cost: Any) -> None:
         """Add the cost of a minibatch, which may be one that is still on the device."""
+        self.costs += 1
         self._unread.append(cost)
         if len(self._unread) >= UNREAD:
             self._read()

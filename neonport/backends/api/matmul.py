@@ -7,7 +7,7 @@ from typing import Any
 from neonport.backends.arguments import check_numbers, check_operands, check_tensors
 from neonport.dtypes import is_float
 from neonport.engine.checks import check_pair
-from neonport.engine.tracing import of_call
+from neonport.engine.tracing import Launched
 from neonport.errors import AliasError, DtypeError, ShapeError
 from neonport.optree.node import apply
 from neonport.tensor.storage import views_overlap
@@ -59,7 +59,8 @@ class Matmul:
                 self.assign(c, tree + c * beta if beta else tree)
                 return
             call = self.device.matmul(a, b, c, float(alpha), float(beta))
-            call = self.tracer.watch(call, of_call("compound_dot", c.shape), self)
+            what = Launched(None, "compound_dot", (a.shape, b.shape, c.shape))
+            call = self.tracer.watch(call, what, self)
             self.remember(key, call, (a.storage, b.storage, c.storage))
         self.launch(call)
 
@@ -179,7 +180,8 @@ class Matmul:
                 self.assign(c, apply("batched_dot", a, b, reduce=c.ndim == 2))
                 return
             call = self.device.batched_matmul(a, b, c)
-            call = self.tracer.watch(call, of_call("batched_dot", c.shape), self)
+            what = Launched(None, "batched_dot", (a.shape, b.shape, c.shape))
+            call = self.tracer.watch(call, what, self)
             self.remember(key, call, (a.storage, b.storage, c.storage))
         self.launch(call)
 
