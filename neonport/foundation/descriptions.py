@@ -31,10 +31,11 @@ PLACES: dict[str, dict[str, str]] = {
         "layers.gaussian_noise": "GaussianNoise",
         "layers.layernorm": "LayerNorm",
         "layers.lookup": "Embedding",
+        "layers.recurrent": "BiBNRNN BiLSTM BiRNN BiSum GRU LSTM Recurrent "
+        "RecurrentLast RecurrentMean RecurrentSum",
         "layers.positional": "PositionalEncoding",
         "layers.rearranging": "Slice Transpose",
         "layers.windows": "LocallyConnected Upsample",
-        "layers.recurrent": "BiSum RecurrentLast RecurrentMean RecurrentSum",
         "layers.container": "GenerativeAdversarial MergeBroadcast MergeMultistream MergeSum "
         "Residual Sequential SingleOutputTree Tree",
     },

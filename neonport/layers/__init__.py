@@ -41,6 +41,14 @@ from neonport.layers.parameter import ParameterLayer as ParameterLayer
 from neonport.layers.positional import PositionalEncoding as PositionalEncoding
 from neonport.layers.rearranging import Slice as Slice
 from neonport.layers.rearranging import Transpose as Transpose
+from neonport.layers.recurrent import GRU as GRU
+from neonport.layers.recurrent import LSTM as LSTM
+from neonport.layers.recurrent import BiBNRNN as BiBNRNN
+from neonport.layers.recurrent import BiLSTM as BiLSTM
+from neonport.layers.recurrent import BiRNN as BiRNN
+from neonport.layers.recurrent import DeepBiLSTM as DeepBiLSTM
+from neonport.layers.recurrent import DeepBiRNN as DeepBiRNN
+from neonport.layers.recurrent import Recurrent as Recurrent
 from neonport.layers.recurrent import RecurrentLast as RecurrentLast
 from neonport.layers.recurrent import RecurrentMean as RecurrentMean
 from neonport.layers.recurrent import RecurrentSum as RecurrentSum

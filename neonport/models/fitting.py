@@ -32,6 +32,7 @@ def fit_arrays(
     num_epochs: int,
     callbacks: Any = None,
     record: bool = False,
+    precision: str | None = None,
     *,
     shuffle: bool = True,
     class_weight: Any = None,
@@ -45,15 +46,18 @@ def fit_arrays(
     if weights is not None:
         cost = weighted("fit", cost, model.cost)
     train = data_iterator("fit", model, X, y, shuffle, weights)
-    _go_on_after(train, model.state.dataset)
-    return fit(model, train, cost, optimizer, num_epochs, callbacks, record, **others)
+    _go_on(model, train)
+    return fit(model, train, cost, optimizer, num_epochs, callbacks, record, precision, **others)
 
 
-def _go_on_after(train: ArrayIterator, before: Any) -> None:
+def _go_on(model: Network, train: ArrayIterator) -> None:
     """Begin where the last training on as many samples ended, so that no order comes again."""
+    before, pending = model.state.dataset, model.state.pending
     same = isinstance(before, ArrayIterator) and before.shuffle == train.shuffle
     if same and before.ndata == train.ndata:
         train.set_state(before.get_state())
+    if pending is not None and pending.ndata not in (None, train.ndata):
+        pending.data_state = None  # a place among other samples
 
 
 def fit(
@@ -64,6 +68,7 @@ def fit(
     num_epochs: int,
     callbacks: Any = None,
     record: bool = False,
+    precision: str | None = None,
     *,
     validation_data: Any = None,
     metrics: Any = (),
@@ -82,7 +87,7 @@ def fit(
     state = model.state
     if state.pending is None and dataset is not state.dataset:
         state.minibatch = 0  # an interrupted epoch continues only on its own data
-    model.initialize(dataset, cost)
+    model.initialize(dataset, cost, precision)
     model.optimizer, state.dataset = optimizer, dataset
     if hasattr(optimizer, "set_backend"):
         optimizer.set_backend(model.be)

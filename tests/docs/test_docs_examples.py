@@ -24,6 +24,7 @@ ROOMS = (
     "callbacks.plotting_callbacks",
     "data",
     "models",
+    "sklearn",
 )
 
 

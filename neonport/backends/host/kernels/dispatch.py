@@ -10,7 +10,9 @@ import numpy as np
 from neonport.backends.host.kernels import convolution as conv
 from neonport.backends.host.kernels import lrn
 from neonport.backends.host.kernels import pooling as pool
+from neonport.backends.host.kernels import recurrence as sequences
 from neonport.backends.host.workspace import Workspace
+from neonport.ops.op import Kind, of_kind
 
 Bound = Callable[[], None]
 
@@ -21,6 +23,7 @@ ROOMS: dict[str, Callable[..., Bound]] = {
         pool.bind,
     ),
     **dict.fromkeys(("lrn_denominator", "lrn", "lrn_backward"), lrn.bind),
+    **dict.fromkeys(of_kind(Kind.SEQUENCE), sequences.bind),
 }
 
 

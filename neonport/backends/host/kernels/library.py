@@ -57,13 +57,33 @@ class Library:
             grain: tasks handed out together, at least; 0 runs all on the calling thread.
             keep: what must live as long as the call.
         """
-        block = np.array(words, np.int64)
-        launch = (entry_address(getattr(self._library, function)), block, tasks, grain)
-        return BoundProgram(self._jit.run, make_program([launch]), (block, keep, self._library))
+        return self.bind_all([(function, words, tasks, grain)], keep)
+
+    def bind_all(
+        self, launches: Sequence[tuple[str, Sequence[int], int, int]], keep: Any
+    ) -> Callable[[], None]:
+        """A call without arguments that makes several launches, one after the other.
+
+        Args:
+            launches: function, words, tasks and grain of each, as in `bind`.
+            keep: what must live as long as the call.
+        """
+        blocks = [np.array(words, np.int64) for _, words, _, _ in launches]
+        program = make_program(
+            [
+                (entry_address(getattr(self._library, function)), block, tasks, grain)
+                for block, (function, _, tasks, grain) in zip(blocks, launches, strict=True)
+            ]
+        )
+        return BoundProgram(self._jit.run, program, (blocks, keep, self._library))
+
+
+ELSEWHERE = {"prelude.h": "neonport.compiler.codegen.cpu"}  # the functions of rendered kernels
 
 
 def _text(file: str) -> str:
-    return files("neonport.backends.host.kernels").joinpath(file).read_text("utf-8")
+    package = ELSEWHERE.get(file, "neonport.backends.host.kernels")
+    return files(package).joinpath(file).read_text("utf-8")
 
 
 @lru_cache(maxsize=256)
