@@ -21,8 +21,10 @@ ANSWERS = {
     "autoencoder.py": (r"variance kept: (\S+)", 0.82),
     "custom_layer.py": (r"largest gap .*: (\S+)", None),
     "dlpack_with_torch.py": (r"largest gap .*: (\S+)", None),
+    "gan.py": (r"points near the circle: (\S+)", 0.9),
     "logistic_gradient.py": (r"largest gap .*: (\S+)", None),
     "mnist_like_mlp.py": (r"test accuracy: (\S+)", 0.95),
+    "multi_task_tree.py": (r"right in both tasks: (\S+)", 0.95),
 }
 
 
