@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
+from neonport.layers.layer_container import LayerContainer
 from neonport.layers.shapes import is_flat, is_int
 from neonport.models.summary.counting import Counted, NotCounted, count
 from neonport.models.weights.names import named_layers
@@ -183,7 +184,7 @@ def summarize(model: Any, shape: Any) -> ModelSummary:
 
 
 def _leaves(container: Any) -> Iterator[Any]:
-    return (layer for layer in container.layers_fprop() if not hasattr(layer, "layers"))
+    return (layer for layer in container.layers_fprop() if not isinstance(layer, LayerContainer))
 
 
 def _unknown(name: str, layer: Any) -> LayerSummary:
@@ -192,9 +193,10 @@ def _unknown(name: str, layer: Any) -> LayerSummary:
 
 def _known(name: str, layer: Any) -> LayerSummary:
     """What a layer says of itself."""
-    pairs = [] if hasattr(layer, "layers") or not layer.has_params else get_param_list([layer])
+    container = isinstance(layer, LayerContainer)
+    pairs = get_param_list([layer]) if layer.has_params and not container else []
     values = [parameter for (parameter, _), _ in pairs]
-    outputs = layer.outputs if layer.owns_output and not hasattr(layer, "layers") else None
+    outputs = layer.outputs if layer.owns_output and not container else None
     return LayerSummary(
         name,
         layer.classnm,

@@ -7,6 +7,7 @@ from collections import Counter
 from typing import Any
 
 from neonport.errors import ConfigurationError
+from neonport.layers.layer_container import LayerContainer
 
 
 def named_layers(container: Any) -> dict[str, Any]:
@@ -20,7 +21,7 @@ def named_layers(container: Any) -> dict[str, Any]:
     main = ("", "")  # the last name by class and number: as it is, and as it is here
     found: dict[str, Any] = {}
     for layer in container.layers_fprop():
-        if hasattr(layer, "layers"):
+        if isinstance(layer, LayerContainer):
             continue
         name = layer.name
         if re.fullmatch(rf"{re.escape(layer.classnm)}_\d+", name):
