@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from io import StringIO
 from typing import TYPE_CHECKING, Any
@@ -163,16 +162,17 @@ def summarize(model: Any, shape: Any) -> ModelSummary:
         model: the model.
         shape: logical shape of a sample, None if it is not known yet.
     """
-    names = {id(layer): name for name, layer in named_layers(model.layers).items()}
+    layers = named_layers(model.layers)
+    names = {id(layer): name for name, layer in layers.items()}
     if shape is None:
-        rows = [_unknown(names[id(layer)], layer) for layer in _leaves(model.layers)]
+        rows = [_unknown(name, layer) for name, layer in layers.items()]
         return ModelSummary(model.name, None, rows, "give the shape of a sample to see the rest")
     batch = model.be.bsz
     try:
         counted = count(model.layers, shape, batch, model.be.default_dtype)
     except NotCounted as error:
         describe = _known if model.initialized else _unknown
-        rows = [describe(names[id(layer)], layer) for layer in _leaves(model.layers)]
+        rows = [describe(name, layer) for name, layer in layers.items()]
         return ModelSummary(model.name, batch, rows, f"launches are not counted: {error}")
     own = [model.layers, *model.layers.layers_fprop()]
     rows = [
@@ -181,10 +181,6 @@ def summarize(model: Any, shape: Any) -> ModelSummary:
         if id(layer) in names or entry.forward.kernels + entry.backward.kernels
     ]
     return ModelSummary(model.name, batch, rows)
-
-
-def _leaves(container: Any) -> Iterator[Any]:
-    return (layer for layer in container.layers_fprop() if not isinstance(layer, LayerContainer))
 
 
 def _unknown(name: str, layer: Any) -> LayerSummary:
