@@ -75,10 +75,11 @@ PLACES: dict[str, dict[str, str]] = {
         "PolySchedule PowerSchedule Schedule ShiftSchedule StepSchedule WarmupSchedule"
     },
     "callback": {
-        "callbacks.callbacks": "BatchNormTuneCallback GANCostCallback HistCallback LossCallback "
-        "MetricCallback MultiLabelStatsCallback ProgressBarCallback ReduceOnPlateau "
+        "callbacks.callbacks": "BatchNormTuneCallback DeconvCallback GANCostCallback HistCallback "
+        "LossCallback MetricCallback MultiLabelStatsCallback ProgressBarCallback ReduceOnPlateau "
         "RunTimerCallback SaveBestStateCallback SerializeModelCallback TerminateOnNaN "
-        "TrainCostCallback TrainLoggerCallback TrainMulticostCallback WatchTickerCallback"
+        "TrainCostCallback TrainLoggerCallback TrainMulticostCallback WatchTickerCallback",
+        "callbacks.plotting_callbacks": "GANPlotCallback",
     },
 }
 

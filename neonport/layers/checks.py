@@ -124,7 +124,9 @@ def check_inputs(
                 else "; fit the data or configure and allocate anew"
             )
         )
-    if (floats and not is_float(inputs.dtype)) or (dtype is not None and inputs.dtype != dtype):
+    # a layer with 16-bit buffers on a float32 backend may stand first, above data of float32
+    fits = dtype is None or inputs.dtype in (dtype, layer.be.default_dtype)
+    if (floats and not is_float(inputs.dtype)) or not fits:
         raise DtypeError(
             f"{label(layer)}: the input is {inputs.dtype}, this layer computes on "
             f"{dtype or 'floats'}; copy it: be.array(x, dtype=...)"

@@ -117,6 +117,8 @@ def _leaves(outputs: Any) -> Iterator[Any]:
 def samples_first(y: Any, size: int) -> np.ndarray:
     """An output as an array (samples, time steps, features)."""
     host = y.get()
+    if host.dtype.itemsize < y.backend.default_dtype.itemsize:  # of a fit(precision=...)
+        host = host.astype(y.backend.default_dtype)
     features, steps = host.shape[0], host.shape[1] // size
     turned: np.ndarray = host.reshape(features, steps, size).transpose(2, 1, 0)
     return turned

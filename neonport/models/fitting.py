@@ -32,6 +32,7 @@ def fit_arrays(
     num_epochs: int,
     callbacks: Any = None,
     record: bool = False,
+    precision: str | None = None,
     *,
     shuffle: bool = True,
     class_weight: Any = None,
@@ -46,7 +47,7 @@ def fit_arrays(
         cost = weighted("fit", cost, model.cost)
     train = data_iterator("fit", model, X, y, shuffle, weights)
     _go_on(model, train)
-    return fit(model, train, cost, optimizer, num_epochs, callbacks, record, **others)
+    return fit(model, train, cost, optimizer, num_epochs, callbacks, record, precision, **others)
 
 
 def _go_on(model: Network, train: ArrayIterator) -> None:
@@ -67,6 +68,7 @@ def fit(
     num_epochs: int,
     callbacks: Any = None,
     record: bool = False,
+    precision: str | None = None,
     *,
     validation_data: Any = None,
     metrics: Any = (),
@@ -85,7 +87,7 @@ def fit(
     state = model.state
     if state.pending is None and dataset is not state.dataset:
         state.minibatch = 0  # an interrupted epoch continues only on its own data
-    model.initialize(dataset, cost)
+    model.initialize(dataset, cost, precision)
     model.optimizer, state.dataset = optimizer, dataset
     if hasattr(optimizer, "set_backend"):
         optimizer.set_backend(model.be)

@@ -147,24 +147,30 @@ class GAN(Model):
                 f"{self.generator.out_shape}: {made} numbers instead of {wanted}"
             )
 
-    def initialize(self, dataset: Any, cost: Any = None) -> None:
+    def initialize(self, dataset: Any, cost: Any = None, precision: str | None = None) -> None:
         """Configure and allocate both networks, and draw the noise to look at.
 
         Args:
             dataset: data iterator, or the logical shape of a sample.
             cost: a GeneralizedGANCost.
+            precision: None, "float32" or "bfloat16"; see `fit`.
 
         Raises:
-            ConfigurationError: another cost, or a layer of the discriminator that cannot add up
-                the gradients of two passes.
+            ConfigurationError: another cost, another precision, or a layer of the discriminator
+                that cannot add up the gradients of two passes.
         """
         if cost is not None and not hasattr(cost, "get_errors_generator"):
             raise ConfigurationError(
                 f"{label(self)}: cost is {shown(cost)}; give "
                 "GeneralizedGANCost(costfunc=GANCost(...))"
             )
+        if precision == "float16":  # errors of two passes would need two scales
+            raise ConfigurationError(
+                f"{label(self)}: an adversarial pair is not trained in float16; use "
+                'precision="bfloat16"'
+            )
         fresh = not self.initialized
-        super().initialize(dataset, cost)
+        super().initialize(dataset, cost, precision)
         if not fresh:
             return
         for layer in self.discriminator.layers_to_optimize:

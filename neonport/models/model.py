@@ -16,7 +16,7 @@ from neonport.foundation.absent import absent_names
 from neonport.io import checkpoint
 from neonport.layers.cost import minibatch_cost
 from neonport.models import benchmark as timing
-from neonport.models import checks, evaluation, fitting, restoring, saving
+from neonport.models import checks, evaluation, fitting, mixed_precision, restoring, saving
 from neonport.models import output_checks as shortcut
 from neonport.models.front_door import FrontDoor
 from neonport.models.history import History
@@ -170,7 +170,7 @@ class Model(FrontDoor, NervanaObject):
                 super().set_backend(self.be)
             self.layers.configure(dataset)
 
-    def initialize(self, dataset: Any, cost: Any = None) -> None:
+    def initialize(self, dataset: Any, cost: Any = None, precision: str | None = None) -> None:
         """Configure the layers and allocate their buffers; a second call only takes a new cost.
 
         From now on the model stays on its backend, whatever `gen_backend` makes later.
@@ -178,7 +178,10 @@ class Model(FrontDoor, NervanaObject):
         Args:
             dataset: data iterator, or the logical input shape (int, tuple, list of shapes).
             cost: cost layer to connect to the output.
+            precision: of the buffers, see `fit`; None takes that of a loaded checkpoint, or the
+                backend's datatype.
         """
+        precision = mixed_precision.chosen(self, precision)
         self.configure(dataset)
         # a cost that another model took in the meantime has that one's buffers
         taken = getattr(cost, "prev_layer", None) not in (None, self.layers)
@@ -191,8 +194,7 @@ class Model(FrontDoor, NervanaObject):
             cost.initialize(self.layers)
             self.cost = cost
         if not self.initialized:
-            self.layers.allocate()
-            self.layers.allocate_deltas()
+            mixed_precision.make_buffers(self, precision)
             self.initialized = True
 
     @overload
@@ -204,6 +206,7 @@ class Model(FrontDoor, NervanaObject):
         num_epochs: int,
         callbacks: Any = None,
         record: bool = False,
+        precision: str | None = None,
         *,
         validation_data: Any = None,
         metrics: Any = (),
@@ -220,6 +223,7 @@ class Model(FrontDoor, NervanaObject):
         num_epochs: int,
         callbacks: Any = None,
         record: bool = False,
+        precision: str | None = None,
         *,
         validation_data: Any = None,
         metrics: Any = (),
@@ -246,6 +250,8 @@ class Model(FrontDoor, NervanaObject):
             record: record the launches of a step in each epoch and replay them for its other
                 minibatches: faster, to the same bits, unless Python code of your own changes what
                 a step does from one minibatch to the next (see `be.record`).
+            precision: "bfloat16" or "float16" for outputs and errors of 16 bits on float32 weights;
+                None for that of a loaded checkpoint, or the backend's datatype.
             validation_data: held-out data to evaluate after each epoch: (X, y), or an iterator.
             metrics: a metric or a list of them, evaluated on `validation_data`.
             progress_bar: show a bar; with `callbacks` they decide.
@@ -303,8 +309,7 @@ class Model(FrontDoor, NervanaObject):
             add_cost(minibatch_cost(self.cost, outputs[0], t))
 
         def update() -> None:
-            self.bprop(self.cost.get_errors(outputs[0], t))
-            self.optimizer.optimize(self.layers_to_optimize, epoch=epoch)
+            mixed_precision.update(self, outputs[0], t, epoch)
 
         return [StepPart(forward, count), StepPart(update)]
 

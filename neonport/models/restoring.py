@@ -20,6 +20,7 @@ from neonport.foundation.descriptions import Builder
 from neonport.io.checkpoint import checksum
 from neonport.log import logger
 from neonport.models.first_generations import described, is_first_generation
+from neonport.models.mixed_precision import PRECISIONS
 from neonport.models.state import Network, Pending
 
 _WAY_OUT = "Build the model with the layers it was saved with, or let Model(path) build it"
@@ -152,6 +153,7 @@ class Position:
         saved: names of the checkpoints of the series, with their checksums; None if it is of none.
         model: what the model remembers besides its layers.
         pending: what the next training needs.
+        precision: that the model was trained in, None for float32.
     """
 
     epoch: int
@@ -163,6 +165,7 @@ class Position:
     saved: dict[str, str] | None
     model: dict[str, Any]
     pending: Pending
+    precision: str | None = None
 
 
 def read_position(description: dict[str, Any]) -> Position:
@@ -187,7 +190,11 @@ def read_position(description: dict[str, Any]) -> Position:
     saved = _dict(resume, "saved", "resume/")
     if not all(isinstance(text, str) for pair in saved.items() for text in pair):
         raise CheckpointError("resume/saved is no dict of names and checksums")
+    precision = resume.get("precision")
+    if precision not in (None, *PRECISIONS):
+        raise CheckpointError(f"resume/precision is {str(precision)[:80]!r}, none that we know")
     return Position(
+        precision=precision,
         saved=saved if "saved" in resume else None,
         epoch=_count(description, "epoch_index"),
         minibatch=_count(resume, "minibatch", "resume/"),
@@ -203,6 +210,7 @@ def read_position(description: dict[str, Any]) -> Position:
             rng_state=None,
             batch_size=_count(resume, "batch_size", "resume/") or None,
             ndata=_count(resume, "ndata", "resume/") or None,
+            loss_scale=_dict(resume, "loss_scale", "resume/") or None,
         ),
     )
 
@@ -235,6 +243,8 @@ def _take_position(model: Network, position: Position, rng_state: Any, load_stat
         state.total_cost = position.total_cost
     state.pending = None
     state.saved = None
+    if not model.initialized:
+        state.precision = position.precision
     if load_states:
         model.set_state(position.model)
         state.pending = position.pending
@@ -366,7 +376,9 @@ def resume(model: Network, dataset: Any, optimizer: Any) -> None:
         optimizer.get_description()
     )
     _set_states(
-        (optimizer, None if other else pending.optimizer_state), (dataset, pending.data_state)
+        (optimizer, None if other else pending.optimizer_state),
+        (dataset, pending.data_state),
+        (model.state.loss_scale, pending.loss_scale),
     )
     if pending.data_state is not None:
         model.state.data_state = pending.data_state

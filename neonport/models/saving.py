@@ -69,6 +69,10 @@ def snapshot(model: Network, keep_states: bool) -> dict[str, Any]:
         resume["model"] = own
     if keep_states and hasattr(model.optimizer, "get_state"):
         resume["optimizer_state"] = model.optimizer.get_state()
+    if state.precision not in (None, "float32"):
+        resume["precision"] = state.precision
+    if keep_states and state.loss_scale is not None:
+        resume["loss_scale"] = state.loss_scale.get_state()
     if state.dataset is not None:
         # In mid-epoch the iterator may already point at the next epoch: keep where this one began.
         inside = state.minibatch > 0

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from neonport.layers.deferred_cost import UNREAD
+from neonport.models.loss_scale import LossScale
 
 
 class Network(Protocol):
@@ -46,7 +47,7 @@ class Network(Protocol):
     def configure(self, dataset: Any) -> None:
         """Tell the layers the shape of a sample."""
 
-    def initialize(self, dataset: Any, cost: Any = None) -> None:
+    def initialize(self, dataset: Any, cost: Any = None, precision: str | None = None) -> None:
         """Configure the layers and allocate their buffers."""
 
     def fprop(self, x: Any, inference: bool = False) -> Any:
@@ -102,6 +103,7 @@ class Pending:
     rng_state: Any
     batch_size: int | None = None
     ndata: int | None = None
+    loss_scale: dict[str, Any] | None = None
 
 
 @dataclass
@@ -118,6 +120,8 @@ class TrainingState:
         pending: what a checkpoint brought for the next training.
         saved: checkpoints that this training has written as a series, also before it was
             continued: path -> checksum, oldest first; None if it writes none.
+        precision: of the layers' buffers, once they are made or a checkpoint named it.
+        loss_scale: of a training in float16, else None.
     """
 
     epoch: int = 0
@@ -128,6 +132,8 @@ class TrainingState:
     data_state: Any = None
     pending: Pending | None = None
     saved: dict[str, str] | None = None
+    precision: str | None = None
+    loss_scale: LossScale | None = None
     _total: np.ndarray = field(default_factory=lambda: np.zeros((1, 1)))
     _unread: list[Any] = field(default_factory=list)
 

@@ -21,6 +21,7 @@ ROOMS = (
     "optimizers",
     "callbacks",
     "callbacks.callbacks",
+    "callbacks.plotting_callbacks",
     "data",
     "models",
     "sklearn",
