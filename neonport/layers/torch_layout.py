@@ -7,12 +7,13 @@ layer's description. A class of your own gets its row by the same decorator:
     def _scale(gain):
         return {"W": gain.reshape(-1, 1)}
 
-PyTorch is not imported here.
+Families with many rows have a file of their own, such as `recurrent/torch_rows.py`. PyTorch is not
+imported here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,10 +24,6 @@ from neonport.layers.batchnorm import BatchNorm
 from neonport.layers.bias import Bias
 from neonport.layers.layernorm import LayerNorm
 from neonport.layers.linear import Linear
-from neonport.layers.lookup import LookupTable
-from neonport.layers.recurrent.bibnrnn import BiBNRNN
-from neonport.layers.recurrent.bidirectional import BiLSTM, BiRNN
-from neonport.layers.recurrent.recurrent import GRU, LSTM, Recurrent
 from neonport.layers.windows.convolution import Convolution, Convolution_bias
 from neonport.layers.windows.deconvolution import Deconvolution
 
@@ -121,11 +118,6 @@ def _filters_and_bias(weight: np.ndarray, bias: np.ndarray) -> Params:
     return {**_filters(weight), "weight_bias": bias.reshape(-1, 1)}
 
 
-@torch_row(LookupTable, "weight")
-def _table(weight: np.ndarray) -> Params:
-    return {"W": weight}
-
-
 @torch_row(
     MultiHeadAttention,
     "in_proj_weight",
@@ -143,67 +135,3 @@ def _attention(
         if bias is not None:
             found[name] = bias.reshape(-1, 1)
     return found
-
-
-# ---- recurrent layers: blocks of W are the elements of the matrices, row by row ----------------
-
-DIRECTION = ("weight_ih", "weight_hh")
-BIASES = ("bias_ih", "bias_hh")
-
-
-def _reverse(names: Iterable[str]) -> tuple[str, ...]:
-    return tuple(f"{name}_reverse" for name in names)
-
-
-def _recurrent(arrays: Mapping[str, Any], gates: Sequence[int], directions: int) -> Params:
-    """One matrix of all blocks: input weights, recurrent weights, biases, a direction each.
-
-    Args:
-        arrays: entries of the module.
-        gates: for each gate here the number of the same one there.
-        directions: 1 or 2.
-    """
-    count = len(gates)
-    blocks: tuple[list[np.ndarray], ...] = ([], [], [])
-    for end in ("", "_reverse")[:directions]:
-        weight, inner = arrays[f"weight_ih{end}"], arrays[f"weight_hh{end}"]
-        bias = np.zeros((len(weight), 1), weight.dtype)
-        for name in BIASES:  # there are two, which are added up
-            if arrays[f"{name}{end}"] is not None:
-                bias = bias + arrays[f"{name}{end}"].reshape(-1, 1)
-        for kind, matrix in zip(blocks, (weight, inner, bias), strict=True):
-            parts = np.split(matrix, count)
-            ordered = np.concatenate([parts[gate] for gate in gates])
-            kind.append(ordered.reshape(matrix.shape[1], len(matrix)))
-    return {"W": np.concatenate([block for kind in blocks for block in kind])}
-
-
-@torch_row(Recurrent, *DIRECTION, optional=BIASES)
-def _simple(**arrays: Any) -> Params:
-    return _recurrent(arrays, (0,), 1)
-
-
-@torch_row(BiRNN, *DIRECTION, *_reverse(DIRECTION), optional=(*BIASES, *_reverse(BIASES)))
-def _simple_in_both_directions(**arrays: Any) -> Params:
-    return _recurrent(arrays, (0,), 2)
-
-
-LSTM_GATES = (0, 1, 3, 2)  # i, f, o, g here, i, f, g, o there
-
-
-@torch_row(LSTM, *DIRECTION, optional=BIASES)
-def _lstm(**arrays: Any) -> Params:
-    return _recurrent(arrays, LSTM_GATES, 1)
-
-
-@torch_row(BiLSTM, *DIRECTION, *_reverse(DIRECTION), optional=(*BIASES, *_reverse(BIASES)))
-def _lstm_in_both_directions(**arrays: Any) -> Params:
-    return _recurrent(arrays, LSTM_GATES, 2)
-
-
-refuse(
-    GRU,
-    "PyTorch's GRU multiplies by the reset gate after the recurrent product and its own bias, this "
-    "one before the product, so no weights give the same function; train it here, or use an LSTM",
-)
-refuse(BiBNRNN, "PyTorch has no recurrent layer that normalises its input products")
