@@ -100,8 +100,8 @@ def _go_on_inside_epoch(model: Network, dataset: Any) -> None:
             dataset.set_state(state.data_state)
         done, state.minibatch = state.minibatch, 0
         warnings.warn(
-            f"fit: the last training had a batch size of {state.batch_size}, now it is {size}: epoch "
-            f"{state.epoch}, of which {done} minibatches were done, starts again",
+            f"fit: the last training had a batch size of {state.batch_size}, now it is {size}: "
+            f"epoch {state.epoch}, of which {done} minibatches were done, starts again",
             UserWarning,
             stacklevel=4,
         )

@@ -7,7 +7,7 @@ import pytest
 
 from neonport.errors import CheckpointError, ConfigurationError
 from neonport.initializers import Constant, Gaussian, IdentityInit
-from neonport.layers import Activation, Affine, BatchNorm, BranchNode, Dropout, Linear, Sequential
+from neonport.layers import Activation, Affine, BranchNode, Dropout, Linear, Sequential
 from neonport.layers.container import LayerContainer
 from neonport.optimizers.base import get_param_list
 from neonport.transforms import Tanh
