@@ -323,9 +323,8 @@ class Operations:
             be.binarize(x, y, stochastic=False)
         """
         check_operands("binarize", ary=ary)
-        if stochastic:
-            # as in neon `<=`: +1 for certain where p is 1
-            flag = build.fresh_numbers <= self.clip((ary + 1) * 0.5, 0, 1)
-        else:
-            flag = ary >= 0
+        if not stochastic:
+            return emit(2 * (ary >= 0) - 1, out)
+        # as in neon `<=`: +1 for certain where p is 1
+        flag = build.fresh_numbers <= self.clip((ary + 1) * 0.5, 0, 1)
         return emit(2 * flag - 1, out)
