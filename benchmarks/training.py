@@ -5,7 +5,8 @@
 
 Ours: as it is ("neonport") and recorded ("recorded", a CUDA graph on cuda). PyTorch's: eager,
 torch.compile, and on a GPU a captured graph. JAX's, for sequences: jit of the whole step.
-Parameters, or losses, are compared after each of a few steps, before anything is timed. Ratios above 1 mean that ours is faster.
+Parameters, or losses, are compared after each of a few steps, before anything is timed. Ratios
+above 1 mean that ours is faster.
 """
 
 from __future__ import annotations
