@@ -293,9 +293,14 @@ def test_a_frozen_trunk_stays_and_resumes(problem: Any, weights: Any, tmp_path: 
     assert not p.model.layers.layers[0].layers[0].frozen
 
 
-def test_text_and_summary(problem: Any) -> None:
-    p = problem()
+@pytest.mark.parametrize("kind", [Tree, SingleOutputTree])
+def test_text_summary_and_outputs_of_layers(problem: Any, kind: Any) -> None:
+    p = problem(tree(kind))
     p.model.initialize(F)
     lines = str(p.model).split("\n")
-    assert lines[1] == "Tree"
+    assert lines[1] == kind.__name__
     assert lines[2] == "  Sequential"
+    assert "Linear_2" in str(p.model.summary())
+    found = p.model.activations(p.data.x[:3])
+    assert found["Linear_0"].shape == (3, 6)
+    assert ("Linear_3" in found) == (kind is Tree)  # the other path does not run at inference
