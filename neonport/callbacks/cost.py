@@ -160,11 +160,14 @@ def _values(branches: list[Any], leaves: list[Any]) -> dict[str, np.ndarray]:
 
 
 def _leaf_costs(nested: list[Any]) -> list[float]:
-    """Costs of all leaves; the first of each Multicost without its brothers' share, as in neon."""
+    """Costs of all leaves, in order.
+
+    In neon the first cost of a Multicost holds the sum of all, which it takes off here; ours holds
+    its own.
+    """
     flat: list[float] = []
     for part in nested:
         flat += _leaf_costs(part) if isinstance(part, list) else [scalar(part)]
-    flat[0] -= sum(flat[1:])
     return flat
 
 

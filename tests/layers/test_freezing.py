@@ -9,10 +9,12 @@ import pytest
 
 from neonport.initializers import Constant, Gaussian
 from neonport.layers import (
+    LSTM,
     Activation,
     Affine,
     BatchNorm,
     BatchNormAutodiff,
+    BiBNRNN,
     BinaryLinear,
     Conv,
     Deconv,
@@ -27,7 +29,7 @@ from neonport.layers import (
     Sequential,
     SkipNode,
 )
-from neonport.transforms import Rectlin, Tanh
+from neonport.transforms import Logistic, Rectlin, Tanh
 
 
 class Scale(OpTreeLayer):
@@ -106,6 +108,7 @@ def test_a_frozen_stack_is_left_alone_and_so_is_what_is_below_it(be, monkeypatch
         LayerNorm,
         lambda: [Reshape((3, 1, 1)), Conv((1, 1, 3), Gaussian(), bias=Gaussian())],
         lambda: [Reshape((3, 1, 1)), Deconv((1, 1, 3), Gaussian()), Reshape(-1)],
+        lambda: [Reshape((3, 1)), LSTM(3, Gaussian(), None, Tanh(), Logistic(), True)],
         lambda: [Reshape((3, 1)), MultiHeadAttention(1, bias=Gaussian(), init=Gaussian())],
     ],
 )
@@ -141,7 +144,11 @@ def test_a_frozen_table_of_words_is_left_alone(be):
     assert (table.dW.get() == 77).all()
 
 
-@pytest.mark.parametrize("kind", [BatchNorm, BatchNormAutodiff])
+def recurrent():
+    return BiBNRNN(2, Gaussian(), activation=Tanh(), reset_cells=True)
+
+
+@pytest.mark.parametrize("kind", [BatchNorm, BatchNormAutodiff, recurrent])
 def test_a_frozen_batch_norm_uses_and_keeps_its_statistics(be64, tools, kind):
     net = tools.drive(Sequential([Linear(3, Gaussian()), kind(), Linear(2, Gaussian())]), 3)
     x = np.random.RandomState(0).randn(3, 4)

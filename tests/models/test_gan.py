@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from neonport.callbacks import Callback, Callbacks
+from neonport.callbacks.callbacks import GANCostCallback
 from neonport.data import ArrayIterator
 from neonport.errors import CheckpointError, ConfigurationError
 from neonport.initializers import Constant, Gaussian
@@ -88,7 +89,7 @@ class Steps(Callback):
         self.trained.append(model.gen_iter > self.seen)
         self.seen = model.gen_iter
         if self.trained[-1]:
-            self.costs.append(float(model.cost_dis.item()))
+            self.costs.append(float(model.cost_dis))
 
 
 @pytest.mark.parametrize(("k", "turns"), [(1, range(1, 10)), (2, range(2, 10, 2)), (4, (4, 8))])
@@ -217,6 +218,30 @@ def test_resumes_to_the_same_bits(
     np.testing.assert_array_equal(p.model.z0.get(), z0)
     np.testing.assert_array_equal(p.model.noise_batch.get(), made)
     assert history["cost"][-1] == last
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_sixteen_bits_train_nearly_the_same(problem: Any, precision: str) -> None:
+    found = []
+    for name in (None, precision):
+        p = problem()
+        if name is not None and name not in p.be.default_dtypes:
+            pytest.skip(f"the device does not store {name}")
+        callbacks = Callbacks(p.model, progress_bar=False)
+        history = p.model.fit(p.data, p.cost, p.optimizer, 2, callbacks, precision=name)
+        found.append(history["cost"][-1])
+    assert found[1] == pytest.approx(found[0], rel=0.05)
+
+
+def test_costs_are_recorded_where_the_generator_was_trained(problem: Any) -> None:
+    p, steps = problem(k=2), Steps()
+    told = Callbacks(p.model, progress_bar=False)
+    told.add_callback(GANCostCallback())
+    told.add_callback(steps)
+    p.model.fit(p.data, p.cost, p.optimizer, 1, told)
+    wanted = [0, 0, steps.costs[0], 0, steps.costs[1]]
+    np.testing.assert_allclose(told.callback_data["gan/cost_dis"][:], wanted, rtol=1e-6)
+    np.testing.assert_array_equal(told.callback_data["gan/gen_iter"][:], [0, 0, 1, 0, 2])
 
 
 def test_weights_alone_start_afresh(problem: Any, tmp_path: Any) -> None:

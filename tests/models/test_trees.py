@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from neonport.callbacks import Callbacks
+from neonport.callbacks import Callback, Callbacks
 from neonport.data import ArrayIterator, NervanaDataIterator
 from neonport.initializers import Constant, Gaussian
 from neonport.layers import (
@@ -34,6 +34,7 @@ from neonport.optimizers import Adam
 from neonport.transforms import (
     Accuracy,
     CrossEntropyMulti,
+    Misclassification,
     MultiMetric,
     Rectlin,
     Softmax,
@@ -138,12 +139,52 @@ class First(Accuracy):
         return super().__call__(y, t[0], calcrange=calcrange)
 
 
+class Costs(Callback):
+    """Notes the costs of the branches of each minibatch."""
+
+    def __init__(self) -> None:
+        super().__init__(minibatch_freq=1)
+        self.seen: list[list[float]] = []
+
+    def on_minibatch_end(self, callback_data: Any, model: Any, epoch: int, minibatch: int) -> None:
+        self.seen.append([cost.cost.item() for cost in model.cost.costs])
+
+
 def test_costs_of_each_branch_are_recorded(problem: Any) -> None:
-    p = problem()
+    p, costs = problem(), Costs()
     told = Callbacks(p.model, progress_bar=False, multicost=True)
-    p.model.fit(p.data, p.cost, p.optimizer, 1, told)
-    records = told.callback_data["multicost/train"]
-    assert records.shape == (5, 2)
+    told.callbacks[0].wsz = 1
+    told.add_callback(costs)
+    history = p.model.fit(p.data, p.cost, p.optimizer, 1, told)
+    for name in ("train", "train_allbranches"):
+        np.testing.assert_allclose(told.callback_data[f"multicost/{name}"][:], costs.seen)
+    seen = np.array(costs.seen)
+    assert (seen[1::2, 1] == 0).all()  # no target
+    assert history["cost"][0] == pytest.approx((seen @ [1, 0.1]).mean())
+
+
+def test_a_script_of_neon_with_a_branch(make_backend: Any) -> None:
+    """As in neon's mnist_branch: one target for all, held-out cost and error of the trunk."""
+    make_backend(batch_size=N, rng_seed=1)
+    data = TwoTargets(N)
+    train = ArrayIterator(data.x, data.y, nclass=CLASSES)
+    node = BranchNode(name="branch")
+    trunk = [act(6), node, softmax()]
+    model = Model(layers=SingleOutputTree([trunk, [node, act(4), softmax()]], alphas=[1, 0.25]))
+    parts = [GeneralizedCost(costfunc=CrossEntropyMulti()) for _ in range(2)]
+    told = Callbacks(
+        model, eval_set=train, eval_freq=1, metric=Misclassification(), multicost=True,
+        progress_bar=False,
+    )  # fmt: skip
+    cost = Multicost(costs=parts, weights=[1, 0.25])
+    history = model.fit(
+        train, optimizer=Adam(learning_rate=0.01), num_epochs=2, cost=cost, callbacks=told
+    )
+    (error,) = model.eval(train, metric=Misclassification())
+    assert history["Top1Misclass"][-1] == pytest.approx(error)
+    y = model.get_outputs(train)
+    wanted = -np.log(y[np.arange(N), data.y]).mean()
+    assert history["eval_cost"][-1] == pytest.approx(wanted, rel=1e-4)
 
 
 def test_recorded_steps_have_the_same_bits(problem: Any, weights: Any, caplog: Any) -> None:
