@@ -388,9 +388,9 @@ def test_times_of_its_steps(problem: Any) -> None:
     p.model.optimizer = Adam()
     times = watch.time_gan(p.data, niterations=5)
     assert list(times)[:4] == ["discriminator", "generator", "iteration", "data_loading"]
-    assert (times["generator"] > 0).tolist() == [False, False, True, False, True]
-    for layer in p.model.layers.layers:
-        assert (times[f"fprop {layer.name}"] > 0).all()
+    assert times["generator"][[0, 1, 3]].tolist() == [0, 0, 0]  # not trained there
+    assert p.model.gen_iter == 2
+    assert {f"fprop {layer.name}" for layer in p.model.layers.layers} < set(times)
     with pytest.raises(ConfigurationError, match="timed by Benchmark"):
         watch.time(p.data)
 
