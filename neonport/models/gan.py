@@ -118,6 +118,11 @@ class GAN(Model):
         return self.layers.generator
 
     @property
+    def data_shape(self) -> Any:
+        """Logical shape of the samples that it is trained on; its inputs are noise."""
+        return self.generator.out_shape
+
+    @property
     def discriminator(self) -> Any:
         """The chain that tells data from samples."""
         return self.layers.discriminator
