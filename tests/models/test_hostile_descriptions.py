@@ -50,6 +50,7 @@ NOT_DESCRIBED = {
     "ParameterLayer",
     "RecurrentLayer",
     "RecurrentOutput",
+    "StatefulLayer",
     "Transform",
     "_FanIn",
     "_Gated",
