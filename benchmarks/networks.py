@@ -17,6 +17,12 @@ import numpy as np
 from benchmarks import images, transformer
 from benchmarks.images_ours import ours_images
 from benchmarks.images_torch import torch_images
+from benchmarks.sequences import (
+    Characters,
+    jax_characters,
+    ours_characters,
+    torch_characters,
+)
 
 RATE, MOMENTUM = 0.1, 0.9
 Data = dict[str, np.ndarray]
@@ -128,11 +134,20 @@ def networks(tiny: bool = False) -> list[Network]:
         ours_mlp, torch_mlp,
     )  # fmt: skip
     pictures = [_pictures("conv", images.conv(tiny)), _pictures("vgg", images.vgg(tiny))]
-    return [
-        mlp,
-        *pictures,
-        _letters(transformer.Sizes(2, 8, 8, 2) if tiny else transformer.Sizes()),
-    ]
+    sizes = {"features": 9, "units": 8, "steps": 3, "batch": 4} if tiny else {}
+    characters = [_characters(Characters(kind, **sizes)) for kind in ("LSTM", "GRU")]
+    letters = _letters(transformer.Sizes(2, 8, 8, 2) if tiny else transformer.Sizes())
+    return [mlp, *pictures, *characters, letters]
+
+
+def _characters(size: Characters) -> Network:
+    name = f"{size.kind} {size.features}-{size.units}, {size.steps} steps"
+    return Network(
+        f"{name}, batch {size.batch}, momentum", size.batch, size.operations(), size.data,
+        lambda be, data: ours_characters(be, size, data),
+        lambda device, data: torch_characters(device, size, data),
+        lambda data: jax_characters(size, data),
+    )  # fmt: skip
 
 
 def _letters(sizes: transformer.Sizes) -> Network:

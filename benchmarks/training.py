@@ -42,7 +42,11 @@ PEERS = ("torch", "torch_compile", "torch_graphs", "jax")
 
 def contestant_of(name: str, built: Built, finish: Callable[[], object]) -> Contestant:
     step, parameters = built
-    return Contestant(name, step, lambda: np.concatenate([p.ravel() for p in parameters()]), finish)
+
+    def numbers() -> np.ndarray:
+        return np.concatenate([np.empty(0, np.float32), *(p.ravel() for p in parameters())])
+
+    return Contestant(name, step, numbers, finish)
 
 
 def ours(network: Network, data: dict[str, np.ndarray], options: Any) -> list[Contestant]:

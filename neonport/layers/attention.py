@@ -167,7 +167,8 @@ class MultiHeadAttention(NamedParameterLayer):
             self._turned_out = error, b.turned(error), None if deltas is None else b.turned(deltas)
         _, turned, below = self._turned_out
         b.turning.wide[:] = turned
-        be.compound_dot(b.turning.flat, b.merged.turned, self._gradient("out"))
+        if not self.frozen:
+            be.compound_dot(b.turning.flat, b.merged.turned, self._gradient("out"))
         be.compound_dot(self._value("out").T, b.turning.flat, b.gradient.flat)
         b.errors_by_head[:] = b.gradient.heads * b.inverse_by_head
         be.batched_dot(b.vt, b.errors, b.scores)
@@ -177,8 +178,9 @@ class MultiHeadAttention(NamedParameterLayer):
         be.batched_dot(b.k, b.scores, b.dq)
         be.batched_dot(b.q, b.scores_t, b.dk)
         be.assign_many([(b.rows.q, b.dheads.q * b.scale), (b.rows.kv, b.dheads.kv)])
-        be.compound_dot(b.rows.flat, b.x.turned, self._gradient("qkv"))
-        if self.bias is not None:
+        if not self.frozen:
+            be.compound_dot(b.rows.flat, b.x.turned, self._gradient("qkv"))
+        if self.bias is not None and not self.frozen:
             self._gradient("out_bias")[:] = be.sum(b.turning.flat, axis=1)
             self._gradient("qkv_bias")[:] = be.sum(b.rows.flat, axis=1)
         if deltas is None:

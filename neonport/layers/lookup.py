@@ -145,7 +145,7 @@ class LookupTable(ParameterLayer):
             alpha, beta: without effect; dW is neither scaled nor accumulated by them.
         """
         check_error(self, error)
-        if self.update:
+        if self.update and not self.frozen:
             if self.pad_idx is not None:
                 kept = apply("ne", self.ids, self.pad_idx)
                 self._kept_ids[:] = apply("where", kept, self.ids, -1)

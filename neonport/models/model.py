@@ -309,7 +309,8 @@ class Model(FrontDoor, NervanaObject):
             add_cost(minibatch_cost(self.cost, outputs[0], t))
 
         def update() -> None:
-            mixed_precision.update(self, outputs[0], t, epoch)
+            self.bprop(mixed_precision.scaled(self, self.cost.get_errors(outputs[0], t)))
+            mixed_precision.optimize(self, self.layers_to_optimize, epoch)
 
         return [StepPart(forward, count), StepPart(update)]
 

@@ -122,7 +122,7 @@ class TestBenchmarkClass:
                 watch.time(nothing, inference=True)
         with pytest.raises(ValueError, match="niterations=0"):
             watch.time(p.data, inference=True, niterations=0)
-        with pytest.raises(RuntimeError, match="no cost and optimizer before a fit"):
+        with pytest.raises(RuntimeError, match="has no cost before a fit"):
             watch.time(p.data)
 
 

@@ -8,6 +8,7 @@
 | `recurrence.py`, `gated.py` | one recurrence over the steps: a call a sequence, or step by step |
 | `outputs.py` | RecurrentSum, RecurrentMean, RecurrentLast: one step from many; BiSum |
 | `steps.py` | shapes as (features, steps); views of steps |
+| `torch_rows.py` | PyTorch's weights in our layout |
 """
 
 from __future__ import annotations
@@ -27,3 +28,5 @@ from neonport.layers.recurrent.stacks import DeepBiLSTM as DeepBiLSTM
 from neonport.layers.recurrent.stacks import DeepBiRNN as DeepBiRNN
 from neonport.layers.recurrent.steps import get_steps as get_steps
 from neonport.layers.recurrent.steps import interpret_in_shape as interpret_in_shape
+
+from neonport.layers.recurrent import torch_rows as torch_rows  # isort: skip

@@ -393,12 +393,14 @@ class RecurrentLayer(ParameterLayer):
         for k, recurrence in enumerate(self._recurrences):
             own = used if self.directions == 1 else used[k * self.nout : (k + 1) * self.nout]
             recurrence.backward(own, self._counted[k], steps)
-        for recurrence, counted, suffix in zip(
-            self._recurrences, self._counted, self.suffixes, strict=True
-        ):
-            recurrence.weight_gradients(getattr(self, f"dW_recur{suffix}"), counted, steps)
+        if not self.frozen:
+            for recurrence, counted, suffix in zip(
+                self._recurrences, self._counted, self.suffixes, strict=True
+            ):
+                recurrence.weight_gradients(getattr(self, f"dW_recur{suffix}"), counted, steps)
         gradient = self._input_gradient(steps)
-        self._weight_gradients(gradient, steps)
+        if not self.frozen:
+            self._weight_gradients(gradient, steps)
         if self.deltas is not None:
             self._back(gradient, steps, alpha, beta)
         return self.deltas
@@ -409,7 +411,8 @@ class RecurrentLayer(ParameterLayer):
         for recurrence, suffix in zip(self._recurrences, self.suffixes, strict=True):
             total = self.be.sum(recurrence.cut("dz", 0, steps), axis=1)
             pairs.append((getattr(self, f"db{suffix}"), total))
-        self.be.assign_many(pairs)
+        if not self.frozen:
+            self.be.assign_many(pairs)
         view: Tensor = self.dz[:, : steps * self.be.bsz]
         return view
 

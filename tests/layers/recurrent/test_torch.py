@@ -5,71 +5,61 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from neonport.layers import GRU, LSTM, BiLSTM, BiRNN, Recurrent
+from neonport.errors import ConfigurationError
+from neonport.initializers import Constant
+from neonport.layers import GRU, LSTM, BiBNRNN, BiLSTM, BiRNN, LookupTable, Recurrent
+from neonport.models import Model
 
 pytestmark = pytest.mark.interop
 F, H, T, N = 5, 3, 7, 4
+NAMES = {"Recurrent": "RNN", "LSTM": "LSTM", "GRU": "GRU", "BiRNN": "RNN", "BiLSTM": "LSTM"}
 
 
 def theirs(torch, layer):
-    """PyTorch's counterpart with the weights of a layer, and how its gates lie: ours of theirs."""
-    name = {"BiRNN": "RNN", "BiLSTM": "LSTM", "Recurrent": "RNN"}.get(type(layer).__name__)
-    name = name or type(layer).__name__
-    net = getattr(torch.nn, name)(F, H, bidirectional=layer.directions == 2).double()
-    # theirs are i, f, g, o and r, z, n
-    order = {"RNN": [0], "LSTM": [0, 1, 3, 2], "GRU": [0, 1, 2]}[name]
-    rows = np.concatenate([np.arange(k * H, (k + 1) * H) for k in order])
-    return net, rows
+    """PyTorch's counterpart of a layer."""
+    torch.manual_seed(1)
+    kind = getattr(torch.nn, NAMES[type(layer).__name__])
+    return kind(F, H, bidirectional=layer.directions == 2).double()
 
 
-def named(layer, suffix, prefix=""):
-    return [getattr(layer, f"{prefix}{n}{suffix}") for n in ("W_input", "W_recur", "b")]
+def apart(torch, values, steps):
+    """A matrix (rows, steps * batch) as PyTorch has it, (steps, batch, rows)."""
+    return torch.tensor(values.reshape(len(values), steps, N).transpose(1, 2, 0))
 
 
 @pytest.mark.parametrize("steps", [1, T])
 @pytest.mark.parametrize("kind", [Recurrent, LSTM, BiRNN, BiLSTM])
 def test_outputs_and_gradients(be64, make, kind, steps):
     torch = pytest.importorskip("torch")
-    kwargs = {"reset_cells": True}
-    layer = make(kind, (F, steps), **kwargs)
-    net, rows = theirs(torch, layer)
-    with torch.no_grad():
-        for suffix, direction in zip(layer.suffixes, ("", "_reverse"), strict=False):
-            w_input, w_recur, b = (x.get()[rows] for x in named(layer, suffix))
-            getattr(net, f"weight_ih_l0{direction}").copy_(torch.tensor(w_input))
-            getattr(net, f"weight_hh_l0{direction}").copy_(torch.tensor(w_recur))
-            getattr(net, f"bias_ih_l0{direction}").copy_(torch.tensor(b.ravel()))
-            getattr(net, f"bias_hh_l0{direction}").zero_()
+    layer, twin = (make(kind, (F, steps), reset_cells=True) for _ in range(2))
+    net = theirs(torch, layer)
+    Model([layer]).from_torch_state_dict(net.state_dict())
     rng = np.random.RandomState(0)
-    x = rng.randn(F, steps * N)
-    error = rng.randn(layer.directions * H, steps * N)
+    x, error = rng.randn(F, steps * N), rng.randn(layer.directions * H, steps * N)
     y = layer.fprop(be64.array(x)).get()
     deltas = layer.bprop(be64.array(error)).get()
 
-    def apart(values):  # (rows, steps * batch) as PyTorch's (steps, batch, rows)
-        return torch.tensor(values.reshape(len(values), steps, N).transpose(1, 2, 0))
-
-    inputs = apart(x).requires_grad_()
+    inputs = apart(torch, x, steps).requires_grad_()
     outputs, _ = net(inputs)
-    outputs.backward(apart(error))
-    np.testing.assert_allclose(apart(y), outputs.detach(), atol=1e-12)
-    np.testing.assert_allclose(apart(deltas), inputs.grad, atol=1e-12)
-    for suffix, direction in zip(layer.suffixes, ("", "_reverse"), strict=False):
-        found = [x.get()[rows] for x in named(layer, suffix, "d")]
-        wanted = [
-            getattr(net, f"{n}_l0{direction}").grad for n in ("weight_ih", "weight_hh", "bias_ih")
-        ]
-        for mine, other in zip(found, wanted, strict=True):
-            np.testing.assert_allclose(mine.reshape(other.shape), other, atol=1e-11)
+    outputs.backward(apart(torch, error, steps))
+    np.testing.assert_allclose(apart(torch, y, steps), outputs.detach(), atol=1e-12)
+    np.testing.assert_allclose(apart(torch, deltas, steps), inputs.grad, atol=1e-12)
+    # gradients lie as weights do; those of both biases are the same, and ours is one of them
+    gradients = {
+        name: parameter.grad * (0 if name.startswith("bias_hh") else 1)
+        for name, parameter in net.named_parameters()
+    }
+    Model([twin]).from_torch_state_dict(gradients)
+    np.testing.assert_allclose(layer.dW.get(), twin.W.get(), atol=1e-11)
 
 
-def test_a_gru_of_one_step_from_zero(be64, make):
-    """PyTorch's GRU keeps z of the *old* state and resets behind the product: z turned, r = 1."""
+def test_a_gru_whose_candidate_has_no_recurrent_weights(be64, make):
+    """PyTorch's z multiplies the *old* state, and its r the product of the state."""
     torch = pytest.importorskip("torch")
     layer = make(GRU, (F, T), reset_cells=True)
-    layer.Whcan_recur[:] = 0  # where the reset gate stands plays no part then
-    net, rows = theirs(torch, layer)
-    w_input, w_recur, b = (x.get()[rows].copy() for x in named(layer, ""))
+    layer.Whcan_recur[:] = 0
+    net = theirs(torch, layer)
+    w_input, w_recur, b = (getattr(layer, name).get() for name in ("W_input", "W_recur", "b"))
     for part in (w_input, w_recur, b):
         part[H : 2 * H] *= -1  # 1 - logistic(a) = logistic(-a)
     with torch.no_grad():
@@ -79,6 +69,18 @@ def test_a_gru_of_one_step_from_zero(be64, make):
         net.bias_hh_l0.zero_()
     x = np.random.RandomState(0).randn(F, T * N)
     y = layer.fprop(be64.array(x)).get()
-    turned = torch.tensor(x.reshape(F, T, N).transpose(1, 2, 0))
-    outputs, _ = net(turned)
-    np.testing.assert_allclose(y.reshape(H, T, N).transpose(1, 2, 0), outputs.detach(), atol=1e-12)
+    outputs, _ = net(apart(torch, x, T))
+    np.testing.assert_allclose(apart(torch, y, T), outputs.detach(), atol=1e-12)
+
+
+def test_a_table_and_what_does_not_correspond(be, make):
+    torch = pytest.importorskip("torch")
+    table = torch.nn.Embedding(7, 2)
+    model = Model([LookupTable(7, 2, Constant(0))])
+    model.initialize(3)
+    model.from_torch_state_dict(table.state_dict())
+    np.testing.assert_array_equal(model.layers.layers[0].W.get(), table.weight.detach())
+    for kind, words in ((GRU, "after the recurrent product"), (BiBNRNN, "no batch norm")):
+        layer = make(kind, (F, T))
+        with pytest.raises(ConfigurationError, match=words):
+            Model([layer]).from_torch_state_dict({"weight": torch.zeros(3)})

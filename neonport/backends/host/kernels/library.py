@@ -7,7 +7,6 @@ import re
 import warnings
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from importlib.resources import files
 from typing import Any
 
 import numpy as np
@@ -19,8 +18,10 @@ from neonport.backends.host.jit.launcher import (
     make_program,
     shared_jit,
 )
+from neonport.compiler.codegen.cpu.dialect import c_dialect
 from neonport.dtypes import ROWS
 from neonport.errors import CompileError
+from neonport.foundation.package_text import package_text
 
 TYPES = {row.name: row.plain_c for row in ROWS.values() if row.plain_c}
 FLAGS = ("-ffp-contract=fast",)  # sums of products: one rounding less
@@ -78,12 +79,10 @@ class Library:
         return BoundProgram(self._jit.run, program, (blocks, keep, self._library))
 
 
-ELSEWHERE = {"prelude.h": "neonport.compiler.codegen.cpu"}  # the functions of rendered kernels
-
-
 def _text(file: str) -> str:
-    package = ELSEWHERE.get(file, "neonport.backends.host.kernels")
-    return files(package).joinpath(file).read_text("utf-8")
+    if file == "prelude.h":  # the functions of rendered kernels
+        return c_dialect().prelude
+    return package_text("neonport.backends.host.kernels", file)
 
 
 @lru_cache(maxsize=256)

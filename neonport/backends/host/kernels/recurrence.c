@@ -34,6 +34,7 @@ typedef struct {
   int64_t vectors;       /* 1 or 2 of columns a task */
   int64_t act, gate;     /* functions, in the order of the table in recurrence.py */
   int64_t blocks;        /* of rows of the errors */
+  int64_t large;         /* whether the result is too large for the cache to keep */
   matrix_t in;           /* z, or the errors */
   matrix_t states;       /* of an adjoint: what the recurrence gave */
   matrix_t out;
@@ -184,6 +185,11 @@ APART void put(const matrix_t *m, int64_t row, int64_t rows, int64_t step, const
                const columns_t *c, const REAL *from) {
   REAL *to = at(m, row, step, p, c);
   const int64_t apart = m->row, width = c->width, count = c->count;
+  if (p->large && count == width && !((apart | width) % LINE) && !((uintptr_t)to % 64)) {
+    for (int64_t i = 0; i < rows; ++i, to += apart, from += width)
+      for (int64_t j = 0; j < width; j += LINE) NEO_STREAM_LINE(to + j, from + j);
+    return;
+  }
   for (int64_t i = 0; i < rows; ++i, to += apart, from += width) {
     if (count == width) EACH(width) store(to + j, load(from + j));
     else memcpy(to, from, count * sizeof(REAL));
@@ -198,8 +204,8 @@ INLINE void expect(const matrix_t *m, int64_t row, int64_t rows, int64_t step, c
   const REAL *from = at(m, row, step, p, c);
   for (int64_t i = 0; i < rows; ++i, from += m->row)
     for (int64_t j = 0; j < c->count; j += LINE) {
-      if (what == WRITE) __builtin_prefetch(from + j, 1, 2);
-      else __builtin_prefetch(from + j, 0, 2);
+      if (what == WRITE && !p->large) __builtin_prefetch(from + j, 1, 2);
+      if (what == READ) __builtin_prefetch(from + j, 0, 2);
     }
 }
 
@@ -523,6 +529,7 @@ static void gru_back(const sequence_t *p, int64_t task) {
   void name(const uint64_t *words, int64_t begin, int64_t end) {                  \
     const sequence_t *p = (const sequence_t *)words;                              \
     for (int64_t task = begin; task < end; ++task) function(p, task);             \
+    if (p->large) NEO_STREAMED();                                                 \
   }
 ENTRY(neo_rnn, rnn)
 ENTRY(neo_lstm, lstm)

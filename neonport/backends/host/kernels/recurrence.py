@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from neonport.backends.host import threads
+from neonport.backends.host.cpu_info import last_level_cache
 from neonport.backends.host.kernels import library as native
 from neonport.backends.host.workspace import Carver, Workspace, staged
 from neonport.ops.op import OPS
@@ -18,6 +19,7 @@ from neonport.ops.recurrence import ACTIVATIONS, GATES
 
 Bound = Callable[[], None]
 
+CACHE_SHARE = 8  # a result that needs more than this part of the cache is written past it
 SERIAL_WORK = 1 << 16  # multiplications below which waking other threads costs more than it gains
 
 
@@ -93,9 +95,10 @@ def _call(
         names.index(params[k]) if k in params else 0 for k in ("activation", "gate_activation")
     ]
     arrays = [first, states, target, weights, bias, *initial, weights, weights][:7]
+    large = target.nbytes > last_level_cache() // CACHE_SHARE
     words = [
         units, steps, samples, int(params["reverse"]), gates, vectors, *kinds,
-        first.shape[0] // units, *(word for a in arrays for word in _place(a)),
+        first.shape[0] // units, int(large), *(word for a in arrays for word in _place(a)),
         packed.ctypes.data, room.ctypes.data, room.shape[1],
     ]  # fmt: skip
     grain = int(samples * steps * weights.size >= SERIAL_WORK)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.resources import files
 
 from neonport.compiler.codegen.dialect import SUFFIX, Dialect
 from neonport.dtypes import ROWS
+from neonport.foundation.package_text import package_text
 
 _COMPARED = {op: f"neo_{op}_{{s}}({{0}}, {{1}})" for op in ("eq", "ne", "lt", "le", "gt", "ge")}
 _ROWS = {**_COMPARED, "where": "neo_where_{s}({0}, {1}, {2})", "onehot": "neo_eq_{s}({0}, {1})"}
@@ -163,7 +163,7 @@ def functions(dialect: DeviceDialect, dtype: str, width: int, sections: tuple[st
 
 def device_text(name: str) -> str:
     """A file of the device text."""
-    return files("neonport.opencl_kernels").joinpath(name).read_text("utf-8")
+    return package_text("neonport.opencl_kernels", name)
 
 
 @lru_cache(maxsize=1)
