@@ -113,7 +113,8 @@ def test_layers_of_all_kinds_stand_above_each_other(make_problem: Make, network:
         x = np.abs(np.rint(problem.x * 100)) if shape == 6 else problem.x  # ids, or pixels
         problem.data = ArrayIterator(x, problem.y, nclass=3, lshape=shape)
         found[precision] = train(problem, 2, precision)["cost"]
-        assert layers[0].outputs.dtype.name == precision or precision is None
+        outputs = problem.model.layers.layers[0].outputs
+        assert outputs.dtype.name == (precision or "float32")
     np.testing.assert_allclose(found["bfloat16"], found[None], rtol=0.02)
 
 
