@@ -130,11 +130,6 @@ class GAN(Model):
         """
         return np.zeros((1, 1)) if self._cost_dis is None else self._cost_dis
 
-    @property
-    def deferred_cost_dis(self) -> Any:
-        """The same, not waiting: a cost that is read when somebody asks for its value."""
-        return self.cost_dis if self._cost_dis is None else self._cost_dis
-
     def configure(self, dataset: Any) -> None:
         """Tell the layers the shape of the noise, unless they have their buffers already.
 

@@ -420,7 +420,7 @@ def test_callbacks_record_and_draw(problem: Any, tmp_path: Any) -> None:
 
     class Watch(Callback):
         def on_minibatch_end(self, callback_data: Any, model: Any, epoch: int, mb: int) -> None:
-            costs.append(float(model.cost_dis[0]))
+            costs.append(float(model.cost_dis))
 
     callbacks.add_callback(Watch())
     p.model.fit(data, p.cost, Adam(), 2, callbacks)
