@@ -216,7 +216,8 @@ class GANCostCallback(Callback):
         index = minibatch_position(callback_data, epoch, minibatch)
         _record(callback_data["gan/gen_iter"], index, self._seen)
         # what is a cost of this minibatch for good may stay on the device
-        cost = model.cost_dis
+        deferred = hasattr(model, "deferred_cost_dis")
+        cost = model.deferred_cost_dis if deferred else model.cost_dis
         self._unread.append((index, cost if isinstance(cost, DeferredCost) else scalar(cost)))
         if len(self._unread) >= UNREAD:
             self.settle()

@@ -118,17 +118,24 @@ class GAN(Model):
         return self.layers.generator
 
     @property
+    def data_shape(self) -> Any:
+        """Logical shape of the samples that it is trained on; its inputs are noise."""
+        return self.generator.out_shape
+
+    @property
     def discriminator(self) -> Any:
         """The chain that tells data from samples."""
         return self.layers.discriminator
 
     @property
-    def cost_dis(self) -> Any:
-        """The discriminator's cost in the last minibatch; a number that waits on the device.
+    def cost_dis(self) -> np.ndarray:
+        """The discriminator's cost in the last minibatch, array (1,); waits for the device."""
+        return np.zeros(1) if self._cost_dis is None else np.asarray(self._cost_dis).reshape(1)
 
-        `float` and NumPy read it.
-        """
-        return np.zeros((1, 1)) if self._cost_dis is None else self._cost_dis
+    @property
+    def deferred_cost_dis(self) -> Any:
+        """The same without waiting: it is read when `float` or NumPy asks for its value."""
+        return self.cost_dis if self._cost_dis is None else self._cost_dis
 
     def configure(self, dataset: Any) -> None:
         """Tell the layers the shape of the noise, unless they have their buffers already.

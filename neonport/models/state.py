@@ -41,6 +41,10 @@ class Network(Protocol):
         """Name of the class."""
 
     @property
+    def data_shape(self) -> Any:
+        """Logical shape of the samples that it is trained on."""
+
+    @property
     def layers_to_optimize(self) -> list[Any]:
         """All layers with trainable parameters."""
 

@@ -176,9 +176,9 @@ def summarize(model: Any, shape: Any) -> ModelSummary:
         return ModelSummary(model.name, batch, rows, f"launches are not counted: {error}")
     own = [model.layers, *model.layers.layers_fprop()]
     rows = [
-        _row(names.get(id(layer), layer.name), entry)
+        _row(names.get(id(layer), layer.name), layer if model.initialized else entry.layer, entry)
         for layer, entry in zip(own, counted, strict=True)
-        if id(layer) in names or entry.forward.kernels + entry.backward.kernels
+        if id(layer) in names or entry.launches
     ]
     return ModelSummary(model.name, batch, rows)
 
@@ -203,12 +203,12 @@ def _known(name: str, layer: Any) -> LayerSummary:
     )
 
 
-def _row(name: str, entry: Counted) -> LayerSummary:
-    known = _known(name, entry.layer)
+def _row(name: str, layer: Any, entry: Counted) -> LayerSummary:
+    """A layer, with what its copy launches."""
+    known = _known(name, layer)
     return LayerSummary(
         **{
             **asdict(known),
-            "output": entry.layer.out_shape,
             "forward_operations": entry.forward.operations,
             "backward_operations": entry.backward.operations,
             "forward_kernels": entry.forward.kernels,
