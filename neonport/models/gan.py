@@ -128,16 +128,13 @@ class GAN(Model):
         return self.layers.discriminator
 
     @property
-    def cost_dis(self) -> Any:
-        """The discriminator's cost in the last minibatch; a number that waits on the device.
-
-        `float` and NumPy read it.
-        """
-        return np.zeros((1, 1)) if self._cost_dis is None else self._cost_dis
+    def cost_dis(self) -> np.ndarray:
+        """The discriminator's cost in the last minibatch, array (1,); waits for the device."""
+        return np.zeros(1) if self._cost_dis is None else np.asarray(self._cost_dis).reshape(1)
 
     @property
     def deferred_cost_dis(self) -> Any:
-        """The same, not waiting: a cost that is read when somebody asks for its value."""
+        """The same without waiting: it is read when `float` or NumPy asks for its value."""
         return self.cost_dis if self._cost_dis is None else self._cost_dis
 
     def configure(self, dataset: Any) -> None:

@@ -36,6 +36,7 @@ from neonport.testing.suite import (
     reductions,
     stores,
     views,
+    window_networks,
     windows,
 )
 
@@ -55,6 +56,7 @@ SUITES = (
     layers,
     branched_networks,
     recurrent_networks,
+    window_networks,
     fused,
     gradients,
     exchange,

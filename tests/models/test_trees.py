@@ -214,7 +214,7 @@ def containers() -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", containers())
 def test_every_container_resumes_to_the_same_bits(
-    problem: Any, weights: Any, tmp_path: Any, name: str
+    problem: Any, weights: Any, tmp_path: Any, name: str, caplog: Any
 ) -> None:
     path = tmp_path / "model.safetensors"
 
@@ -236,7 +236,8 @@ def test_every_container_resumes_to_the_same_bits(
     after = p.model.get_outputs(p.data)
     for a, b in zip(*(x if isinstance(x, list) else [x] for x in (before, after)), strict=True):
         np.testing.assert_array_equal(a, b)
-    fit(p, 2)
+    fit(p, 2, record=True)  # which would tell of a step that allocates or waits
+    assert "not recorded" not in caplog.text
     for key, value in weights(p.model).items():
         np.testing.assert_array_equal(wanted[key], value, err_msg=key)
 
@@ -292,9 +293,14 @@ def test_a_frozen_trunk_stays_and_resumes(problem: Any, weights: Any, tmp_path: 
     assert not p.model.layers.layers[0].layers[0].frozen
 
 
-def test_text_and_summary(problem: Any) -> None:
-    p = problem()
+@pytest.mark.parametrize("kind", [Tree, SingleOutputTree])
+def test_text_summary_and_outputs_of_layers(problem: Any, kind: Any) -> None:
+    p = problem(tree(kind))
     p.model.initialize(F)
     lines = str(p.model).split("\n")
-    assert lines[1] == "Tree"
+    assert lines[1] == kind.__name__
     assert lines[2] == "  Sequential"
+    assert "Linear_2" in str(p.model.summary())
+    found = p.model.activations(p.data.x[:3])
+    assert found["Linear_0"].shape == (3, 6)
+    assert ("Linear_3" in found) == (kind is Tree)  # the other path does not run at inference

@@ -40,6 +40,8 @@ class RecurrentLayer(ParameterLayer):
     goes on while `fprop` is given the *same* input tensor, refilled, as data iterators do; another
     tensor starts at zero. The state belongs to checkpoints with optimizer states.
 
+    Where a model is trained in 16 bits, outputs have them, and states the type of the weights.
+
     Args:
         output_size: units of a direction.
         init: initializer of the input weights, called once a gate, or its name; or an array of the
@@ -159,7 +161,9 @@ class RecurrentLayer(ParameterLayer):
         private = self._in_place_above or shared_outputs is not None or self.outputs is not None
         results: list[Any] = []
         if fresh:
-            results = self._make_results(private)
+            # outputs have 16 bits in a model that is trained so, states never
+            narrow = self.be.iobuf(1).dtype != self.be.default_dtype
+            results = self._make_results(private or narrow)
         super().allocate(shared_outputs, accumulate_updates)
         if fresh:
             self._form = form
@@ -172,7 +176,7 @@ class RecurrentLayer(ParameterLayer):
         columns = self.nsteps * self.be.bsz
         rows = self.recurrence.blocks * self.nout
         if self.directions == 2 and rows == self.nout and not private:
-            self.outputs = self.be.iobuf(self.out_shape, parallelism=self.parallelism)
+            self.outputs = self.be.zeros((2 * rows, columns))
             self._copies = False
             return [self.outputs[:rows], self.outputs[rows:]]
         results = [self.be.zeros((rows, columns)) for _ in range(self.directions)]
