@@ -199,6 +199,22 @@ def test_activations(make_problem: Make, fit: Make) -> None:
         p.model.activations(p.x, ["fc9"])
 
 
+def test_activations_of_several_outputs(make_backend: Make) -> None:
+    class Sides(OpTreeLayer):
+        def forward(self, x: Any) -> Any:
+            return 2 * x
+
+        def fprop(self, inputs: Any, inference: bool = False, beta: float = 0.0) -> Any:
+            return [inputs, super().fprop(inputs, inference)]
+
+    make_backend(batch_size=4)
+    model = Model([Sides("sides")])
+    model.initialize(3)
+    with pytest.raises(ConfigurationError, match="layer sides has 2 outputs"):
+        model.activations(np.ones((2, 3)))
+    assert "fprop" not in vars(model.layers.layers[0])
+
+
 def test_activations_of_images(make_backend: Make) -> None:
     class Twice(OpTreeLayer):
         def forward(self, x: Any) -> Any:
