@@ -50,6 +50,7 @@ NOT_DESCRIBED = {
     "ParameterLayer",
     "RecurrentLayer",
     "RecurrentOutput",
+    "SeveralTargets",
     "Transform",
     "_FanIn",
     "_Gated",
