@@ -51,6 +51,7 @@ NOT_DESCRIBED = {
     "RecurrentLayer",
     "RecurrentOutput",
     "StatefulLayer",
+    "SeveralTargets",
     "Transform",
     "_FanIn",
     "_Gated",
