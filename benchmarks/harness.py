@@ -117,6 +117,8 @@ def compare(
     reference = contestants[0].result()
     for contestant in contestants[1:]:
         found = contestant.result()
+        if not found.size:  # another formula, which is timed only
+            continue
         if strays and found.shape == reference.shape:
             apart = ~np.isclose(found, reference, rtol=rtol, atol=atol, equal_nan=True)
             if apart.mean() <= strays:

@@ -14,9 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import images
+from benchmarks import images, transformer
 from benchmarks.images_ours import ours_images
 from benchmarks.images_torch import torch_images
+from benchmarks.sequences import (
+    Characters,
+    jax_characters,
+    ours_characters,
+    torch_characters,
+)
 
 RATE, MOMENTUM = 0.1, 0.9
 Data = dict[str, np.ndarray]
@@ -34,6 +40,7 @@ class Network:
         data: makes fresh inputs, one-hot targets and weights.
         ours: makes our step on a backend.
         torch: makes PyTorch's step on a device.
+        jax: makes the step under jax.jit, on the processor; None where there is none.
     """
 
     name: str
@@ -42,6 +49,7 @@ class Network:
     data: Callable[[], Data]
     ours: Callable[[Any, Data], Built]
     torch: Callable[[str, Data], Built]
+    jax: Callable[[Data], Built] | None = None
 
 
 FEATURES, HIDDEN, CLASSES = 784, 100, 10
@@ -125,7 +133,30 @@ def networks(tiny: bool = False) -> list[Network]:
         f"MLP 784-100-10, batch {batch}, momentum", batch, operations, partial(mlp_data, batch),
         ours_mlp, torch_mlp,
     )  # fmt: skip
-    return [mlp, _pictures("conv", images.conv(tiny)), _pictures("vgg", images.vgg(tiny))]
+    pictures = [_pictures("conv", images.conv(tiny)), _pictures("vgg", images.vgg(tiny))]
+    sizes = {"features": 9, "units": 8, "steps": 3, "batch": 4} if tiny else {}
+    characters = [_characters(Characters(kind, **sizes)) for kind in ("LSTM", "GRU")]
+    letters = _letters(transformer.Sizes(2, 8, 8, 2) if tiny else transformer.Sizes())
+    return [mlp, *pictures, *characters, letters]
+
+
+def _characters(size: Characters) -> Network:
+    name = f"{size.kind} {size.features}-{size.units}, {size.steps} steps"
+    return Network(
+        f"{name}, batch {size.batch}, momentum", size.batch, size.operations(), size.data,
+        lambda be, data: ours_characters(be, size, data),
+        lambda device, data: torch_characters(device, size, data),
+        lambda data: jax_characters(size, data),
+    )  # fmt: skip
+
+
+def _letters(sizes: transformer.Sizes) -> Network:
+    return Network(
+        sizes.name, sizes.batch, sizes.operations(), sizes.data,
+        lambda be, data: transformer.ours(be, sizes, data),
+        lambda device, data: transformer.torch(device, sizes, data),
+        lambda data: transformer.jax(sizes, data),
+    )  # fmt: skip
 
 
 def _pictures(name: str, made_of: images.Images) -> Network:

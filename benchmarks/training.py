@@ -1,11 +1,12 @@
-"""Whole training steps: forward, backward, update; ours and PyTorch's side by side.
+"""Whole training steps: forward, backward, update; ours and others' side by side.
 
     python benchmarks/training.py [--backend cuda] [--tf32] [--json FILE] [--repeats N]
         [--only conv] [--check] [--tiny]
 
 Ours: as it is ("neonport") and recorded ("recorded", a CUDA graph on cuda). PyTorch's: eager,
-torch.compile, and on a GPU a captured graph. Parameters, or losses, are compared after each of
-a few steps, before anything is timed. Ratios above 1 mean that ours is faster.
+torch.compile, and on a GPU a captured graph. JAX: the whole step under jax.jit, on the processor.
+Parameters, or losses, are compared after each of a few steps, before anything is timed. Ratios
+above 1 mean that ours is faster.
 """
 
 from __future__ import annotations
@@ -36,12 +37,16 @@ from benchmarks.networks import Built, Network, networks
 from benchmarks.peers import torch_functions
 from neonport.backends import gen_backend
 
-PEERS = ("torch", "torch_compile", "torch_graphs")
+PEERS = ("torch", "torch_compile", "torch_graphs", "jax")
 
 
 def contestant_of(name: str, built: Built, finish: Callable[[], object]) -> Contestant:
     step, parameters = built
-    return Contestant(name, step, lambda: np.concatenate([p.ravel() for p in parameters()]), finish)
+
+    def numbers() -> np.ndarray:
+        return np.concatenate([np.empty(0, np.float32), *(p.ravel() for p in parameters())])
+
+    return Contestant(name, step, numbers, finish)
 
 
 def ours(network: Network, data: dict[str, np.ndarray], options: Any) -> list[Contestant]:
@@ -58,7 +63,10 @@ def ours(network: Network, data: dict[str, np.ndarray], options: Any) -> list[Co
 
 
 def peer(name: str, network: Network, data: dict[str, np.ndarray]) -> Contestant:
-    """A way to run PyTorch's step."""
+    """A way to run a peer's step."""
+    if name == "jax":
+        assert network.jax is not None
+        return contestant_of(name, network.jax(data), lambda: None)
     import torch
 
     step, parameters = network.torch(torch_functions.DEVICE, data)
@@ -103,7 +111,10 @@ def contestants(network: Network, options: Any) -> list[Contestant]:
     data = network.data()
     found = ours(network, data, options)
     for name in options.peers:
-        if find_spec("torch") is None or (name == "torch_graphs" and not options.gpu):
+        if name == "jax" and (options.gpu or network.jax is None):
+            continue
+        library = "jax" if name == "jax" else "torch"
+        if find_spec(library) is None or (name == "torch_graphs" and not options.gpu):
             continue
         try:
             found.append(peer(name, network, data))

@@ -62,6 +62,10 @@ class CheckpointError(NeonportError, ValueError):
     """A checkpoint file is missing, damaged, foreign or does not fit the model."""
 
 
+class RecordsError(NeonportError, ValueError):
+    """A file of what callbacks recorded is missing, damaged, foreign or too large."""
+
+
 class NotDifferentiableError(NeonportError, NotImplementedError):
     """A gradient was requested through an operation that has none."""
 

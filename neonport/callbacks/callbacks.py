@@ -12,6 +12,7 @@ from neonport.callbacks.cost import MetricCallback as MetricCallback
 from neonport.callbacks.cost import TrainCostCallback as TrainCostCallback
 from neonport.callbacks.cost import TrainMulticostCallback as TrainMulticostCallback
 from neonport.callbacks.csv_log import CSVLogger as CSVLogger
+from neonport.callbacks.deconvolution import DeconvCallback as DeconvCallback
 from neonport.callbacks.histograms import HistCallback as HistCallback
 from neonport.callbacks.logs import RunTimerCallback as RunTimerCallback
 from neonport.callbacks.logs import TrainLoggerCallback as TrainLoggerCallback

@@ -16,6 +16,7 @@ from neonport.callbacks.cost import (
     TrainCostCallback,
     TrainMulticostCallback,
 )
+from neonport.callbacks.deconvolution import DeconvCallback
 from neonport.callbacks.histograms import HistCallback
 from neonport.callbacks.interrupt import InterruptGuard
 from neonport.callbacks.loading import build_callbacks, read_description
@@ -158,6 +159,12 @@ class Callbacks(NervanaObject):
     def add_early_stop_callback(self, stop_func: Callable[[Any, float], tuple[Any, bool]]) -> None:
         """Stop when `stop_func(state, loss)` returns `(state, True)`."""
         self.add_callback(EarlyStopCallback(stop_func))
+
+    def add_deconv_callback(
+        self, train_set: Any, valid_set: Any, max_fm: int = 16, dataset_pct: float = 25
+    ) -> None:
+        """Record pictures of what convolutions react to; see `DeconvCallback`."""
+        self.add_callback(DeconvCallback(train_set, valid_set, max_fm, dataset_pct))
 
     def add_hist_callback(
         self, plot_per_mini: bool = False, filter_key: Sequence[str] = ("W",)

@@ -43,7 +43,7 @@ class CSVLogger(Callback):
         Raises:
             ConfigurationError: the file cannot be written, is there already, or has other columns.
         """
-        check_folder(self.path)
+        check_folder(self.path, "costs and metrics")
         names = ["epoch", "cost"]
         if "cost/loss" in callback_data:
             names.append(EVAL_COST)

@@ -26,20 +26,24 @@ def check_path(owner: str, argument: str, path: Any) -> None:
         raise ConfigurationError(f"{owner}: {argument} is {shown(path)}; name a file")
 
 
-def check_folder(path: str | os.PathLike[str]) -> None:
+def check_folder(path: str | os.PathLike[str], what: str = "checkpoints") -> None:
     """Refuse a path that cannot be written, before an epoch is spent.
+
+    Args:
+        path: of the file.
+        what: is to be written there.
 
     Raises:
         ConfigurationError: the folder is missing, or the path is a folder, device or pipe.
     """
     folder = os.path.dirname(os.path.abspath(path))
     if not os.path.isdir(folder):
-        raise ConfigurationError(f"checkpoints go to {folder!r}, which does not exist; create it")
+        raise ConfigurationError(f"{what} go to {folder!r}, which does not exist; create it")
     try:
         check_target(path)
     except OSError as error:
         raise ConfigurationError(
-            f"checkpoint path {os.fspath(path)!r}: {error.strerror}; name a file"
+            f"the path for {what}, {os.fspath(path)!r}: {error.strerror}; name a file"
         ) from error
 
 

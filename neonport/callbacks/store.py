@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from neonport.errors import ConfigurationError
+from neonport.foundation.extras import need
 from neonport.io.atomic_write import check_target
 from neonport.log import logger
 
@@ -155,7 +156,7 @@ class MemoryGroup:
 class MemoryStore(MemoryGroup):
     """The root group; `close` keeps the contents readable."""
 
-    filename = None
+    filename: str | None = None  # of what it is a copy of
 
     def flush(self) -> None:
         """Nothing to write."""
@@ -177,13 +178,7 @@ def open_store(output_file: str | os.PathLike[str] | None) -> Any:
     if output_file is None:
         return MemoryStore()
     name = os.path.realpath(os.fsdecode(output_file))
-    try:
-        import h5py
-    except ImportError as error:
-        raise ConfigurationError(
-            f"output_file={os.fspath(output_file)!r} needs h5py; install it with "
-            "`pip install neonport[hdf5]`, or leave output_file out to keep the data in memory"
-        ) from error
+    h5py = need("h5py", f"output_file={name!r}, unlike records that stay in memory,")
     aside = None
     try:
         if os.path.exists(name):

@@ -14,6 +14,8 @@ COMMANDS = {
     "conformance": ("neonport.cli.conformance:conformance", "Test a backend, op by op."),
     "convert": ("neonport.cli.checkpoints:convert", "Write a checkpoint of neon's as safetensors."),
     "doctor": ("neonport.cli.doctor:doctor", "Show which backends work here, and why not."),
+    "plot": ("neonport.cli.plot:plot", "Draw what the callbacks of a training recorded."),
+    "run": ("neonport.cli.run:run", "Run a script that was written for neon, unchanged."),
     "show": (
         "neonport.cli.show:show",
         "Show kernels of an expression or a script, or a checkpoint.",

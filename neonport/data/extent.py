@@ -13,5 +13,7 @@ def batch_extent(y: Any, batch_size: int, remaining: int) -> tuple[int, int]:
         batch_size: samples a batch has.
         remaining: samples of the dataset not yet counted.
     """
-    columns = (y[0] if isinstance(y, (list, tuple)) else y).shape[1]
+    while isinstance(y, (list, tuple)):  # of a tree, or a tree in a tree
+        y = y[0]
+    columns = y.shape[1]
     return max(0, min(remaining, batch_size)), columns // batch_size

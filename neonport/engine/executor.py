@@ -18,7 +18,7 @@ from neonport.engine.evaluator import drawn, evaluate, is_drawn, on_host
 from neonport.engine.library_calls import bind_library_call
 from neonport.engine.owner import Owner
 from neonport.engine.statement import Statement, statement_key
-from neonport.engine.tracing import of_step
+from neonport.engine.tracing import Launched
 from neonport.errors import CompileError
 from neonport.foundation.bounded_table import BoundedTable
 from neonport.foundation.fork import call_in_child
@@ -156,7 +156,7 @@ class Executor:
         for step in plan.steps:
             if isinstance(step, LibraryCall):
                 call = bind_library_call(self.device, step, place)
-                launches.append(self.owner.tracer.watch(call, of_step(step), self.owner))
+                launches.append(self.owner.tracer.watch(call, Launched(step), self.owner))
                 continue
             places: list[tuple[Storage, int] | None] = []
             for access, offset in zip(step.kernel.accesses, step.offsets, strict=True):
@@ -171,7 +171,7 @@ class Executor:
                 numbered.append((launch, step.scalars))
             if step.rands:
                 rands.append((launch, step.rands))
-            launches.append(self.owner.tracer.watch(launch, of_step(step), self.owner))
+            launches.append(self.owner.tracer.watch(launch, Launched(step), self.owner))
         if plan.temporaries:
             launches = [self._locked(launches)]
         # numbers inside a large node are part of its identity and cannot be told apart by value

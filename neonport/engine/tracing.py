@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from neonport import settings
@@ -41,14 +42,12 @@ class Tracer:
         self.on = self.printing
         self.count = 0
 
-    def watch(
-        self, launch: Callable[[], None], line: Callable[[float], str], backend: Any
-    ) -> Callable[[], None]:
+    def watch(self, launch: Callable[[], None], what: Launched, backend: Any) -> Callable[[], None]:
         """The launch itself, or a call that also counts and prints it.
 
         Args:
             launch: what runs.
-            line: what is printed, from the seconds that it took; `of_step`, `of_call`.
+            what: tells what that is.
             backend: where it runs.
         """
         if not self.on:
@@ -64,24 +63,33 @@ class Tracer:
             launch()
             backend.synchronize()
             seconds = time.perf_counter() - start
-            print(f"neonport {backend} {line(seconds)}", file=sys.stderr)
+            print(f"neonport {backend} {what.line(seconds)}", file=sys.stderr)
 
         return watched
 
 
-def of_step(step: BoundKernel | LibraryCall) -> Callable[[float], str]:
-    """Writer of the line of a step: its name, sizes, time and rate."""
-    if not isinstance(step, BoundKernel):
-        return of_call(step.value.op, step.target.layout[0])
+@dataclass(frozen=True)
+class Launched:
+    """What a launch does.
 
-    def line(seconds: float) -> str:
-        rate = step.bytes_moved / seconds / 1e9 if seconds else 0.0
-        name = f"kernel {step.kernel.key[:8]} {step.sizes}"
-        return f"{name} {seconds * 1e6:.1f} us {rate:.1f} GB/s"
+    Attributes:
+        step: the step of a plan, or None for a call that is no statement.
+        op: name of the op that is called, of a step empty.
+        shapes: of such a call: those of the operands, then that of the result.
+    """
 
-    return line
+    step: BoundKernel | LibraryCall | None
+    op: str = ""
+    shapes: tuple[tuple[int, ...], ...] = ()
 
-
-def of_call(op: str, shape: tuple[int, ...]) -> Callable[[float], str]:
-    """The same of a call that makes a result of some shape."""
-    return lambda seconds: f"call {op} {shape} {seconds * 1e6:.1f} us"
+    def line(self, seconds: float) -> str:
+        """What is printed: name, sizes, time and rate."""
+        step = self.step
+        if isinstance(step, BoundKernel):
+            rate = step.bytes_moved / seconds / 1e9 if seconds else 0.0
+            name = f"kernel {step.kernel.key[:8]} {step.sizes}"
+            return f"{name} {seconds * 1e6:.1f} us {rate:.1f} GB/s"
+        op, shape = (
+            (self.op, self.shapes[-1]) if step is None else (step.value.op, step.target.layout[0])
+        )
+        return f"call {op} {shape} {seconds * 1e6:.1f} us"

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import difflib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from importlib import import_module
 from opcode import opmap
 from types import FrameType
 from typing import Any
 
-_RECURRENT = (
-    "recurrent layers are not in this release; a step written as an expression in an OpTreeLayer "
-    "is one, see docs/tutorials/write-a-layer.md"
-)
 _DECODERS = (
     "encoders and decoders are not in this release; Tree, MergeSum, MergeBroadcast and "
     "MergeMultistream are"
@@ -21,11 +18,9 @@ _FILES = (
     "data sets are not downloaded, and readers of their files are not in this release; load the "
     "arrays yourself and give them to ArrayIterator, see docs/tutorials/train-on-your-data.md"
 )
-_GAN = "adversarial networks are not in this release; train two Models by their fprop and bprop"
 
 _WAYS = {
     "layers": {
-        "BiBNRNN BiLSTM BiRNN DeepBiLSTM DeepBiRNN GRU LSTM Recurrent": _RECURRENT,
         "Decoder Encoder Seq2Seq SkipThought": _DECODERS,
     },
     "data": {
@@ -34,15 +29,16 @@ _WAYS = {
         "ImageCaptionTest MNIST PTB PrioritySortTask QA RepeatCopyTask SICK Shakespeare": _FILES,
         "Text Ticker": _FILES,
     },
-    "models": {"GAN": _GAN},
 }
 
 
-def absent_names(module: str) -> Callable[[str], Any]:
+def absent_names(module: str, elsewhere: Mapping[str, str] | None = None) -> Callable[[str], Any]:
     """The `__getattr__` of a module: refuses names, those of neon with what to use instead.
 
     Args:
         module: `__name__` of the module; its second part says which of neon's names it would have.
+        elsewhere: names that neon has in this module and we in another one, which needs this one:
+            name -> module.
 
     Example:
         __getattr__ = absent_names(__name__)
@@ -51,6 +47,8 @@ def absent_names(module: str) -> Callable[[str], Any]:
     ways = {name: way for names, way in rows.items() for name in names.split()}
 
     def refuse(name: str) -> Any:
+        if elsewhere and name in elsewhere:
+            return getattr(import_module(elsewhere[name]), name)
         text = f"module {module!r} has no attribute {name!r}"
         if name in ways:
             text = f"neon's {name} is not in {module}: {ways[name]}"

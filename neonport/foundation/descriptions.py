@@ -31,9 +31,11 @@ PLACES: dict[str, dict[str, str]] = {
         "layers.gaussian_noise": "GaussianNoise",
         "layers.layernorm": "LayerNorm",
         "layers.lookup": "Embedding",
+        "layers.recurrent": "BiBNRNN BiLSTM BiRNN BiSum GRU LSTM Recurrent "
+        "RecurrentLast RecurrentMean RecurrentSum",
         "layers.positional": "PositionalEncoding",
         "layers.rearranging": "Slice Transpose",
-        "layers.recurrent": "BiSum RecurrentLast RecurrentMean RecurrentSum",
+        "layers.windows": "LocallyConnected Upsample",
         "layers.container": "GenerativeAdversarial MergeBroadcast MergeMultistream MergeSum "
         "Residual Sequential SingleOutputTree Tree",
     },
@@ -73,10 +75,11 @@ PLACES: dict[str, dict[str, str]] = {
         "PolySchedule PowerSchedule Schedule ShiftSchedule StepSchedule WarmupSchedule"
     },
     "callback": {
-        "callbacks.callbacks": "BatchNormTuneCallback GANCostCallback HistCallback LossCallback "
-        "MetricCallback MultiLabelStatsCallback ProgressBarCallback ReduceOnPlateau "
+        "callbacks.callbacks": "BatchNormTuneCallback DeconvCallback GANCostCallback HistCallback "
+        "LossCallback MetricCallback MultiLabelStatsCallback ProgressBarCallback ReduceOnPlateau "
         "RunTimerCallback SaveBestStateCallback SerializeModelCallback TerminateOnNaN "
-        "TrainCostCallback TrainLoggerCallback TrainMulticostCallback WatchTickerCallback"
+        "TrainCostCallback TrainLoggerCallback TrainMulticostCallback WatchTickerCallback",
+        "callbacks.plotting_callbacks": "GANPlotCallback",
     },
 }
 

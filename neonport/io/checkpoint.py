@@ -128,6 +128,31 @@ def load(path: Path) -> Any:
     return _rebuild(path, text, arrays)
 
 
+def save_arrays(arrays: dict[str, np.ndarray], path: Path) -> None:
+    """Write arrays by name as a plain safetensors file, atomically; every reader understands it.
+
+    Raises:
+        OSError: the file cannot be written; what was there is untouched.
+    """
+    plain = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    data = safetensors.numpy.save(plain)
+
+    def write(file: IO[bytes]) -> None:
+        file.write(data)
+
+    write_file(os.fsdecode(path), write)
+
+
+def load_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Read the arrays of a safetensors file by name, whoever wrote it.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, or none of this kind.
+    """
+    path = os.fsdecode(path)
+    return {name: _array(path, name, tensor) for name, tensor in _deserialized(path)[0]}
+
+
 def is_checkpoint(path: Path) -> bool:
     """Whether a file says that it is a neonport checkpoint; its contents are not read."""
     return _read_metadata(path).get("format") == FORMAT
@@ -137,6 +162,26 @@ def checksum(path: Path) -> str | None:
     """The checksum that a checkpoint states, which `save` returned; None if there is none."""
     metadata = _read_metadata(path)
     return metadata.get("sha256") if metadata.get("format") == FORMAT else None
+
+
+def _deserialized(path: str) -> tuple[list[tuple[str, dict[str, Any]]], dict[str, str]]:
+    """Tensors and metadata of a safetensors file.
+
+    Raises:
+        CheckpointError: it cannot be read.
+    """
+    try:
+        with _open(path) as file:
+            data = file.read(16)
+            if _header_end(data) > os.fstat(file.fileno()).st_size:
+                raise _unreadable(path, data, "its header is longer than the file")
+            data += file.read()
+    except OSError as error:
+        raise _not_read(path, error) from error
+    try:
+        return deserialize(data), _metadata(data[_LENGTH_BYTES : _header_end(data)])
+    except (SafetensorError, ValueError) as error:
+        raise _unreadable(path, data[:16], str(error)) from error
 
 
 def _open(path: str) -> IO[bytes]:

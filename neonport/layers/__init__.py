@@ -18,6 +18,9 @@ from neonport.layers.compound import Affine as Affine
 from neonport.layers.compound import BinaryAffine as BinaryAffine
 from neonport.layers.compound import Conv as Conv
 from neonport.layers.compound import Deconv as Deconv
+from neonport.layers.containers.adversarial import (
+    GenerativeAdversarial as GenerativeAdversarial,
+)
 from neonport.layers.containers.merge_broadcast import MergeBroadcast as MergeBroadcast
 from neonport.layers.containers.merge_broadcast import MergeMultistream as MergeMultistream
 from neonport.layers.containers.merge_sum import MergeSum as MergeSum
@@ -41,6 +44,14 @@ from neonport.layers.parameter import ParameterLayer as ParameterLayer
 from neonport.layers.positional import PositionalEncoding as PositionalEncoding
 from neonport.layers.rearranging import Slice as Slice
 from neonport.layers.rearranging import Transpose as Transpose
+from neonport.layers.recurrent import GRU as GRU
+from neonport.layers.recurrent import LSTM as LSTM
+from neonport.layers.recurrent import BiBNRNN as BiBNRNN
+from neonport.layers.recurrent import BiLSTM as BiLSTM
+from neonport.layers.recurrent import BiRNN as BiRNN
+from neonport.layers.recurrent import DeepBiLSTM as DeepBiLSTM
+from neonport.layers.recurrent import DeepBiRNN as DeepBiRNN
+from neonport.layers.recurrent import Recurrent as Recurrent
 from neonport.layers.recurrent import RecurrentLast as RecurrentLast
 from neonport.layers.recurrent import RecurrentMean as RecurrentMean
 from neonport.layers.recurrent import RecurrentSum as RecurrentSum
@@ -50,8 +61,10 @@ from neonport.layers.skip import SkipNode as SkipNode
 from neonport.layers.windows import LRN as LRN
 from neonport.layers.windows import Convolution as Convolution
 from neonport.layers.windows import Deconvolution as Deconvolution
+from neonport.layers.windows import LocallyConnected as LocallyConnected
 from neonport.layers.windows import Pooling as Pooling
 from neonport.layers.windows import RoiPooling as RoiPooling
+from neonport.layers.windows import Upsample as Upsample
 
 if not TYPE_CHECKING:
     __getattr__ = absent_names(__name__)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from math import sqrt
 from typing import Any
 
@@ -13,6 +15,8 @@ from neonport.layers.checks import check_error, check_init, check_inputs, check_
 from neonport.layers.named_parameters import NamedParameterLayer
 from neonport.layers.shapes import is_int
 from neonport.tensor.tensor import Tensor
+
+Make = Callable[[tuple[int, ...]], Tensor]
 
 
 class MultiHeadAttention(NamedParameterLayer):
@@ -109,7 +113,9 @@ class MultiHeadAttention(NamedParameterLayer):
         super().allocate(shared_outputs, accumulate_updates)
         if self._buffers is None:
             features, steps = self.in_shape
-            self._buffers = _Buffers(self.be, features, steps, self.heads, self.causal)
+            self._buffers = _Buffers(
+                self.be, self.outputs.dtype, features, steps, self.heads, self.causal
+            )
         self._turned_in = self._turned_out = None
 
     def fprop(self, inputs: Any, inference: bool = False, beta: float = 0.0) -> Any:
@@ -133,7 +139,7 @@ class MultiHeadAttention(NamedParameterLayer):
             bias = self._value("qkv_bias").reshape((3 * self.heads, 1, -1, 1))
             q, kv = q + bias[: self.heads], kv + bias[self.heads :]
         be.assign_many([(b.heads.q, q * b.scale), (b.heads.kv, kv)])
-        be.batched_dot(b.k.T, b.q, b.scores)
+        be.batched_dot(b.kt, b.q, b.scores)
         scores = b.scores if b.mask is None else b.scores + b.mask
         weights = be.exp(scores - be.max(scores, axis=1))
         be.assign_many([(b.weights, weights), (b.inverse, 1.0 / be.sum(weights, axis=1))])
@@ -161,18 +167,20 @@ class MultiHeadAttention(NamedParameterLayer):
             self._turned_out = error, b.turned(error), None if deltas is None else b.turned(deltas)
         _, turned, below = self._turned_out
         b.turning.wide[:] = turned
-        be.compound_dot(b.turning.flat, b.merged.flat.T, self._gradient("out"))
+        if not self.frozen:
+            be.compound_dot(b.turning.flat, b.merged.turned, self._gradient("out"))
         be.compound_dot(self._value("out").T, b.turning.flat, b.gradient.flat)
         b.errors_by_head[:] = b.gradient.heads * b.inverse_by_head
-        be.batched_dot(b.v.T, b.errors, b.scores)
+        be.batched_dot(b.vt, b.errors, b.scores)
         b.inner[:] = b.inverse * be.sum(b.errors * b.values, axis=1)
-        be.batched_dot(b.errors, b.weights.T, b.dv)
+        be.batched_dot(b.errors, b.weights_t, b.dv)
         b.scores[:] = b.weights * (b.scores - b.inner)
         be.batched_dot(b.k, b.scores, b.dq)
-        be.batched_dot(b.q, b.scores.T, b.dk)
+        be.batched_dot(b.q, b.scores_t, b.dk)
         be.assign_many([(b.rows.q, b.dheads.q * b.scale), (b.rows.kv, b.dheads.kv)])
-        be.compound_dot(b.rows.flat, b.x.flat.T, self._gradient("qkv"))
-        if self.bias is not None:
+        if not self.frozen:
+            be.compound_dot(b.rows.flat, b.x.turned, self._gradient("qkv"))
+        if self.bias is not None and not self.frozen:
             self._gradient("out_bias")[:] = be.sum(b.turning.flat, axis=1)
             self._gradient("qkv_bias")[:] = be.sum(b.rows.flat, axis=1)
         if deltas is None:
@@ -193,14 +201,15 @@ class _Rows:
     """Rows of linear maps, samples before steps: (rows, N * T).
 
     Attributes:
-        flat: (rows, N * T).
+        flat, turned: (rows, N * T), and its transpose.
         wide: (rows, N, T).
         heads: (blocks, N, d, T), where d rows are a block; `q` the first third of the blocks, `kv`
             the others.
     """
 
-    def __init__(self, be: Any, rows: int, batch: int, steps: int, blocks: int) -> None:
-        self.flat = be.empty((rows, batch * steps))
+    def __init__(self, empty: Make, rows: int, batch: int, steps: int, blocks: int) -> None:
+        self.flat = empty((rows, batch * steps))
+        self.turned = self.flat.T
         self.wide = self.flat.reshape((rows, batch, steps))
         self.heads = self.flat.reshape((blocks, rows // blocks, batch, steps)).permute((0, 2, 1, 3))
         self.q, self.kv = self.heads[: blocks // 3], self.heads[blocks // 3 :]
@@ -214,8 +223,8 @@ class _Heads:
         parts: queries, keys and values, each (H * N, d, T).
     """
 
-    def __init__(self, be: Any, size: int, batch: int, steps: int, heads: int) -> None:
-        whole = be.empty((3 * heads, batch, size, steps))
+    def __init__(self, empty: Make, size: int, batch: int, steps: int, heads: int) -> None:
+        whole = empty((3 * heads, batch, size, steps))
         self.q, self.kv = whole[:heads], whole[heads:]
         matrices = whole.reshape((3 * heads * batch, size, steps))
         n = heads * batch
@@ -227,25 +236,33 @@ class _Buffers:
 
     Args:
         be: backend; its batch size is N.
+        dtype: of all buffers.
         features, steps: F and T.
         heads: H, of d = F / H rows each.
         causal: whether a mask is needed.
     """
 
-    def __init__(self, be: Any, features: int, steps: int, heads: int, causal: bool) -> None:
+    def __init__(
+        self, be: Any, dtype: Any, features: int, steps: int, heads: int, causal: bool
+    ) -> None:
         batch, size = be.bsz, features // heads
+        empty = partial(be.empty, dtype=dtype)
         self.sizes = features, steps, batch
         self.scale = 1.0 / sqrt(size)
         self.x, self.merged, self.turning, self.gradient = (
-            _Rows(be, features, batch, steps, heads) for _ in range(4)
+            _Rows(empty, features, batch, steps, heads) for _ in range(4)
         )
-        self.rows = _Rows(be, 3 * features, batch, steps, 3 * heads)
-        self.heads, self.dheads = (_Heads(be, size, batch, steps, heads) for _ in range(2))
+        self.rows = _Rows(empty, 3 * features, batch, steps, 3 * heads)
+        self.heads, self.dheads = (_Heads(empty, size, batch, steps, heads) for _ in range(2))
         self.q, self.k, self.v = self.heads.parts
         self.dq, self.dk, self.dv = self.dheads.parts
-        self.scores, self.weights = (be.empty((heads * batch, steps, steps)) for _ in range(2))
-        self.inverse, self.inner = (be.empty((heads * batch, 1, steps)) for _ in range(2))
-        self.values, self.errors = (be.empty((heads * batch, size, steps)) for _ in range(2))
+        self.scores, self.weights = (empty((heads * batch, steps, steps)) for _ in range(2))
+        # views are made once: a step makes none
+        self.kt, self.vt, self.scores_t, self.weights_t = (
+            tensor.T for tensor in (self.k, self.v, self.scores, self.weights)
+        )
+        self.inverse, self.inner = (empty((heads * batch, 1, steps)) for _ in range(2))
+        self.values, self.errors = (empty((heads * batch, size, steps)) for _ in range(2))
         self.values_by_head, self.errors_by_head = (
             t.reshape((heads, batch, size, steps)) for t in (self.values, self.errors)
         )
@@ -253,7 +270,7 @@ class _Buffers:
         self.mask: Any = None
         if causal and steps > 1:
             later = np.tril(np.ones((1, steps, steps)), -1)  # keys after the query
-            self.mask = be.array(np.where(later, -np.inf, 0.0))
+            self.mask = be.array(np.where(later, -np.inf, 0.0), dtype=dtype)
 
     def turned(self, tensor: Tensor) -> Tensor:
         """A tensor (F, T * N) seen as (F, N, T)."""

@@ -124,7 +124,9 @@ def check_inputs(
                 else "; fit the data or configure and allocate anew"
             )
         )
-    if (floats and not is_float(inputs.dtype)) or (dtype is not None and inputs.dtype != dtype):
+    # a layer with 16-bit buffers on a float32 backend may stand first, above data of float32
+    fits = dtype is None or inputs.dtype in (dtype, layer.be.default_dtype)
+    if (floats and not is_float(inputs.dtype)) or not fits:
         raise DtypeError(
             f"{label(layer)}: the input is {inputs.dtype}, this layer computes on "
             f"{dtype or 'floats'}; copy it: be.array(x, dtype=...)"
@@ -252,5 +254,6 @@ def _parameters(function: Callable[..., Any]) -> tuple[frozenset[str], bool]:
 
 def accepts(method: Callable[..., Any], argument: str) -> bool:
     """Whether `method` can be called with the keyword `argument`."""
-    names, anything = _parameters(getattr(method, "__func__", method))
+    plain = inspect.unwrap(method)  # what is remembered must not hold a layer
+    names, anything = _parameters(getattr(plain, "__func__", plain))
     return anything or argument in names

@@ -12,6 +12,22 @@ from neonport.layers.shapes import show
 from neonport.transforms.operands import number
 
 
+def standard_normal(be: Any, shape: tuple[int, ...]) -> Any:
+    """Normal numbers of mean 0 and variance 1 as an op-tree, drawn on the device by every run.
+
+    Each comes from two uniform ones (Box and Muller, 1958).
+
+    Args:
+        be: backend.
+        shape: of the tree.
+
+    Example:
+        y[:] = standard_normal(be, (3, 4))
+    """
+    radius = be.sqrt(-2.0 * be.log(1.0 - be.rand(shape=shape)))  # 1 - [0, 1) is never 0
+    return radius * be.cos(2.0 * pi * be.rand(shape=shape))
+
+
 class GaussianNoise(Layer):
     """outputs = inputs + noise of mean 0 in training, inputs in inference.
 
@@ -63,15 +79,9 @@ class GaussianNoise(Layer):
             self.outputs[:] = inputs
             return self.outputs
         if self._noisy is None or self._noisy[0] is not inputs:
-            self._noisy = inputs, inputs + self.std * self._normal(inputs.shape)
+            self._noisy = inputs, inputs + self.std * standard_normal(self.be, inputs.shape)
         self.outputs[:] = self._noisy[1]
         return self.outputs
-
-    def _normal(self, shape: tuple[int, ...]) -> Any:
-        """Standard normal numbers from two uniform draws (Box and Muller, 1958)."""
-        be = self.be
-        radius = be.sqrt(-2.0 * be.log(1.0 - be.rand(shape=shape)))  # 1 - [0, 1) is never 0
-        return radius * be.cos(2.0 * pi * be.rand(shape=shape))
 
     def bprop(self, error: Any) -> Any:
         """Return `error`."""

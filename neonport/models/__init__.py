@@ -4,10 +4,12 @@ from typing import TYPE_CHECKING
 
 from neonport.foundation.absent import absent_names
 from neonport.models.benchmark import Benchmark as Benchmark
+from neonport.models.gan import GAN as GAN
 from neonport.models.history import History as History
 from neonport.models.model import Model as Model
+from neonport.models.summary.table import ModelSummary as ModelSummary
 
-__all__ = ["Benchmark", "History", "Model"]
+__all__ = ["GAN", "Benchmark", "History", "Model", "ModelSummary"]
 
 if not TYPE_CHECKING:
     __getattr__ = absent_names(__name__)

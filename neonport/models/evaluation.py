@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import wraps
 from typing import Any
@@ -98,22 +98,34 @@ def outputs(model: Network, dataset: Any) -> Any:
     for x, _ in in_order(dataset):
         y = model.fprop(x, inference=True)
         several = isinstance(y, (list, tuple))
-        batches.append([_samples_first(part, size) for part in (y if several else [y])])
+        batches.append([samples_first(part, size) for part in _leaves(y)])
     if not batches:
         raise ConfigurationError("get_outputs got no batch from the dataset: is it empty?")
-    found = [_joined(parts, dataset.ndata) for parts in zip(*batches, strict=True)]
+    found = [joined(parts, dataset.ndata) for parts in zip(*batches, strict=True)]
     return found if several else found[0]
 
 
-def _samples_first(y: Any, size: int) -> np.ndarray:
+def _leaves(outputs: Any) -> Iterator[Any]:
+    """The output tensors of a model in order, also of a tree in a tree."""
+    if isinstance(outputs, (list, tuple)):
+        for part in outputs:
+            yield from _leaves(part)
+    else:
+        yield outputs
+
+
+def samples_first(y: Any, size: int) -> np.ndarray:
     """An output as an array (samples, time steps, features)."""
     host = y.get()
+    if host.dtype.itemsize < y.backend.default_dtype.itemsize:  # of a fit(precision=...)
+        host = host.astype(y.backend.default_dtype)
     features, steps = host.shape[0], host.shape[1] // size
     turned: np.ndarray = host.reshape(features, steps, size).transpose(2, 1, 0)
     return turned
 
 
-def _joined(batches: tuple[np.ndarray, ...], samples: int) -> np.ndarray:
+def joined(batches: Sequence[np.ndarray], samples: int) -> np.ndarray:
+    """The first `samples` of the batches, without the axis of time if there is one step."""
     result = np.concatenate(batches)[:samples]
     return np.ascontiguousarray(result[:, 0] if result.shape[1] == 1 else result)
 
@@ -171,12 +183,16 @@ def activations(model: Network, dataset: Any, layers: dict[str, Any]) -> dict[st
             stack.enter_context(_keeping(layer, batches[name], model.be.bsz))
         for x, _ in in_order(dataset):
             model.fprop(x, inference=True)
-    return {name: _as_shape(parts, dataset.ndata, layers[name]) for name, parts in batches.items()}
+    return {
+        name: _as_shape(parts, dataset.ndata, layers[name])
+        for name, parts in batches.items()
+        if parts  # paths that only help to train do not run
+    }
 
 
 def _as_shape(batches: list[np.ndarray], samples: int, layer: Any) -> np.ndarray:
     """Outputs (samples, features), (samples, steps, features) or (samples, *shape of images)."""
-    found = _joined(tuple(batches), samples)
+    found = joined(tuple(batches), samples)
     shape = layer.out_shape
     return found.reshape(-1, *shape) if isinstance(shape, tuple) and len(shape) > 2 else found
 
@@ -189,7 +205,7 @@ def _keeping(layer: Any, batches: list[np.ndarray], size: int) -> Iterator[None]
     @wraps(fprop)
     def kept(*args: Any, **kwargs: Any) -> Any:
         y = fprop(*args, **kwargs)
-        batches.append(_samples_first(y, size))
+        batches.append(samples_first(y, size))
         return y
 
     layer.fprop = kept

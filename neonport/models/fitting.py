@@ -33,6 +33,7 @@ def fit_arrays(
     num_epochs: int,
     callbacks: Any = None,
     record: bool = False,
+    precision: str | None = None,
     *,
     shuffle: bool = True,
     class_weight: Any = None,
@@ -42,19 +43,23 @@ def fit_arrays(
     """Train on arrays; see `Model.fit`."""
     checks.need_batch_size("fit", model.be)
     checks.check_training(model, cost, optimizer, num_epochs, callbacks)
-    weights = sample_weights("fit", y, class_weight, sample_weight)
+    inputs = X[0] if isinstance(X, (list, tuple)) else X
+    weights = sample_weights("fit", inputs if y is None else y, class_weight, sample_weight)
     if weights is not None:
         cost = weighted("fit", cost, model.cost)
     train = data_iterator("fit", model, X, y, shuffle, weights)
-    _go_on_after(train, model.state.dataset)
-    return fit(model, train, cost, optimizer, num_epochs, callbacks, record, **others)
+    _go_on(model, train)
+    return fit(model, train, cost, optimizer, num_epochs, callbacks, record, precision, **others)
 
 
-def _go_on_after(train: ArrayIterator, before: Any) -> None:
+def _go_on(model: Network, train: ArrayIterator) -> None:
     """Begin where the last training on as many samples ended, so that no order comes again."""
+    before, pending = model.state.dataset, model.state.pending
     same = isinstance(before, ArrayIterator) and before.shuffle == train.shuffle
     if same and before.ndata == train.ndata:
         train.set_state(before.get_state())
+    if pending is not None and pending.ndata not in (None, train.ndata):
+        pending.data_state = None  # a place among other samples
 
 
 def fit(
@@ -65,6 +70,7 @@ def fit(
     num_epochs: int,
     callbacks: Any = None,
     record: bool = False,
+    precision: str | None = None,
     *,
     validation_data: Any = None,
     metrics: Any = (),
@@ -83,7 +89,7 @@ def fit(
     state = model.state
     if state.pending is None and state.minibatch:
         _go_on_inside_epoch(model, dataset)
-    model.initialize(dataset, cost)
+    model.initialize(dataset, cost, precision)
     model.optimizer, state.dataset = optimizer, dataset
     if hasattr(optimizer, "set_backend"):
         optimizer.set_backend(model.be)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from neonport.data.checks import check_dataset
 from neonport.errors import ConfigurationError
+from neonport.io import checkpoint
 from neonport.models import checks, evaluation, saving
 from neonport.models.array_data import data_iterator, input_rows, inputs_iterator
-from neonport.models.layer_names import choose_layers
+from neonport.models.summary.table import ModelSummary, summarize
+from neonport.models.weights.arrays import get_weights, set_weights
+from neonport.models.weights.names import choose_layers
+from neonport.models.weights.torch_state import load_torch_state
 
 if TYPE_CHECKING:
     from neonport.models.state import Network
@@ -102,6 +107,131 @@ class FrontDoor:
         chosen = choose_layers("activations", self.layers, layers)
         rows = input_rows("activations", X, in_shape)
         return evaluation.activations(self, inputs_iterator(self, *rows), chosen)
+
+    def summary(self: Network, shape: Any = None) -> ModelSummary:
+        """Layers, shapes, parameters, memory, operations and launches of a training step.
+
+        Nothing is computed: a copy of the layers is planned as the compiler would. What a step
+        costs is what `be.explain` tells of its statements, so a multiply-add is two operations.
+        Launches are kernels and calls, those of the forward pass + those of the backward pass; a
+        vendor's library may make more of a call.
+
+        Args:
+            shape: of a sample (int, tuple, list of shapes), or a data iterator; not needed once the
+                model has been trained or initialized.
+
+        Returns:
+            `print` shows it, notebooks draw it, `data` holds the numbers.
+
+        Raises:
+            ConfigurationError: no backend, or the layers do not fit this shape.
+
+        Example:
+            print(model.summary(3))
+            assert model.summary(train).data[0]["forward_operations"] == 2 * 3 * 3 * be.bsz
+        """
+        checks.need_batch_size("summary", self.be)
+        checks.refuse_array("summary", shape)
+        if self.initialized:
+            shape = saving.input_shape(self.layers)
+        elif shape is None:
+            shape = evaluation.loaded_features(self.layers)
+        return summarize(self, getattr(shape, "shape", shape))
+
+    # ---- weights by name -----------------------------------------------------------------------
+
+    def get_weights(self: Network) -> dict[str, np.ndarray]:
+        """Parameters of all layers, and the statistics of normalisations, as arrays by name.
+
+        Names are `<layer>.<parameter>`, with the layers as `summary` shows them: "fc1.W", or for
+        the first Linear without a name "Linear_0.W". They are the same in every process. The
+        optimizer's states are not among them: `save_params` keeps those.
+
+        Returns:
+            name -> host array, a copy.
+
+        Raises:
+            ConfigurationError: there are no weights yet.
+
+        Example:
+            model.initialize(train)
+            weights = model.get_weights()
+            assert weights["Linear_0.W"].shape == (3, 3)
+            model.set_weights(weights)
+        """
+        if not (self.initialized or evaluation.has_weights(self.layers)):
+            raise ConfigurationError(
+                f"get_weights: model {self.name!r} has no weights yet; call fit, load_params or "
+                "initialize first"
+            )
+        return get_weights(self.layers)
+
+    def set_weights(self: Network, weights: Mapping[str, Any] | str | os.PathLike[str]) -> None:
+        """Give all layers their weights, or none if something does not fit.
+
+        Args:
+            weights: name -> array, as `get_weights` returns it; or the path of a safetensors file
+                with these names, as `save_weights` writes it.
+
+        Raises:
+            CheckpointError: names are missing or unknown, shapes differ, or the file cannot be
+                read; the model is as it was.
+            DtypeError: something is no array of numbers.
+            ConfigurationError: it is neither dict nor path, or there is no backend.
+
+        Example:
+            model.initialize(train)
+            model.set_weights({"Linear_0.W": np.eye(3)})
+            assert (model.fprop(x).get().argmax(axis=0) == x.get().argmax(axis=0)).all()
+        """
+        checks.need_batch_size("set_weights", self.be)
+        if isinstance(weights, (str, bytes, os.PathLike)):
+            checks.check_path("set_weights", weights)
+            weights = checkpoint.load_arrays(weights)
+        set_weights("set_weights", self.layers, weights)
+
+    def save_weights(self: Network, path: str | os.PathLike[str]) -> None:
+        """Write the weights by name as a plain safetensors file, atomically.
+
+        Other programs read it; `set_weights(path)` does here. To go on training, or to have the
+        layers in the file too, use `save_params`.
+
+        Example:
+            model.initialize(train)
+            model.save_weights("weights.safetensors")
+            model.set_weights("weights.safetensors")
+        """
+        checks.check_path("save_weights", path)
+        checkpoint.save_arrays(self.get_weights(), path)
+
+    def from_torch_state_dict(
+        self: Network, state: Mapping[str, Any], names: Mapping[str, str] | None = None
+    ) -> None:
+        """Take the weights of a PyTorch module that was built as this model is.
+
+        Modules and layers are paired in their order: `nn.Linear` with `Linear` (and `Bias`), the
+        batch norms with `BatchNorm`, and so on by the table in `neonport.layers.torch_layout`.
+        Layouts are converted. Numbers that are no parameters stay the model's, such as the `eps`
+        of a batch norm, 1e-5 in PyTorch and 1e-3 here.
+
+        Args:
+            state: `module.state_dict()`, of tensors or arrays.
+            names: layer -> module ("fc1" -> "encoder.0"), where the orders differ; for each layer
+                but those that take the rest of the module before, as a Bias does.
+
+        Raises:
+            CheckpointError: modules and layers do not correspond, or shapes differ; the model is as
+                it was.
+            ConfigurationError: a layer that nothing of PyTorch corresponds to, or a wrong name.
+            DtypeError: an entry is no tensor of numbers.
+
+        Example:
+            model.initialize(train)
+            model.from_torch_state_dict({"0.weight": np.eye(3)})
+            assert (model.get_weights()["Linear_0.W"] == np.eye(3)).all()
+        """
+        checks.need_batch_size("from_torch_state_dict", self.be)
+        load_torch_state(self.layers, state, names)
 
 
 def _known_shape(call: str, model: Network) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Hashable, Iterable
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
@@ -14,12 +14,13 @@ from neonport.data.checks import check_dataset
 from neonport.errors import ConfigurationError
 from neonport.foundation.absent import absent_names
 from neonport.io import checkpoint
+from neonport.layers.cost import minibatch_cost
 from neonport.models import benchmark as timing
-from neonport.models import checks, evaluation, fitting, restoring, saving
+from neonport.models import checks, evaluation, fitting, mixed_precision, restoring, saving
 from neonport.models import output_checks as shortcut
 from neonport.models.front_door import FrontDoor
 from neonport.models.history import History
-from neonport.models.state import TrainingState
+from neonport.models.state import StepPart, TrainingState
 
 if TYPE_CHECKING:
     from neonport.backends.backend import Backend
@@ -112,6 +113,11 @@ class Model(FrontDoor, NervanaObject):
         self.layers.propagate_parallelism("Data")
 
     @property
+    def data_shape(self) -> Any:
+        """Logical shape of the samples that it is trained on, a list for several inputs."""
+        return self.layers.in_shape
+
+    @property
     def layers_to_optimize(self) -> list[Any]:
         """All layers with trainable parameters."""
         return self.layers.layers_to_optimize
@@ -169,7 +175,7 @@ class Model(FrontDoor, NervanaObject):
                 super().set_backend(self.be)
             self.layers.configure(dataset)
 
-    def initialize(self, dataset: Any, cost: Any = None) -> None:
+    def initialize(self, dataset: Any, cost: Any = None, precision: str | None = None) -> None:
         """Configure the layers and allocate their buffers; a second call only takes a new cost.
 
         From now on the model stays on its backend, whatever `gen_backend` makes later.
@@ -177,7 +183,10 @@ class Model(FrontDoor, NervanaObject):
         Args:
             dataset: data iterator, or the logical input shape (int, tuple, list of shapes).
             cost: cost layer to connect to the output.
+            precision: of the buffers, see `fit`; None takes that of a loaded checkpoint, or the
+                backend's datatype.
         """
+        precision = mixed_precision.chosen(self, precision)
         self.configure(dataset)
         # a cost that another model took in the meantime has that one's buffers
         taken = getattr(cost, "prev_layer", None) not in (None, self.layers)
@@ -190,8 +199,7 @@ class Model(FrontDoor, NervanaObject):
             cost.initialize(self.layers)
             self.cost = cost
         if not self.initialized:
-            self.layers.allocate()
-            self.layers.allocate_deltas()
+            mixed_precision.make_buffers(self, precision)
             self.initialized = True
 
     @overload
@@ -203,6 +211,7 @@ class Model(FrontDoor, NervanaObject):
         num_epochs: int,
         callbacks: Any = None,
         record: bool = False,
+        precision: str | None = None,
         *,
         validation_data: Any = None,
         metrics: Any = (),
@@ -219,6 +228,7 @@ class Model(FrontDoor, NervanaObject):
         num_epochs: int,
         callbacks: Any = None,
         record: bool = False,
+        precision: str | None = None,
         *,
         validation_data: Any = None,
         metrics: Any = (),
@@ -237,7 +247,8 @@ class Model(FrontDoor, NervanaObject):
             dataset: data iterator, which is not reset between epochs; or an array of samples, or
                 a list of arrays, see `predict`.
             y: of arrays: one label a sample, where the model has several outputs; else targets of
-                the shape of the outputs, (samples, F), of sequences (samples, T, F).
+                the shape of the outputs, (samples, F), of sequences (samples, T, F). None for the
+                inputs themselves.
             cost: cost layer.
             optimizer: updates the parameters after each minibatch.
             num_epochs: total number of epochs.
@@ -245,6 +256,8 @@ class Model(FrontDoor, NervanaObject):
             record: record the launches of a step in each epoch and replay them for its other
                 minibatches: faster, to the same bits, unless Python code of your own changes what
                 a step does from one minibatch to the next (see `be.record`).
+            precision: "bfloat16" or "float16" for outputs and errors of 16 bits on float32 weights;
+                None for that of a loaded checkpoint, or the backend's datatype.
             validation_data: held-out data to evaluate after each epoch: (X, y), or an iterator.
             metrics: a metric or a list of them, evaluated on `validation_data`.
             progress_bar: show a bar; with `callbacks` they decide.
@@ -278,6 +291,47 @@ class Model(FrontDoor, NervanaObject):
     def bprop(self, delta: Any) -> Any:
         """Backward pass from the error at the output."""
         return self.layers.bprop(delta)
+
+    def step_kind(self) -> Hashable:
+        """What the next training step is; a model with one kind of step says the same each time."""
+        return None
+
+    def step_parts(
+        self, x: Any, t: Any, epoch: int, add_cost: Callable[[Any], None]
+    ) -> list[StepPart]:
+        """A training step: forward pass and cost, then backward pass and update.
+
+        Args:
+            x, t: inputs and targets of the minibatch.
+            epoch: index of the epoch.
+            add_cost: counts a cost as one of this epoch.
+        """
+        outputs: list[Any] = []
+
+        def forward() -> None:
+            outputs[:] = [self.fprop(x)]
+
+        def count() -> None:
+            add_cost(minibatch_cost(self.cost, outputs[0], t))
+
+        def update() -> None:
+            self.bprop(mixed_precision.scaled(self, self.cost.get_errors(outputs[0], t)))
+            mixed_precision.optimize(self, self.layers_to_optimize, epoch)
+
+        return [StepPart(forward, count), StepPart(update)]
+
+    def end_epoch(self, x: Any) -> None:
+        """An epoch is trained; `x` is its last minibatch. Subclasses may look at it."""
+
+    def get_state(self) -> dict[str, Any]:
+        """What training changes in the model besides its layers: nothing here."""
+        return {}
+
+    def check_state(self, state: dict[str, Any]) -> None:
+        """Raise a CheckpointError unless `set_state` can take this; nothing is changed."""
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Continue from what `get_state` returned: nothing to do here."""
 
     def eval(self, dataset: Any, metric: Any, strict: bool = False) -> np.ndarray:
         """Mean of a metric over a dataset.
@@ -436,4 +490,4 @@ class Model(FrontDoor, NervanaObject):
 
 
 if not TYPE_CHECKING:
-    __getattr__ = absent_names(__name__)
+    __getattr__ = absent_names(__name__, {"GAN": "neonport.models.gan"})

@@ -20,6 +20,7 @@ from neonport.foundation.descriptions import Builder
 from neonport.io.checkpoint import checksum
 from neonport.log import logger
 from neonport.models.first_generations import described, is_first_generation
+from neonport.models.mixed_precision import PRECISIONS
 from neonport.models.state import Network, Pending
 
 _WAY_OUT = "Build the model with the layers it was saved with, or let Model(path) build it"
@@ -49,6 +50,8 @@ def restore(
             "gen_backend(batch_size=...) first"
         )
     position = read_position(description)
+    if load_states:
+        model.check_state(position.model)
     layers = model.layers
     if layers is None:
         layers = build(entry, classes)
@@ -143,20 +146,26 @@ class Position:
     Attributes:
         epoch: epochs trained.
         minibatch: minibatches of the current epoch that are done.
+        costs: how many costs of this epoch there are.
         total_cost: sum of their costs, or the mean of the last epoch; None if not stored.
         compat_mode: of the backend, None if not stored.
         rng_state: of the backend's generators, None if not stored.
         saved: names of the checkpoints of the series, with their checksums; None if it is of none.
+        model: what the model remembers besides its layers.
         pending: what the next training needs.
+        precision: that the model was trained in, None for float32.
     """
 
     epoch: int
     minibatch: int
+    costs: int
     total_cost: np.ndarray | None
     compat_mode: str | None
     rng_state: Any
     saved: dict[str, str] | None
+    model: dict[str, Any]
     pending: Pending
+    precision: str | None = None
 
 
 def read_position(description: dict[str, Any]) -> Position:
@@ -181,10 +190,16 @@ def read_position(description: dict[str, Any]) -> Position:
     saved = _dict(resume, "saved", "resume/")
     if not all(isinstance(text, str) for pair in saved.items() for text in pair):
         raise CheckpointError("resume/saved is no dict of names and checksums")
+    precision = resume.get("precision")
+    if precision not in (None, *PRECISIONS):
+        raise CheckpointError(f"resume/precision is {str(precision)[:80]!r}, none that we know")
     return Position(
+        precision=precision,
         saved=saved if "saved" in resume else None,
         epoch=_count(description, "epoch_index"),
         minibatch=_count(resume, "minibatch", "resume/"),
+        costs=_count(resume, "costs" if "costs" in resume else "minibatch", "resume/"),
+        model=_dict(resume, "model", "resume/"),
         total_cost=cost,
         compat_mode=mode,
         rng_state=backend.get("rng_state", description.get("rng_state")),
@@ -195,6 +210,7 @@ def read_position(description: dict[str, Any]) -> Position:
             rng_state=None,
             batch_size=_count(resume, "batch_size", "resume/") or None,
             ndata=_count(resume, "ndata", "resume/") or None,
+            loss_scale=_dict(resume, "loss_scale", "resume/") or None,
         ),
     )
 
@@ -222,11 +238,15 @@ def _take_position(model: Network, position: Position, rng_state: Any, load_stat
     state = model.state
     state.epoch = position.epoch
     state.minibatch = position.minibatch if load_states else 0
+    state.costs = position.costs if load_states else 0
     if position.total_cost is not None:
         state.total_cost = position.total_cost
     state.pending = None
     state.saved = None
+    if not model.initialized:
+        state.precision = position.precision
     if load_states:
+        model.set_state(position.model)
         state.pending = position.pending
         state.pending.rng_state = rng_state
 
@@ -356,7 +376,9 @@ def resume(model: Network, dataset: Any, optimizer: Any) -> None:
         optimizer.get_description()
     )
     _set_states(
-        (optimizer, None if other else pending.optimizer_state), (dataset, pending.data_state)
+        (optimizer, None if other else pending.optimizer_state),
+        (dataset, pending.data_state),
+        (model.state.loss_scale, pending.loss_scale),
     )
     if pending.data_state is not None:
         model.state.data_state = pending.data_state

@@ -62,10 +62,17 @@ def snapshot(model: Network, keep_states: bool) -> dict[str, Any]:
         "batch_size": model.be.bsz,
         "datatype": np.dtype(model.be.default_dtype).name,
         "minibatch": state.minibatch,
+        "costs": state.costs,
         "total_cost": np.array(state.total_cost),
     }
+    if keep_states and (own := model.get_state()):
+        resume["model"] = own
     if keep_states and hasattr(model.optimizer, "get_state"):
         resume["optimizer_state"] = model.optimizer.get_state()
+    if state.precision not in (None, "float32"):
+        resume["precision"] = state.precision
+    if keep_states and state.loss_scale is not None:
+        resume["loss_scale"] = state.loss_scale.get_state()
     if state.dataset is not None:
         # In mid-epoch the iterator may already point at the next epoch: keep where this one began.
         inside = state.minibatch > 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,11 @@ from neonport.backends.backend import Block
 from neonport.callbacks.callback import StopTraining, scalar
 from neonport.callbacks.evaluations import evaluations
 from neonport.engine.recording import ATTEMPTS
-from neonport.layers.cost import minibatch_cost
 from neonport.log import logger
 from neonport.models import restoring, saving
 from neonport.models.history import History
 from neonport.models.nonfinite import CostWatch
-from neonport.models.state import Network
+from neonport.models.state import Network, StepPart
 
 BUFFERS = 8  # recordings in an epoch: a data iterator may take turns with a few buffers
 
@@ -105,7 +105,8 @@ class Trainer:
             state.data_state = saving.data_state(dataset)
         state.batch_size = be.bsz
         if not skip:
-            state.total_cost = np.zeros((1, 1))
+            state.total_cost, state.costs = np.zeros((1, 1)), 0
+        x: Any = None
         for minibatch, (x, t) in enumerate(dataset):
             if minibatch < skip:
                 continue
@@ -116,35 +117,34 @@ class Trainer:
             state.minibatch = minibatch + 1
             callbacks.on_minibatch_end(epoch, minibatch)
         self._costs.read()
-        if state.minibatch:
-            state.total_cost = state.total_cost / state.minibatch
+        if state.costs:
+            state.total_cost = state.total_cost / state.costs
+        elif state.minibatch:
+            state.total_cost = np.full((1, 1), np.nan)  # no step of a kind that has a cost
+        self.model.end_epoch(x)
         state.minibatch = 0
 
     def step(self, x: Any, t: Any, epoch: int) -> None:
         """Train on a minibatch."""
-        y = self.model.fprop(x)
-        self.add_cost(y, t)
-        self.update(y, t, epoch)
+        for part in self.model.step_parts(x, t, epoch, self.add_cost):
+            part.run()
+            if part.then is not None:
+                part.then()
 
-    def add_cost(self, y: Any, t: Any) -> None:
+    def add_cost(self, cost: Any) -> None:
         """Count the cost of a minibatch; this does not wait for the device."""
-        state, cost = self.state, minibatch_cost(self.model.cost, y, t)
+        state = self.state
         state.add_cost(cost)
         self._costs.add(state.epoch, state.minibatch, cost)
-
-    def update(self, y: Any, t: Any, epoch: int) -> None:
-        """Backward pass and update of the parameters."""
-        model = self.model
-        model.bprop(model.cost.get_errors(y, t))
-        model.optimizer.optimize(model.layers_to_optimize, epoch=epoch)
 
 
 class RecordedStep:
     """Trains on a minibatch as the model does, by replays where that is possible.
 
-    The forward pass is one recording, the backward pass with the update another: between them the
-    cost is kept, each time in another place, which a replay could not do. Both are made in the same
-    run, for the backward pass finds what the Python code of the forward pass left in the layers.
+    Each part of a step is a recording of its own, such as the forward pass, and the backward pass
+    with the update: between them the cost is kept, each time in another place, which a replay could
+    not do. All are made in the same run, for the backward pass finds what the Python code of the
+    forward pass left in the layers.
 
     Where nothing can be recorded the trainer's own step runs, and the log says why, once.
 
@@ -161,8 +161,8 @@ class RecordedStep:
         self.reason = ""
         self._record = getattr(self.model.be, "record", None)
         self._epoch = -1
-        self._ready: dict[Any, tuple[Any, Any, Any, Any]] = {}
-        self._failures = 0
+        self._ready: dict[Any, tuple[list[StepPart], Any]] = {}
+        self._failures: dict[Hashable, int] = {}  # by the kind of step
 
     def __call__(self, x: Any, t: Any, epoch: int) -> None:
         """Train on a minibatch.
@@ -175,12 +175,12 @@ class RecordedStep:
         if epoch != self._epoch:
             self._epoch = epoch
             self._ready.clear()
-        key = _identity((x, t))
+        key = self.model.step_kind(), _identity((x, t))
         if key in self._ready:
-            forward, backward, y, _ = self._ready[key]
-            forward()
-            self.trainer.add_cost(y, t)
-            backward()
+            for part in self._ready[key][0]:
+                part.run()
+                if part.then is not None:
+                    part.then()
         elif self._possible():
             self._run_and_record(key, x, t, epoch)
         else:
@@ -195,19 +195,22 @@ class RecordedStep:
 
     def _run_and_record(self, key: Any, x: Any, t: Any, epoch: int) -> None:
         assert self._record is not None
-        with self._record() as forward:
-            y = self.model.fprop(x)
-        self.trainer.add_cost(y, t)
-        with self._record() as backward:
-            self.trainer.update(y, t, epoch)
-        reason = forward.reason or backward.reason
+        recorded, reason = [], ""
+        for part in self.model.step_parts(x, t, epoch, self.trainer.add_cost):
+            with self._record() as replay:
+                part.run()
+            if part.then is not None:
+                part.then()
+            recorded.append(StepPart(replay, part.then))
+            reason = reason or replay.reason
         if not reason:
-            self._failures = 0
+            self._failures.clear()
             # x and t are kept, so that no other tensor gets their identity
-            self._ready[key] = forward, backward, y, (x, t)
+            self._ready[key] = recorded, (x, t)
             return
-        self._failures += 1
-        if self._failures >= ATTEMPTS:  # the first run may allocate what later runs find
+        kind = key[0]
+        self._failures[kind] = self._failures.get(kind, 0) + 1
+        if self._failures[kind] >= ATTEMPTS:  # the first run may allocate what later runs find
             self._give_up(reason)
 
     def _give_up(self, reason: str) -> None:

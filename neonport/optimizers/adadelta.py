@@ -14,7 +14,7 @@ class Adadelta(Optimizer):
     """dx' = sqrt((E[dx^2] + eps) / (E[g^2]' + eps)) g, p' = p - lr dx' (Zeiler, 2012).
 
     Args:
-        stochastic_round: round parameters stochastically, on devices that can.
+        stochastic_round: round parameters of 16 bits stochastically (an int: to so many bits).
         decay: share of the running means that is kept, in [0, 1).
         epsilon: starts the first steps.
         param_clip_value: largest magnitude of a parameter.
@@ -73,4 +73,4 @@ class Adadelta(Optimizer):
                 (dx, step),
                 (param, self.clip_value(param - lr * step, self.param_clip_value)),
             ]
-            be.assign_many(updates)
+            self.apply(updates)

@@ -13,7 +13,7 @@ class Adagrad(Optimizer):
     """s' = s + g^2, p' = p - lr g / sqrt(s' + eps) (Duchi et al., 2011).
 
     Args:
-        stochastic_round: round parameters stochastically, on devices that can.
+        stochastic_round: round parameters of 16 bits stochastically (an int: to so many bits).
         learning_rate: step size.
         epsilon: keeps the divisor from 0.
         gradient_clip_norm: largest norm of all gradients together.
@@ -72,4 +72,4 @@ class Adagrad(Optimizer):
                 (states[0], total),
                 (param, self.clip_value(param - step, self.param_clip_value)),
             ]
-            be.assign_many(updates)
+            self.apply(updates)

@@ -21,7 +21,7 @@ class Adam(Optimizer):
     `wdecay` acts through the means, as a penalty on squares would; AdamW keeps it apart.
 
     Args:
-        stochastic_round: round parameters stochastically, on devices that can.
+        stochastic_round: round parameters of 16 bits stochastically (an int: to so many bits).
         learning_rate: step size.
         beta_1: share of the mean gradient that is kept, in [0, 1).
         beta_2: share of the mean square that is kept, in [0, 1).
@@ -112,4 +112,4 @@ class Adam(Optimizer):
                 (states[1], v),
                 (param, self.clip_value(param - step, self.param_clip_value)),
             ]
-            be.assign_many(updates)
+            self.apply(updates)

@@ -26,7 +26,7 @@ class AdamW(Adam):
     algorithm says, and clipping by norm acts on the gradient.
 
     Args:
-        stochastic_round: round parameters stochastically, on devices that can.
+        stochastic_round: round parameters of 16 bits stochastically (an int: to so many bits).
         learning_rate: step size.
         beta_1: share of the mean gradient that is kept, in [0, 1).
         beta_2: share of the mean square that is kept, in [0, 1).
@@ -111,7 +111,7 @@ class AdamW(Adam):
                 (states[1], v),
                 (param, self.clip_value(self._kept(param, lr) - step, self.param_clip_value)),
             ]
-            be.assign_many(updates)
+            self.apply(updates)
 
     def _penalized(self, grad: Any, param: Any) -> Any:
         return grad
@@ -133,7 +133,7 @@ class Nadam(AdamW):
         beta_2: share of the mean square that is kept, in [0, 1).
         epsilon: keeps the divisor from 0.
         momentum_decay: psi, how fast the momentum comes up to b1.
-        stochastic_round: round parameters stochastically, on devices that can.
+        stochastic_round: round parameters of 16 bits stochastically (an int: to so many bits).
         gradient_clip_norm: largest norm of all gradients together.
         gradient_clip_value: largest magnitude of one element of a gradient.
         param_clip_value: largest magnitude of a parameter.

@@ -11,7 +11,8 @@ from neonport.backends.home import home
 from neonport.base import NervanaObject
 from neonport.dtypes import compute_dtype
 from neonport.errors import CheckpointError, ConfigurationError, ShapeError
-from neonport.optimizers.checks import bound, not_negative, rounding
+from neonport.optimizers.checks import bound, not_negative, rounding_bits
+from neonport.optimizers.rounding import rounded
 from neonport.optimizers.schedules import as_schedule
 from neonport.optree.node import apply
 from neonport.tensor.tensor import Tensor
@@ -41,7 +42,7 @@ def get_param_list(layer_list: Iterable[Any]) -> list[Param]:
 
 
 COMMON: dict[str, Callable[[NervanaObject, str, Any], Any]] = {
-    "stochastic_round": rounding,
+    "stochastic_round": rounding_bits,
     "learning_rate": not_negative,
     "epsilon": not_negative,
     "gradient_clip_norm": bound,
@@ -87,6 +88,7 @@ class Optimizer(NervanaObject):
     param_clip_value: float | None
     wdecay: float
     schedule: Any = None
+    guard: Tensor | None = None
 
     def __init__(self, name: str | None = None, **common: Any) -> None:
         super().__init__(name=name)
@@ -141,7 +143,7 @@ class Optimizer(NervanaObject):
         Args:
             layer_list: layers.
             states: how many states this optimizer keeps for a parameter.
-            stochastic_round: rounding of the parameters, for backends that have it.
+            stochastic_round: rounding of the parameters, if they have 16 bits.
 
         Raises:
             ConfigurationError, ShapeError: see `optimize`; nothing was changed then.
@@ -175,6 +177,27 @@ class Optimizer(NervanaObject):
                 "model with weights_only=True (or load_states=False), or clear the layer's states"
             )
         param.check_writable(self.classnm)
+
+    def apply(self, updates: Sequence[tuple[Tensor, Any]]) -> None:
+        """Assign new values to a parameter and its states, all read before the first is written.
+
+        Parameters of 16 bits are rounded stochastically if the optimizer is to. With a guard that
+        is 0, nothing changes.
+
+        Args:
+            updates: pairs of a tensor and the tree of its new value.
+        """
+        be, guard = home(updates[0][0]), self.guard
+        pairs = [
+            (target, rounded(tree, target) if target.rounding else tree) for target, tree in updates
+        ]
+        if guard is not None:
+            pairs = [(target, be.where(guard, tree, target)) for target, tree in pairs]
+        be.assign_many(pairs)
+
+    def set_guard(self, guard: Tensor | None) -> None:
+        """Let updates happen only where a tensor (1, 1) on the device is not 0; None: always."""
+        self.guard = guard
 
     def number(self, params: Sequence[Param], function: Callable[[], float]) -> float:
         """Return a number of the update that a recorded step computes anew at each replay."""

@@ -55,7 +55,7 @@ def bound(owner: NervanaObject, argument: str, value: Any) -> float | None:
     return None if value is None else not_negative(owner, argument, value)
 
 
-def rounding(owner: NervanaObject, argument: str, value: Any) -> bool | int:
+def rounding_bits(owner: NervanaObject, argument: str, value: Any) -> bool | int:
     """Return whether, or to how many bits, to round stochastically."""
     if isinstance(value, (bool, int)) and value >= 0:
         return value

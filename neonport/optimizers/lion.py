@@ -21,7 +21,7 @@ class Lion(Optimizer):
         beta_1: share of the mean gradient in the direction of the step, in [0, 1).
         beta_2: share of the mean gradient that is kept, in [0, 1).
         wdecay: share of a parameter that a step of rate 1 takes away.
-        stochastic_round: round parameters stochastically, on devices that can.
+        stochastic_round: round parameters of 16 bits stochastically (an int: to so many bits).
         gradient_clip_norm: largest norm of all gradients together.
         gradient_clip_value: largest magnitude of one element of a gradient.
         param_clip_value: largest magnitude of a parameter.
@@ -80,4 +80,4 @@ class Lion(Optimizer):
                 (states[0], b2 * states[0] + (1.0 - b2) * g),
                 (param, self.clip_value(moved, self.param_clip_value)),
             ]
-            be.assign_many(updates)
+            self.apply(updates)

@@ -8,6 +8,7 @@ from typing import Any
 from neonport.base import shown
 from neonport.errors import CheckpointError, ConfigurationError
 from neonport.optimizers.base import Optimizer
+from neonport.tensor.tensor import Tensor
 
 
 class MultiOptimizer(Optimizer):
@@ -73,6 +74,11 @@ class MultiOptimizer(Optimizer):
         self.map_list = self._map_optimizers(layer_list)
         for optimizer, layers in self.map_list.items():
             optimizer.optimize(layers, epoch)
+
+    def set_guard(self, guard: Tensor | None) -> None:
+        """Guard the updates of all optimizers; see `Optimizer.set_guard`."""
+        for optimizer in self.optimizer_mapping.values():
+            optimizer.set_guard(guard)
 
     def get_state(self) -> dict[str, Any]:
         """Return the state of each optimizer under its key."""

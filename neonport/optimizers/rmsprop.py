@@ -16,7 +16,7 @@ class RMSProp(Optimizer):
     Clipping by norm shortens the step only; the mean square sees the gradient as it is.
 
     Args:
-        stochastic_round: round parameters stochastically, on devices that can.
+        stochastic_round: round parameters of 16 bits stochastically (an int: to so many bits).
         decay_rate: share d of the mean square that is kept, in [0, 1).
         learning_rate: step size.
         epsilon: keeps the divisor from 0.
@@ -79,4 +79,4 @@ class RMSProp(Optimizer):
                 (states[0], square),
                 (param, self.clip_value(param - step, self.param_clip_value)),
             ]
-            be.assign_many(updates)
+            self.apply(updates)

@@ -18,7 +18,7 @@ class GradientDescentMomentum(Optimizer):
     Args:
         learning_rate: step size.
         momentum_coef: share mu of the velocity that is kept, in [0, 1).
-        stochastic_round: round parameters stochastically, on devices that can.
+        stochastic_round: round parameters of 16 bits stochastically (an int: to so many bits).
         wdecay: weight decay; added to the gradient after clipping, so it is part of the velocity.
         gradient_clip_norm: largest norm of all gradients together.
         gradient_clip_value: largest magnitude of one element of a gradient.
@@ -87,4 +87,4 @@ class GradientDescentMomentum(Optimizer):
             else:
                 moved = param - lr * g
             updates.append((param, self.clip_value(moved, self.param_clip_value)))
-            param.backend.assign_many(updates)
+            self.apply(updates)

@@ -18,7 +18,7 @@ class ShiftAdaMax(Optimizer):
     p' = clip(p - shift(shift(m', 1 / (v' + eps)), l), -1, 1).
 
     Args:
-        stochastic_round: round parameters stochastically, on devices that can.
+        stochastic_round: round parameters of 16 bits stochastically (an int: to so many bits).
         learning_rate: step size.
         beta_1: share of the mean gradient that is kept, in [0, 1).
         beta_2: share of the largest gradient that is kept, in [0, 1).
@@ -80,4 +80,4 @@ class ShiftAdaMax(Optimizer):
                 (states[2], inverse),
                 (param, be.clip(param - step, -1.0, 1.0)),
             ]
-            be.assign_many(updates)
+            self.apply(updates)

@@ -21,6 +21,7 @@ from neonport.testing.cases import Case, Outcome
 from neonport.testing.suite import (
     along_axis,
     assignment,
+    branched_networks,
     elementwise,
     exchange,
     fused,
@@ -31,9 +32,11 @@ from neonport.testing.suite import (
     products,
     randomness,
     recurrences,
+    recurrent_networks,
     reductions,
     stores,
     views,
+    window_networks,
     windows,
 )
 
@@ -51,6 +54,9 @@ SUITES = (
     assignment,
     randomness,
     layers,
+    branched_networks,
+    recurrent_networks,
+    window_networks,
     fused,
     gradients,
     exchange,

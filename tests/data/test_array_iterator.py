@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from neonport.data import ArrayIterator, NervanaDataIterator
+from neonport.data.dataiterator import in_order
 from neonport.errors import ConfigurationError, DtypeError, ShapeError
 
 Make = Callable[..., Any]
@@ -304,3 +305,59 @@ def test_data_move_to_another_backend(make_backend: Make, backend_name: str) -> 
     assert x.backend is other
     assert t.backend is other
     other.cleanup_backend()
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_sequences_and_weights(make_backend: Make, shuffle: bool) -> None:
+    be = make_backend(batch_size=3, rng_seed=0)
+    x = np.arange(5 * 2 * 4).reshape(5, 2 * 4)  # 2 features, 4 steps
+    y = np.arange(5 * 4).reshape(5, 4)
+    it = ArrayIterator(
+        x,
+        y,
+        lshape=(2, 4),
+        target_shape=(1, 4),
+        make_onehot=False,
+        weights=[0, 1, 2, 3, 4],
+        shuffle=shuffle,
+    )
+    first = None
+    for inputs, (targets, weights) in it:
+        assert (inputs.shape, targets.shape, weights.shape) == ((2, 12), (1, 12), (1, 12))
+        rows = weights.get()[0, :3].astype(int)  # columns run over the samples of step 0 first
+        found = inputs.get().reshape(2, 4, 3).transpose(2, 0, 1).reshape(3, 8)
+        np.testing.assert_array_equal(found, x[rows])
+        np.testing.assert_array_equal(targets.get().reshape(4, 3).T, y[rows])
+        np.testing.assert_array_equal(weights.get().reshape(4, 3), [rows] * 4)
+        assert first in (None, id(inputs))
+        first = id(inputs)
+    for inputs, targets in in_order(it):
+        assert (inputs.shape, targets.shape) == ((2, 12), (1, 12))
+    it.set_backend(be)
+
+
+def test_shapes_of_several_inputs(make_backend: Make) -> None:
+    make_backend(batch_size=2)
+    it = ArrayIterator([rows(4, 2), np.ones((4, 6))], lshape=[2, (3, 2)])
+    assert it.shape == [2, (3, 2)]
+    (one, two), _ = next(iter(it))
+    assert (one.shape, two.shape) == ((2, 2), (3, 4))
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "error", "words"),
+    [
+        ({"weights": [1, 2]}, ShapeError, r"weights have shape \(2,\).*4 samples"),
+        ({"weights": [1, 2, 3, -1]}, ConfigurationError, "finite numbers from 0 on"),
+        ({"weights": list("abcd")}, DtypeError, "weights holds text"),
+        ({"target_shape": (2, 3)}, ShapeError, r"K \* T columns.*with 2 columns"),
+        ({"target_shape": 2}, ShapeError, "must be a pair"),
+        ({"lshape": (3, 2)}, ShapeError, r"lshape \(3, 2\) has 6 elements, the rows of X have 2"),
+    ],
+)
+def test_sequences_and_weights_that_do_not_fit(
+    make_backend: Make, kwargs: Any, error: Any, words: str
+) -> None:
+    make_backend(batch_size=2)
+    with pytest.raises(error, match=words):
+        ArrayIterator(rows(4, 2), rows(4, 2), make_onehot=False, **kwargs)

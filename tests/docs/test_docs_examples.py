@@ -21,8 +21,10 @@ ROOMS = (
     "optimizers",
     "callbacks",
     "callbacks.callbacks",
+    "callbacks.plotting_callbacks",
     "data",
     "models",
+    "sklearn",
 )
 
 

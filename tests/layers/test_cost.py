@@ -5,7 +5,13 @@ import pytest
 
 from neonport.errors import ConfigurationError, ShapeError
 from neonport.initializers import Constant
-from neonport.layers import GeneralizedCost, GeneralizedCostMask, Linear, Sequential
+from neonport.layers import (
+    GeneralizedCost,
+    GeneralizedCostMask,
+    Linear,
+    SampleWeightedCost,
+    Sequential,
+)
 from neonport.transforms import CrossEntropyMulti, SumSquared
 
 
@@ -75,3 +81,21 @@ def test_description(be):
     assert desc["type"] == "neon.layers.layer.GeneralizedCost"
     twin = GeneralizedCost.gen_class(desc["config"])
     assert isinstance(twin.costfunc, CrossEntropyMulti)
+
+
+def test_weights_of_samples(be):
+    below, y, t = data(be)
+    weights = np.random.RandomState(1).rand(1, 64)
+    cost = SampleWeightedCost(SumSquared())
+    cost.initialize(below)
+    pair = (be.array(t), be.array(weights))
+    expected = ((y - t) ** 2).sum(0) / 2
+    found = cost.get_cost(be.array(y), pair).item()
+    np.testing.assert_allclose(found, (expected * weights).mean(), rtol=1e-5)
+    errors = cost.get_errors(be.array(y), pair).get()
+    np.testing.assert_allclose(errors, (y - t) * weights, rtol=1e-4, atol=1e-6)
+    plain = cost.get_cost(be.array(y), be.array(t)).item()  # of held-out data
+    np.testing.assert_allclose(plain, expected.mean(), rtol=1e-5)
+    np.testing.assert_allclose(cost.get_errors(be.array(y), be.array(t)).get(), y - t, rtol=1e-4)
+    with pytest.raises(ShapeError, match="was initialised for"):
+        cost.get_cost(be.iobuf(4), pair)

@@ -36,6 +36,7 @@ NOT_DESCRIBED = {
     "DeltasTree",
     "Digits",
     "EarlyStopCallback",
+    "GAN",
     "FilterLayer",
     "Initializer",
     "Layer",
@@ -47,9 +48,11 @@ NOT_DESCRIBED = {
     "OpTreeLayer",
     "Optimizer",
     "ParameterLayer",
+    "RecurrentLayer",
     "RecurrentOutput",
     "Transform",
     "_FanIn",
+    "_Gated",
     "_Rearranging",
 }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import prod
 from typing import Any
 
@@ -34,6 +36,7 @@ class Creation:
     default_dtypes: Any
     stochastic_round: Any
     unrecordable: Any
+    _activation_dtype: Any = None
 
     def empty(
         self,
@@ -209,10 +212,37 @@ class Creation:
         sizes = integers(dim0 if isinstance(dim0, tuple) else (dim0,), "iobuf")
         two = len(sizes) == 2
         shape = (sizes[0], sizes[1] * self.bsz) if two else (prod(sizes), self.bsz)
+        dtype = self._activation_dtype if dtype is None else dtype
         if shared is None:
             return self.zeros(shape, dtype, name, persist_values)
         same = shared.shape == shape and dtype in (None, shared.dtype)
         return (shared if same else shared.share(shape, dtype)).fill(0)
+
+    @contextmanager
+    def activations(self, dtype: Any) -> Iterator[None]:
+        """Inside, `iobuf` makes buffers of another dtype; all else stays of the default one.
+
+        Layers take their outputs and errors from `iobuf`, and their parameters from `empty`: so
+        this is how a network computes in 16 bits on float32 weights.
+
+        Args:
+            dtype: of the buffers.
+
+        Raises:
+            DtypeError: the device does not store it.
+
+        Example:
+            with be.activations("float16"):
+                assert be.iobuf(3).dtype == np.float16
+                assert be.empty((3, 1)).dtype == np.float32
+        """
+        kind = as_dtype(dtype)
+        self.check_dtype(kind)
+        before, self._activation_dtype = self._activation_dtype, kind
+        try:
+            yield
+        finally:
+            self._activation_dtype = before
 
     def from_dlpack(self, x: Any, copy: bool | None = None) -> Tensor:
         """A tensor over the memory of another library's array: both see every write.

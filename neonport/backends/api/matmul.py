@@ -7,7 +7,7 @@ from typing import Any
 from neonport.backends.arguments import check_numbers, check_operands, check_tensors
 from neonport.dtypes import is_float
 from neonport.engine.checks import check_pair
-from neonport.engine.tracing import of_call
+from neonport.engine.tracing import Launched
 from neonport.errors import AliasError, DtypeError, ShapeError
 from neonport.optree.node import apply
 from neonport.tensor.storage import views_overlap
@@ -54,8 +54,13 @@ class Matmul:
                     f"compound_dot: shapes {a.shape}, {b.shape} -> {c.shape} do not fit; needed "
                     "are (m, k), (k, n) -> (m, n)"
                 )
+            if not a.dtype == b.dtype == c.dtype:  # as a tree computes it
+                tree = apply("dot", a, b) if alpha == 1 else apply("dot", a, b) * alpha
+                self.assign(c, tree + c * beta if beta else tree)
+                return
             call = self.device.matmul(a, b, c, float(alpha), float(beta))
-            call = self.tracer.watch(call, of_call("compound_dot", c.shape), self)
+            what = Launched(None, "compound_dot", (a.shape, b.shape, c.shape))
+            call = self.tracer.watch(call, what, self)
             self.remember(key, call, (a.storage, b.storage, c.storage))
         self.launch(call)
 
@@ -64,10 +69,10 @@ class Matmul:
             if not isinstance(t, Tensor):
                 raise DtypeError(f"{op}: operands must be tensors, not {type(t).__name__}")
             self.check_same_backend(op, t)
-        if not a.dtype == b.dtype == c.dtype or not is_float(c.dtype):
+        if not (is_float(a.dtype) and is_float(b.dtype) and is_float(c.dtype)):
             raise DtypeError(
-                f"{op}: dtypes {a.dtype}, {b.dtype} -> {c.dtype} must be one and the same float "
-                "type; convert with t.astype(dtype)"
+                f"{op}: dtypes {a.dtype}, {b.dtype} -> {c.dtype} must be floats; convert with "
+                "t.astype(dtype)"
             )
         c.check_writable(op)
         if views_overlap(c, a) or views_overlap(c, b):
@@ -91,7 +96,8 @@ class Matmul:
         """`C = R(alpha * A @ B) + beta * C`, `R = max(., 0)` if `relu`; then `bsum` = sum of C.
 
         Args:
-            A, B, C: (m, k), (k, n), (m, n) tensors of one float dtype; A and B may be views.
+            A, B, C: (m, k), (k, n), (m, n) tensors of floats; A and B may be views. Those of
+                several dtypes are multiplied in the widest of them, at least float32.
             beta: 0 means that C is not read.
             bsum: (m, 1), receives the row sums of the result.
             repeat, size: accepted for neon.
@@ -139,6 +145,12 @@ class Matmul:
             a, b, c = be.ones((8, 3, 4)), be.ones((8, 4, 2)), be.empty((8, 3, 2))
             be.batched_dot(a, b, c)
         """
+        plain = type(alpha) is type(beta) is float and alpha == 1 and beta == 0 and not relu
+        if plain and type(A) is type(B) is type(C) is Tensor:
+            call = self.bound.get(("batched_dot", A.tokens, B.tokens, C.tokens))
+            if call is not None:  # it ran before, and was checked then
+                self.launch(call)
+                return C
         self._check_product("batched_dot", A, B, C)
         check_numbers("batched_dot", alpha=alpha, beta=beta)
         node = apply("batched_dot", A, B, reduce=C.ndim == 2)
@@ -170,8 +182,12 @@ class Matmul:
         key = ("batched_dot", a.tokens, b.tokens, c.tokens)
         call = self.bound.get(key)
         if call is None:
+            if not a.dtype == b.dtype == c.dtype:
+                self.assign(c, apply("batched_dot", a, b, reduce=c.ndim == 2))
+                return
             call = self.device.batched_matmul(a, b, c)
-            call = self.tracer.watch(call, of_call("batched_dot", c.shape), self)
+            what = Launched(None, "batched_dot", (a.shape, b.shape, c.shape))
+            call = self.tracer.watch(call, what, self)
             self.remember(key, call, (a.storage, b.storage, c.storage))
         self.launch(call)
 

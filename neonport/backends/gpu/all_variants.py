@@ -9,11 +9,12 @@ import numpy as np
 
 from neonport.backends.gpu import matmul, transpose
 from neonport.backends.gpu.kernel_text import FOUR, kernel_text
-from neonport.backends.gpu.kernels import convolution
+from neonport.backends.gpu.kernels import convolution, recurrence
 from neonport.backends.gpu.matmul import TILES
 from neonport.compiler.codegen.gpu.dialects import DeviceDialect
 from neonport.compiler.codegen.gpu.launch_shape import DeviceTraits
 from neonport.dtypes import FLOAT_NAMES, bfloat16
+from neonport.ops.recurrence import ACTIVATIONS
 
 GROUP = 64
 WHOLE = (np.int32, np.int64)
@@ -68,6 +69,8 @@ def _variants(dialect: DeviceDialect) -> Iterator[tuple[tuple[str, ...], dict[st
     yield ("along_axis.h",), {"GROUP": GROUP, **index}
     yield ("lrn.h",), {"GROUP": GROUP}
     yield ("combine.h",), {"GROUP": GROUP}
+    for name in ACTIVATIONS:
+        yield recurrence.FILES, {"GROUP": GROUP, **recurrence.functions(name, name)}
 
 
 def _products() -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:

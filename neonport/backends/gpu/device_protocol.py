@@ -54,6 +54,9 @@ class KernelDevice(Protocol):
     def tensor(self, storage: Storage, dtype: np.dtype, layout: Layout) -> Tensor:
         """A tensor over some memory."""
 
+    def matmul(self, a: Tensor, b: Tensor, c: Tensor, alpha: float, beta: float) -> Bound:
+        """A call that does `c = alpha * a @ b + beta * c`."""
+
     def scratch(self, nbytes: int) -> Storage:
         """Memory for what passes between launches that run `together`."""
 

@@ -80,24 +80,29 @@ class Workspace:
         return run
 
 
+def _contiguous(array: np.ndarray) -> bool:
+    return array.flags.c_contiguous
+
+
 def staged(
     operands: list[np.ndarray],
     target: np.ndarray,
     carver: Carver,
     make: Callable[[list[np.ndarray], np.ndarray], Callable[[], None]],
+    fits: Callable[[np.ndarray], bool] = _contiguous,
 ) -> Callable[[], None]:
-    """A call on C-contiguous arrays; those that are not are copied before and after it.
+    """A call on arrays of the layout it wants; others are copied before and after it.
 
     Args:
         operands: of any layout.
         target: of any layout; shares no memory with the operands.
         carver: where the copies lie.
         make: makes the call from operands and target.
+        fits: whether an array can be used as it is; a C-contiguous one must fit.
     """
 
     def near(array: np.ndarray) -> np.ndarray:
-        contiguous = array.flags.c_contiguous
-        return array if contiguous else carver.array(array.shape, array.dtype)
+        return array if fits(array) else carver.array(array.shape, array.dtype)
 
     inputs, out = [near(a) for a in operands], near(target)
     call = make(inputs, out)

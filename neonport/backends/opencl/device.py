@@ -25,15 +25,17 @@ from neonport.dtypes import FLOAT_NAMES
 from neonport.engine.device import Bound, Capabilities, ProbeResult
 from neonport.errors import BackendUnavailable, DLPackError, NeonportError
 from neonport.log import logger
+from neonport.ops.op import Kind, of_kind
 from neonport.shape import span
 from neonport.tensor.dlpack import CPU, adopt, copied, host_capsule, is_empty
 from neonport.tensor.storage import Layout, Storage
 from neonport.tensor.tensor import Tensor
 
-# unfolding and the host's BLAS, strided NumPy: on processors 1.4 to 15 times as fast as our kernels
-HOSTED = frozenset(
-    {"conv", "conv_backward_data", "conv_backward_filter", "pool", "max_pool_backward"}
-)
+# what the host does on processors faster than our kernels: images 1.4 to 15 times, and sequences,
+# whose steps would be launches
+HOSTED = of_kind(Kind.SEQUENCE) | {
+    "conv", "conv_backward_data", "conv_backward_filter", "pool", "max_pool_backward",
+}  # fmt: skip
 
 
 class OpenCLDevice(GpuDevice):

@@ -115,10 +115,14 @@ def _kernel(
     render: Render,
 ) -> Part:
     text = render(spec)
-    return Part(spec, step, space, axes, tuple(lines), spec.bytes_moved, _operations(spec), text)
+    return Part(spec, step, space, axes, tuple(lines), spec.bytes_moved, operations_of(spec), text)
 
 
-def _operations(spec: BoundKernel) -> int:
+def operations_of(spec: BoundKernel | LibraryCall) -> int:
+    """Floating-point operations of a kernel or call, as `Part.operations` counts them."""
+    if isinstance(spec, LibraryCall):
+        shapes = [leaf.layout[0] for leaf in (*spec.operands, spec.target)]
+        return OPS[spec.value.op].work(shapes, dict(spec.value.attr or ()))
     kernel = spec.kernel
     every = prod(spec.sizes)
     rows = prod(n for n, folded in zip(spec.sizes, kernel.axes, strict=True) if not folded)
@@ -133,10 +137,4 @@ def _operations(spec: BoundKernel) -> int:
 def _call(spec: LibraryCall, step: int, line: str) -> Part:
     leaves: list[MemoryView] = [*spec.operands, spec.target]
     moved = sum(prod(leaf.layout[0]) * leaf.dtype.itemsize for leaf in leaves)
-    return Part(spec, step, spec.target.layout[0], (), (line,), moved, _work(spec))
-
-
-def _work(spec: LibraryCall) -> int:
-    """Floating-point operations of a call."""
-    shapes = [leaf.layout[0] for leaf in (*spec.operands, spec.target)]
-    return OPS[spec.value.op].work(shapes, dict(spec.value.attr or ()))
+    return Part(spec, step, spec.target.layout[0], (), (line,), moved, operations_of(spec))

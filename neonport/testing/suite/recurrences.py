@@ -31,9 +31,9 @@ SIZES: dict[str, Sizes] = {
     "one step": Sizes(3, 1, 6),
     "several": Sizes(7, 3, 5),
     "wide": Sizes(4, 2, 37),
-    "many units": Sizes(33, 2, 3),
+    "many units": Sizes(19, 2, 3),
 }
-SCALE = 0.125  # of the numbers, so that states stay about as large as 1
+SCALE = 0.0625  # of the numbers, so that states stay about as large as 1
 
 
 class _Maker(Maker):

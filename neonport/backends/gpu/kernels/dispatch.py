@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from neonport.backends.gpu.kernels import along_axis, convolution, lrn, pooling
+from neonport.backends.gpu.kernels import along_axis, convolution, lrn, pooling, recurrence
 from neonport.backends.gpu.kernels import roi_pooling as regions
 from neonport.backends.gpu.kernels import scatter_add as lookup
 
@@ -24,6 +24,12 @@ BINDERS: dict[str, Callable[..., Callable[[], None] | None]] = {
     "roi_index": regions.bind_roi_index,
     "roi_pool_backward": regions.bind_roi_pool_backward,
     "roi_pool_gather": regions.bind_roi_pool_gather,
+    "rnn": recurrence.bind_recurrence,
+    "rnn_backward": recurrence.bind_recurrence_backward,
+    "lstm": recurrence.bind_recurrence,
+    "lstm_backward": recurrence.bind_recurrence_backward,
+    "gru": recurrence.bind_recurrence,
+    "gru_backward": recurrence.bind_recurrence_backward,
     "scatter_add": lookup.bind_scatter_add,
     "cumsum": along_axis.bind_cumsum,
     "cumprod": along_axis.bind_cumprod,

@@ -18,6 +18,7 @@ from neonport.backends.host.jit.launcher import (
     make_program,
     shared_jit,
 )
+from neonport.compiler.codegen.cpu.dialect import c_dialect
 from neonport.dtypes import ROWS
 from neonport.errors import CompileError
 from neonport.foundation.package_text import package_text
@@ -57,12 +58,30 @@ class Library:
             grain: tasks handed out together, at least; 0 runs all on the calling thread.
             keep: what must live as long as the call.
         """
-        block = np.array(words, np.int64)
-        launch = (entry_address(getattr(self._library, function)), block, tasks, grain)
-        return BoundProgram(self._jit.run, make_program([launch]), (block, keep, self._library))
+        return self.bind_all([(function, words, tasks, grain)], keep)
+
+    def bind_all(
+        self, launches: Sequence[tuple[str, Sequence[int], int, int]], keep: Any
+    ) -> Callable[[], None]:
+        """A call without arguments that makes several launches, one after the other.
+
+        Args:
+            launches: function, words, tasks and grain of each, as in `bind`.
+            keep: what must live as long as the call.
+        """
+        blocks = [np.array(words, np.int64) for _, words, _, _ in launches]
+        program = make_program(
+            [
+                (entry_address(getattr(self._library, function)), block, tasks, grain)
+                for block, (function, _, tasks, grain) in zip(blocks, launches, strict=True)
+            ]
+        )
+        return BoundProgram(self._jit.run, program, (blocks, keep, self._library))
 
 
 def _text(file: str) -> str:
+    if file == "prelude.h":  # the functions of rendered kernels
+        return c_dialect().prelude
     return package_text("neonport.backends.host.kernels", file)
 
 

@@ -1,0 +1,1 @@
+"""`Model.summary`: what the layers are, hold and compute."""

@@ -1,0 +1,1 @@
+"""neon's helpers around a training: arguments of scripts, files, folders."""

@@ -1,0 +1,1 @@
+"""Pictures of what callbacks recorded: readers, figures, pages. Needs the extra `plot`."""
