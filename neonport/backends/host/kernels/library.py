@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import ctypes
-import re
 import warnings
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from importlib.resources import files
 from typing import Any
 
 import numpy as np
@@ -19,6 +17,7 @@ from neonport.backends.host.jit.launcher import (
     make_program,
     shared_jit,
 )
+from neonport.backends.host.jit.texts import text_of
 from neonport.dtypes import ROWS
 from neonport.errors import CompileError
 
@@ -78,14 +77,6 @@ class Library:
         return BoundProgram(self._jit.run, program, (blocks, keep, self._library))
 
 
-ELSEWHERE = {"prelude.h": "neonport.compiler.codegen.cpu"}  # the functions of rendered kernels
-
-
-def _text(file: str) -> str:
-    package = ELSEWHERE.get(file, "neonport.backends.host.kernels")
-    return files(package).joinpath(file).read_text("utf-8")
-
-
 @lru_cache(maxsize=256)
 def library(file: str, **dtypes: str) -> Library | None:
     """A file for some dtypes.
@@ -100,13 +91,10 @@ def library(file: str, **dtypes: str) -> Library | None:
     """
     if any(name not in TYPES for name in dtypes.values()):
         return None
-    words = [f"#define {word} {TYPES[name]}\n" for word, name in dtypes.items()]
-    text = _text(file)
-    for header in re.findall(r'#include "(.+)"\n', text):
-        text = text.replace(f'#include "{header}"\n', _text(header))
+    text = text_of(file, {word: TYPES[name] for word, name in dtypes.items()})
     try:
         jit = shared_jit()
-        return None if jit is None else Library(jit, "".join(words) + text)
+        return None if jit is None else Library(jit, text)
     except CompileError as error:
         warnings.warn(
             f"{file} is not compiled, NumPy runs instead (slower, same results): {error}",
