@@ -47,7 +47,11 @@ SUITES = {
 
 
 def environment(folder: Path, cache: str) -> dict[str, str]:
-    return os.environ | {"PYTHONPATH": str(folder), "NEONPORT_CACHE_DIR": cache}
+    return os.environ | {
+        "PYTHONPATH": str(folder), "NEONPORT_CACHE_DIR": cache,
+        # as installed: without it every process compiles the sources of the package anew
+        "PYTHONPYCACHEPREFIX": f"{cache}/bytecode", "PYTHONDONTWRITEBYTECODE": "",
+    }  # fmt: skip
 
 
 def start(folder: Path, cache: str) -> list[float]:

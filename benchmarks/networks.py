@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import images
+from benchmarks import images, transformer
 from benchmarks.images_ours import ours_images
 from benchmarks.images_torch import torch_images
 from benchmarks.sequences import (
@@ -40,7 +40,7 @@ class Network:
         data: makes fresh inputs, one-hot targets and weights.
         ours: makes our step on a backend.
         torch: makes PyTorch's step on a device.
-        jax: makes JAX's, on the processor; None where there is none.
+        jax: makes the step under jax.jit, on the processor; None where there is none.
     """
 
     name: str
@@ -136,7 +136,8 @@ def networks(tiny: bool = False) -> list[Network]:
     pictures = [_pictures("conv", images.conv(tiny)), _pictures("vgg", images.vgg(tiny))]
     sizes = {"features": 9, "units": 8, "steps": 3, "batch": 4} if tiny else {}
     characters = [_characters(Characters(kind, **sizes)) for kind in ("LSTM", "GRU")]
-    return [mlp, *pictures, *characters]
+    letters = _letters(transformer.Sizes(2, 8, 8, 2) if tiny else transformer.Sizes())
+    return [mlp, *pictures, *characters, letters]
 
 
 def _characters(size: Characters) -> Network:
@@ -146,6 +147,15 @@ def _characters(size: Characters) -> Network:
         lambda be, data: ours_characters(be, size, data),
         lambda device, data: torch_characters(device, size, data),
         lambda data: jax_characters(size, data),
+    )  # fmt: skip
+
+
+def _letters(sizes: transformer.Sizes) -> Network:
+    return Network(
+        sizes.name, sizes.batch, sizes.operations(), sizes.data,
+        lambda be, data: transformer.ours(be, sizes, data),
+        lambda device, data: transformer.torch(device, sizes, data),
+        lambda data: transformer.jax(sizes, data),
     )  # fmt: skip
 
 

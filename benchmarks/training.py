@@ -1,10 +1,10 @@
-"""Whole training steps: forward, backward, update; ours and PyTorch's side by side.
+"""Whole training steps: forward, backward, update; ours and others' side by side.
 
     python benchmarks/training.py [--backend cuda] [--tf32] [--json FILE] [--repeats N]
         [--only conv] [--check] [--tiny]
 
 Ours: as it is ("neonport") and recorded ("recorded", a CUDA graph on cuda). PyTorch's: eager,
-torch.compile, and on a GPU a captured graph. JAX's, for sequences: jit of the whole step.
+torch.compile, and on a GPU a captured graph. JAX: the whole step under jax.jit, on the processor.
 Parameters, or losses, are compared after each of a few steps, before anything is timed. Ratios
 above 1 mean that ours is faster.
 """
@@ -63,7 +63,7 @@ def ours(network: Network, data: dict[str, np.ndarray], options: Any) -> list[Co
 
 
 def peer(name: str, network: Network, data: dict[str, np.ndarray]) -> Contestant:
-    """A way to run PyTorch's or JAX's step."""
+    """A way to run a peer's step."""
     if name == "jax":
         assert network.jax is not None
         return contestant_of(name, network.jax(data), lambda: None)
@@ -111,10 +111,10 @@ def contestants(network: Network, options: Any) -> list[Contestant]:
     data = network.data()
     found = ours(network, data, options)
     for name in options.peers:
-        missing = find_spec("jax" if name == "jax" else "torch") is None
-        if missing or (name == "torch_graphs" and not options.gpu):
+        if name == "jax" and (options.gpu or network.jax is None):
             continue
-        if name == "jax" and (network.jax is None or options.gpu):
+        library = "jax" if name == "jax" else "torch"
+        if find_spec(library) is None or (name == "torch_graphs" and not options.gpu):
             continue
         try:
             found.append(peer(name, network, data))

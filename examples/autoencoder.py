@@ -47,7 +47,7 @@ def main(epochs: int = 60) -> None:
     )
     model.fit(
         train,
-        train,  # what comes in should come out
+        None,  # no targets: what comes in should come out
         cost=GeneralizedCost(costfunc=MeanSquared()),
         optimizer=AdamW(learning_rate=0.003, schedule=CosineSchedule(epochs)),
         num_epochs=epochs,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from numbers import Real
 from typing import Any, TypeVar
 
 import numpy as np
 
-from neonport.errors import ConfigurationError, DtypeError
+from neonport.errors import ConfigurationError, DtypeError, ShapeError
 from neonport.optree.node import Expression
 from neonport.tensor.tensor import Tensor
 
@@ -24,6 +25,15 @@ def check_counts(op: str, least: int, **counts: Any) -> None:
             )
         if count >= MOST:
             raise ConfigurationError(f"{op}: {name}={count} is too large; the most is {MOST - 1}")
+
+
+def named(op: str, build: Callable[..., Any], *arguments: Any) -> Any:
+    """What a builder gives; its errors are in the name of the function that was called."""
+    try:
+        return build(*arguments)
+    except (ShapeError, DtypeError) as error:
+        renamed = type(error)(f"{op}:{str(error).partition(':')[2]}")
+    raise renamed
 
 
 def check_numbers(op: str, **numbers: Any) -> None:

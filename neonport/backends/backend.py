@@ -298,15 +298,8 @@ class Backend(
         if bound is not None and bound(scalars):
             return
         checked = [(target, check_pair(self, target, value)) for target, value in pairs]
-        targets = [target for target, _ in checked]
-        memory = MemoryIndex(targets)
-        for i, target in enumerate(targets):
-            for other in (targets[j] for j in memory.near(target) if j < i):
-                if views_overlap(target, other):
-                    raise AliasError(
-                        f"assign_many: targets of shapes {other.shape} and {target.shape} share "
-                        "memory; assign one after the other"
-                    )
+        if len(checked) > 1:
+            _check_apart([target for target, _ in checked])
         for observe in observers:
             observe(self, checked)
         self.executor.run(checked)
@@ -389,3 +382,15 @@ class Backend(
         from neonport.plugins import registry
 
         return registry.create_backend(name, **kwargs)
+
+
+def _check_apart(targets: list[Tensor]) -> None:
+    """Raise AliasError if two targets share memory."""
+    memory = MemoryIndex(targets)
+    for i, target in enumerate(targets):
+        for other in (targets[j] for j in memory.near(target) if j < i):
+            if views_overlap(target, other):
+                raise AliasError(
+                    f"assign_many: targets of shapes {other.shape} and {target.shape} share "
+                    "memory; assign one after the other"
+                )

@@ -26,6 +26,7 @@ from neonport.callbacks.saving import (
     EarlyStopCallback,
     SaveBestStateCallback,
     SerializeModelCallback,
+    check_path,
 )
 from neonport.callbacks.store import open_store, reserve
 from neonport.callbacks.watching import WatchTickerCallback
@@ -100,8 +101,8 @@ class Callbacks(NervanaObject):
                     f"Callbacks: {argument} needs an eval_set, the data iterator with held-out "
                     "data: pass both or none"
                 )
-        if save_path is not None and not isinstance(save_path, (str, bytes, os.PathLike)):
-            raise ConfigurationError(f"Callbacks: save_path is {shown(save_path)}; name a file")
+        if save_path is not None:
+            check_path("Callbacks", "save_path", save_path)
         if isinstance(history, bool) or not isinstance(history, int) or history < 0:
             raise ConfigurationError(
                 f"Callbacks: history={history!r} must be a whole number of checkpoints to keep"

@@ -160,11 +160,14 @@ def _values(branches: list[Any], leaves: list[Any]) -> dict[str, np.ndarray]:
 
 
 def _leaf_costs(nested: list[Any]) -> list[float]:
-    """Costs of all leaves; the first of each Multicost without its brothers' share, as in neon."""
+    """Costs of all leaves, in order.
+
+    In neon the first cost of a Multicost holds the sum of all, which it takes off here; ours holds
+    its own.
+    """
     flat: list[float] = []
     for part in nested:
         flat += _leaf_costs(part) if isinstance(part, list) else [scalar(part)]
-    flat[0] -= sum(flat[1:])
     return flat
 
 
@@ -192,7 +195,7 @@ class GANCostCallback(Callback):
         Raises:
             ConfigurationError: the model is no GAN.
         """
-        if not hasattr(model, "gen_iter") or not hasattr(model, "cost_dis"):
+        if not all(hasattr(model, name) for name in ("gen_iter", "cost_dis")):
             raise ConfigurationError(
                 f"GANCostCallback needs a GAN, the model is a {type(model).__name__}: it counts no "
                 "generator steps (gen_iter) and has no cost_dis"
@@ -213,7 +216,8 @@ class GANCostCallback(Callback):
         index = minibatch_position(callback_data, epoch, minibatch)
         _record(callback_data["gan/gen_iter"], index, self._seen)
         # what is a cost of this minibatch for good may stay on the device
-        cost = model.cost_dis
+        deferred = hasattr(model, "deferred_cost_dis")
+        cost = model.deferred_cost_dis if deferred else model.cost_dis
         self._unread.append((index, cost if isinstance(cost, DeferredCost) else scalar(cost)))
         if len(self._unread) >= UNREAD:
             self.settle()

@@ -8,7 +8,7 @@ from typing import Any
 
 from neonport.callbacks.callback import Callback, scalar
 from neonport.callbacks.evaluations import EVAL_COST, evaluations
-from neonport.callbacks.saving import check_folder
+from neonport.callbacks.saving import check_folder, check_path
 from neonport.errors import ConfigurationError
 
 
@@ -32,6 +32,7 @@ class CSVLogger(Callback):
 
     def __init__(self, path: str | os.PathLike[str], append: bool = False) -> None:
         super().__init__(epoch_freq=1, minibatch_freq=None)
+        check_path(self.classnm, "path", path)
         self.path = os.fspath(path)
         self.append = append
         self._names: list[str] = []

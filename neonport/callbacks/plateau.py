@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+from neonport.base import shown
 from neonport.callbacks.callback import Callback, scalar
 from neonport.callbacks.evaluations import EVAL_COST, evaluations
 from neonport.errors import ConfigurationError
@@ -31,6 +32,10 @@ class ReduceOnPlateau(Callback):
 
     def __init__(self, monitor: str = EVAL_COST, larger_is_better: bool = False) -> None:
         super().__init__(epoch_freq=1, minibatch_freq=None)
+        if not isinstance(monitor, str):
+            raise ConfigurationError(
+                f"{self.classnm}: monitor is {shown(monitor)}; give the name of a cost or metric"
+            )
         self.monitor = monitor
         self.larger_is_better = larger_is_better
 

@@ -6,8 +6,10 @@ import sys
 import time
 from typing import Any
 
+from neonport.base import shown
 from neonport.callbacks.callback import Callback, scalar
 from neonport.callbacks.evaluations import EVAL_COST, evaluations
+from neonport.errors import ConfigurationError
 
 BAR_WIDTH = 20
 WIDE = 100  # columns of a terminal that shows all in one line
@@ -69,6 +71,11 @@ class ProgressBarCallback(Callback):
         self, epoch_freq: int = 1, minibatch_freq: int = 1, update_thresh_s: float = 0.1
     ) -> None:
         super().__init__(epoch_freq=epoch_freq, minibatch_freq=minibatch_freq)
+        if not isinstance(update_thresh_s, (int, float)):
+            raise ConfigurationError(
+                f"{self.classnm}: update_thresh_s is {shown(update_thresh_s)}; give a number of "
+                "seconds"
+            )
         self.update_thresh_s = update_thresh_s
         self._terminal = False
         self._progress: Any = None  # of this epoch: finished ones stay on the screen as text

@@ -8,11 +8,22 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from neonport.base import shown
 from neonport.callbacks.callback import Callback, Frequency
 from neonport.errors import ConfigurationError
 from neonport.io import checkpoint
 from neonport.io.atomic_write import check_target, point_link
 from neonport.log import logger
+
+
+def check_path(owner: str, argument: str, path: Any) -> None:
+    """Refuse what is not the name of a file.
+
+    Raises:
+        ConfigurationError: it is none.
+    """
+    if not isinstance(path, (str, bytes, os.PathLike)) or not path:
+        raise ConfigurationError(f"{owner}: {argument} is {shown(path)}; name a file")
 
 
 def check_folder(path: str | os.PathLike[str], what: str = "checkpoints") -> None:
@@ -46,6 +57,9 @@ class SerializeModelCallback(Callback):
             `save_path` becomes a link to the newest. Older ones that this training wrote, also
             before it was continued from one of them, are deleted; no other file is.
 
+    Raises:
+        ConfigurationError: `save_path` names no file, or `history` is no count.
+
     Example:
         callbacks = Callbacks(model, progress_bar=False)
         callbacks.add_callback(SerializeModelCallback("digits.safetensors", epoch_freq=5))
@@ -53,6 +67,12 @@ class SerializeModelCallback(Callback):
 
     def __init__(self, save_path: str, epoch_freq: Frequency = 1, history: int = 1) -> None:
         super().__init__(epoch_freq=epoch_freq)
+        check_path(self.classnm, "save_path", save_path)
+        if isinstance(history, bool) or not isinstance(history, int) or history < 0:
+            raise ConfigurationError(
+                f"{self.classnm}: history={shown(history)} must be a whole number of checkpoints "
+                "to keep"
+            )
         self.save_path = save_path
         self.history = history
 
@@ -117,6 +137,9 @@ class SaveBestStateCallback(Callback):
     Args:
         path: file to write.
 
+    Raises:
+        ConfigurationError: `path` names no file.
+
     Example:
         callbacks = Callbacks(model, eval_set=train, eval_freq=1, progress_bar=False)
         callbacks.add_callback(SaveBestStateCallback("best.safetensors"))
@@ -124,6 +147,7 @@ class SaveBestStateCallback(Callback):
 
     def __init__(self, path: str) -> None:
         super().__init__(epoch_freq=1)
+        check_path(self.classnm, "path", path)
         self.path = path
         self.best_cost: float | None = None
 
@@ -146,6 +170,9 @@ class EarlyStopCallback(Callback):
         stop_func: called as `state, stop = stop_func(state, loss)` at each evaluated epoch, with
             `state` None the first time.
 
+    Raises:
+        ConfigurationError: `stop_func` cannot be called.
+
     Example:
         def stop(best, loss):  # at the first loss that is not the best so far
             return (loss, False) if best is None or loss < best else (best, True)
@@ -156,6 +183,11 @@ class EarlyStopCallback(Callback):
 
     def __init__(self, stop_func: Callable[[Any, float], tuple[Any, bool]]) -> None:
         super().__init__(epoch_freq=1)
+        if not callable(stop_func):
+            raise ConfigurationError(
+                f"{self.classnm}: stop_func is {shown(stop_func)}; give a function of (state, "
+                "loss) that returns (state, whether to stop)"
+            )
         self.stop_func = stop_func
         self.stop_state: Any = None
 

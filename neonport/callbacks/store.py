@@ -156,7 +156,7 @@ class MemoryGroup:
 class MemoryStore(MemoryGroup):
     """The root group; `close` keeps the contents readable."""
 
-    filename = None
+    filename: str | None = None  # of what it is a copy of
 
     def flush(self) -> None:
         """Nothing to write."""

@@ -87,11 +87,12 @@ def plot(
         click.echo(click.format_filename(path))
 
 
-def _sections(source: Path, epoch_axis: bool) -> Iterator[Section]:
+def _sections(path: Path, epoch_axis: bool) -> Iterator[Section]:
     """Heading, a name for files, and figures of all that a file holds."""
     from neonport.visualizations import data
     from neonport.visualizations import figure as figures
 
+    source = data.read_records(path)
     for group in data.GROUPS:
         curves = [curve for curve in data.h5_curves(source, group, epoch_axis) if len(curve[2])]
         if curves:
@@ -116,11 +117,10 @@ def _not_too_many(sections: Iterable[Section]) -> Iterator[Section]:
         if len(figures) > left:
             click.echo(f"only the first {FIGURES} pictures are drawn", err=True)
             figures = figures[:left]
-        left -= len(figures)
-        if figures:
-            yield heading, name, figures
-        if not left:
+        if not figures:
             return
+        left -= len(figures)
+        yield heading, name, figures
 
 
 def _slug(name: str) -> str:

@@ -12,6 +12,7 @@ from neonport.errors import CheckpointError, ConfigurationError
 from neonport.io import checkpoint
 from neonport.io.atomic_write import check_target
 
+NETS = ("mlp", "conv")
 DEFAULT_EPOCHS = 20
 DEFAULT_BATCH_SIZE = 32
 DEFAULT_SEED = 0
@@ -28,11 +29,12 @@ class DigitsRun:
         path: checkpoint file.
         resume: continue from that file.
         force: start anew where that file exists.
+        net: one of `NETS`, or None for "mlp" or the checkpoint's.
 
     Raises:
         CheckpointError: the file cannot be continued from, or would be overwritten unasked.
-        ConfigurationError: seed or batch size contradict the checkpoint, or the backend computes
-            nothing and would continue it.
+        ConfigurationError: network, seed or batch size contradict the checkpoint, or the backend
+            computes nothing and would continue it.
     """
 
     def __init__(
@@ -43,13 +45,17 @@ class DigitsRun:
         path: str,
         resume: bool,
         force: bool,
+        net: str | None = None,
     ) -> None:
         self.path = path
         description = checkpoint.load(path) if resume else None
         if description is None:
             self._check_overwrite(force)
-        self.seed = self._setting(description, "seed", seed, DEFAULT_SEED)
-        self.batch_size = self._setting(description, "batch size", batch_size, DEFAULT_BATCH_SIZE)
+        self.net: str = self._setting(description, "network", net, NETS[0])
+        self.seed: int = self._setting(description, "seed", seed, DEFAULT_SEED)
+        self.batch_size: int = self._setting(
+            description, "batch size", batch_size, DEFAULT_BATCH_SIZE
+        )
         be = gen_backend(backend, rng_seed=self.seed, batch_size=self.batch_size)
         self.backend = be.backend_name
         try:
@@ -79,12 +85,15 @@ class DigitsRun:
             )
 
     def _setting(
-        self, description: dict[str, Any] | None, name: str, given: int | None, default: int
-    ) -> int:
+        self, description: dict[str, Any] | None, name: str, given: Any, default: Any
+    ) -> Any:
         """Choose between what was given, what the checkpoint says, and the default."""
         if description is None:
             return default if given is None else given
-        if name == "seed":
+        stored: Any
+        if name == "network":
+            stored = _net_of(description)
+        elif name == "seed":
             stored = description.get("backend", {}).get("rng_seed")
         else:
             stored = description.get("resume", {}).get("batch_size")
@@ -97,19 +106,18 @@ class DigitsRun:
                 f"{self.path!r} was trained with {name} {stored}, not {given}; leave the option "
                 "out to continue, or leave out --resume to start again"
             )
-        return int(stored)
+        return stored
 
     def _build(self, description: dict[str, Any] | None) -> None:
         from neonport.data import Digits
         from neonport.layers import GeneralizedCost
         from neonport.models import Model
-        from neonport.optimizers import Adam
         from neonport.transforms import CrossEntropyMulti
 
         self.data = Digits()
-        self.model = Model(network())
+        self.model = Model(network(self.net))
         self.cost = GeneralizedCost(CrossEntropyMulti())
-        self.optimizer = Adam(learning_rate=0.002)
+        self.optimizer = optimizer(self.net)
         if description is not None:
             self.model.deserialize(description)
         else:
@@ -133,6 +141,7 @@ class DigitsRun:
             "backend": self.backend,
             "epochs": self.model.epoch_index,
             "checkpoint": os.path.abspath(self.path),
+            "net": self.net,
             "seed": self.seed,
             "batch_size": self.batch_size,
             "cost": float(self.model.total_cost.item()),
@@ -150,15 +159,49 @@ class DigitsRun:
         cleanup_backend()
 
 
-def network() -> list[Any]:
-    """Return the layers: two hidden ones with batch normalisation, and a softmax."""
-    from neonport.initializers import Constant, GlorotUniform
-    from neonport.layers import Affine
+def network(net: str) -> list[Any]:
+    """Return the layers of a network.
+
+    Args:
+        net: "mlp": two hidden layers; "conv": three convolutions and a hidden layer. Both with
+            batch normalisation.
+    """
+    from neonport.layers import Affine, Conv, Dropout, Pooling
     from neonport.transforms import Rectlin, Softmax
 
-    init = GlorotUniform()
-    return [
-        Affine(128, init, batch_norm=True, activation=Rectlin(), name="hidden1"),
-        Affine(64, init, batch_norm=True, activation=Rectlin(), name="hidden2"),
-        Affine(10, init, bias=Constant(0.0), activation=Softmax(), name="digit"),
-    ]
+    def conv(maps: int) -> Any:
+        return Conv(
+            (3, 3, maps), init, padding=1, batch_norm=True, activation=Rectlin(),
+            name=f"maps{maps}",
+        )  # fmt: skip
+
+    def hidden(nout: int, name: str) -> Any:
+        return Affine(nout, init, batch_norm=True, activation=Rectlin(), name=name)
+
+    init = "glorot_uniform" if net == "mlp" else "he_normal"
+
+    last = Affine(10, "glorot_uniform", bias="zeros", activation=Softmax(), name="digit")
+    if net == "mlp":
+        return [hidden(128, "hidden1"), hidden(64, "hidden2"), last]
+    front = [conv(16), conv(32), Pooling(2), conv(64), Pooling(2), Dropout(0.5)]
+    return [*front, hidden(64, "hidden"), last]
+
+
+def optimizer(net: str) -> Any:
+    """Return the optimizer that a network is trained with."""
+    from neonport.optimizers import Adam, AdamW, StepSchedule
+
+    if net == "mlp":
+        return Adam(learning_rate=0.002)
+    schedule = StepSchedule([8, 12], [5e-4, 1e-4])
+    return AdamW(learning_rate=0.002, wdecay=1e-3, schedule=schedule)
+
+
+def _net_of(description: dict[str, Any]) -> str | None:
+    """The network that a checkpoint holds; None if it is none of these."""
+    model = description.get("model")
+    config = model.get("config") if isinstance(model, dict) else None
+    layers = config.get("layers") if isinstance(config, dict) else None
+    first = layers[0] if isinstance(layers, list) and layers else None
+    kind = str(first.get("type")).rpartition(".")[2] if isinstance(first, dict) else None
+    return {"Linear": "mlp", "Convolution": "conv"}.get(kind or "")

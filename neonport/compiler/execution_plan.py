@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
+from typing import NamedTuple
 
 from neonport.compiler.graph import Graph, MemoryView, Value
 from neonport.compiler.kernel import BoundKernel
@@ -13,8 +14,7 @@ from neonport.compiler.schedule import Schedule, Step, schedule
 from neonport.shape import contiguous_strides
 
 
-@dataclass(frozen=True)
-class LibraryCall:
+class LibraryCall(NamedTuple):
     """A step that is no kernel: a product, a window op, an op along an axis or scatter_add.
 
     Attributes:

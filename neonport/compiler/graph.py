@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -11,8 +11,7 @@ from neonport.shape import Shape, contiguous_strides
 from neonport.tensor.storage import Layout
 
 
-@dataclass(frozen=True)
-class MemoryView:
+class MemoryView(NamedTuple):
     """A view of memory: which storage (a slot of the graph), dtype and layout."""
 
     slot: int
@@ -20,8 +19,7 @@ class MemoryView:
     layout: Layout
 
 
-@dataclass(frozen=True)
-class Value:
+class Value(NamedTuple):
     """A distinct value of the graph.
 
     Attributes:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from neonport.shape import Shape
 
@@ -21,8 +21,7 @@ POSITIONS = frozenset({"argmax", "argmin"})  # reductions whose result is a posi
 TWICE = frozenset({"var"})  # reductions that look at each element twice
 
 
-@dataclass(frozen=True)
-class Access:
+class Access(NamedTuple):
     """Addressing of a buffer.
 
     Attributes:
@@ -36,8 +35,7 @@ class Access:
     strides: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Node:
+class Node(NamedTuple):
     """A value inside a kernel.
 
     Attributes:
@@ -76,8 +74,7 @@ class Reduction:
         return self.op in TWICE
 
 
-@dataclass(frozen=True)
-class Store:
+class Store(NamedTuple):
     """Write node `source` through an access: in a phase, or (row level) after all of them."""
 
     access: int
@@ -109,6 +106,13 @@ class Kernel:
     rands: int
 
     @cached_property
+    def _hash(self) -> int:
+        return hash((self.axes, self.accesses, self.nodes, self.reductions, self.stores))
+
+    def __hash__(self) -> int:  # a new statement looks its kernels up in several tables
+        return self._hash
+
+    @cached_property
     def key(self) -> str:
         """Hash of the description, equal in every process."""
         return hashlib.sha256(repr(self).encode()).hexdigest()[:24]
@@ -130,8 +134,7 @@ class Kernel:
         return 1 + max((a.buffer for a in self.accesses), default=-1)
 
 
-@dataclass(frozen=True)
-class BoundKernel:
+class BoundKernel(NamedTuple):
     """A kernel with everything but addresses and numbers.
 
     Attributes:

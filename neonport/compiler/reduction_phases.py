@@ -86,5 +86,5 @@ def _known(nodes: Sequence[Node], reductions: Sequence[Reduction]) -> tuple[Node
         phase = max((found[a].phase for a in node.args), default=-1)
         if node.op == "result":
             phase = reductions[node.attr].phase
-        found.append(replace(node, phase=phase))
+        found.append(node._replace(phase=phase))
     return tuple(found)

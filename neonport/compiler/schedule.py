@@ -252,12 +252,15 @@ class Scheduler:
         self, root: int, space: Shape, axes: tuple[int, ...], needs: set[int]
     ) -> int | None:
         """The latest kernel that can compute a root as well."""
+        known = self._over.get(space)
+        if known is None:
+            return None
         gathered = self._gathered_from(root)
         above = 0  # steps that come before what the root needs
         for n in needs:
             above |= self._before[n]
         memory, inline = self._contents(root)
-        for index in sorted(self._over.get(space, ())[-MAX_TRIED:], reverse=True):
+        for index in sorted(known[-MAX_TRIED:], reverse=True):
             if (
                 not above >> index & 1
                 and index not in gathered

@@ -15,8 +15,6 @@ import time
 import warnings
 from pathlib import Path
 
-import platformdirs
-
 from neonport import settings
 from neonport.io.private_folder import PrivateFolder
 
@@ -125,6 +123,8 @@ def _prepared(configured: str) -> PrivateFolder:
 
 def _of_the_system() -> Path | None:
     """The user's cache folder; None where the user has no home."""
+    import platformdirs  # slow to import, and not needed where NEONPORT_CACHE_DIR is set
+
     try:
         folder = platformdirs.user_cache_dir("neonport")
     except (RuntimeError, KeyError, OSError):

@@ -18,6 +18,9 @@ from neonport.layers.compound import Affine as Affine
 from neonport.layers.compound import BinaryAffine as BinaryAffine
 from neonport.layers.compound import Conv as Conv
 from neonport.layers.compound import Deconv as Deconv
+from neonport.layers.containers.adversarial import (
+    GenerativeAdversarial as GenerativeAdversarial,
+)
 from neonport.layers.containers.merge_broadcast import MergeBroadcast as MergeBroadcast
 from neonport.layers.containers.merge_broadcast import MergeMultistream as MergeMultistream
 from neonport.layers.containers.merge_sum import MergeSum as MergeSum

@@ -139,7 +139,7 @@ class MultiHeadAttention(NamedParameterLayer):
             bias = self._value("qkv_bias").reshape((3 * self.heads, 1, -1, 1))
             q, kv = q + bias[: self.heads], kv + bias[self.heads :]
         be.assign_many([(b.heads.q, q * b.scale), (b.heads.kv, kv)])
-        be.batched_dot(b.k.T, b.q, b.scores)
+        be.batched_dot(b.kt, b.q, b.scores)
         scores = b.scores if b.mask is None else b.scores + b.mask
         weights = be.exp(scores - be.max(scores, axis=1))
         be.assign_many([(b.weights, weights), (b.inverse, 1.0 / be.sum(weights, axis=1))])
@@ -167,18 +167,20 @@ class MultiHeadAttention(NamedParameterLayer):
             self._turned_out = error, b.turned(error), None if deltas is None else b.turned(deltas)
         _, turned, below = self._turned_out
         b.turning.wide[:] = turned
-        be.compound_dot(b.turning.flat, b.merged.flat.T, self._gradient("out"))
+        if not self.frozen:
+            be.compound_dot(b.turning.flat, b.merged.turned, self._gradient("out"))
         be.compound_dot(self._value("out").T, b.turning.flat, b.gradient.flat)
         b.errors_by_head[:] = b.gradient.heads * b.inverse_by_head
-        be.batched_dot(b.v.T, b.errors, b.scores)
+        be.batched_dot(b.vt, b.errors, b.scores)
         b.inner[:] = b.inverse * be.sum(b.errors * b.values, axis=1)
-        be.batched_dot(b.errors, b.weights.T, b.dv)
+        be.batched_dot(b.errors, b.weights_t, b.dv)
         b.scores[:] = b.weights * (b.scores - b.inner)
         be.batched_dot(b.k, b.scores, b.dq)
-        be.batched_dot(b.q, b.scores.T, b.dk)
+        be.batched_dot(b.q, b.scores_t, b.dk)
         be.assign_many([(b.rows.q, b.dheads.q * b.scale), (b.rows.kv, b.dheads.kv)])
-        be.compound_dot(b.rows.flat, b.x.flat.T, self._gradient("qkv"))
-        if self.bias is not None:
+        if not self.frozen:
+            be.compound_dot(b.rows.flat, b.x.turned, self._gradient("qkv"))
+        if self.bias is not None and not self.frozen:
             self._gradient("out_bias")[:] = be.sum(b.turning.flat, axis=1)
             self._gradient("qkv_bias")[:] = be.sum(b.rows.flat, axis=1)
         if deltas is None:
@@ -199,7 +201,7 @@ class _Rows:
     """Rows of linear maps, samples before steps: (rows, N * T).
 
     Attributes:
-        flat: (rows, N * T).
+        flat, turned: (rows, N * T), and its transpose.
         wide: (rows, N, T).
         heads: (blocks, N, d, T), where d rows are a block; `q` the first third of the blocks, `kv`
             the others.
@@ -207,6 +209,7 @@ class _Rows:
 
     def __init__(self, empty: Make, rows: int, batch: int, steps: int, blocks: int) -> None:
         self.flat = empty((rows, batch * steps))
+        self.turned = self.flat.T
         self.wide = self.flat.reshape((rows, batch, steps))
         self.heads = self.flat.reshape((blocks, rows // blocks, batch, steps)).permute((0, 2, 1, 3))
         self.q, self.kv = self.heads[: blocks // 3], self.heads[blocks // 3 :]
@@ -254,6 +257,10 @@ class _Buffers:
         self.q, self.k, self.v = self.heads.parts
         self.dq, self.dk, self.dv = self.dheads.parts
         self.scores, self.weights = (empty((heads * batch, steps, steps)) for _ in range(2))
+        # views are made once: a step makes none
+        self.kt, self.vt, self.scores_t, self.weights_t = (
+            tensor.T for tensor in (self.k, self.v, self.scores, self.weights)
+        )
         self.inverse, self.inner = (empty((heads * batch, 1, steps)) for _ in range(2))
         self.values, self.errors = (empty((heads * batch, size, steps)) for _ in range(2))
         self.values_by_head, self.errors_by_head = (

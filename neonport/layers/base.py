@@ -236,6 +236,11 @@ class Layer(NervanaObject):
         """Whether the parameters stay as they are; of a container: all that are below it."""
         return self._frozen
 
+    @property
+    def trained(self) -> bool:
+        """Whether the layer has parameters that training changes."""
+        return self.has_params and not self.frozen
+
     def get_description(self, skip: Iterable[str] = (), **kwargs: Any) -> dict[str, Any]:
         """Describe the layer; a frozen one is marked as such."""
         desc = super().get_description(skip=skip)

@@ -48,8 +48,13 @@ class LayerContainer(Layer):
     @property
     def frozen(self) -> bool:
         """Whether there are layers with parameters below, and all of them are frozen."""
-        inner = [x for x in self.layers if x.has_params or isinstance(x, LayerContainer)]
+        inner = [layer for layer in self.layers_fprop() if layer.has_params]
         return bool(inner) and all(layer.frozen for layer in inner)
+
+    @property
+    def trained(self) -> bool:
+        """Whether a layer below has parameters that training changes."""
+        return any(layer.trained for layer in self.layers)
 
     def freeze_as(self, entry: dict[str, Any]) -> None:
         """Freeze the layers that are marked as frozen in a description of this container."""

@@ -121,16 +121,16 @@ class LookupTable(ParameterLayer):
         check_inputs(self, inputs, floats=False)
         self.inputs = inputs
         self._store_ids(inputs)
-        target, tree = self._picked(self.be.take(self.W, self.ids, axis=0))
+        target, tree = self._picked(self.be.take(self.W.T, self.ids, axis=1))
         target[:] = tree + beta * target if beta else tree
         return self.outputs
 
     def _store_ids(self, inputs: Tensor) -> None:
         self.ids[:] = apply("reshape", inputs, shape=self.ids.shape)
 
-    def _picked(self, rows: Any) -> tuple[Tensor, Any]:
-        """The outputs, and the tree that belongs there, made of the rows of all ids."""
-        return self.outputs, rows.T
+    def _picked(self, columns: Any) -> tuple[Tensor, Any]:
+        """The outputs, and the tree that belongs there: made of the rows of all ids, as columns."""
+        return self.outputs, columns
 
     def _errors(self, error: Tensor) -> Any:
         """The gradient of the row of each id."""
@@ -145,7 +145,7 @@ class LookupTable(ParameterLayer):
             alpha, beta: without effect; dW is neither scaled nor accumulated by them.
         """
         check_error(self, error)
-        if self.update:
+        if self.update and not self.frozen:
             if self.pad_idx is not None:
                 kept = apply("ne", self.ids, self.pad_idx)
                 self._kept_ids[:] = apply("where", kept, self.ids, -1)
@@ -257,14 +257,13 @@ class Embedding(LookupTable):
         ids = self.ids.reshape(inputs.shape)
         ids[:] = apply("where", inside, inputs + self._first_rows, -1)
 
-    def _picked(self, rows: Any) -> tuple[Tensor, Any]:
+    def _picked(self, columns: Any) -> tuple[Tensor, Any]:
         count, size = self.nin, self.embedding_dim
-        columns = self.outputs.shape[1]
-        apart = apply("reshape", rows, shape=(count, columns, size))
+        apart = apply("reshape", columns, shape=(size, count, self.outputs.shape[1]))
         if self.combine == "sum":
-            apart, count = self.be.sum(apart, axis=0), 1
-        target = self.outputs.reshape((count, size, columns))
-        return target, apply("transpose", apart, perm=(0, 2, 1))
+            return self.outputs.reshape((size, 1, -1)), self.be.sum(apart, axis=1)
+        target = self.outputs.reshape((count, size, -1))
+        return target, apply("transpose", apart, perm=(1, 0, 2))
 
     def _errors(self, error: Tensor) -> Any:
         count, size = self.nin or 1, self.embedding_dim

@@ -82,8 +82,8 @@ def host_array(value: Any) -> np.ndarray:
 
 
 def host_states(states: list[Any]) -> list[Any]:
-    """The optimizer's states of one parameter as host arrays (numbers stay numbers)."""
-    return [s.get() if isinstance(s, Tensor) else s for s in states]
+    """The optimizer's states of one parameter, tensors, as host arrays."""
+    return [s.get() for s in states]
 
 
 def check_states(layer: Any, what: str, arrays: Any, shape: tuple[int, ...] | None) -> None:
@@ -92,7 +92,7 @@ def check_states(layer: Any, what: str, arrays: Any, shape: tuple[int, ...] | No
     Args:
         layer: for errors.
         what: name of the parameter, for errors.
-        arrays: list of the states, arrays or numbers; None for none.
+        arrays: list of the states, arrays of the parameter's shape; None for none.
         shape: of the parameter, None if there is none yet.
 
     Raises:
@@ -107,8 +107,12 @@ def check_states(layer: Any, what: str, arrays: Any, shape: tuple[int, ...] | No
     if arrays and shape is None:
         raise CheckpointError(f"{label(layer)}: load the parameters before the states of {what}")
     for array in arrays:
-        number = isinstance(array, (int, float)) or np.shape(array) == ()
-        check_fit(layer, f"state of {what}", array, () if number else shape)
+        if not np.shape(array):  # no optimizer could go on from it
+            raise CheckpointError(
+                f"{label(layer)}: stored state of {what} is {type(array).__name__}, no array of "
+                f"shape {shape}"
+            )
+        check_fit(layer, f"state of {what}", array, shape)
 
 
 def states_of_each(
@@ -143,13 +147,9 @@ def restore_states(layer: Any, states: list[Any], arrays: Any, gradient: Tensor 
     arrays = list(arrays or ())
     if len(states) != len(arrays):
         dtype = None if gradient is None else compute_dtype([gradient.dtype])
-        zeros = [layer.be.zeros_like(gradient, dtype) if np.ndim(a) else a for a in arrays]
-        states[:] = zeros
-    for i, array in enumerate(arrays):
-        if isinstance(states[i], Tensor) and np.ndim(array):
-            states[i].set(host_array(array))
-        else:
-            states[i] = array
+        states[:] = [layer.be.zeros_like(gradient, dtype) for _ in arrays]
+    for state, array in zip(states, arrays, strict=True):
+        state.set(host_array(array))
 
 
 def describe_entry(entry: Any) -> str:

@@ -175,16 +175,14 @@ class Sequential(LayerContainer):
 
     def _frozen_members(self) -> int:
         """How many members, from the first, need no backward pass because they are frozen."""
-        frozen = self._layers[0].frozen
-        if self._layers[0].prev_layer or not (frozen or not self._layers[0].has_params):
+        if self._layers[0].trained or self._layers[0].prev_layer:
             return 0
-        count = 0
-        for layer in self._layers:
-            if not layer.frozen and (layer.has_params or isinstance(layer, LayerContainer)):
+        frozen = False
+        for count, layer in enumerate(self._layers):
+            if layer.trained:
                 return count if frozen else 0
             frozen = frozen or layer.frozen
-            count += 1
-        return count if frozen else 0
+        return len(self._layers) if frozen else 0
 
     def _need(self, layer: Layer, method: str, argument: str) -> None:
         if not accepts(getattr(layer, method), argument):

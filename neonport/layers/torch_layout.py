@@ -7,7 +7,8 @@ layer's description. A class of your own gets its row by the same decorator:
     def _scale(gain):
         return {"W": gain.reshape(-1, 1)}
 
-PyTorch is not imported here.
+Families with many rows have a file of their own, such as `recurrent/torch_rows.py`. PyTorch is not
+imported here.
 """
 
 from __future__ import annotations
@@ -18,9 +19,13 @@ from typing import Any
 
 import numpy as np
 
+from neonport.layers.attention import MultiHeadAttention
 from neonport.layers.batchnorm import BatchNorm
 from neonport.layers.bias import Bias
+from neonport.layers.layernorm import LayerNorm
 from neonport.layers.linear import Linear
+from neonport.layers.windows.convolution import Convolution, Convolution_bias
+from neonport.layers.windows.deconvolution import Deconvolution
 
 Params = dict[str, np.ndarray]
 
@@ -93,3 +98,40 @@ def _batch_norm(
         "gmean": running_mean,
         "gvar": running_var,
     }
+
+
+@torch_row(LayerNorm, "weight", optional=("bias",))
+def _layer_norm(weight: np.ndarray, bias: np.ndarray | None) -> Params:
+    bias = np.zeros_like(weight) if bias is None else bias
+    return {"gain": weight.reshape(-1, 1), "bias": bias.reshape(-1, 1)}
+
+
+@torch_row(Convolution, "weight")
+@torch_row(Deconvolution, "weight")
+def _filters(weight: np.ndarray) -> Params:
+    """(K, C, T, R, S) -> (C * T * R * S, K); a transposed one holds the inputs' maps first, too."""
+    return {"W": weight.reshape(len(weight), -1).T}
+
+
+@torch_row(Convolution_bias, "weight", "bias")
+def _filters_and_bias(weight: np.ndarray, bias: np.ndarray) -> Params:
+    return {**_filters(weight), "weight_bias": bias.reshape(-1, 1)}
+
+
+@torch_row(
+    MultiHeadAttention,
+    "in_proj_weight",
+    "out_proj_weight",
+    optional=("in_proj_bias", "out_proj_bias"),
+)
+def _attention(
+    in_proj_weight: np.ndarray,
+    out_proj_weight: np.ndarray,
+    in_proj_bias: np.ndarray | None,
+    out_proj_bias: np.ndarray | None,
+) -> Params:
+    found = {"qkv": in_proj_weight, "out": out_proj_weight}
+    for name, bias in (("qkv_bias", in_proj_bias), ("out_bias", out_proj_bias)):
+        if bias is not None:
+            found[name] = bias.reshape(-1, 1)
+    return found

@@ -97,17 +97,17 @@ def data_iterator(
         model: the model.
         X: see `input_rows`.
         y: labels, where the model has several outputs; else targets of the shape of the outputs,
-            of sequences (samples, steps) or (samples, steps, features).
+            of sequences (samples, steps) or (samples, steps, features). None for the inputs.
         shuffle: go through the samples in another order in each pass.
         weights: one number a sample, or None.
 
     Raises:
         ShapeError, DtypeError, ConfigurationError: naming what does not fit.
     """
-    in_shape = model.layers.in_shape if model.initialized else None
+    in_shape = model.data_shape if model.initialized else None
     rows, shapes = input_rows(call, X, in_shape)
     model.configure(_given(shapes))
-    targets = _targets(call, y, len(rows[0]), model.layers.out_shape)
+    targets = {} if y is None else _targets(call, y, len(rows[0]), model.layers.out_shape)
     return ArrayIterator(
         _given(rows),
         lshape=_given(shapes),

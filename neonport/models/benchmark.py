@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import wraps
 from typing import Any
 
 import numpy as np
 
 from neonport.errors import ConfigurationError
-from neonport.layers.cost import minibatch_cost
 from neonport.log import logger
 from neonport.models import checks
 from neonport.models.state import Network
@@ -67,28 +66,61 @@ class Benchmark:
             ConfigurationError: (a ValueError) no dataset, or no minibatch to time.
             MissingTrainingParts: (a RuntimeError) the model has no cost or optimizer.
         """
-        self._check(dataset, niterations)
-        model = self.model
-        cost, optimizer = getattr(model, "cost", None), getattr(model, "optimizer", None)
-        if inference:
-            cost = optimizer = None
-        elif cost is None or optimizer is None:
-            raise MissingTrainingParts(
-                "Benchmark.time: the model has no cost and optimizer before a fit; set model.cost "
-                "and model.optimizer, or pass inference=True"
-            )
-        times = measure(model, dataset, cost, optimizer, niterations, self.time_layers)
-        times["fprop"] = times["fprop"] + times["data_loading"]
+        self._check("time", dataset, niterations)
+        parts: tuple[str, ...] = ()
         if not inference:
-            times["iteration"] = times["fprop"] + times["bprop"]
-        return times
+            self._check_training("time")
+            _check_no_gan("Benchmark.time", self.model)
+            parts = ("fprop", "bprop")
+        times = measure(self.model, dataset, parts, niterations, self.time_layers)
+        loading = times.pop("data_loading")
+        found = {name: times.pop(name) for name in ("fprop", *parts[1:])}
+        found["fprop"] = found["fprop"] + loading
+        if not inference:
+            found["iteration"] = found["fprop"] + found["bprop"]
+        return {**found, "data_loading": loading, **times}
 
-    def _check(self, dataset: Any, niterations: Any) -> None:
+    def time_gan(self, dataset: Any, niterations: int = 101) -> dict[str, np.ndarray]:
+        """Time training steps of a GAN, which takes cost and optimizer from the model.
+
+        Args:
+            dataset: data iterator; starts again when it ends.
+            niterations: minibatches.
+
+        Returns:
+            Name -> (niterations,) milliseconds: "discriminator", "generator" (0 where it was not
+            trained), "iteration" (their sum, with the loading of the data) and "data_loading"; and
+            "fprop <layer>" and "bprop <layer>", if layers are timed.
+
+        Raises:
+            ConfigurationError: the model is no GAN, or there is nothing to time.
+            MissingTrainingParts: (a RuntimeError) the model has no cost or optimizer.
+        """
+        self._check("time_gan", dataset, niterations)
+        if not _is_gan(self.model):
+            raise ConfigurationError("Benchmark.time_gan: the model is no GAN; call time")
+        self._check_training("time_gan")
+        parts = ("discriminator", "generator")
+        times = measure(self.model, dataset, parts, niterations, self.time_layers)
+        found = {name: times.pop(name) for name in parts}
+        loading = times.pop("data_loading")
+        found["iteration"] = found["discriminator"] + found["generator"] + loading
+        return {**found, "data_loading": loading, **times}
+
+    def _check(self, call: str, dataset: Any, niterations: Any) -> None:
         if dataset is None or isinstance(dataset, (bool, int, str, list, tuple, dict)):
             raise ConfigurationError(
-                f"Benchmark.time: the dataset is {dataset!r}; give a data iterator"
+                f"Benchmark.{call}: the dataset is {dataset!r}; give a data iterator"
             )
         checks.check_benchmark(self.model, dataset, None, None, niterations, 0)
+
+    def _check_training(self, call: str) -> None:
+        for part in ("cost", "optimizer"):
+            if getattr(self.model, part, None) is None:
+                raise MissingTrainingParts(
+                    f"Benchmark.{call}: the model has no {part} before a fit; set model.cost and "
+                    "model.optimizer" + (", or pass inference=True" if call == "time" else "")
+                )
 
     @staticmethod
     def print_stats(
@@ -144,46 +176,80 @@ def benchmark(
         raise MissingTrainingParts(
             "benchmark of training needs cost and optimizer; pass both, or inference=True"
         )
-    if inference:
-        cost = optimizer = None
-    times = measure(model, dataset, cost, optimizer, niterations + nskip, time_layers)
+    parts: tuple[str, ...] = ()
+    kept = model.optimizer
+    if not inference:
+        _check_no_gan("benchmark", model)
+        parts, model.optimizer = ("fprop", "bprop"), optimizer
+    try:
+        model.initialize(dataset, cost)
+        times = measure(model, dataset, parts, niterations + nskip, time_layers)
+    finally:
+        model.optimizer = kept
     del times["data_loading"]
+    if parts:
+        own = {name: times.pop(name) for name in parts}
+        times = {**own, "iteration": own["fprop"] + own["bprop"], **times}
     result = summary({name: values[nskip:] for name, values in times.items()}, STATISTICS)
     logger.display(table(result))  # type: ignore[attr-defined]
     return result
 
 
 def measure(
-    model: Network, dataset: Any, cost: Any, optimizer: Any, iterations: int, time_layers: bool
+    model: Network, dataset: Any, parts: Sequence[str], iterations: int, time_layers: bool
 ) -> dict[str, np.ndarray]:
-    """Time minibatches; without an optimizer only the forward pass, as in inference.
+    """Time minibatches: training steps, or the forward pass as in inference.
+
+    Args:
+        model: has cost and optimizer, if it is to be trained.
+        dataset: data iterator; starts again when it ends.
+        parts: names for the parts of a training step; none for inference.
+        iterations: minibatches.
+        time_layers: time each layer too.
 
     Returns:
-        Name -> (iterations,) milliseconds; "fprop" is without the loading of the data.
+        Name -> (iterations,) milliseconds of "data_loading", the parts (or "fprop"), the layers.
     """
-    training = optimizer is not None
-    model.initialize(dataset, cost)
+    model.initialize(dataset, model.cost if parts else None)
     batches = _endless(dataset)
-    clock = Stopwatch(model.be, "data_loading", "fprop", *(["bprop"] if training else []))
+    clock = Stopwatch(model.be, "data_loading", *(parts or ["fprop"]))
     rows = []
-    with _timed_layers(model, clock, training) if time_layers else _nothing():
+    with _timed_layers(model, clock, bool(parts)) if time_layers else nullcontext():
         for _ in range(iterations):
             with clock.lap("data_loading"):
                 x, t = next(batches)
-            with clock.lap("fprop"):
-                y = model.fprop(x, inference=not training)
-            if training:
-                with clock.lap("bprop"):
-                    minibatch_cost(model.cost, y, t)
-                    model.bprop(model.cost.get_errors(y, t))
-                    optimizer.optimize(model.layers_to_optimize, epoch=0)
+            if parts:
+                _step(model, x, t, parts, clock)
+            else:
+                with clock.lap("fprop"):
+                    model.fprop(x, inference=True)
             rows.append(clock.read())
-    found = {name: np.array([row[name] for row in rows]) for name in clock.names}
-    times = {"fprop": found.pop("fprop")}
-    if training:
-        times["bprop"] = found.pop("bprop")
-        times["iteration"] = times["fprop"] + times["bprop"]
-    return {**times, **found}
+    return {name: np.array([row[name] for row in rows]) for name in clock.names}
+
+
+def _step(model: Network, x: Any, t: Any, names: Sequence[str], clock: Stopwatch) -> None:
+    """Train on a minibatch; what follows a part, such as the cost, counts for the next one."""
+    then: Callable[[], None] | None = None
+    for name, part in zip(names, model.step_parts(x, t, 0, lambda cost: None), strict=False):
+        with clock.lap(name):
+            if then is not None:
+                then()
+            part.run()
+            then = part.then
+    if then is not None:
+        with clock.lap(name):
+            then()
+
+
+def _is_gan(model: Any) -> bool:
+    return hasattr(model, "generator") and hasattr(model, "discriminator")
+
+
+def _check_no_gan(call: str, model: Any) -> None:
+    if _is_gan(model):
+        raise ConfigurationError(
+            f"{call}: the steps of a GAN are timed by Benchmark(model).time_gan(dataset)"
+        )
 
 
 class Stopwatch:
@@ -256,11 +322,6 @@ def _timed(method: Callable[..., Any], clock: Stopwatch, name: str) -> Callable[
             return method(*args, **kwargs)
 
     return call
-
-
-@contextmanager
-def _nothing() -> Iterator[None]:
-    yield
 
 
 def _endless(dataset: Any) -> Iterator[Any]:

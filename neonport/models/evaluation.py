@@ -183,7 +183,11 @@ def activations(model: Network, dataset: Any, layers: dict[str, Any]) -> dict[st
             stack.enter_context(_keeping(layer, batches[name], model.be.bsz))
         for x, _ in in_order(dataset):
             model.fprop(x, inference=True)
-    return {name: _as_shape(parts, dataset.ndata, layers[name]) for name, parts in batches.items()}
+    return {
+        name: _as_shape(parts, dataset.ndata, layers[name])
+        for name, parts in batches.items()
+        if parts  # paths that only help to train do not run
+    }
 
 
 def _as_shape(batches: list[np.ndarray], samples: int, layer: Any) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from neonport.callbacks.container import Callbacks
@@ -42,7 +43,8 @@ def fit_arrays(
     """Train on arrays; see `Model.fit`."""
     checks.need_batch_size("fit", model.be)
     checks.check_training(model, cost, optimizer, num_epochs, callbacks)
-    weights = sample_weights("fit", y, class_weight, sample_weight)
+    inputs = X[0] if isinstance(X, (list, tuple)) else X
+    weights = sample_weights("fit", inputs if y is None else y, class_weight, sample_weight)
     if weights is not None:
         cost = weighted("fit", cost, model.cost)
     train = data_iterator("fit", model, X, y, shuffle, weights)
@@ -85,13 +87,30 @@ def fit(
             callbacks.add_callback(MetricCallback(held_out, metric), insert_pos=place)
     model.nbatches, model.ndata = dataset.nbatches, dataset.ndata
     state = model.state
-    if state.pending is None and dataset is not state.dataset:
-        state.minibatch = 0  # an interrupted epoch continues only on its own data
+    if state.pending is None and state.minibatch:
+        _go_on_inside_epoch(model, dataset)
     model.initialize(dataset, cost, precision)
     model.optimizer, state.dataset = optimizer, dataset
     if hasattr(optimizer, "set_backend"):
         optimizer.set_backend(model.be)
     return Trainer(model, dataset, callbacks, record).fit(num_epochs)
+
+
+def _go_on_inside_epoch(model: Network, dataset: Any) -> None:
+    """Start an interrupted epoch again where its minibatches would not be the same; say so."""
+    state, size = model.state, model.be.bsz
+    if dataset is not state.dataset:
+        state.minibatch = 0  # an interrupted epoch continues only on its own data
+    elif state.batch_size not in (None, size):
+        if state.data_state is not None:
+            dataset.set_state(state.data_state)
+        done, state.minibatch = state.minibatch, 0
+        warnings.warn(
+            f"fit: the last training had a batch size of {state.batch_size}, now it is {size}: "
+            f"epoch {state.epoch}, of which {done} minibatches were done, starts again",
+            UserWarning,
+            stacklevel=4,
+        )
 
 
 def _held_out(model: Network, dataset: Any, validation_data: Any) -> Any:

@@ -16,6 +16,7 @@ from neonport.layers.gaussian_noise import standard_normal
 from neonport.layers.shapes import is_int, normalize_shape
 from neonport.log import logger
 from neonport.models import evaluation
+from neonport.models.mixed_precision import optimize, scaled
 from neonport.models.model import Model
 from neonport.models.state import StepPart
 from neonport.optimizers.base import get_param_list
@@ -117,6 +118,11 @@ class GAN(Model):
         return self.layers.generator
 
     @property
+    def data_shape(self) -> Any:
+        """Logical shape of the samples that it is trained on; its inputs are noise."""
+        return self.generator.out_shape
+
+    @property
     def discriminator(self) -> Any:
         """The chain that tells data from samples."""
         return self.layers.discriminator
@@ -125,6 +131,11 @@ class GAN(Model):
     def cost_dis(self) -> np.ndarray:
         """The discriminator's cost in the last minibatch, array (1,); waits for the device."""
         return np.zeros(1) if self._cost_dis is None else np.asarray(self._cost_dis).reshape(1)
+
+    @property
+    def deferred_cost_dis(self) -> Any:
+        """The same without waiting: it is read when `float` or NumPy asks for its value."""
+        return self.cost_dis if self._cost_dis is None else self._cost_dis
 
     def configure(self, dataset: Any) -> None:
         """Tell the layers the shape of the noise, unless they have their buffers already.
@@ -153,21 +164,16 @@ class GAN(Model):
         Args:
             dataset: data iterator, or the logical shape of a sample.
             cost: a GeneralizedGANCost.
-            precision: None, "float32" or "bfloat16"; see `fit`.
+            precision: as of Model; one loss scale serves both networks.
 
         Raises:
-            ConfigurationError: another cost, another precision, or a layer of the discriminator
-                that cannot add up the gradients of two passes.
+            ConfigurationError: another cost, or a layer of the discriminator that cannot add up
+                the gradients of two passes.
         """
         if cost is not None and not hasattr(cost, "get_errors_generator"):
             raise ConfigurationError(
                 f"{label(self)}: cost is {shown(cost)}; give "
                 "GeneralizedGANCost(costfunc=GANCost(...))"
-            )
-        if precision == "float16":  # errors of two passes would need two scales
-            raise ConfigurationError(
-                f"{label(self)}: an adversarial pair is not trained in float16; use "
-                'precision="bfloat16"'
             )
         fresh = not self.initialized
         super().initialize(dataset, cost, precision)
@@ -299,22 +305,22 @@ class GAN(Model):
         self.fill_noise(self.zbuf)
         y = self.fprop_dis(self.fprop_gen(self.zbuf))
         self._y_noise[:] = y
-        self.bprop_dis(self.cost.get_errors_noise(y))
+        self.bprop_dis(scaled(self, self.cost.get_errors_noise(y)))
         self.discriminator.set_acc_on(True)
         try:
             y = self.fprop_dis(x)
             self._y_data[:] = y
-            self.bprop_dis(self.cost.get_errors_data(y))
+            self.bprop_dis(scaled(self, self.cost.get_errors_data(y)))
         finally:
             self.discriminator.set_acc_on(False)
-        self.optimizer.optimize(layers, epoch=epoch)
+        optimize(self, layers, epoch)
 
     def _train_generator(self, epoch: int) -> None:
         self.fill_noise(self.zbuf)
         y = self.fprop_dis(self.fprop_gen(self.zbuf))
         self._y_noise[:] = y
-        self.bprop_gen(self.bprop_dis(self.cost.get_errors_generator(y)))
-        self.optimizer.optimize(self.generator.layers_to_optimize, epoch=epoch)
+        self.bprop_gen(self.bprop_dis(scaled(self, self.cost.get_errors_generator(y))))
+        optimize(self, self.generator.layers_to_optimize, epoch)
 
     @staticmethod
     def clip_param_in_layers(layer_list: Iterable[Any], abs_bound: float) -> None:

@@ -41,7 +41,7 @@ class LossScale:
         self.values = be.empty((1, 3), dtype="float32")
         self.finite = be.empty((1, 1), dtype="float32")
         self._scale, self._steps, self._skipped = (self.values[:, i : i + 1] for i in range(3))
-        self._flags: tuple[Any, list[Any]] | None = None
+        self._flags: dict[int, tuple[Any, list[Any]]] = {}  # by the number of gradients
         self.set_state({"scale": FIRST, "finite_steps": 0, "skipped": 0})
 
     def scale(self, errors: Any) -> None:
@@ -60,10 +60,11 @@ class LossScale:
             gradients: all gradients of a step.
         """
         be, finite = self.be, self.finite
-        if self._flags is None or len(self._flags[1]) != len(gradients):
-            flags = be.empty((1, len(gradients)), dtype="float32")
-            self._flags = flags, [flags[:, i : i + 1] for i in range(len(gradients))]
-        flags, places = self._flags
+        count = len(gradients)
+        if count not in self._flags:
+            flags = be.empty((1, count), dtype="float32")
+            self._flags[count] = flags, [flags[:, i : i + 1] for i in range(count)]
+        flags, places = self._flags[count]
         be.assign_many(
             (place, be.min(be.finite(g)).reshape((1, 1)))
             for place, g in zip(places, gradients, strict=True)

@@ -70,22 +70,31 @@ def make_buffers(model: Network, precision: str | None) -> None:
     state.loss_scale = LossScale(be) if precision == "float16" else None
 
 
-def update(model: Any, y: Any, t: Any, epoch: int) -> None:
-    """Backward pass and update of the parameters, with scaled errors where the type needs it.
+def scaled(model: Network, errors: Any) -> Any:
+    """The errors, multiplied by the loss scale in place where the type needs it.
 
     Args:
-        model: whose layers and optimizer.
-        y, t: its outputs for a minibatch, and the targets.
+        model: whose outputs they belong to.
+        errors: a tensor, or lists of them.
+    """
+    scale = model.state.loss_scale
+    if scale is not None:
+        scale.scale(errors)
+    return errors
+
+
+def optimize(model: Network, layers: list[Any], epoch: int) -> None:
+    """Update the parameters of layers by gradients of `scaled` errors.
+
+    Args:
+        model: whose optimizer.
+        layers: layers with `get_params()`.
         epoch: index of the epoch.
     """
-    scale, errors = model.state.loss_scale, model.cost.get_errors(y, t)
+    scale = model.state.loss_scale
     if scale is None:
-        model.bprop(errors)
-        model.optimizer.optimize(model.layers_to_optimize, epoch=epoch)
+        model.optimizer.optimize(layers, epoch=epoch)
         return
-    scale.scale(errors)
-    model.bprop(errors)
-    layers = model.layers_to_optimize
     scale.unscale([gradient for (_, gradient), _ in get_param_list(layers)])
     with guarded(model.optimizer, scale.finite):
         model.optimizer.optimize(layers, epoch=epoch)

@@ -113,6 +113,11 @@ class Model(FrontDoor, NervanaObject):
         self.layers.propagate_parallelism("Data")
 
     @property
+    def data_shape(self) -> Any:
+        """Logical shape of the samples that it is trained on, a list for several inputs."""
+        return self.layers.in_shape
+
+    @property
     def layers_to_optimize(self) -> list[Any]:
         """All layers with trainable parameters."""
         return self.layers.layers_to_optimize
@@ -242,7 +247,8 @@ class Model(FrontDoor, NervanaObject):
             dataset: data iterator, which is not reset between epochs; or an array of samples, or
                 a list of arrays, see `predict`.
             y: of arrays: one label a sample, where the model has several outputs; else targets of
-                the shape of the outputs, (samples, F), of sequences (samples, T, F).
+                the shape of the outputs, (samples, F), of sequences (samples, T, F). None for the
+                inputs themselves.
             cost: cost layer.
             optimizer: updates the parameters after each minibatch.
             num_epochs: total number of epochs.
@@ -309,7 +315,8 @@ class Model(FrontDoor, NervanaObject):
             add_cost(minibatch_cost(self.cost, outputs[0], t))
 
         def update() -> None:
-            mixed_precision.update(self, outputs[0], t, epoch)
+            self.bprop(mixed_precision.scaled(self, self.cost.get_errors(outputs[0], t)))
+            mixed_precision.optimize(self, self.layers_to_optimize, epoch)
 
         return [StepPart(forward, count), StepPart(update)]
 

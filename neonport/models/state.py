@@ -41,6 +41,10 @@ class Network(Protocol):
         """Name of the class."""
 
     @property
+    def data_shape(self) -> Any:
+        """Logical shape of the samples that it is trained on."""
+
+    @property
     def layers_to_optimize(self) -> list[Any]:
         """All layers with trainable parameters."""
 
@@ -117,6 +121,7 @@ class TrainingState:
         epoch_done: whether the current epoch is trained and not yet counted.
         dataset: data iterator of the last training.
         data_state: where that stood when the current epoch began.
+        batch_size: samples of a minibatch of the current epoch.
         pending: what a checkpoint brought for the next training.
         saved: checkpoints that this training has written as a series, also before it was
             continued: path -> checksum, oldest first; None if it writes none.
@@ -130,6 +135,7 @@ class TrainingState:
     epoch_done: bool = False
     dataset: Any = None
     data_state: Any = None
+    batch_size: int | None = None
     pending: Pending | None = None
     saved: dict[str, str] | None = None
     precision: str | None = None

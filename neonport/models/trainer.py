@@ -103,6 +103,7 @@ class Trainer:
             dataset.set_state(state.data_state)
         else:
             state.data_state = saving.data_state(dataset)
+        state.batch_size = be.bsz
         if not skip:
             state.total_cost, state.costs = np.zeros((1, 1)), 0
         x: Any = None

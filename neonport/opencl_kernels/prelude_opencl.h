@@ -27,6 +27,11 @@ typedef ulong neo_word;
 #else
 #define NEO_FMA(a, b, c) ((a) * (b) + (c))
 #endif
+/* A long as the nearest int, without comparing it with another constant than 0: rusticl (Mesa 22.3)
+   takes an int, made a long, for not below a constant, so that convert_uchar_sat gives 255. */
+#define NEO_TO_INT(INT, x) \
+  select(convert_##INT(x), convert_##INT(((x) >> 63) ^ 0x7fffffff), \
+         convert_##INT((((x) ^ ((x) >> 63)) >> 31) != 0))
 #define NEO_MUL_HI(a, b) mul_hi(a, b)
 #define NEO_ANY(mask) any(mask)
 /* Half vectors pass through memory of the work-item: OpenCL lets their address be that of any half,

@@ -47,6 +47,13 @@ def rand(shape: Any = None) -> OpTreeNode:
     return apply("rand", shape=None if shape is None else as_shape(shape))
 
 
+fresh_numbers = rand()
+"""The random numbers of functions that run their statement and hand out no tree.
+
+Each run draws anew; a node of its own would make each call a statement that was never seen.
+"""
+
+
 def build(name: str, a: Any, b: Any = None, out: Any = None, **kwargs: Any) -> Any:
     """Neon's `OpTreeNode.build`: a node, or `out` after the node was assigned to it.
 

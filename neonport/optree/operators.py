@@ -13,8 +13,9 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
+from neonport.dtypes import EXACT
 from neonport.errors import DtypeError, ShapeError
 from neonport.ops.op import OPS
 from neonport.optree.node import Expression, OpTreeNode, apply, as_operand
@@ -305,14 +306,35 @@ setattr(Expression, "__abs__", unary("abs"))  # noqa: B010
 
 _POWERS = {2: unary("sqr"), 0.5: unary("sqrt")}
 _power = operator("pow")
+MOST_FACTORS = 64  # above, all but -1, 0 and 1 have wrapped around
 
 
 def power(a: Any, b: Any) -> OpTreeNode:
-    """`a ** b`; the exponents 2 and 0.5 become `sqr` and `sqrt`, as in NumPy's operator."""
+    """`a ** b`; the exponents 2 and 0.5 become `sqr` and `sqrt`, as in NumPy's operator.
+
+    Of integers, a whole exponent from 0 to 64 becomes products, which are exact.
+    """
     exponent = as_operand(b, "pow")
     special = None if isinstance(exponent, Expression) else _POWERS.get(exponent)
+    whole = special is None and type(exponent) is int and 0 <= exponent <= MOST_FACTORS
+    if whole and isinstance(a, Expression) and a.sig.dtype in EXACT:
+        return _whole_power(a, exponent)
     node: OpTreeNode = _power(a, exponent) if special is None else special(a)
     return node
+
+
+def _whole_power(a: Expression, exponent: int) -> OpTreeNode:
+    """`a ** exponent` by squaring."""
+    if exponent < 2:
+        return a * exponent + 1 if exponent == 0 else a * 1
+    result, square = None, a
+    while exponent:
+        if exponent & 1:
+            result = square if result is None else result * square
+        exponent >>= 1
+        if exponent:
+            square = _POWERS[2](square)
+    return cast("OpTreeNode", result)
 
 
 setattr(Expression, "__pow__", power)  # noqa: B010

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import sys
 import traceback
@@ -233,6 +232,8 @@ def _register(manager: PluginManager, module: Any, name: str, plugin: Plugin) ->
     callers = manager.get_hookcallers(module) or []
     known = {caller.name for caller in callers if caller.spec is not None}
     for unknown in sorted({caller.name for caller in callers} - known):
+        import difflib  # for a mistake only
+
         close = difflib.get_close_matches(unknown, _hooks(manager), 1, cutoff=0.8)
         if close:
             plugin.fail(

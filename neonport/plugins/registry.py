@@ -6,7 +6,6 @@ a listing, scans the entry points of group `neonport` once.
 
 from __future__ import annotations
 
-import difflib
 import os
 import threading
 import warnings
@@ -157,6 +156,8 @@ class Registry:
             if row.state != "ready"
         )
         aliases = ", ".join(f"{a} means {n}" for a, n in sorted(found.aliases.items()))
+        import difflib  # for a mistake only
+
         close = difflib.get_close_matches(name, [*found.entries, *found.aliases], 1)
         guess = f" Did you mean {close[0]!r}?" if close else ""
         off = " Plugins are switched off by NEONPORT_DISABLE_PLUGINS." if self._disabled else ""

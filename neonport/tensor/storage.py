@@ -11,6 +11,8 @@ from neonport.foundation.bounded_table import BoundedTable
 from neonport.optree.signature import fresh_token
 from neonport.shape import Shape, layouts_overlap, span
 
+MAX_TOKENS = 1 << 14  # views of a generation whose tokens a storage knows
+
 Layout = tuple[Shape, Shape, int]
 
 _FIXED = frozenset({"native", "nbytes", "address", "readonly", "owner", "serial"})
@@ -64,7 +66,7 @@ class Storage:
         self.address = address
         self.readonly = readonly
         self.owner = owner
-        self._tokens: dict[Any, int] = {}
+        self._tokens: BoundedTable[Any, int] = BoundedTable(MAX_TOKENS)
         self.attached: dict[Any, Any] = {}
         self.bound: dict[Any, BoundedTable[Any, Any]] = {}
         self.serial = fresh_token()
@@ -81,11 +83,15 @@ class Storage:
             kept.pop(key, None)
 
     def token(self, dtype: np.dtype, layout: Layout) -> int:
-        """Identity of a view: equal views of this storage have equal tokens, no others ever do."""
+        """Identity of a view: equal views of this storage have equal tokens, no others ever do.
+
+        A view that came before so many others that it was forgotten gets a new one.
+        """
         key = (dtype, layout)
-        found = self._tokens.get(key)
+        found = self._tokens.get(key) or self._tokens.find(key)
         if found is None:
-            found = self._tokens[key] = fresh_token()
+            found = fresh_token()
+            self._tokens.keep(key, found)
         return found
 
 

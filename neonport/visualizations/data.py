@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from neonport.errors import RecordsError
-from neonport.visualizations.records import NAMES, Records, Source, opened
+from neonport.visualizations.copying import copy_of
+from neonport.visualizations.records import NAMES, Records
 
+Source = str | os.PathLike[str] | Any
 Curve = tuple[str, np.ndarray, np.ndarray]
 Histogram = tuple[str, np.ndarray, int, int, int, int]
 Layer = tuple[str, list[tuple[int, np.ndarray, np.ndarray]]]
 
 GROUPS = ("cost", "metrics", "multicost", "gan")  # of curves
 BATCHES, EPOCHS = 10**9, 10**7  # more of them is no count
+
+
+def read_records(filename: str | os.PathLike[str]) -> Any:
+    """Read all of a file that the functions below look at, once.
+
+    Returns:
+        What they take in the place of a file's name.
+
+    Raises:
+        RecordsError: the file is missing, damaged, or too large.
+    """
+    return copy_of(os.fsdecode(filename), ("time_markers", *GROUPS, "hist", "deconv"))
+
+
+def _opened(source: Source, group: str) -> Records:
+    if not hasattr(source, "keys"):
+        source = copy_of(os.fsdecode(source), ("time_markers", group))
+    return Records(source, getattr(source, "filename", None) or "callback_data")
 
 
 def create_minibatch_x(
@@ -98,9 +119,9 @@ def h5_curves(filename: Source, group: str, epoch_axis: bool = True) -> list[Cur
 
     A dataset with several columns gives a curve for each.
     """
-    with opened(filename) as records:
-        found = records.group(group)
-        return [] if found is None else _curves(records, found, epoch_axis)
+    records = _opened(filename, group)
+    found = records.group(group)
+    return [] if found is None else _curves(records, found, epoch_axis)
 
 
 def h5_hist_data(filename: Source, epoch_axis: bool = True) -> list[Histogram]:
@@ -117,27 +138,27 @@ def h5_hist_data(filename: Source, epoch_axis: bool = True) -> list[Histogram]:
     Raises:
         RecordsError: the file is missing, damaged, or not what it should be.
     """
-    with opened(filename) as records:
-        group = records.group("hist")
-        if group is None:
-            return []
-        bins, offset = records.integer(group, "bins"), records.integer(group, "offset")
-        if not (1 <= bins <= 65536 and abs(offset) <= 65536):
-            raise records.fault(f"bins={bins}, offset={offset} are no histograms of magnitudes")
-        per_minibatch = _text(group.attrs.get("time_markers")) == "minibatch"
-        markers = _markers(records)
-        steps = None if markers is None else _last(markers) if per_minibatch else markers.size
-        found: list[Histogram] = []
-        for key in sorted(group.keys()):
-            data = records.array(group, key, (2,))
-            if data.shape[0] != bins:
-                raise records.fault(f"'hist/{key}' has {data.shape[0]} rows, not bins={bins}")
-            data = data[:, :steps]
-            width = data.shape[1]
-            if markers is not None and per_minibatch == epoch_axis:
-                width = markers.size if per_minibatch else _last(markers)
-            found.append((key, data, bins, width, bins, offset))
-        return found
+    records = _opened(filename, "hist")
+    group = records.group("hist")
+    if group is None:
+        return []
+    bins, offset = records.integer(group, "bins"), records.integer(group, "offset")
+    if not (1 <= bins <= 65536 and abs(offset) <= 65536):
+        raise records.fault(f"bins={bins}, offset={offset} are no histograms of magnitudes")
+    per_minibatch = _text(group.attrs.get("time_markers")) == "minibatch"
+    markers = _markers(records)
+    steps = None if markers is None else _last(markers) if per_minibatch else markers.size
+    found: list[Histogram] = []
+    for key in sorted(group.keys()):
+        data = records.array(group, key, (2,))
+        if data.shape[0] != bins:
+            raise records.fault(f"'hist/{key}' has {data.shape[0]} rows, not bins={bins}")
+        data = data[:, :steps]
+        width = data.shape[1]
+        if markers is not None and per_minibatch == epoch_axis:
+            width = markers.size if per_minibatch else _last(markers)
+        found.append((key, data, bins, width, bins, offset))
+    return found
 
 
 def h5_deconv_data(filename: Source) -> list[Layer] | None:
@@ -153,16 +174,16 @@ def h5_deconv_data(filename: Source) -> list[Layer] | None:
     Raises:
         RecordsError: the file is missing, damaged, or not what it should be.
     """
-    with opened(filename) as records:
-        layers = records.group("deconv/max_act")
-        if layers is None:
-            return None
-        stored: dict[int, tuple[np.ndarray, Any]] = {}
-        return [
-            (key, _maps(records, records.group(f"deconv/max_act/{key}"), stored))
-            for key in sorted(layers.keys())
-            if "/" not in key
-        ]
+    records = _opened(filename, "deconv")
+    layers = records.group("deconv/max_act")
+    if layers is None:
+        return None
+    stored: dict[int, tuple[np.ndarray, Any]] = {}
+    return [
+        (key, _maps(records, records.group(f"deconv/max_act/{key}"), stored))
+        for key in sorted(layers.keys())
+        if "/" not in key
+    ]
 
 
 def _maps(

@@ -1,56 +1,21 @@
-"""Records of callbacks, read with care: the file may be damaged, or made by somebody else."""
+"""What is checked before a group or an array of a file is read; it may be somebody else's."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
-from neonport.errors import NeonportError, RecordsError
-from neonport.foundation.extras import need
+from neonport.errors import RecordsError
 
-LIMIT = 2**28  # bytes that are read of one file
+LIMIT = 2**29  # bytes that are read of one file
 NAMES = 10_000  # members of one group
-Source = str | os.PathLike[str] | Any
 
 # what h5py raises about a damaged file, depending on where the damage is
-_FAULTS = (
+FAULTS = (
     *(OSError, RuntimeError, KeyError, ValueError, TypeError, IndexError, AttributeError),
     *(OverflowError, MemoryError, NotImplementedError),
 )
-
-
-@contextmanager
-def opened(source: Source) -> Iterator[Records]:
-    """Open an HDF5 file of callbacks, or the `callback_data` of a training.
-
-    A file that a training still writes can be read too; it is as it was at the end of an epoch.
-
-    Raises:
-        RecordsError: (also within the block) it is missing, damaged, or not what it should be.
-        ConfigurationError: h5py is missing.
-    """
-    if hasattr(source, "keys"):
-        yield Records(source, "callback_data")
-        return
-    name = os.fsdecode(source)
-    h5py = need("h5py", "reading the records of a training")
-    if not os.path.isfile(name):
-        what = "is no file" if os.path.exists(name) else "does not exist"
-        raise RecordsError(f"{name!r} {what}; give the output_file of a training")
-    try:
-        if not h5py.is_hdf5(name):
-            raise RecordsError(f"{name!r} is no HDF5 file; give the output_file of a training")
-        with h5py.File(name, "r", locking=False) as file:
-            yield Records(file, name)
-    except NeonportError:
-        raise
-    except _FAULTS as error:
-        words = " ".join(str(error).split())[:300]
-        raise RecordsError(f"{name!r} is damaged: {type(error).__name__}: {words}") from error
 
 
 class Records:
@@ -76,7 +41,7 @@ class Records:
         for part in path.split("/"):
             if part not in found:
                 return None
-            self._check_link(found, part, path)
+            self.check_link(found, part, path)
             found = found[part]
             if not hasattr(found, "keys"):
                 raise self.fault(f"{path!r} is no group")
@@ -98,7 +63,7 @@ class Records:
         where = f"{group.name}/{key}"
         if key not in group:
             raise self.fault(f"{where!r} is missing")
-        self._check_link(group, key, where)
+        self.check_link(group, key, where)
         data = group[key]
         shape, dtype = getattr(data, "shape", None), getattr(data, "dtype", None)
         if shape is None or dtype is None or dtype.kind not in "iuf" or len(shape) not in axes:
@@ -107,7 +72,7 @@ class Records:
         if getattr(data, "external", None) or getattr(data, "is_virtual", False):
             raise self.fault(f"{where!r} has its contents in other files")
         # curves are drawn as float64
-        size = max(dtype.itemsize, 8) if 1 in axes else dtype.itemsize
+        size = max(dtype.itemsize, 8) if len(shape) <= 2 else dtype.itemsize
         for length in shape:
             size *= int(length)
         if size > self._left:
@@ -135,8 +100,8 @@ class Records:
         """The error that says something about this file."""
         return RecordsError(f"{self._name!r}: {words}")
 
-    def _check_link(self, group: Any, key: str, where: str) -> None:
-        """Refuse links, which may lead to other files, or back to where they stand."""
+    def check_link(self, group: Any, key: str, where: str) -> None:
+        """Refuse a link, which may lead to another file, or back to where it stands."""
         link = group.get(key, getlink=True) if hasattr(group, "file") else None
         if link is not None and type(link).__name__ != "HardLink":
             raise self.fault(f"{where!r} is a link")

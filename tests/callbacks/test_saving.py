@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,14 @@ import numpy as np
 import pytest
 
 from neonport.callbacks import Callback, Callbacks
-from neonport.callbacks.callbacks import SerializeModelCallback
+from neonport.callbacks.callbacks import (
+    CSVLogger,
+    EarlyStopCallback,
+    ProgressBarCallback,
+    ReduceOnPlateau,
+    SaveBestStateCallback,
+    SerializeModelCallback,
+)
 from neonport.errors import ConfigurationError
 from neonport.io import checkpoint
 
@@ -258,3 +266,23 @@ def test_pipes_are_refused_before_training(make_problem: Make, fit: Make, tmp_pa
     os.mkfifo(tmp_path / "m.prm")
     with pytest.raises(ConfigurationError, match="is a named pipe"):
         fit(make_problem(), 1, save_path=str(tmp_path / "m.prm"))
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: EarlyStopCallback("loss"), "stop_func is the text 'loss'; give a function"),
+        (lambda: EarlyStopCallback(None), "stop_func is None"),
+        (lambda: SaveBestStateCallback(3), "SaveBestStateCallback: path is 3; name a file"),
+        (lambda: SaveBestStateCallback(""), "path is the text ''"),
+        (lambda: SerializeModelCallback(None), "save_path is None; name a file"),
+        (lambda: SerializeModelCallback("m.prm", history="3"), "history=the text '3' must be"),
+        (lambda: SerializeModelCallback("m.prm", history=True), "history=True must be"),
+        (lambda: CSVLogger(7), "CSVLogger: path is 7; name a file"),
+        (lambda: ReduceOnPlateau(1.0), "monitor is 1.0; give the name"),
+        (lambda: ProgressBarCallback(update_thresh_s="1"), "update_thresh_s is the text '1'"),
+    ],
+)
+def test_arguments_are_checked_when_a_callback_is_made(make: Callable[[], Any], words: str) -> None:
+    with pytest.raises(ConfigurationError, match=re.escape(words)):
+        make()

@@ -90,6 +90,19 @@ def test_it_reads_digits(command: list[str], capfd: pytest.CaptureFixture[str]) 
     assert checkpoint.load(result["checkpoint"])["epoch_index"] == 20
 
 
+def test_a_convolutional_network(command: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+    """Trained in two parts; the file says which network it is."""
+    assert main([*command, "--net", "conv", "--epochs", "1", "--checkpoint", "m"]) == 0
+    assert "network conv" in capfd.readouterr().out
+    continued = [*command, "--resume", "--checkpoint", "m"]
+    assert main([*continued, "--net", "mlp"]) == 1
+    assert "was trained with network conv, not mlp" in capfd.readouterr().err
+    assert main([*continued, "--json"]) == 0
+    result = json.loads(capfd.readouterr().out)
+    assert (result["net"], result["epochs"]) == ("conv", 20)
+    assert result["accuracy"] >= 0.985
+
+
 def test_accuracy_is_that_of_the_saved_model(
     command: list[str], capfd: pytest.CaptureFixture[str]
 ) -> None:

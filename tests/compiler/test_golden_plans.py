@@ -12,7 +12,7 @@ write the table anew:
 
     python -m tests.compiler.test_golden_plans
 
-A new tree is one more function in `golden_trees.py` with `@tree("name")`.
+A new tree is one more function in `golden_trees.py` or `golden_calls.py` with `@tree("name")`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ import pytest
 from neonport.backends import cleanup_backend, gen_backend
 from neonport.compiler.explain.explanation import explain
 from neonport.engine.tracing import observing
-from tests.compiler.golden_trees import TREES
+from tests.compiler.golden_calls import TREES
 
 GOLDEN = Path(__file__).with_name("golden_plans.txt")
 

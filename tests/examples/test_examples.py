@@ -19,13 +19,18 @@ PACKAGE = Path(neonport.__file__).parent
 # script -> (last line it prints, smallest number that may stand there)
 ANSWERS = {
     "autoencoder.py": (r"variance kept: (\S+)", 0.82),
+    "conv_autoencoder.py": (r"share of the variance that is kept: (\S+)", 0.85),
+    "conv_net.py": (r"test accuracy: (\S+)", 0.975),
     "bidirectional_tagging.py": (r"right tags, bidirectional: (\S+)", 0.98),
     "char_lstm.py": (r"letters foreseen: (\S+)", 0.95),
     "custom_layer.py": (r"largest gap .*: (\S+)", None),
     "dlpack_with_torch.py": (r"largest gap .*: (\S+)", None),
     "gru_time_series.py": (r"variance explained: (\S+)", 0.97),
+    "gan.py": (r"points near the circle: (\S+)", 0.9),
     "logistic_gradient.py": (r"largest gap .*: (\S+)", None),
     "mnist_like_mlp.py": (r"test accuracy: (\S+)", 0.95),
+    "multi_task_tree.py": (r"right in both tasks: (\S+)", 0.95),
+    "transformer.py": (r"letters foreseen: (\S+)", 0.94),
 }
 
 

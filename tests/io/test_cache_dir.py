@@ -47,7 +47,7 @@ def test_the_folder_is_made_private_whatever_the_umask(monkeypatch, tmp_path):
 
 def test_without_the_variable_it_is_the_users_cache_folder(monkeypatch, tmp_path):
     monkeypatch.delenv("NEONPORT_CACHE_DIR", raising=False)
-    monkeypatch.setattr(cache.platformdirs, "user_cache_dir", lambda name: str(tmp_path / name))
+    monkeypatch.setattr("platformdirs.user_cache_dir", lambda name: str(tmp_path / name))
     assert cache.cache_dir() == tmp_path / "neonport"
 
 
@@ -152,7 +152,7 @@ def test_a_user_without_a_home(monkeypatch, way):
             raise KeyError("getpwuid(): uid not found: 4711")
         return "~/.cache/neonport"
 
-    monkeypatch.setattr(cache.platformdirs, "user_cache_dir", user_cache_dir)
+    monkeypatch.setattr("platformdirs.user_cache_dir", user_cache_dir)
     assert_temporary_with_one_warning("no home")
 
 

@@ -7,8 +7,9 @@ import pytest
 
 from neonport.errors import CheckpointError, ConfigurationError
 from neonport.initializers import Constant, Gaussian, IdentityInit
-from neonport.layers import Activation, Affine, BatchNorm, BranchNode, Dropout, Linear, Sequential
+from neonport.layers import Activation, Affine, BranchNode, Dropout, Linear, Sequential
 from neonport.layers.container import LayerContainer
+from neonport.optimizers.base import get_param_list
 from neonport.transforms import Tanh
 
 
@@ -71,9 +72,8 @@ def test_branch_nodes_of_a_description_are_one_by_name():
 @pytest.mark.parametrize("early", [False, True])
 def test_saving_and_loading_by_position(be, early):
     source, x = build(be), be.array(np.random.RandomState(0).randn(5, 32))
-    for layer in source.layers_to_optimize:
-        for states in layer.states if isinstance(layer, BatchNorm) else [layer.states]:
-            states.append(be.ones(layer.get_params()[0][0].shape) if layer.name == "c" else 3.0)
+    for (param, _), states in get_param_list(source.layers_to_optimize):
+        states.append(be.ones(param.shape))
     source.layers_to_optimize[-1].states[0].fill(7.0)
     entry = source.get_description(get_weights=True, keep_states=True)
     target = Sequential.gen_class(entry["config"]) if early else build(be)

@@ -16,6 +16,7 @@ from neonport.backends.host.jit.choice import find_compiler
 from neonport.engine import executor, recording
 from neonport.foundation.bounded_table import BoundedTable
 from neonport.optree import signature
+from neonport.tensor import storage
 
 
 def test_a_table_keeps_what_was_used_last():
@@ -121,6 +122,20 @@ def test_tensors_that_live_through_a_change_of_generations(few):
         np.testing.assert_allclose(y.get(), np.e, rtol=1e-6)
         slope = Autodiff(t, few).get_grad_asnumpyarray([x])[0]
         assert np.isfinite(slope).all()
+
+
+def test_views_of_one_tensor(few, monkeypatch):
+    monkeypatch.setattr(storage, "MAX_TOKENS", 8)
+    x = few.ones((20, 20))
+    kept = x[2:5]
+    tree = few.sum(kept * x[2:5])
+    for row in range(20):
+        for column in range(20):
+            assert x[row:, column:].token != kept.token
+    assert len(x.storage._tokens) + len(x.storage._tokens.older) <= 16
+    x[2:5] += 1
+    assert x.get().sum() == 460
+    np.testing.assert_array_equal(Autodiff(tree, few).get_grad_asnumpyarray([kept])[0], 4)
 
 
 def test_bound_statements_are_found_in_the_older_generation(few, monkeypatch):

@@ -134,6 +134,20 @@ def test_import_neonport_loads_next_to_nothing():
     assert {m for m in loaded if m.startswith("neonport")} == {"neonport", "neonport.log"}
 
 
+UNUSED_AT_START = {
+    *("importlib.resources", "zipfile", "subprocess", "concurrent.futures.thread", "difflib"),
+    *("neonport.backends.host.blas.gemm", "neonport.backends.host.kernels.dispatch"),
+    *("platformdirs", "ml_dtypes", "neonport.compiler.explain", "neonport.backends.gpu"),
+}
+
+
+def test_a_first_statement_loads_no_more_than_it_uses(monkeypatch, tmp_path):
+    monkeypatch.setenv("NEONPORT_CACHE_DIR", str(tmp_path))
+    use = "import neonport; be = neonport.gen_backend('cpu'); y = be.ones((2, 3)); y[:] = y * 2"
+    _loaded(use)  # compiles
+    assert not _loaded(use) & UNUSED_AT_START
+
+
 def test_only_bfloat16_itself_loads_its_package():
     use = "import neonport; be = neonport.gen_backend('cpu'); y = be.ones((2, 3)); y[:] = y * 2"
     assert "ml_dtypes" not in _loaded(use)

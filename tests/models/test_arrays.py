@@ -11,14 +11,24 @@ import pytest
 from neonport.callbacks import Callbacks
 from neonport.data import ArrayIterator
 from neonport.errors import ConfigurationError, DtypeError, ShapeError
-from neonport.layers import Affine, GeneralizedCost, OpTreeLayer, SampleWeightedCost
-from neonport.models import Model
+from neonport.layers import (
+    Affine,
+    GeneralizedCost,
+    GeneralizedGANCost,
+    OpTreeLayer,
+    SampleWeightedCost,
+    Sequential,
+)
+from neonport.layers.container import GenerativeAdversarial
+from neonport.models import GAN, Model
 from neonport.optimizers import Adam, GradientDescentMomentum
 from neonport.transforms import (
     R2,
     RMSE,
     Accuracy,
     CrossEntropyMulti,
+    GANCost,
+    Logistic,
     LogLoss,
     MeanSquared,
     Softmax,
@@ -243,3 +253,31 @@ def test_several_things_at_once_are_refused(make_problem: Make, fit: Make) -> No
         p.model.evaluate(p.x)
     with pytest.raises(ConfigurationError, match="X holds 2 inputs, the model has 1"):
         p.model.predict([p.x, p.x])
+
+
+def test_no_targets_are_the_inputs(make_backend: Make) -> None:
+    make_backend(batch_size=4, rng_seed=0)
+    x = np.random.RandomState(0).rand(10, 3)
+    found = []
+    for y in (None, x):
+        make_backend(batch_size=4, rng_seed=0)
+        model = Model([Affine(3, "glorot_uniform")])
+        cost, optimizer = GeneralizedCost(SumSquared()), GradientDescentMomentum(0.1, 0.9)
+        found.append(model.fit(x, y, cost, optimizer, 2, progress_bar=False)["cost"])
+        weights = np.ones(10)
+        more = model.fit(x, y, cost, optimizer, 3, progress_bar=False, sample_weight=weights)
+        found[-1] += more["cost"]
+    assert found[0] == found[1]
+    assert len(found[0]) == 3
+
+
+def test_a_gan_takes_arrays(make_backend: Make) -> None:
+    make_backend(batch_size=4, rng_seed=0)
+    x = np.random.RandomState(0).rand(10, 3)
+    networks = [Affine(3, "he_normal")], [Affine(1, "he_normal", activation=Logistic())]
+    model = GAN(GenerativeAdversarial(*map(Sequential, networks)), noise_dim=2)
+    cost, optimizer = GeneralizedGANCost(GANCost(func="modified")), Adam(learning_rate=0.01)
+    for epochs in (1, 2):
+        model.fit(x, None, cost, optimizer, epochs, progress_bar=False)
+    assert model.epoch_index == 2
+    assert model.summary().parameters == 6 + 3

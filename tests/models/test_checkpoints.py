@@ -309,6 +309,14 @@ def without_states(entry: Any) -> None:
     del entry["states"]
 
 
+def with_number_states(entry: Any) -> None:
+    entry["states"] = [0.5, 0.5]
+
+
+def with_one_number_state(entry: Any) -> None:
+    entry["states"][1] = np.float32(0.5)
+
+
 def of_text(entry: Any) -> None:
     entry["params"]["W"] = np.array([["x"] * 6] * 8)
 
@@ -322,6 +330,8 @@ def of_text(entry: Any) -> None:
         (0, with_more, "has not|not a parameter"),
         (2, with_more, "this layer has none"),
         (0, without_states, "states of the optimizer are missing for layers Linear"),
+        (0, with_number_states, r"Linear.*stored state of W is float, no array of shape \(8, 6\)"),
+        (0, with_one_number_state, r"Linear.*stored state of W is float32, no array of shape"),
         (0, of_text, "stored W is no array of numbers but <U1"),
     ],
 )

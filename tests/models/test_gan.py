@@ -219,6 +219,19 @@ def test_resumes_to_the_same_bits(
     assert history["cost"][-1] == last
 
 
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_sixteen_bits_train_nearly_the_same(problem: Any, precision: str) -> None:
+    found = []
+    for name in (None, precision):
+        p = problem()
+        if name is not None and name not in p.be.default_dtypes:
+            pytest.skip(f"the device does not store {name}")
+        callbacks = Callbacks(p.model, progress_bar=False)
+        history = p.model.fit(p.data, p.cost, p.optimizer, 2, callbacks, precision=name)
+        found.append(history["cost"][-1])
+    assert found[1] == pytest.approx(found[0], rel=0.05)
+
+
 def test_weights_alone_start_afresh(problem: Any, tmp_path: Any) -> None:
     p = problem()
     fit(p, 1)
@@ -360,3 +373,55 @@ def test_halves_are_wired_as_one_chain(be: Any) -> None:
     assert second.layers[0].deltas.shape == (4, 32)
     assert first.layers[0].accumulate_updates is False
     assert second.layers[0].accumulate_updates is True
+
+
+def test_times_of_its_steps(problem: Any) -> None:
+    from neonport.benchmark import Benchmark
+
+    p = problem(k=2)
+    watch = Benchmark(p.model)
+    with pytest.raises(RuntimeError, match="has no cost before a fit"):
+        watch.time_gan(p.data)
+    with pytest.raises(ConfigurationError, match="the model is no GAN"):
+        Benchmark(Model([Affine(1, Gaussian())])).time_gan(p.data)
+    p.model.initialize(p.data, p.cost)
+    p.model.optimizer = Adam()
+    times = watch.time_gan(p.data, niterations=5)
+    assert list(times)[:4] == ["discriminator", "generator", "iteration", "data_loading"]
+    assert times["generator"][[0, 1, 3]].tolist() == [0, 0, 0]  # not trained there
+    assert p.model.gen_iter == 2
+    assert {f"fprop {layer.name}" for layer in p.model.layers.layers} < set(times)
+    with pytest.raises(ConfigurationError, match="timed by Benchmark"):
+        watch.time(p.data)
+
+
+def test_callbacks_record_and_draw(problem: Any, tmp_path: Any) -> None:
+    from neonport.callbacks.callbacks import GANCostCallback
+    from neonport.callbacks.plotting_callbacks import GANPlotCallback
+
+    p = problem(k=2, layers=image_pair(), func="wasserstein")
+    data = ArrayIterator(np.random.RandomState(1).rand(5 * N, 9), name="train")
+    callbacks = Callbacks(p.model, progress_bar=False)
+    callbacks.add_callback(GANCostCallback())
+    callbacks.add_callback(GANPlotCallback(str(tmp_path / "x"), hw=3, num_samples=4))
+    costs = []
+
+    class Watch(Callback):
+        def on_minibatch_end(self, callback_data: Any, model: Any, epoch: int, mb: int) -> None:
+            costs.append(float(model.cost_dis[0]))
+
+    callbacks.add_callback(Watch())
+    p.model.fit(data, p.cost, Adam(), 2, callbacks)
+    trained = [2, 4, 6, 8]
+    wanted = np.zeros(10)
+    wanted[trained] = 1, 2, 3, 4
+    assert callbacks.callback_data["gan/gen_iter"][:].tolist() == wanted.tolist()
+    wanted[trained] = np.array(costs)[trained]
+    np.testing.assert_allclose(callbacks.callback_data["gan/cost_dis"][:], wanted, rtol=1e-6)
+    names = {"x_training.png", *(f"x_{k}_00{e}.png" for k in ("data", "noise") for e in (0, 1))}
+    assert {path.name for path in tmp_path.iterdir()} == names
+
+
+def image_pair() -> GenerativeAdversarial:
+    init = Gaussian(scale=0.5)
+    return GenerativeAdversarial([Affine(9, init, activation=Tanh())], [Affine(1, init)])

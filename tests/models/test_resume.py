@@ -290,6 +290,25 @@ def test_another_batch_size_starts_the_epoch_again(
     assert q.model.epoch_index == 1
 
 
+def test_another_batch_size_of_the_second_fit_starts_the_epoch_again(
+    make_problem: Make, tmp_path: Path
+) -> None:
+    p = make_problem(ndata=48)
+    callbacks = Callbacks(p.model, progress_bar=False)
+    callbacks.add_callback(SaveAt(tmp_path / "m.prm", 0, 3, stop=True))
+    with pytest.raises(KeyboardInterrupt):
+        p.model.fit(p.data, p.cost, p.optimizer, 1, callbacks)
+    p.model.state.batch_size = 6  # as if be.bsz and all buffers had been changed since
+    counts: dict[float, int] = {}
+    callbacks = Callbacks(p.model, progress_bar=False)
+    callbacks.add_callback(Samples(p, counts))
+    words = "batch size of 6, now it is 8: epoch 0, of which 4 minibatches.*again"
+    with pytest.warns(UserWarning, match=words):
+        p.model.fit(p.data, p.cost, p.optimizer, 1, callbacks)
+    assert len(counts) == 48
+    assert set(counts.values()) == {1}
+
+
 def test_other_data_of_a_checkpoint_start_the_epoch_again(
     make_problem: Make, fit: Make, tmp_path: Path
 ) -> None:

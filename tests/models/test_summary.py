@@ -11,9 +11,21 @@ import pytest
 
 from neonport.errors import ConfigurationError
 from neonport.initializers import Constant
-from neonport.layers import Affine, Dropout, Layer, Linear, OpTreeLayer, Sequential
+from neonport.layers import (
+    Affine,
+    BranchNode,
+    Dropout,
+    GeneralizedCost,
+    Layer,
+    Linear,
+    MergeMultistream,
+    OpTreeLayer,
+    Sequential,
+    Tree,
+)
 from neonport.models import Model
-from neonport.transforms import Rectlin, Softmax
+from neonport.optimizers import GradientDescentMomentum
+from neonport.transforms import Rectlin, Softmax, SumSquared
 
 Make = Callable[..., Any]
 
@@ -137,3 +149,38 @@ def test_what_cannot_be_counted(make_backend: Make) -> None:
     assert found.total("forward_kernels") is None
     with pytest.raises(ConfigurationError, match="several streams"):
         Model([Linear(4, "he_normal")]).summary([(1, 2), (3, 4)])
+
+
+def test_paths_and_branches(make_backend: Make) -> None:
+    make_backend(batch_size=8, rng_seed=0)
+    branch = BranchNode("b")
+    trunk = [Affine(4, "he_normal", name="trunk"), branch, Linear(3, "he_normal", name="one")]
+    model = Model(Tree([trunk, [branch, Linear(2, "he_normal", name="two")]]))
+    model.initialize(5)
+    found = model.summary()
+    assert [row.name for row in found.rows] == ["trunk", "one", "two"]
+    assert found.parameters == 20 + 12 + 8
+    x = np.random.RandomState(0).rand(9, 5)
+    shapes = {name: array.shape for name, array in model.activations(x).items()}
+    assert shapes == {"trunk": (9, 4), "one": (9, 3), "two": (9, 2)}
+    assert [y.shape for y in model.predict(x)] == [(9, 3), (9, 2)]
+    cost, optimizer = GeneralizedCost(SumSquared()), GradientDescentMomentum(0.1, 0.9)
+    with pytest.raises(ConfigurationError, match="several outputs"):
+        model.fit(x, x, cost, optimizer, 1)
+
+
+def test_several_inputs(make_backend: Make) -> None:
+    be = make_backend(batch_size=4, rng_seed=0)
+    paths = [[Linear(2, "he_normal", name="a")], [Linear(3, "he_normal", name="b")]]
+    model = Model([MergeMultistream(paths, merge="stack"), Linear(1, "he_normal", name="top")])
+    rng = np.random.RandomState(0)
+    x = [rng.rand(9, 3), rng.rand(9, 2)]
+    optimizer = GradientDescentMomentum(0.01, 0.9)
+    model.fit(x, rng.rand(9), GeneralizedCost(SumSquared()), optimizer, 2, progress_bar=False)
+    w = model.get_weights()
+    wanted = np.hstack([x[0] @ w["a.W"].T, x[1] @ w["b.W"].T]) @ w["top.W"].T
+    np.testing.assert_allclose(model.predict(x), wanted, rtol=1e-4, atol=1e-5)
+    assert model.summary().parameters == 6 + 6 + 5
+    assert be.bsz == 4
+    with pytest.raises(ConfigurationError, match="X holds 1 inputs, the model has 2"):
+        model.predict(x[0])

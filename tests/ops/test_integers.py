@@ -56,6 +56,20 @@ def run(be, tree, dtype=np.int64):
     return out.get()
 
 
+@pytest.mark.parametrize("exponent", [0, 1, 3, 4, 7, 64])
+def test_whole_powers_are_exact(device, exponent):
+    a = device.array(LARGE, dtype=np.int64)
+    assert (a**exponent).dtype == np.int64
+    np.testing.assert_array_equal(run(device, a**exponent), LARGE**exponent)
+
+
+def test_other_powers_count_as_float32(be):
+    a = be.array([[3, 2]], dtype=np.int32)
+    for exponent in (-1, 65, 1.5):
+        assert (a**exponent).dtype == np.float32
+    assert (be.ones((2, 2)) ** 3).op == "pow"
+
+
 @pytest.mark.parametrize("name", OPERATORS)
 def test_two_operands(device, name):
     x, y = (device.array(v, dtype=np.int64) for v in (LARGE, OTHER))

@@ -9,10 +9,11 @@ from neonport.backends.arguments import (
     check_operands,
     check_probability,
     check_tensors,
+    named,
 )
 from neonport.dtypes import is_float
 from neonport.errors import ConfigurationError, DtypeError
-from neonport.optree.functions import emit
+from neonport.optree.functions import emit, fresh_numbers
 from neonport.optree.node import apply
 from neonport.tensor.tensor import Tensor
 
@@ -177,7 +178,7 @@ class LayerOperations:
         Example:
             y[:] = be.fprop_softmax(x, axis=0)
         """
-        e = self.exp(x - self.max(x, axis=axis))
+        e = self.exp(x - named("fprop_softmax", self.max, x, axis))
         return e / self.sum(e, axis=axis)
 
     def fprop_relu(self, layer: Any, x: Any, slope: float) -> Any:
@@ -396,7 +397,7 @@ class LayerOperations:
             mask = be.make_binary_mask(be.empty((3, 4)), keepthresh=0.8)
         """
         check_probability("make_binary_mask", keepthresh=keepthresh)
-        self.assign(out, self.rand() < keepthresh)
+        self.assign(out, fresh_numbers < keepthresh)
         return out
 
     def dropout(self, keep: float = 0.5, out: Tensor | None = None) -> Any:
@@ -409,7 +410,7 @@ class LayerOperations:
             y[:] = x * be.dropout(0.8) / 0.8
         """
         check_probability("dropout", keep=keep)
-        return emit(self.rand() < keep, out)
+        return emit((self.rand() if out is None else fresh_numbers) < keep, out)
 
     def fill_normal(self, ary: Tensor, mean: float = 0, stdv: float = 1) -> Tensor:
         """Fill with Gaussian numbers of the device generator; returns ary.

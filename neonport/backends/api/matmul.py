@@ -145,6 +145,12 @@ class Matmul:
             a, b, c = be.ones((8, 3, 4)), be.ones((8, 4, 2)), be.empty((8, 3, 2))
             be.batched_dot(a, b, c)
         """
+        plain = type(alpha) is type(beta) is float and alpha == 1 and beta == 0 and not relu
+        if plain and type(A) is type(B) is type(C) is Tensor:
+            call = self.bound.get(("batched_dot", A.tokens, B.tokens, C.tokens))
+            if call is not None:  # it ran before, and was checked then
+                self.launch(call)
+                return C
         self._check_product("batched_dot", A, B, C)
         check_numbers("batched_dot", alpha=alpha, beta=beta)
         node = apply("batched_dot", A, B, reduce=C.ndim == 2)

@@ -14,7 +14,7 @@ from neonport.optree.functions import emit
 from neonport.optree.methods import reshape
 from neonport.optree.node import Expression, apply
 from neonport.optree.operators import power
-from neonport.shape import normalize_axis
+from neonport.shape import as_shape, normalize_axis
 from neonport.tensor.indexing import check_indices
 from neonport.tensor.tensor import Tensor
 
@@ -283,6 +283,13 @@ class Operations:
         value draws new ones; a gradient takes those that the value had when it ran last, whatever
         its order. A gradient whose value never ran draws for itself, once a run.
 
+        Numbers that are stored as they are stay below 1 in every type. Arithmetic on them rounds as
+        any arithmetic: `low + (high - low) * be.rand()` may be `high` in the stored type, which is
+        likely in float16 and bfloat16; the initializer `Uniform(low, high)` stays below.
+
+        A tree that is made anew for each statement makes a new statement of it, which has to be
+        bound first; keep the tree, or pass `out`.
+
         Args:
             out: assign there and return it.
             shape: of the numbers, any rank; None takes the shape of where they are assigned.
@@ -290,6 +297,8 @@ class Operations:
         Example:
             y[:] = x * (be.rand(shape=x.shape) < 0.5)  # dropout
         """
+        if out is not None and (shape is None or as_shape(shape) == out.shape):
+            return emit(build.fresh_numbers, out)
         return emit(build.rand(shape), out)
 
     def shift(self, ary: Any, shift_ary: Any, value: bool = True, out: Tensor | None = None) -> Any:
@@ -314,9 +323,8 @@ class Operations:
             be.binarize(x, y, stochastic=False)
         """
         check_operands("binarize", ary=ary)
-        if stochastic:
-            # as in neon `<=`: +1 for certain where p is 1
-            flag = self.rand(shape=ary.sig.shape) <= self.clip((ary + 1) * 0.5, 0, 1)
-        else:
-            flag = ary >= 0
+        if not stochastic:
+            return emit(2 * (ary >= 0) - 1, out)
+        # as in neon `<=`: +1 for certain where p is 1
+        flag = build.fresh_numbers <= self.clip((ary + 1) * 0.5, 0, 1)
         return emit(2 * flag - 1, out)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
-from neonport.errors import ConfigurationError, DtypeError, ShapeError
+from neonport.backends.arguments import named
+from neonport.errors import ConfigurationError, ShapeError
 from neonport.optree import operators as builders
 from neonport.optree.custom_gradient import custom_gradient
 from neonport.optree.functions import emit, expression
@@ -21,15 +21,6 @@ def _reduction(name: str, default: int | None) -> Any:
 
 
 _var = builders.reduction("var")
-
-
-def _named(op: str, build: Callable[..., Any], *arguments: Any) -> Any:
-    """What a builder gives; its errors are in the name of the function that was called."""
-    try:
-        return build(*arguments)
-    except (ShapeError, DtypeError) as error:
-        renamed = type(error)(f"{op}:{str(error).partition(':')[2]}")
-    raise renamed
 
 
 def _no_gradient(g: Any, *operands: Any) -> tuple[None, ...]:
@@ -67,7 +58,7 @@ class Statistics:
         Example:
             centred = x - be.mean(x, axis=1)
         """
-        node = _named("mean", builders.mean, a, axis)
+        node = named("mean", builders.mean, a, axis)
         return node if out is None else emit(node, out)
 
     def var(
@@ -113,7 +104,7 @@ class Statistics:
         Example:
             spread = be.std(x, axis=1)
         """
-        squares = _named("std", _var, a, axis)
+        squares = named("std", _var, a, axis)
         return emit(self._root(squares), out)
 
     def _root(self, squares: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 import warnings
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -11,9 +10,8 @@ import numpy as np
 
 from neonport.backends.backend import Backend
 from neonport.backends.host import memory
-from neonport.backends.host.blas import gemm as blas
+from neonport.backends.host.cpu_info import cpu_name
 from neonport.backends.host.jit import launcher as jit
-from neonport.backends.host.kernels import dispatch
 from neonport.backends.host.workspace import Workspace
 from neonport.compiler.kernel import BoundKernel
 from neonport.dtypes import FLOAT_NAMES
@@ -38,7 +36,7 @@ class CPUDevice(Device):
     @classmethod
     def probe(cls) -> ProbeResult:
         """The host is always there."""
-        return ProbeResult("ready", platform.processor() or platform.machine(), count=1)
+        return ProbeResult("ready", cpu_name(), count=1)
 
     # ---- memory ------------------------------------------------------------------------------
 
@@ -119,16 +117,22 @@ class CPUDevice(Device):
 
     def matmul(self, a: Tensor, b: Tensor, c: Tensor, alpha: float, beta: float) -> Bound:
         """A BLAS call on the tensors' memory."""
+        from neonport.backends.host.blas import gemm as blas  # not needed to start
+
         return blas.bind_gemm(a.native, b.native, c.native, alpha, beta)
 
     def batched_matmul(self, a: Tensor, b: Tensor, c: Tensor) -> Bound:
         """A BLAS call on the tensors' memory, for all matrices of the batch."""
+        from neonport.backends.host.blas import gemm as blas
+
         return blas.bind_batched_gemm(a.native, b.native, c.native)
 
     def library_call(
         self, op: str, operands: list[Tensor], target: Tensor, params: dict[str, Any]
     ) -> Bound | None:
         """Compiled C for convolutions and pooling."""
+        from neonport.backends.host.kernels import dispatch  # not needed to start
+
         arrays = [t.native for t in operands]
         return dispatch.bind(op, arrays, target.native, params, self.workspace)
 

@@ -35,7 +35,7 @@ class Part(NamedTuple):
     whole: str = "{t}0"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Totals:
     """Form in which a target holds totals.
 
@@ -50,7 +50,7 @@ class Totals:
     ordered: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class HostBlock:
     """The partial result of a block in host C.
 
@@ -88,7 +88,7 @@ class HostBlock:
         return f"for (neo_i64 j = 0; j < w; ++j) {line}" if self.column else line
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class DeviceBlock:
     """The partial result of a block as a work-item has it.
 

@@ -68,8 +68,7 @@ class Broadcast(LayerContainer):
 
     def measure_deltas(self, tree: DeltasTree) -> None:
         """Measure: the joint gradient here, what the paths need inside of them in the child."""
-        for path in self.layers:
-            _put_below(path, self.prev_layer)
+        self._agree_on_below()
         if self.prev_layer:
             tree.proc_layer(self)
         inner = tree.decend()
@@ -78,6 +77,7 @@ class Broadcast(LayerContainer):
 
     def set_deltas(self, delta_buffers: Any) -> None:
         """Take one buffer for the gradient of the input, and hand out the child's."""
+        self._agree_on_below()
         buffers = getattr(delta_buffers, "buffers", delta_buffers)
         inner = delta_buffers.decend() if hasattr(delta_buffers, "decend") else DeltasTree()
         below = self.prev_layer
@@ -95,6 +95,13 @@ class Broadcast(LayerContainer):
         if below and not shared:
             buffers.reverse()
 
+    def _agree_on_below(self) -> None:
+        """Who drives layers alone says by any of them that a gradient of the input is wanted."""
+        firsts = (path._layers[0].prev_layer for path in self.layers)
+        self.prev_layer = self.prev_layer or next(filter(None, firsts), None)
+        for path in self.layers:
+            _put_below(path, self.prev_layer)
+
     # ---- checks of subclasses ----------------------------------------------------------------
 
     def _see_inputs(self, inputs: Any) -> None:
@@ -106,7 +113,7 @@ class Broadcast(LayerContainer):
 
 
 def _put_below(layer: Layer, below: Any) -> None:
-    """Tell the first layer of a path that there is a layer below, if a test said so after all."""
+    """Tell the first layer of a path that there is a layer below."""
     while below and not layer.prev_layer:
         layer.prev_layer = below
         if isinstance(layer, Sequential):

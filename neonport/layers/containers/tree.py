@@ -102,6 +102,13 @@ class Tree(LayerContainer):
                             "only the first layer of a path may be a BranchNode used before"
                         )
                     known.add(id(found))
+        for tree in [layer for layer in self.layers_fprop() if isinstance(layer, Tree)]:
+            for layer in tree.layers_fprop():
+                if isinstance(layer, BranchNode) and id(layer) in known:
+                    raise ConfigurationError(
+                        f"{label(self)}: {label(layer)} stands in {label(tree)} inside of it too; "
+                        "give the nodes of the two trees other names"
+                    )
 
     def configure(self, in_obj: Any) -> Tree:
         """Configure the trunk with `in_obj`, and the other paths with their BranchNodes."""

@@ -40,6 +40,8 @@ class RecurrentLayer(ParameterLayer):
     goes on while `fprop` is given the *same* input tensor, refilled, as data iterators do; another
     tensor starts at zero. The state belongs to checkpoints with optimizer states.
 
+    Where a model is trained in 16 bits, outputs have them, and states the type of the weights.
+
     Args:
         output_size: units of a direction.
         init: initializer of the input weights, called once a gate, or its name; or an array of the
@@ -159,7 +161,9 @@ class RecurrentLayer(ParameterLayer):
         private = self._in_place_above or shared_outputs is not None or self.outputs is not None
         results: list[Any] = []
         if fresh:
-            results = self._make_results(private)
+            # outputs have 16 bits in a model that is trained so, states never
+            narrow = self.be.iobuf(1).dtype != self.be.default_dtype
+            results = self._make_results(private or narrow)
         super().allocate(shared_outputs, accumulate_updates)
         if fresh:
             self._form = form
@@ -172,7 +176,7 @@ class RecurrentLayer(ParameterLayer):
         columns = self.nsteps * self.be.bsz
         rows = self.recurrence.blocks * self.nout
         if self.directions == 2 and rows == self.nout and not private:
-            self.outputs = self.be.iobuf(self.out_shape, parallelism=self.parallelism)
+            self.outputs = self.be.zeros((2 * rows, columns))
             self._copies = False
             return [self.outputs[:rows], self.outputs[rows:]]
         results = [self.be.zeros((rows, columns)) for _ in range(self.directions)]
@@ -393,12 +397,14 @@ class RecurrentLayer(ParameterLayer):
         for k, recurrence in enumerate(self._recurrences):
             own = used if self.directions == 1 else used[k * self.nout : (k + 1) * self.nout]
             recurrence.backward(own, self._counted[k], steps)
-        for recurrence, counted, suffix in zip(
-            self._recurrences, self._counted, self.suffixes, strict=True
-        ):
-            recurrence.weight_gradients(getattr(self, f"dW_recur{suffix}"), counted, steps)
+        if not self.frozen:
+            for recurrence, counted, suffix in zip(
+                self._recurrences, self._counted, self.suffixes, strict=True
+            ):
+                recurrence.weight_gradients(getattr(self, f"dW_recur{suffix}"), counted, steps)
         gradient = self._input_gradient(steps)
-        self._weight_gradients(gradient, steps)
+        if not self.frozen:
+            self._weight_gradients(gradient, steps)
         if self.deltas is not None:
             self._back(gradient, steps, alpha, beta)
         return self.deltas
@@ -409,7 +415,8 @@ class RecurrentLayer(ParameterLayer):
         for recurrence, suffix in zip(self._recurrences, self.suffixes, strict=True):
             total = self.be.sum(recurrence.cut("dz", 0, steps), axis=1)
             pairs.append((getattr(self, f"db{suffix}"), total))
-        self.be.assign_many(pairs)
+        if not self.frozen:
+            self.be.assign_many(pairs)
         view: Tensor = self.dz[:, : steps * self.be.bsz]
         return view
 

@@ -109,11 +109,14 @@ class BiBNRNN(BiRNN):
         self.be.compound_fprop_bn(
             self._columns(self._products, steps), self._mean, self._var, self.gmean, self.gvar,
             self.gamma, self.beta, self._columns(self.z, steps), EPSILON, RHO, True,
-            inference=inference,
+            inference=inference or self.frozen,
         )  # fmt: skip
 
     def _input_gradient(self, steps: int) -> Tensor:
         gradient = super()._input_gradient(steps)
+        if self.frozen:  # the running statistics were used, which are constants
+            gradient[:] = gradient * (self.gamma / self.be.sqrt(self.gvar + EPSILON))
+            return gradient
         self.be.compound_bprop_bn(
             gradient, self.grad_gamma, self.grad_beta, gradient,
             self._columns(self._products, steps), self._mean, self._var, self.gamma, EPSILON,

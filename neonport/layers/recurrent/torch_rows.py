@@ -63,5 +63,9 @@ def _lookup(weight: Array) -> Params:
     return {"W": weight}
 
 
-refuse(GRU, "PyTorch's resets the product of the hidden state, ours the state in front of it")
+refuse(
+    GRU,
+    "PyTorch's GRU multiplies by the reset gate after the recurrent product and its own bias, this "
+    "one before the product, so no weights give the same function; train it here, or use an LSTM",
+)
 refuse(BiBNRNN, "PyTorch has no batch normalisation inside of a recurrence")

@@ -99,10 +99,11 @@ class Convolution(FilterLayer):
         if self.deltas is not None:
             deltas = views.of("deltas", self.deltas, sizes.dimI)
             self.be.bprop_conv(sizes, self._filters(), errors, deltas, alpha=alpha, beta=beta)
-        self.be.update_conv(
-            sizes, views.of("all inputs", self.inputs, sizes.dimI), errors,
-            views.of("dW", self.dW, sizes.dimF), grad_bias=self._bias_gradient(),
-        )  # fmt: skip
+        if not self.frozen:
+            self.be.update_conv(
+                sizes, views.of("all inputs", self.inputs, sizes.dimI), errors,
+                views.of("dW", self.dW, sizes.dimF), grad_bias=self._bias_gradient(),
+            )  # fmt: skip
         return self.deltas
 
     def _bias(self) -> Tensor | None:

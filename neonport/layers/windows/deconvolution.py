@@ -95,8 +95,9 @@ class Deconvolution(FilterLayer):
         if self.deltas is not None:
             deltas = views.of("deltas", self.deltas, sizes.dimO)
             self.be.fprop_conv(sizes, errors, self._filters(), deltas, alpha=alpha, beta=beta)
-        self.be.update_conv(
-            sizes, errors, views.of("all inputs", self.inputs, sizes.dimO),
-            views.of("dW", self.dW, sizes.dimF),
-        )  # fmt: skip
+        if not self.frozen:
+            self.be.update_conv(
+                sizes, errors, views.of("all inputs", self.inputs, sizes.dimO),
+                views.of("dW", self.dW, sizes.dimF),
+            )  # fmt: skip
         return self.deltas

@@ -59,6 +59,11 @@ class Counted:
     forward: Work = field(default_factory=Work)
     backward: Work = field(default_factory=Work)
 
+    @property
+    def launches(self) -> int:
+        """Kernels and calls of both passes."""
+        return sum(work.kernels + work.calls for work in (self.forward, self.backward))
+
 
 class Census(Tracer):
     """Counts every launch for the pass of the layer that is running."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
+from neonport.layers.layer_container import LayerContainer
 from neonport.layers.shapes import is_flat, is_int
 from neonport.models.summary.counting import Counted, NotCounted, count
 from neonport.models.weights.names import named_layers
@@ -162,28 +162,25 @@ def summarize(model: Any, shape: Any) -> ModelSummary:
         model: the model.
         shape: logical shape of a sample, None if it is not known yet.
     """
-    names = {id(layer): name for name, layer in named_layers(model.layers).items()}
+    layers = named_layers(model.layers)
+    names = {id(layer): name for name, layer in layers.items()}
     if shape is None:
-        rows = [_unknown(names[id(layer)], layer) for layer in _leaves(model.layers)]
+        rows = [_unknown(name, layer) for name, layer in layers.items()]
         return ModelSummary(model.name, None, rows, "give the shape of a sample to see the rest")
     batch = model.be.bsz
     try:
         counted = count(model.layers, shape, batch, model.be.default_dtype)
     except NotCounted as error:
         describe = _known if model.initialized else _unknown
-        rows = [describe(names[id(layer)], layer) for layer in _leaves(model.layers)]
+        rows = [describe(name, layer) for name, layer in layers.items()]
         return ModelSummary(model.name, batch, rows, f"launches are not counted: {error}")
     own = [model.layers, *model.layers.layers_fprop()]
     rows = [
-        _row(names.get(id(layer), layer.name), entry)
+        _row(names.get(id(layer), layer.name), layer if model.initialized else entry.layer, entry)
         for layer, entry in zip(own, counted, strict=True)
-        if id(layer) in names or entry.forward.kernels + entry.backward.kernels
+        if id(layer) in names or entry.launches
     ]
     return ModelSummary(model.name, batch, rows)
-
-
-def _leaves(container: Any) -> Iterator[Any]:
-    return (layer for layer in container.layers_fprop() if not hasattr(layer, "layers"))
 
 
 def _unknown(name: str, layer: Any) -> LayerSummary:
@@ -192,9 +189,10 @@ def _unknown(name: str, layer: Any) -> LayerSummary:
 
 def _known(name: str, layer: Any) -> LayerSummary:
     """What a layer says of itself."""
-    pairs = [] if hasattr(layer, "layers") or not layer.has_params else get_param_list([layer])
+    container = isinstance(layer, LayerContainer)
+    pairs = get_param_list([layer]) if layer.has_params and not container else []
     values = [parameter for (parameter, _), _ in pairs]
-    outputs = layer.outputs if layer.owns_output and not hasattr(layer, "layers") else None
+    outputs = layer.outputs if layer.owns_output and not container else None
     return LayerSummary(
         name,
         layer.classnm,
@@ -205,12 +203,12 @@ def _known(name: str, layer: Any) -> LayerSummary:
     )
 
 
-def _row(name: str, entry: Counted) -> LayerSummary:
-    known = _known(name, entry.layer)
+def _row(name: str, layer: Any, entry: Counted) -> LayerSummary:
+    """A layer, with what its copy launches."""
+    known = _known(name, layer)
     return LayerSummary(
         **{
             **asdict(known),
-            "output": entry.layer.out_shape,
             "forward_operations": entry.forward.operations,
             "backward_operations": entry.backward.operations,
             "forward_kernels": entry.forward.kernels,

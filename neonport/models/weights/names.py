@@ -7,10 +7,11 @@ from collections import Counter
 from typing import Any
 
 from neonport.errors import ConfigurationError
+from neonport.layers.layer_container import LayerContainer
 
 
 def named_layers(container: Any) -> dict[str, Any]:
-    """The layers of a model that are no containers, by name, in the order of the forward pass.
+    """The layers of a model that compute something themselves, by name, in forward order.
 
     Layers that nobody named are counted by class within the model: the first Linear is `Linear_0`,
     its bias `Linear_0_bias`, whatever numbers the process has given them. A name that comes again
@@ -20,8 +21,8 @@ def named_layers(container: Any) -> dict[str, Any]:
     main = ("", "")  # the last name by class and number: as it is, and as it is here
     found: dict[str, Any] = {}
     for layer in container.layers_fprop():
-        if hasattr(layer, "layers"):
-            continue
+        if isinstance(layer, LayerContainer) or layer.is_branch:
+            continue  # a branch is a place between layers
         name = layer.name
         if re.fullmatch(rf"{re.escape(layer.classnm)}_\d+", name):
             local = f"{layer.classnm}_{counts[layer.classnm]}"

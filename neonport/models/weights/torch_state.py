@@ -36,6 +36,8 @@ def modules_of(state: Any) -> Modules:
         prefix, _, name = str(key).rpartition(".")
         if name in IGNORED:
             continue
+        if prefix.rpartition(".")[2] == "out_proj":  # a module inside of an attention
+            prefix, name = prefix.rpartition(".")[0], f"out_proj_{name}"
         if match := RECURRENT.fullmatch(name):
             prefix, name = f"{prefix}.l{match[2]}".lstrip("."), match[1] + (match[3] or "")
         modules.setdefault(prefix, {})[name] = _array(str(key), value)

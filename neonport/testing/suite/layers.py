@@ -186,6 +186,54 @@ def _skips(be: Backend) -> Outcome:
     return Outcome(message="" if right else f"bias: {x.get()} {bias.get()}")
 
 
+F, T, HEADS = 4, 3, 2
+
+
+def _attend(x: Array, p: dict[str, Array], batch: int) -> Array:
+    """Causal attention of normalised columns of x (F, T * N), by its definition."""
+    normal = (x - x.mean(0)) / np.sqrt(x.var(0) + EPSILON)
+    y = np.empty_like(x)
+    for n in range(batch):
+        parts = (p["qkv"] @ normal[:, n::batch]).reshape(3, HEADS, F // HEADS, T)
+        seen = []
+        for q, k, v in zip(*parts, strict=True):
+            scores = np.exp(np.where(np.tri(T, k=-1), -np.inf, k.T @ q / np.sqrt(len(q))))
+            seen.append(v @ (scores / scores.sum(0)))
+        y[:, n::batch] = p["out"] @ np.concatenate(seen)
+    return y
+
+
+def _attention(be: Backend) -> Outcome:
+    """A small network of layers: values, and a derivative along one direction."""
+    from neonport.initializers import Constant
+    from neonport.layers import LayerNorm, MultiHeadAttention, Sequential
+
+    batch, rng = be.bsz, np.random.RandomState(3)
+    x, error, way = (rng.randn(F, T * batch) for _ in range(3))
+    p = {"qkv": rng.randn(3 * F, F) / 2, "out": rng.randn(F, F) / 2}
+    attention = MultiHeadAttention(HEADS, Constant(0.0), causal=True)
+    net = Sequential([LayerNorm(EPSILON), attention])
+    net.set_backend(be)
+    net.configure((F, T))
+    net.layers[0].prev_layer = True  # as if a layer stood below, which wants a gradient
+    attention.set_params({"params": p})
+    net.allocate()
+    net.layers[0].set_deltas([None, None])
+    attention.set_deltas([None, None])
+    dtype = be.default_dtype.name
+    outcome = compare(net.fprop(be.array(x)).get(), near(_attend(x, p, batch), dtype))
+    if outcome.message:
+        return outcome
+    deltas = net.bprop(be.array(error)).get().astype(np.float64)
+    step = 1e-5
+    ends = [(_attend(x + sign * step * way, p, batch) * error).sum() for sign in (1, -1)]
+    wanted = (ends[0] - ends[1]) / (2 * step)
+    # a sum of F * T * N products, so errors of all of them
+    bound = TOLERANCE[dtype] * np.abs(deltas * way).sum() + 1e-8
+    gap = abs(float((deltas * way).sum()) - wanted)
+    return Outcome(gap, bound, "" if gap <= bound else f"gradient: {gap:.3g} over {bound:.3g}")
+
+
 def _histogram(dtype: str, be: Backend) -> Outcome:
     values = [0, 1, 3, -100, 2, 0, 7, 100]
     be.set_hist_buffers(64, -48)
@@ -226,3 +274,4 @@ def cases() -> Iterator[Case]:
         wide = frozenset([dtype]) & set(FLOATS)
         yield Case("layers", f"{dtype} histogram", partial(_histogram, dtype), wide)
     yield Case("layers", "skips and biases", _skips)
+    yield Case("layers", "attention of normalised inputs", _attention)

@@ -144,6 +144,11 @@ def cases() -> Iterator[Case]:
                 names = [("store", f"{source} {form} into {t}") for t in targets]
                 build = partial(_statements, source, targets, computed)
                 yield from Batch(names, build, [*needs, *more]).cases()
+        if source == "int32":  # a compiler knows more of a kernel with one target
+            for target in ("int16", "uint8"):
+                build = partial(_statements, source, [target], False)
+                name = ("store", f"{source} tensor into {target} alone")
+                yield from Batch([name], build, []).cases()
         for target in DTYPES:
             wide = [target] if target in FLOATS else []
             run = partial(_host, source, target)

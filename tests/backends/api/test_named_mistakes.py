@@ -13,7 +13,9 @@ from neonport.errors import DtypeError, ShapeError
 N, C, K = 4, 3, 8
 
 
-@pytest.mark.parametrize("op", ["mean", "std", "var", "sum"])
+@pytest.mark.parametrize(
+    "op", ["mean", "std", "var", "sum", "softmax", "log_softmax", "logsumexp", "fprop_softmax"]
+)
 def test_an_axis_that_is_not_there_is_of_the_op_that_was_called(be: Any, op: str) -> None:
     a = be.ones((3, 4))
     for axis, error in ((5, ShapeError), ("a", DtypeError), ((0, 0), ShapeError)):

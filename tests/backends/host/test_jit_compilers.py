@@ -109,20 +109,21 @@ def test_words_of_a_compiler_that_are_no_utf8(tmp_path, ends):
 
 
 @posix
-@pytest.mark.parametrize("hangs_at", ["the runtime", "a kernel"])
-def test_a_compiler_that_hangs_is_ended_with_its_children(tmp_path, hangs_at):
+# the runtime itself must be compiled within the second one, also where the machine is busy
+@pytest.mark.parametrize(("hangs_at", "limit"), [("the runtime", "0.5"), ("a kernel", "4")])
+def test_a_compiler_that_hangs_is_ended_with_its_children(tmp_path, hangs_at, limit):
     guard = "" if hangs_at == "the runtime" else f'case "$*" in *-pthread*) exec {REAL} "$@";; esac'
     hanging = script(tmp_path / "cc", f"{guard}\nsleep 300 &\necho $$ $! >> {tmp_path}/pids\nwait")
     again = STATEMENTS + "    again = gen_backend('cpu'); t = again.empty((3, 3)); t[:] = t + 1\n"
     expected = run(tmp_path, NEONPORT_CC="none")[0]
     values, how, said = run(
-        tmp_path, again, NEONPORT_CC=str(hanging), NEONPORT_COMPILE_TIMEOUT="0.5"
+        tmp_path, again, NEONPORT_CC=str(hanging), NEONPORT_COMPILE_TIMEOUT=limit
     )
     assert how == "interpreted"
     assert values == pytest.approx(expected, rel=1e-6)
     assert warnings_in(said) == 1
     assert "did not finish" in said
-    assert "0.5 s" in said
+    assert f"{limit} s" in said
     assert "NEONPORT_COMPILE_TIMEOUT" in said
     calls = (tmp_path / "pids").read_text().splitlines()
     assert len(calls) == 1, "a second backend waits for it again"

@@ -208,6 +208,19 @@ def test_paths_share_one_gradient_and_use_no_buffer_of_it(be, tools):
     assert (tree.max_shape, tree.child.max_shape) == (6, 5)
 
 
+@pytest.mark.parametrize("make", [MergeSum, lambda paths: MergeBroadcast(paths, "stack")])
+def test_a_first_layer_that_wants_a_gradient_speaks_for_all(be, make):
+    net = make([[lin(3), lin(2)], lin(2)]).configure(3)
+    net.layers[1].layers[0].prev_layer = True
+    net.allocate()
+    net.allocate_deltas()
+    net.fprop(rand(be, 3, 32))
+    net.bprop(net.outputs)
+    firsts = [path.layers[0] for path in net.layers]
+    assert firsts[0].deltas is firsts[1].deltas is net.deltas
+    assert net.deltas.get().any()
+
+
 def test_a_container_on_a_node_uses_the_nodes_gradient(be):
     node = BranchNode()
     merge = MergeSum([lin(3), SkipNode()])

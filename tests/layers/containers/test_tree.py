@@ -243,6 +243,13 @@ def test_where_gradients_would_be_lost(be, paths, message):
         Tree(made).configure(3)
 
 
+def test_nodes_of_a_tree_inside_have_other_names(be):
+    inner = Tree([[lin(3), BranchNode("a"), lin(2)], [BranchNode("a"), lin(2)]])
+    tree = Tree([[lin(3), BranchNode("a"), inner], [BranchNode("a"), lin(2)]])
+    with pytest.raises(ConfigurationError, match="other names"):
+        tree.configure(3)
+
+
 def test_mistakes():
     with pytest.raises(ConfigurationError, match="one entry a path"):
         Tree(lin(3))

@@ -80,7 +80,7 @@ def test_a_table_and_what_does_not_correspond(be, make):
     model.initialize(3)
     model.from_torch_state_dict(table.state_dict())
     np.testing.assert_array_equal(model.layers.layers[0].W.get(), table.weight.detach())
-    for kind, words in ((GRU, "ours the state in front of it"), (BiBNRNN, "no batch norm")):
+    for kind, words in ((GRU, "after the recurrent product"), (BiBNRNN, "no batch norm")):
         layer = make(kind, (F, T))
         with pytest.raises(ConfigurationError, match=words):
             Model([layer]).from_torch_state_dict({"weight": torch.zeros(3)})

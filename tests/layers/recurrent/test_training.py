@@ -78,6 +78,27 @@ def test_recorded_steps_are_those_that_are_not_also_with_carried_states(make_bac
         assert a.tobytes() == b.tobytes()
 
 
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_sixteen_bits_come_near_thirty_two(make_backend, precision):
+    def cost(precision):
+        be = make_backend(batch_size=N, rng_seed=0)
+        if precision not in be.default_dtypes:
+            pytest.skip(f"{be} does not store {precision}")
+        layers = [BiLSTM(H, INIT, **GATES), GRU(H, INIT, **GATES), BiBNRNN(H, INIT, None, Tanh())]
+        model = Model([*layers, Affine(2, INIT)])
+        callbacks, optimizer = (
+            Callbacks(model, progress_bar=False),
+            GradientDescentMomentum(0.02, 0.9),
+        )
+        model.fit(
+            data(), GeneralizedCost(SumSquared()), optimizer, 2, callbacks, precision=precision
+        )
+        assert all(layer.W.dtype == np.float32 for layer in model.layers_to_optimize)
+        return float(model.total_cost[0, 0])
+
+    assert cost(precision) == pytest.approx(cost("float32"), rel=0.05)
+
+
 NETWORKS = {
     "one call": lambda: [
         LookupTable(5, F, INIT, pad_idx=0),

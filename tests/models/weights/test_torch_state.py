@@ -10,10 +10,28 @@ import pytest
 
 from neonport.errors import CheckpointError, ConfigurationError, DtypeError
 from neonport.initializers import Constant
-from neonport.layers import Affine, Linear, OpTreeLayer
+from neonport.layers import (
+    GRU,
+    LSTM,
+    Activation,
+    Affine,
+    BatchNorm,
+    Bias,
+    BiLSTM,
+    BiRNN,
+    Convolution,
+    Deconvolution,
+    LayerNorm,
+    Linear,
+    LookupTable,
+    MultiHeadAttention,
+    OpTreeLayer,
+    Recurrent,
+)
+from neonport.layers.layer import Convolution_bias
 from neonport.layers.torch_layout import ROWS, torch_row
 from neonport.models import Model
-from neonport.transforms import Rectlin, Tanh
+from neonport.transforms import Logistic, Rectlin, Tanh
 
 Make = Callable[..., Any]
 
@@ -125,6 +143,118 @@ def test_no_state_dict(model: Model) -> None:
 
     with pytest.raises(ConfigurationError, match=r"is a Module, no dict; give module.state_dict"):
         model.from_torch_state_dict(Module())  # type: ignore[arg-type]
+
+
+def test_a_gru_does_not_correspond(make_backend: Make) -> None:
+    make_backend(batch_size=4)
+    model = Model([GRU(2, "he_normal", activation=Tanh(), gate_activation=Logistic(), name="gru")])
+    with pytest.raises(ConfigurationError, match=r"gru \(GRU\): .*reset gate after the recurrent"):
+        model.from_torch_state_dict({"weight_ih_l0": np.ones((6, 3))})
+
+
+def agree(model: Model, module: Any, x: Any, wanted: Any = None) -> None:
+    """Load the weights, and compare outputs for samples-first arrays."""
+    model.from_torch_state_dict(module.state_dict())
+    wanted = module(x) if wanted is None else wanted
+    found = model.predict(x.numpy())
+    wanted = wanted.detach().numpy()
+    np.testing.assert_allclose(found.reshape(wanted.shape), wanted, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.interop
+def test_images(make_backend: Make) -> None:
+    import torch
+    from torch import nn
+
+    make_backend(batch_size=4, rng_seed=0)
+    torch.manual_seed(0)
+    module = nn.Sequential(
+        nn.Conv2d(2, 3, (3, 2), stride=2, padding=1), nn.BatchNorm2d(3, eps=1e-3), nn.ReLU(),
+        nn.ConvTranspose2d(3, 4, 3, stride=2), nn.Conv2d(4, 2, 2, bias=False), nn.Flatten(),
+        nn.Linear(2 * 8 * 8, 3),
+    )  # fmt: skip
+    x = torch.randn(5, 2, 7, 6)
+    module(x)
+    module.eval()
+    zero = Constant(0)
+    model = Model(
+        [
+            Convolution_bias((3, 2, 3), strides=2, padding=1, init="he_normal", bias=zero),
+            BatchNorm(),
+            Activation(Rectlin()),
+            Deconvolution((3, 3, 4), strides=2, init="he_normal"),
+            Bias(zero),
+            Convolution((2, 2, 2), init="he_normal"),
+            Affine(3, "he_normal", bias=zero),
+        ]
+    )
+    model.initialize((2, 7, 6))
+    agree(model, module, x)
+
+
+@pytest.mark.interop
+@pytest.mark.parametrize("both", [False, True])
+@pytest.mark.parametrize("kind", ["RNN", "LSTM"])
+@pytest.mark.parametrize("bias", [False, True])
+def test_sequences(make_backend: Make, kind: str, both: bool, bias: bool) -> None:
+    import torch
+    from torch import nn
+
+    make_backend(batch_size=4, rng_seed=0)
+    torch.manual_seed(0)
+    module = getattr(nn, kind)(3, 5, batch_first=True, bidirectional=both, bias=bias)
+    gates = {} if kind == "RNN" else {"gate_activation": Logistic()}
+    layer = {"RNN": (Recurrent, BiRNN), "LSTM": (LSTM, BiLSTM)}[kind][both]
+    model = Model([layer(5, "he_normal", activation=Tanh(), reset_cells=True, **gates)])
+    model.initialize((3, 6))
+    x = torch.randn(7, 6, 3)
+    agree(model, module, x, module(x)[0])
+
+
+@pytest.mark.interop
+def test_a_stack_of_recurrent_layers(make_backend: Make) -> None:
+    import torch
+    from torch import nn
+
+    make_backend(batch_size=4, rng_seed=0)
+    torch.manual_seed(0)
+    kwargs = {"activation": Tanh(), "gate_activation": Logistic(), "reset_cells": True}
+    model = Model([LSTM(5, "he_normal", **kwargs), LSTM(5, "he_normal", **kwargs)])
+    model.initialize((3, 4))
+    module, x = nn.LSTM(3, 5, num_layers=2, batch_first=True), torch.randn(5, 4, 3)
+    agree(model, module, x, module(x)[0])
+
+
+@pytest.mark.interop
+def test_words_and_attention(make_backend: Make) -> None:
+    import torch
+    from torch import nn
+
+    class Module(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.table = nn.Embedding(9, 6)
+            self.attention = nn.MultiheadAttention(6, 2, batch_first=True)
+            self.norm = nn.LayerNorm(6)
+
+        def forward(self, ids: Any) -> Any:
+            x = self.table(ids)
+            return self.norm(self.attention(x, x, x, need_weights=False)[0])
+
+    make_backend(batch_size=4, rng_seed=0)
+    torch.manual_seed(0)
+    model = Model(
+        [
+            LookupTable(9, 6, "he_normal"),
+            MultiHeadAttention(2, "he_normal", bias=Constant(0)),
+            LayerNorm(),
+        ]
+    )
+    model.initialize(5)
+    with torch.no_grad():
+        module = Module()
+        module.attention.in_proj_bias.normal_()
+        agree(model, module, torch.randint(9, (7, 5)))
 
 
 @pytest.mark.interop

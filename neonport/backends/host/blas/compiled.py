@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Mapping
-from importlib.resources import files
 from struct import Struct
 from typing import Any
 
@@ -14,6 +13,7 @@ from neonport.backends.host import memory
 from neonport.backends.host.blas.product import KINDS, Addresses, Bound, Prepared, Product
 from neonport.backends.host.blas.wide import wide_of
 from neonport.backends.host.jit.launcher import BoundProgram, HostJit, entry_address, make_program
+from neonport.foundation.package_text import package_text
 
 _WORDS = Struct("=Q19q2d4Q")  # product_t of products.c
 _NUMBERS = Struct("=2d4Q")  # its alpha, beta and addresses
@@ -39,9 +39,7 @@ class CompiledRunner:
     """
 
     def __init__(self, jit: HostJit, functions: Mapping[str, int], small_kernels: bool) -> None:
-        text = (
-            files("neonport.backends.host.blas").joinpath("products.c").read_text(encoding="utf-8")
-        )
+        text = package_text("neonport.backends.host.blas", "products.c")
         self.jit = jit
         self.functions = functions
         self.small_kernels = small_kernels

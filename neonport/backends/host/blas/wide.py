@@ -53,7 +53,8 @@ class _Library:
 
     def __init__(self, jit: HostJit, kind: str) -> None:
         real = {"s": "float", "d": "double"}[kind]
-        self.library = jit.compiler.load(text_of("wide.c", {"REAL": real}), ["-ffp-contract=fast"])
+        text = text_of("neonport.backends.host.blas", "wide.c", {"REAL": real})
+        self.library = jit.compiler.load(text, ["-ffp-contract=fast"])
         names = ("group", "block", "columns", "depth", "bytes")
         self.constants = {
             name: ctypes.c_int64.in_dll(self.library, f"neo_{name}").value for name in names

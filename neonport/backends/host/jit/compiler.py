@@ -12,8 +12,9 @@ import secrets
 import threading
 import weakref
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from functools import cached_property
+from typing import Any
 
 from neonport import settings
 from neonport.backends.host.cpu_info import cpu_identity
@@ -50,6 +51,7 @@ class Compiler:
 
     Args:
         command: words of the compiler's command line.
+        prelude: how many of the texts begin; it is hashed once.
 
     Attributes:
         compiled: compilations of this process, for tests and for `explain`.
@@ -57,8 +59,9 @@ class Compiler:
             cached libraries are loaded anyway.
     """
 
-    def __init__(self, command: Sequence[str]) -> None:
+    def __init__(self, command: Sequence[str], prelude: str = "") -> None:
         self.command = tuple(command)
+        self.prelude = prelude
         self.compiled = 0
         self.failed = ""
         self._loaded: BoundedTable[str, ctypes.CDLL] = BoundedTable(MAX_LOADED)
@@ -87,19 +90,22 @@ class Compiler:
         Raises:
             CompileError: with the compiler's own words.
         """
-        missing = [s for s in dict.fromkeys(sources) if not self._loaded.holds(self._key(s, extra))]
+        keys = {source: self._key(source, extra) for source in sources}
+        missing = [source for source, key in keys.items() if not self._loaded.holds(key)]
         if len(missing) > 1:
+            from concurrent.futures import ThreadPoolExecutor  # not needed where all is cached
+
             processes = Processes()
             pool = ThreadPoolExecutor(min(len(missing), os.cpu_count() or 1))
             try:
-                for made in [pool.submit(self.load, s, extra, processes) for s in missing]:
+                for made in [pool.submit(self._get, keys[s], s, extra, processes) for s in missing]:
                     made.result()
             except BaseException:
                 processes.end()
                 raise
             finally:
                 pool.shutdown(cancel_futures=True)
-        return [self.load(source, extra) for source in sources]
+        return [self._get(keys[source], source, extra) for source in sources]
 
     def load(
         self, source: str, extra: Sequence[str] = (), processes: Processes | None = None
@@ -114,7 +120,11 @@ class Compiler:
         Raises:
             CompileError: with the compiler's own words.
         """
-        key = self._key(source, extra)
+        return self._get(self._key(source, extra), source, extra, processes)
+
+    def _get(
+        self, key: str, source: str, extra: Sequence[str], processes: Processes | None = None
+    ) -> ctypes.CDLL:
         while True:
             first = mine = Future[ctypes.CDLL]()
             library = None
@@ -124,7 +134,7 @@ class Compiler:
                     if library is None:
                         first = self._making.setdefault(key, mine)
                 if library is None and first is mine:
-                    library = self._make(key, source, extra, processes or Processes())
+                    library = self._make(key, source, extra, processes)
             except CompileError as error:
                 mine.set_exception(error)
                 raise
@@ -145,13 +155,13 @@ class Compiler:
                 continue  # it was interrupted; now it is this thread's turn
 
     def _make(
-        self, key: str, source: str, extra: Sequence[str], processes: Processes
+        self, key: str, source: str, extra: Sequence[str], processes: Processes | None
     ) -> ctypes.CDLL:
         entry = f"{key}.bin"
         code = read_checked(FOLDER, entry)
         library = None if code is None else _load(code)
         if library is None or isinstance(library, OSError):
-            code = self._compile(source, extra, processes)
+            code = self._compile(source, extra, processes or Processes())
             write_checked(FOLDER, entry, code)  # if it cannot be kept, it serves this process
             library = _load(code)
         if isinstance(library, OSError):
@@ -162,10 +172,17 @@ class Compiler:
 
     def _key(self, source: str, extra: Sequence[str]) -> str:
         try:
-            words = f"{self.identity} {list(extra)}\n{source}"
+            hashed = self._hashed_prelude.copy()
         except OSError as error:
             raise CompileError(f"the compiler is gone: {error}") from error
-        return hashlib.sha256(words.encode()).hexdigest()[:40]
+        known = source.startswith(self.prelude)
+        rest = source[len(self.prelude) :] if known else source
+        hashed.update(f"{known} {list(extra)}\n{rest}".encode())
+        return hashed.hexdigest()[:40]
+
+    @cached_property
+    def _hashed_prelude(self) -> Any:
+        return hashlib.sha256(f"{self.identity}\n{self.prelude}".encode())
 
     def _compile(self, source: str, extra: Sequence[str], processes: Processes) -> bytes:
         """Return the code of a library."""
@@ -227,13 +244,17 @@ def _load(code: bytes) -> ctypes.CDLL | OSError:
 def _from_memory(code: bytes) -> ctypes.CDLL:
     if not hasattr(os, "memfd_create") or not os.path.isdir("/proc/self/fd"):
         raise OSError("the system has no files in memory")
-    with os.fdopen(os.memfd_create("neonport"), "wb") as file:
-        file.write(code)
-        file.flush()
+    descriptor = os.memfd_create("neonport")
+    try:
+        rest = memoryview(code)
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
         # The loader takes equal paths for the same library, and numbers of files come back. So
         # each path is spelled in a way of its own: the binary digits of a counter, "/." for a one.
         digits = "".join("/." if digit == "1" else "/" for digit in f"{next(_serial):b}")
-        return load_shared_library(f"/proc/self/fd{digits}/{file.fileno()}")
+        return load_shared_library(f"/proc/self/fd{digits}/{descriptor}")
+    finally:
+        os.close(descriptor)
 
 
 def _from(opened: Callable[[str], PrivateFolder]) -> Callable[[bytes], ctypes.CDLL]:

@@ -9,7 +9,6 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from importlib.resources import files
 from struct import Struct
 from struct import error as StructError
 from typing import Any
@@ -29,6 +28,7 @@ from neonport.compiler.kernel import BoundKernel, Kernel
 from neonport.dtypes import whole_number
 from neonport.errors import CompileError
 from neonport.foundation.bounded_table import BoundedTable
+from neonport.foundation.package_text import package_text
 from neonport.tensor.storage import Storage
 
 MAX_CODES = 512  # kernels of a generation
@@ -127,7 +127,7 @@ class HostJit:
     def __init__(self, compiler: Compiler) -> None:
         self.compiler = compiler
         self.dialect = c_dialect()
-        source = files("neonport.backends.host.jit").joinpath("runtime.c").read_text("utf-8")
+        source = package_text("neonport.backends.host.jit", "runtime.c")
         runtime = compiler.load(source, ["-pthread"])
         self._runtime = runtime
         # the second one keeps the interpreter's lock: for what is over before another took it
@@ -143,12 +143,13 @@ class HostJit:
     def load(self, specs: Sequence[BoundKernel]) -> list[Code]:
         """Code of some kernels; those that are new are compiled at the same time."""
         wanted = [(spec.kernel, shape_of(spec).variant) for spec in specs]
-        known = {w: self._codes.find(w) for w in wanted}
-        found = {w: code for w, code in known.items() if code is not None}
-        new = [w for w in known if w not in found]
-        writers = [HostWriter(kernel, self.dialect) for kernel, _ in new]
-        sources = [w.source(variant) for w, (_, variant) in zip(writers, new, strict=True)]
-        libraries = self.compiler.load_many(sources)
+        codes = [self._codes.find(w) for w in wanted]
+        found = {w: code for w, code in zip(wanted, codes, strict=True) if code is not None}
+        if len(found) == len(wanted):
+            return list(found.values())
+        new = [w for w in dict.fromkeys(wanted) if w not in found]
+        writers = [HostWriter(kernel, self.dialect, variant) for kernel, variant in new]
+        libraries = self.compiler.load_many([writer.source() for writer in writers])
         for key, writer, library in zip(new, writers, libraries, strict=True):
             entries = tuple(
                 (entry_address(getattr(library, name)), parallel)
@@ -218,8 +219,8 @@ def shape_of(spec: BoundKernel) -> TaskShape:
 
 def render_c(spec: BoundKernel, prelude: bool = False) -> str:
     """The C of a kernel, with or without the prelude; needs no compiler."""
-    writer = HostWriter(spec.kernel, c_dialect())
-    text = writer.source(shape_of(spec).variant)
+    writer = HostWriter(spec.kernel, c_dialect(), shape_of(spec).variant)
+    text = writer.source()
     return text if prelude else "\n".join(writer.lines[1:])
 
 
@@ -270,7 +271,7 @@ def _look_for_compiler() -> None:
     jit, reason = None, choice.reason
     if choice.command:
         try:
-            jit = HostJit(Compiler(choice.command))
+            jit = HostJit(Compiler(choice.command, c_dialect().prelude))
         except CompileError as error:
             reason = str(error)
     _shared.jit, _shared.reason = jit, reason

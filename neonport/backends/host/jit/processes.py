@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
-import subprocess
 import threading
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import subprocess  # slow to import; where nothing is compiled nothing is started
 
 WAIT, WAITS = 0.05, 20  # seconds
 
@@ -55,6 +57,8 @@ class Processes:
             EndedError: `end` was called.
             OSError: it cannot be started.
         """
+        import subprocess
+
         start = _Start(self, command, environ)
         try:
             process = start.result()
@@ -79,6 +83,8 @@ class Processes:
             EndedError: `end` was called.
             OSError: it cannot be started.
         """
+        import subprocess
+
         with self._lock:
             if self._ended:
                 raise EndedError
@@ -159,6 +165,8 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
+    import signal
+
     if process.returncode is not None:  # its number may belong to another one by now
         return
     with contextlib.suppress(OSError):  # it may have ended meanwhile

@@ -4,30 +4,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from importlib.resources import files
 
-FOLDERS = (
-    "neonport.backends.host.kernels",
-    "neonport.backends.host.blas",
-    "neonport.compiler.codegen.cpu",  # the functions of rendered kernels
-)
+from neonport.compiler.codegen.cpu.dialect import c_dialect
+from neonport.foundation.package_text import package_text
+
+HEADERS = "neonport.backends.host.kernels"
 INCLUDE = re.compile(r'#include "(.+)"\n')
 
 
-def text_of(file: str, words: Mapping[str, str]) -> str:
+def text_of(package: str, file: str, words: Mapping[str, str]) -> str:
     """The text of a file.
 
     Args:
-        file: its name; it is in one of `FOLDERS`, like what it includes.
+        package: where it is.
+        file: its name. It may include headers of `HEADERS`, and `prelude.h`: the functions of
+            rendered kernels.
         words: what it wants defined before, such as the type that REAL stands for.
     """
     defined = "".join(f"#define {word} {meaning}\n" for word, meaning in words.items())
-    return defined + INCLUDE.sub(lambda found: _read(found[1]), _read(file))
+    return defined + INCLUDE.sub(lambda found: _header(found[1]), package_text(package, file))
 
 
-def _read(file: str) -> str:
-    for folder in FOLDERS:
-        place = files(folder).joinpath(file)
-        if place.is_file():
-            return place.read_text("utf-8")
-    raise FileNotFoundError(file)
+def _header(file: str) -> str:
+    return c_dialect().prelude if file == "prelude.h" else package_text(HEADERS, file)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from neonport.backends.host.kernels import convolution as conv
-from neonport.backends.host.kernels import lrn
+from neonport.backends.host.kernels import lrn, scatter
 from neonport.backends.host.kernels import pooling as pool
 from neonport.backends.host.kernels import recurrence as sequences
 from neonport.backends.host.workspace import Workspace
@@ -16,7 +16,7 @@ from neonport.ops.op import Kind, of_kind
 
 Bound = Callable[[], None]
 
-ROOMS: dict[str, Callable[..., Bound]] = {
+ROOMS: dict[str, Callable[..., Bound | None]] = {
     **dict.fromkeys(("conv", "conv_backward_data", "conv_backward_filter"), conv.bind),
     **dict.fromkeys(
         ("pool", "pool_index", "max_pool_backward", "max_pool_gather", "avg_pool_backward"),
@@ -24,6 +24,7 @@ ROOMS: dict[str, Callable[..., Bound]] = {
     ),
     **dict.fromkeys(("lrn_denominator", "lrn", "lrn_backward"), lrn.bind),
     **dict.fromkeys(of_kind(Kind.SEQUENCE), sequences.bind),
+    "scatter_add": scatter.bind,
 }
 
 
@@ -39,6 +40,8 @@ def bind(
     if room is None:
         return None
     call = room(op, operands, target, params, workspace)
+    if call is None:
+        return None
 
     def run() -> None:
         with np.errstate(all="ignore"):  # infinities and nan are results

@@ -17,7 +17,7 @@ from neonport.backends.host.jit.launcher import (
     make_program,
     shared_jit,
 )
-from neonport.backends.host.jit.texts import text_of
+from neonport.backends.host.jit.texts import HEADERS, text_of
 from neonport.dtypes import ROWS
 from neonport.errors import CompileError
 
@@ -91,7 +91,7 @@ def library(file: str, **dtypes: str) -> Library | None:
     """
     if any(name not in TYPES for name in dtypes.values()):
         return None
-    text = text_of(file, {word: TYPES[name] for word, name in dtypes.items()})
+    text = text_of(HEADERS, file, {word: TYPES[name] for word, name in dtypes.items()})
     try:
         jit = shared_jit()
         return None if jit is None else Library(jit, text)

@@ -31,15 +31,11 @@ ROWS = 32  # folded positions whose partial sum is kept in the compute dtype, pe
 
 
 class HostWriter:
-    """Writes the C of one kernel."""
+    """Writes the C of a variant of one kernel, once."""
 
-    def __init__(self, kernel: Kernel, dialect: Dialect) -> None:
+    def __init__(self, kernel: Kernel, dialect: Dialect, variant: HostVariant) -> None:
         self.k = kernel
         self.dialect = dialect
-        self._choose(HostVariant())
-
-    def _choose(self, variant: HostVariant) -> None:
-        """Begin the text of a variant."""
         emitter = Emitter()
         self.lines, self.put = emitter.lines, emitter.put
         self.values = HostValues(self.k, self.dialect, emitter)
@@ -51,11 +47,10 @@ class HostWriter:
         self.reductions = HostReductions(self.values)
         self.split = variant.split
 
-    def source(self, variant: HostVariant) -> str:
+    def source(self) -> str:
         """The translation unit."""
-        self._choose(variant)
         self.put(self.dialect.prelude)
-        if not variant.split:
+        if not self.split:
             self._local()
         else:
             for phase in range(self.k.phases):

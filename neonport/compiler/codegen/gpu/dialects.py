@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.resources import files
 
 from neonport.compiler.codegen.dialect import SUFFIX, Dialect
 from neonport.dtypes import ROWS
+from neonport.foundation.package_text import package_text
 
 _COMPARED = {op: f"neo_{op}_{{s}}({{0}}, {{1}})" for op in ("eq", "ne", "lt", "le", "gt", "ge")}
 _ROWS = {**_COMPARED, "where": "neo_where_{s}({0}, {1}, {2})", "onehot": "neo_eq_{s}({0}, {1})"}
@@ -33,6 +33,7 @@ class DeviceDialect(Dialect):
         from_bfloat16, to_bfloat16: the bits of a bfloat16 as a float32, and back.
         convert, saturate, saturate_int, truth: conversions to a type; from a float to an integer,
             from an integer to another, to 0 or 1.
+        saturate_short: from an int64 to an integer of 8 or 16 bits; "" is `saturate_int`.
         functions: primitives of the function templates, by compute dtype.
         wide: text before the prelude of kernels that use float64.
         more: file of functions for such kernels.
@@ -52,6 +53,7 @@ class DeviceDialect(Dialect):
     convert: str = "(({t}){x})"
     saturate: str = "neo_to_{d}_{s}({x})"
     saturate_int: str = "neo_to_{d}_{s}({x})"
+    saturate_short: str = ""
     truth: str = "((uchar)({x} != 0))"
     primitives: tuple[tuple[str, str], ...] = ()
     wide: str = ""
@@ -89,6 +91,8 @@ class DeviceDialect(Dialect):
         if target.startswith("float"):
             return self.convert.format(**words)
         row = self.saturate if source.startswith("float") else self.saturate_int
+        if self.saturate_short and source == "int64" and target.endswith(("int8", "int16")):
+            row = self.saturate_short
         return row.format(**words)
 
     def shortened(self, text: str, source: str, width: int) -> str:
@@ -163,7 +167,7 @@ def functions(dialect: DeviceDialect, dtype: str, width: int, sections: tuple[st
 
 def device_text(name: str) -> str:
     """A file of the device text."""
-    return files("neonport.opencl_kernels").joinpath(name).read_text("utf-8")
+    return package_text("neonport.opencl_kernels", name)
 
 
 @lru_cache(maxsize=1)
@@ -187,6 +191,7 @@ def opencl_dialect() -> DeviceDialect:
         convert="convert_{t}({x})",
         saturate="convert_{t}_sat_rte(neo_number_{s}({x}))",
         saturate_int="convert_{t}_sat({x})",
+        saturate_short="convert_{t}_sat(NEO_TO_INT(int{w}, {x}))",
         truth="convert_uchar{w}(({x} != 0) & 1)",
         primitives=(
             ("AS_REAL", "as_~REAL"),
