@@ -205,6 +205,11 @@ def _keeping(layer: Any, batches: list[np.ndarray], size: int) -> Iterator[None]
     @wraps(fprop)
     def kept(*args: Any, **kwargs: Any) -> Any:
         y = fprop(*args, **kwargs)
+        if isinstance(y, (list, tuple)):
+            raise ConfigurationError(
+                f"activations: the layer {layer.name} has {len(y)} outputs, one array holds one; "
+                "ask for other layers"
+            )
         batches.append(samples_first(y, size))
         return y
 
