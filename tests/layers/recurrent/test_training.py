@@ -19,6 +19,7 @@ from neonport.layers import (
     Convolution,
     DeepBiRNN,
     GeneralizedCost,
+    GeneralizedCostMask,
     LookupTable,
     Pooling,
     Recurrent,
@@ -97,6 +98,34 @@ def test_sixteen_bits_come_near_thirty_two(make_backend, precision):
         return float(model.total_cost[0, 0])
 
     assert cost(precision) == pytest.approx(cost("float32"), rel=0.05)
+
+
+def test_gradients_of_shorter_sequences_through_a_network_with_a_masked_cost(be64):
+    layers = [LookupTable(5, F, INIT), LSTM(H, INIT, **GATES), BiLSTM(H, INIT, **GATES)]
+    model, cost = Model([*layers, Affine(2, INIT)]), GeneralizedCostMask(SumSquared())
+    model.initialize((T, 1), cost)
+    model.set_seq_len(2)
+    x = be64.array(np.random.RandomState(0).randint(0, 5, (T, N)))
+    mask = np.ones((2, T * N))
+    mask[:, 2 * N :] = 0
+    targets = be64.array(randn(2, T * N)), be64.array(mask)
+
+    def run():
+        layers[1].reset_state()
+        y = model.fprop(x)
+        model.bprop(cost.get_errors(y, targets))
+        return float(cost.get_cost(y, targets)[0, 0]) * T * N
+
+    for layer in model.layers_to_optimize:
+        run()
+        gradient, values = layer.dW.get(), layer.W.get()
+        direction = randn(*values.shape, seed=1)
+        ends = []
+        for step in (1e-5, -1e-5):
+            layer.W.set(values + step * direction)
+            ends.append(run())
+        layer.W.set(values)
+        assert (ends[0] - ends[1]) / 2e-5 == pytest.approx((gradient * direction).sum(), abs=1e-8)
 
 
 NETWORKS = {
