@@ -79,6 +79,37 @@ def test_recorded_steps_are_those_that_are_not_also_with_carried_states(make_bac
         assert a.tobytes() == b.tobytes()
 
 
+class Predicts(Callback):
+    """Predicts in the middle of an epoch."""
+
+    def __init__(self):
+        super().__init__(minibatch_freq=2)
+        self.found = []
+
+    def on_minibatch_end(self, callback_data, model, epoch, minibatch):
+        x = randn(N + 2, F * T, seed=3)
+        values = model.predict(x)
+        np.testing.assert_array_equal(values[1:4], model.predict(x[1:4]))
+        self.found.append(values)
+
+
+def test_predictions_stand_for_themselves_and_leave_no_trace(make_backend):
+    def run(callback):
+        make_backend(batch_size=N, rng_seed=0)
+        model = Model([LSTM(H, INIT, **GATES), GRU(H, INIT, **GATES), Affine(2, INIT)])
+        callbacks = Callbacks(model, progress_bar=False)
+        if callback is not None:
+            callbacks.add_callback(callback)
+        optimizer = GradientDescentMomentum(0.05, 0.9)
+        model.fit(data(), GeneralizedCost(SumSquared()), optimizer, 2, callbacks)
+        return [layer.W.get() for layer in model.layers_to_optimize]
+
+    curious = Predicts()
+    for a, b in zip(run(None), run(curious), strict=True):
+        assert a.tobytes() == b.tobytes()
+    assert curious.found
+
+
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 def test_sixteen_bits_come_near_thirty_two(make_backend, precision):
     def cost(precision):
