@@ -31,6 +31,9 @@ class FrontDoor:
     def predict(self: Network, X: Any) -> Any:
         """Outputs for samples in an array; as many as you like, also fewer than a batch.
 
+        Each sample stands for itself: recurrent layers start at zero, and go on afterwards where
+        they were before.
+
         Args:
             X: array (samples, features), (samples, steps, features) of sequences, or (samples,
                 *shape of a sample); a list of arrays for a model with several inputs.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import numpy as np
@@ -61,6 +62,21 @@ class StatefulLayer(ParameterLayer):
         self._waiting = None
         for state in self._carried_views():
             state[:] = 0
+
+    @contextmanager
+    def state_apart(self) -> Iterator[None]:
+        """Inside, sequences leave no trace: afterwards the state is what it was before."""
+        names = ("_remembered", "_inference", "_has_run", "_steps")
+        before = {name: getattr(self, name) for name in names}
+        kept = [self.be.empty_like(state) for state in self._carried_views()]
+        for copy, state in zip(kept, self._carried_views(), strict=True):
+            copy[:] = state
+        try:
+            yield
+        finally:
+            vars(self).update(before)
+            for copy, state in zip(kept, self._carried_views(), strict=True):
+                state[:] = copy
 
     def _carried_views(self) -> list[Tensor]:
         """Where the states behind the last minibatch are: of each direction hidden, then cells."""
