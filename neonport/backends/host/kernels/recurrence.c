@@ -339,14 +339,17 @@ INLINE void given_before(const sequence_t *p, const matrix_t *initial, int64_t b
   else begin_with(initial, u, rows, c, to->numbers);
 }
 
-/* The rows of a panel of units that the k-th step will want; h is read a step before its own. */
-INLINE void expect_back(const sequence_t *p, int64_t u, int64_t k, int64_t blocks, const columns_t *c) {
+/* The rows of a panel of units that the k-th step will want: blocks `first` to before `end`, of
+   which `before` is wanted of the step before. */
+INLINE void expect_back(const sequence_t *p, int64_t u, int64_t k, int64_t first, int64_t end,
+                        int64_t before, const columns_t *c) {
   if (k < 0) return;
   const int64_t t = step_of(p, k), here = least(PANEL, p->units - u);
   for (int64_t b = 0; b < p->blocks; ++b)
     expect(&p->in, b * p->units + u, here, t, p, c, READ);
-  for (int64_t b = 0; b < blocks; ++b)
-    expect(&p->states, b * p->units + u, here, b == 0 && k ? step_of(p, k - 1) : t, p, c, READ);
+  for (int64_t b = first; b < end; ++b)
+    if (b != before || k)
+      expect(&p->states, b * p->units + u, here, b == before ? step_of(p, k - 1) : t, p, c, READ);
   for (int64_t b = 0; b < p->gates; ++b)
     expect(&p->out, b * p->units + u, here, t, p, c, WRITE);
 }
@@ -379,7 +382,7 @@ static void rnn_back(const sequence_t *p, int64_t task) {
       put(&p->out, u, here, t, p, c, e);
     }
     for (int64_t u = 0; u < units; u += PANEL) {
-      expect_back(p, u, k - 1, 1, c);
+      expect_back(p, u, k - 1, 0, 1, -1, c);
       product(p->packed + u * units, dz, units, dh + u * c->width, c->width);
     }
   }
@@ -432,7 +435,7 @@ static void lstm_back(const sequence_t *p, int64_t task) {
       put(&p->out, 3 * units + u, here, t, p, c, dg);
     }
     for (int64_t u = 0; u < units; u += PANEL) {
-      expect_back(p, u, k - 1, 7, c);
+      expect_back(p, u, k - 1, 1, 7, 1, c);
       product(p->packed + u * depth, dz, depth, dh + u * c->width, c->width);
     }
   }
@@ -488,7 +491,7 @@ static void gru_back(const sequence_t *p, int64_t task) {
     for (int64_t u = 0; u < units; u += PANEL) {
       const int64_t count = least(PANEL, units - u) * c->width;
       REAL sums[PANEL * MOST] __attribute__((aligned(64)));
-      expect_back(p, u, k - 1, 4, c);
+      expect_back(p, u, k - 1, 0, 4, 0, c);
       product(p->packed + u * 2 * units, dr, 2 * units, sums, c->width);
       REAL *eh = dh + u * c->width;
       EACH(count) store(eh + j, load(eh + j) + load(sums + j));
