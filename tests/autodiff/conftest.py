@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 
+from neonport.backends import cleanup_backend, gen_backend
+
 
 @pytest.fixture
-def quick_backend(
-    make_backend: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., Any]:
-    """Like `make_backend`, but the cpu backend runs its NumPy evaluator.
+def quick_backend(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
+    """Like `make_backend`, but always the cpu backend, which runs its NumPy evaluator.
 
-    Thousands of trees that run a few times each are not worth compiling, and the evaluator is what
-    defines the ops. `test_compiled.py` compares the two.
+    A gradient is a tree that no device has a say in, and the evaluator is what defines the ops. So
+    thousands of trees that run a few times each are compiled nowhere: 170 kernels for 45 tests, on
+    each of three OpenCL runtimes. That a device computes such trees as the evaluator does is what
+    `test_compiled.py` compares, for the first and second order of every op, and the conformance
+    suite.
     """
 
-    def make(**kwargs: Any) -> Any:
-        be = make_backend(**kwargs)
-        if be.device.capabilities.host_memory:
-            monkeypatch.setattr(be.executor, "run", be.executor.interpret)
+    def make(dtype: Any = np.float32, **kwargs: Any) -> Any:
+        be = gen_backend("cpu", datatype=dtype, **kwargs)
+        monkeypatch.setattr(be.executor, "run", be.executor.interpret)
         return be
 
-    return make
+    yield make
+    cleanup_backend()
 
 
 @pytest.fixture
