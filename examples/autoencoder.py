@@ -29,7 +29,8 @@ def kept(images: np.ndarray, drawn: np.ndarray, mean: np.ndarray) -> float:
     return 1 - float(np.square(images - drawn).sum() / np.square(images - mean).sum())
 
 
-def main(epochs: int = 60) -> None:
+def main(epochs: int = 60) -> tuple[np.ndarray, np.ndarray]:
+    """Train, print how much of other digits is kept, and return them and what was drawn."""
     gen_backend("cpu", batch_size=32, rng_seed=0)
     digits = load_digits()
     train, _, test, _ = train_validation_split(digits.data / 16, digits.target, seed=0)
@@ -61,7 +62,9 @@ def main(epochs: int = 60) -> None:
     axes = np.linalg.svd(train - mean, full_matrices=False)[2][:CODE]
     linear = kept(test, mean + (test - mean) @ axes.T @ axes, mean)
     print(f"variance kept by {CODE} principal components: {linear:.3f}")
-    print(f"variance kept: {kept(test, model.predict(test), mean):.3f}")
+    drawn = model.predict(test)
+    print(f"variance kept: {kept(test, drawn, mean):.3f}")
+    return test, drawn
 
 
 if __name__ == "__main__":

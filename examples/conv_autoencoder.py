@@ -20,14 +20,12 @@ from neonport.optimizers import Adam
 from neonport.transforms import Logistic, MeanSquared, Rectlin
 
 
-def main(epochs: int = 30) -> None:
-    """Train on 1437 digits and print how well the other 360 are drawn."""
+def main(epochs: int = 30) -> tuple[np.ndarray, np.ndarray]:
+    """Train on 1437 digits, print how well the other 360 are drawn, and return both."""
     gen_backend("cpu", batch_size=32, rng_seed=1)
     images = load_digits().data / 16
     images = images[np.random.RandomState(0).permutation(len(images))]
-    train = ArrayIterator(
-        images[:1437], lshape=(1, 8, 8)
-    )  # without labels: the target is the image
+    train = ArrayIterator(images[:1437], lshape=(1, 8, 8))  # no labels: the target is the image
     test = ArrayIterator(images[1437:], lshape=(1, 8, 8))
 
     halve = {"strides": 2, "padding": 1, "batch_norm": True}
@@ -50,6 +48,7 @@ def main(epochs: int = 30) -> None:
     wanted = images[1437:]
     lost = np.mean((drawn - wanted) ** 2) / np.mean((wanted - wanted.mean(axis=0)) ** 2)
     print(f"share of the variance that is kept: {1 - lost:.2f}")
+    return wanted, drawn
 
 
 if __name__ == "__main__":

@@ -23,8 +23,8 @@ from neonport.optimizers import Adam
 from neonport.transforms import GANCost, Logistic, Rectlin
 
 
-def main(epochs: int = 20) -> None:
-    """Train, draw 1000 points, and print how many are near the circle."""
+def main(epochs: int = 20) -> tuple[np.ndarray, np.ndarray]:
+    """Train, draw 1000 points, and print how many are near the circle; return data and points."""
     gen_backend("cpu", batch_size=64, rng_seed=0)
     rng = np.random.RandomState(0)
     angle = 2 * np.pi * rng.rand(2048)
@@ -54,6 +54,7 @@ def main(epochs: int = 20) -> None:
     print("points in each eighth of the circle:", *eighths)
     near = (np.abs(np.hypot(x, y) - 1) < 0.2).mean()
     print(f"points near the circle: {near if eighths.all() else 0:.3f}")
+    return points, np.stack([x, y], axis=1)
 
 
 if __name__ == "__main__":

@@ -31,8 +31,8 @@ def series(count: int) -> np.ndarray:
     return clean + NOISE * np.random.RandomState(0).randn(count)
 
 
-def main(epochs: int = 20) -> None:
-    """Train on the first 1,200 values and predict the last ones."""
+def main(epochs: int = 20) -> tuple[np.ndarray, np.ndarray]:
+    """Train on the first 1,200 values, predict the last ones, and return those and the guesses."""
     gen_backend("cpu", batch_size=32, rng_seed=1)
     values = series(1600)
     windows = np.lib.stride_tricks.sliding_window_view(values, STEPS + 1)
@@ -64,6 +64,7 @@ def main(epochs: int = 20) -> None:
     unchanged, found = (np.mean((x - wanted) ** 2) for x in (inputs[later, -1:], predicted))
     print(f"error of the last value: {unchanged**0.5:.3f}, of the GRU: {found**0.5:.3f}")
     print(f"variance explained: {1 - found / wanted.var():.3f}")
+    return wanted[:, 0], predicted[:, 0]
 
 
 if __name__ == "__main__":

@@ -12,8 +12,12 @@ from neonport.callbacks.cost import MetricCallback as MetricCallback
 from neonport.callbacks.cost import TrainCostCallback as TrainCostCallback
 from neonport.callbacks.cost import TrainMulticostCallback as TrainMulticostCallback
 from neonport.callbacks.csv_log import CSVLogger as CSVLogger
-from neonport.callbacks.deconvolution import DeconvCallback as DeconvCallback
-from neonport.callbacks.histograms import HistCallback as HistCallback
+from neonport.callbacks.inspection.deconvolution import DeconvCallback as DeconvCallback
+from neonport.callbacks.inspection.histograms import HistCallback as HistCallback
+from neonport.callbacks.inspection.watching import (
+    MultiLabelStatsCallback as MultiLabelStatsCallback,
+)
+from neonport.callbacks.inspection.watching import WatchTickerCallback as WatchTickerCallback
 from neonport.callbacks.logs import RunTimerCallback as RunTimerCallback
 from neonport.callbacks.logs import TrainLoggerCallback as TrainLoggerCallback
 from neonport.callbacks.plateau import ReduceOnPlateau as ReduceOnPlateau
@@ -23,8 +27,6 @@ from neonport.callbacks.saving import EarlyStopCallback as EarlyStopCallback
 from neonport.callbacks.saving import SaveBestStateCallback as SaveBestStateCallback
 from neonport.callbacks.saving import SerializeModelCallback as SerializeModelCallback
 from neonport.callbacks.stopping import TerminateOnNaN as TerminateOnNaN
-from neonport.callbacks.watching import MultiLabelStatsCallback as MultiLabelStatsCallback
-from neonport.callbacks.watching import WatchTickerCallback as WatchTickerCallback
 from neonport.foundation.absent import absent_names
 
 if not TYPE_CHECKING:

@@ -16,8 +16,9 @@ from neonport.callbacks.cost import (
     TrainCostCallback,
     TrainMulticostCallback,
 )
-from neonport.callbacks.deconvolution import DeconvCallback
-from neonport.callbacks.histograms import HistCallback
+from neonport.callbacks.inspection.deconvolution import DeconvCallback
+from neonport.callbacks.inspection.histograms import HistCallback
+from neonport.callbacks.inspection.watching import WatchTickerCallback
 from neonport.callbacks.interrupt import InterruptGuard
 from neonport.callbacks.loading import build_callbacks, read_description
 from neonport.callbacks.logs import RunTimerCallback, TrainLoggerCallback
@@ -29,7 +30,6 @@ from neonport.callbacks.saving import (
     check_path,
 )
 from neonport.callbacks.store import open_store, reserve
-from neonport.callbacks.watching import WatchTickerCallback
 from neonport.errors import CheckpointError, ConfigurationError, NeonportError
 from neonport.log import logger
 

@@ -124,14 +124,27 @@ def check_inputs(
                 else "; fit the data or configure and allocate anew"
             )
         )
-    # a layer with 16-bit buffers on a float32 backend may stand first, above data of float32
-    fits = dtype is None or inputs.dtype in (dtype, layer.be.default_dtype)
+    fits = dtype is None or inputs.dtype == dtype or _mixed(layer, inputs.dtype)
     if (floats and not is_float(inputs.dtype)) or not fits:
         raise DtypeError(
             f"{label(layer)}: the input is {inputs.dtype}, this layer computes on "
             f"{dtype or 'floats'}; copy it: be.array(x, dtype=...)"
         )
     layer._seen_inputs = inputs
+
+
+def _mixed(layer: Checked, dtype: np.dtype) -> bool:
+    """Whether inputs of another dtype come from `fit(precision=...)`.
+
+    A layer with 16-bit buffers may stand first, above data of float32; one that computes in float32
+    may stand above a layer with 16-bit outputs.
+    """
+    if dtype == layer.be.default_dtype:
+        return True
+    below = getattr(layer, "prev_layer", None)
+    outputs = getattr(below, "outputs", None)
+    short = is_float(dtype) and dtype.itemsize < layer.be.default_dtype.itemsize
+    return short and hasattr(below, "fprop") and getattr(outputs, "dtype", dtype) == dtype
 
 
 def check_error(layer: Checked, error: Any) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from neonport.base import shown
 from neonport.data.checks import check_weights, numbers
 from neonport.data.dataiterator import ArrayIterator
+from neonport.data.several_targets import SeveralTargets
 from neonport.errors import ConfigurationError, ShapeError
 from neonport.layers.cost import GeneralizedCost, SampleWeightedCost
 from neonport.layers.shapes import interpret_in_shape, is_flat
@@ -97,7 +98,8 @@ def data_iterator(
         model: the model.
         X: see `input_rows`.
         y: labels, where the model has several outputs; else targets of the shape of the outputs,
-            of sequences (samples, steps) or (samples, steps, features). None for the inputs.
+            of sequences (samples, steps) or (samples, steps, features). A list of them for several
+            outputs, None for the inputs.
         shuffle: go through the samples in another order in each pass.
         weights: one number a sample, or None.
 
@@ -107,24 +109,38 @@ def data_iterator(
     in_shape = model.data_shape if model.initialized else None
     rows, shapes = input_rows(call, X, in_shape)
     model.configure(_given(shapes))
-    targets = {} if y is None else _targets(call, y, len(rows[0]), model.layers.out_shape)
-    return ArrayIterator(
-        _given(rows),
-        lshape=_given(shapes),
-        be=model.be,
-        shuffle=shuffle,
-        weights=weights,
-        **targets,
-    )
+    given: dict[str, Any] = {"lshape": _given(shapes), "be": model.be, "shuffle": shuffle}
+    out_shape = model.layers.out_shape
+    if y is not None and not is_flat(out_shape):
+        return SeveralTargets(
+            _given(rows), *_of_each_output(call, y, len(rows[0]), out_shape), **given
+        )
+    targets = {} if y is None else _targets(call, y, len(rows[0]), out_shape)
+    return ArrayIterator(_given(rows), weights=weights, **given, **targets)
+
+
+def _of_each_output(
+    call: str, y: Any, samples: int, out_shapes: Any
+) -> tuple[list[np.ndarray], list[Any]]:
+    """Targets of all outputs as rows, and the logical shapes of those that are sequences."""
+    flat = isinstance(out_shapes, list) and all(map(is_flat, out_shapes))
+    if not flat or not isinstance(y, (list, tuple)) or len(y) != len(out_shapes):
+        raise ConfigurationError(
+            f"{call}: the model has several outputs (shapes {out_shapes}), and y is {shown(y)}; "
+            "give a list with the targets of each, or a data iterator"
+        )
+    targets, shapes = [], []
+    for part, shape in zip(y, out_shapes, strict=True):
+        found = _targets(call, part, samples, shape)
+        nclass = found.get("nclass")
+        rows = found["y"] if nclass is None else _one_hot(call, found["y"], nclass)
+        targets.append(rows)
+        shapes.append(found.get("target_shape"))
+    return targets, shapes
 
 
 def _targets(call: str, y: Any, samples: int, out_shape: Any) -> dict[str, Any]:
     """Arguments of `ArrayIterator` for the targets of a model with these outputs."""
-    if not is_flat(out_shape):
-        raise ConfigurationError(
-            f"{call}: the model has several outputs (shapes {out_shape}), y is one array; give a "
-            "data iterator that yields a list of targets"
-        )
     features, steps = interpret_in_shape(out_shape)
     y = numbers(call, "y", y)
     if not y.ndim or len(y) != samples:
@@ -149,12 +165,7 @@ def _targets(call: str, y: Any, samples: int, out_shape: Any) -> dict[str, Any]:
 def _sequences(call: str, y: np.ndarray, features: int, steps: int) -> np.ndarray:
     """Targets of sequences as rows: the steps of feature 0, then those of feature 1."""
     if y.ndim == 2 and features > 1 and y.shape[1] == steps:
-        if y.min() < 0 or y.max() >= features or np.any(y != np.floor(y)):
-            raise ConfigurationError(
-                f"{call}: labels must be whole numbers 0..{features - 1}, found "
-                f"{y.min()}..{y.max()}"
-            )
-        y = np.equal(y[..., None], np.arange(features)).astype(np.float32)
+        y = _one_hot(call, y[..., None], features)
     elif y.ndim == 2 and features == 1:
         y = y[..., None]
     if y.ndim != 3 or y.shape[1:] != (steps, features):
@@ -164,6 +175,20 @@ def _sequences(call: str, y: np.ndarray, features: int, steps: int) -> np.ndarra
             "no sequences, give them as rows or with 3 axes or more: X.reshape(len(X), -1)"
         )
     return np.swapaxes(y, 1, 2).reshape(len(y), features * steps)
+
+
+def _one_hot(call: str, labels: np.ndarray, classes: int) -> np.ndarray:
+    """Labels (..., 1) as (..., classes).
+
+    Raises:
+        ConfigurationError: they are not 0 to classes - 1.
+    """
+    if labels.min() < 0 or labels.max() >= classes or np.any(labels != np.floor(labels)):
+        raise ConfigurationError(
+            f"{call}: labels must be whole numbers 0..{classes - 1}, found "
+            f"{labels.min()}..{labels.max()}"
+        )
+    return np.equal(labels, np.arange(classes)).astype(np.float32)
 
 
 def sample_weights(call: str, y: Any, class_weight: Any, sample_weight: Any) -> np.ndarray | None:

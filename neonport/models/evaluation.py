@@ -14,6 +14,7 @@ from neonport.data.dataiterator import in_order
 from neonport.data.extent import batch_extent
 from neonport.errors import ConfigurationError
 from neonport.layers.linear import Linear
+from neonport.layers.recurrent.stateful import StatefulLayer
 from neonport.models.array_data import input_rows, inputs_iterator
 from neonport.models.state import Network
 
@@ -90,12 +91,20 @@ def _metric_value(
     return np.ravel(metric(y, t, calcrange=slice(0, steps * samples)))
 
 
-def outputs(model: Network, dataset: Any) -> Any:
-    """See `Model.get_outputs`."""
+def outputs(model: Network, dataset: Any, memories: Sequence[Any] = ()) -> Any:
+    """See `Model.get_outputs`.
+
+    Args:
+        model: the model.
+        dataset: data iterator.
+        memories: layers that forget before each minibatch what they carry to the next one.
+    """
     model.initialize(dataset)
     size, batches = model.be.bsz, []
     several = False
     for x, _ in in_order(dataset):
+        for layer in memories:
+            layer.reset_state()
         y = model.fprop(x, inference=True)
         several = isinstance(y, (list, tuple))
         batches.append([samples_first(part, size) for part in _leaves(y)])
@@ -154,7 +163,13 @@ def predict(model: Network, X: Any, in_shape: Any) -> Any:
         X: array or list of arrays.
         in_shape: logical shape of a sample as the model knows it, None if it does not yet.
     """
-    return outputs(model, inputs_iterator(model, *input_rows("predict", X, in_shape)))
+    data = inputs_iterator(model, *input_rows("predict", X, in_shape))
+    model.initialize(data)
+    memories = [m for m in model.layers.layers_fprop() if isinstance(m, StatefulLayer)]
+    with ExitStack() as stack:
+        for layer in memories:
+            stack.enter_context(layer.state_apart())
+        return outputs(model, data, memories)
 
 
 def costs_and_metrics(model: Network, dataset: Any, metrics: Any) -> dict[str, float]:
@@ -205,6 +220,11 @@ def _keeping(layer: Any, batches: list[np.ndarray], size: int) -> Iterator[None]
     @wraps(fprop)
     def kept(*args: Any, **kwargs: Any) -> Any:
         y = fprop(*args, **kwargs)
+        if isinstance(y, (list, tuple)):
+            raise ConfigurationError(
+                f"activations: the layer {layer.name} has {len(y)} outputs, one array holds one; "
+                "ask for other layers"
+            )
         batches.append(samples_first(y, size))
         return y
 

@@ -43,10 +43,10 @@ def fit_arrays(
     """Train on arrays; see `Model.fit`."""
     checks.need_batch_size("fit", model.be)
     checks.check_training(model, cost, optimizer, num_epochs, callbacks)
+    if class_weight is not None or sample_weight is not None:
+        cost = weighted("fit", cost, model.cost)
     inputs = X[0] if isinstance(X, (list, tuple)) else X
     weights = sample_weights("fit", inputs if y is None else y, class_weight, sample_weight)
-    if weights is not None:
-        cost = weighted("fit", cost, model.cost)
     train = data_iterator("fit", model, X, y, shuffle, weights)
     _go_on(model, train)
     return fit(model, train, cost, optimizer, num_epochs, callbacks, record, precision, **others)

@@ -11,7 +11,7 @@ import numpy as np
 from neonport.data.checks import check_dataset
 from neonport.errors import ConfigurationError
 from neonport.io import checkpoint
-from neonport.models import checks, evaluation, saving
+from neonport.models import checks, evaluation
 from neonport.models.array_data import data_iterator, input_rows, inputs_iterator
 from neonport.models.summary.table import ModelSummary, summarize
 from neonport.models.weights.arrays import get_weights, set_weights
@@ -30,6 +30,9 @@ class FrontDoor:
 
     def predict(self: Network, X: Any) -> Any:
         """Outputs for samples in an array; as many as you like, also fewer than a batch.
+
+        Each sample stands for itself: recurrent layers start at zero, and go on afterwards where
+        they were before.
 
         Args:
             X: array (samples, features), (samples, steps, features) of sequences, or (samples,
@@ -133,7 +136,7 @@ class FrontDoor:
         checks.need_batch_size("summary", self.be)
         checks.refuse_array("summary", shape)
         if self.initialized:
-            shape = saving.input_shape(self.layers)
+            shape = self.layers.in_shape
         elif shape is None:
             shape = evaluation.loaded_features(self.layers)
         return summarize(self, getattr(shape, "shape", shape))
@@ -242,7 +245,7 @@ def _known_shape(call: str, model: Network) -> Any:
     """
     checks.need_batch_size(call, model.be)
     if model.initialized:
-        return saving.input_shape(model.layers)
+        return model.layers.in_shape
     if not evaluation.has_weights(model.layers):
         raise ConfigurationError(
             f"{call}: model {model.name!r} is not trained; call fit, load_params or initialize "

@@ -247,8 +247,8 @@ class Model(FrontDoor, NervanaObject):
             dataset: data iterator, which is not reset between epochs; or an array of samples, or
                 a list of arrays, see `predict`.
             y: of arrays: one label a sample, where the model has several outputs; else targets of
-                the shape of the outputs, (samples, F), of sequences (samples, T, F). None for the
-                inputs themselves.
+                the shape of the outputs, (samples, F), of sequences (samples, T, F). A list for
+                several outputs, None for the inputs themselves.
             cost: cost layer.
             optimizer: updates the parameters after each minibatch.
             num_epochs: total number of epochs.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -10,14 +11,16 @@ from typing import Any
 import numpy as np
 
 from neonport.errors import NeonportError, RecordsError
-from neonport.visualizations.records import FAULTS, NAMES, Records
+from neonport.visualizations.records import FAULTS, LIMIT, NAMES, Records
 
 DEPTH = 5  # of groups in groups
+MEMORY = 16 * LIMIT  # bytes of this process
 TEXT = 200  # characters of an attribute
 
 
 def child(name: str, out: str, *groups: str) -> None:
     """Write the copy; end with status 1 and the words of a RecordsError on standard output."""
+    _limit_memory()
     try:
         index, arrays = _read(name, groups)
     except NeonportError as error:
@@ -33,6 +36,17 @@ def child(name: str, out: str, *groups: str) -> None:
     sys.stdout.buffer.write(words.encode("utf-8", "replace"))
     sys.stdout.flush()
     os._exit(1)  # what the library kept of a damaged file is not closed
+
+
+def _limit_memory() -> None:
+    """Let a file that makes the library ask for too much end this process, and leave no dump."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    for kind, size in ((resource.RLIMIT_AS, MEMORY), (resource.RLIMIT_CORE, 0)):
+        with contextlib.suppress(OSError, ValueError):  # the system sets another one
+            resource.setrlimit(kind, (size, resource.getrlimit(kind)[1]))
 
 
 def _read(name: str, groups: tuple[str, ...]) -> tuple[list[Any], dict[str, np.ndarray]]:

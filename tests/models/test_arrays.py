@@ -13,11 +13,14 @@ from neonport.data import ArrayIterator
 from neonport.errors import ConfigurationError, DtypeError, ShapeError
 from neonport.layers import (
     Affine,
+    BranchNode,
     GeneralizedCost,
     GeneralizedGANCost,
+    Multicost,
     OpTreeLayer,
     SampleWeightedCost,
     Sequential,
+    Tree,
 )
 from neonport.layers.container import GenerativeAdversarial
 from neonport.models import GAN, Model
@@ -31,6 +34,8 @@ from neonport.transforms import (
     Logistic,
     LogLoss,
     MeanSquared,
+    MultiMetric,
+    Rectlin,
     Softmax,
     SumSquared,
 )
@@ -199,6 +204,22 @@ def test_activations(make_problem: Make, fit: Make) -> None:
         p.model.activations(p.x, ["fc9"])
 
 
+def test_activations_of_several_outputs(make_backend: Make) -> None:
+    class Sides(OpTreeLayer):
+        def forward(self, x: Any) -> Any:
+            return 2 * x
+
+        def fprop(self, inputs: Any, inference: bool = False, beta: float = 0.0) -> Any:
+            return [inputs, super().fprop(inputs, inference)]
+
+    make_backend(batch_size=4)
+    model = Model([Sides("sides")])
+    model.initialize(3)
+    with pytest.raises(ConfigurationError, match="layer sides has 2 outputs"):
+        model.activations(np.ones((2, 3)))
+    assert "fprop" not in vars(model.layers.layers[0])
+
+
 def test_activations_of_images(make_backend: Make) -> None:
     class Twice(OpTreeLayer):
         def forward(self, x: Any) -> Any:
@@ -281,3 +302,59 @@ def test_a_gan_takes_arrays(make_backend: Make) -> None:
         model.fit(x, None, cost, optimizer, epochs, progress_bar=False)
     assert model.epoch_index == 2
     assert model.summary().parameters == 6 + 3
+
+
+def two_tasks() -> Model:
+    fork = BranchNode("fork")
+    trunk = [Affine(6, "he_normal", activation=Rectlin(), name="trunk"), fork]
+    digit = Affine(3, "glorot_uniform", activation=Softmax(), name="digit")
+    number = Affine(1, "glorot_uniform", name="number")
+    return Model(Tree([[*trunk, digit], [fork, number]]))
+
+
+def test_several_targets(make_backend: Make, weights: Make) -> None:
+    x, y = np.random.RandomState(0).rand(22, 4), np.arange(22) % 3
+    targets = [y, x.sum(axis=1)]
+    models = []
+    for parts in ((3,), (1, 3)):
+        make_backend(batch_size=4, rng_seed=0)
+        model = two_tasks()
+        cost = Multicost([GeneralizedCost(CrossEntropyMulti()), GeneralizedCost(SumSquared())])
+        optimizer = Adam(learning_rate=0.01)
+        for epochs in parts:
+            history = model.fit(
+                x,
+                targets,
+                cost,
+                optimizer,
+                epochs,
+                validation_data=(x, targets),
+                metrics=[MultiMetric(Accuracy(), 0), MultiMetric(R2(), 1)],
+                progress_bar=False,
+            )
+        models.append(model)
+    assert list(history) == ["epoch", "cost", "eval_cost", "Accuracy", "R2"]
+    for name, value in weights(models[0]).items():
+        np.testing.assert_array_equal(value, weights(models[1])[name])
+    digit, number = models[1].predict(x)
+    found = models[1].evaluate(x, targets, MultiMetric(Accuracy(), 0))
+    assert found["Accuracy"] == pytest.approx((digit.argmax(axis=1) == y).mean())
+    assert history["R2"][-1] == pytest.approx(
+        1 - np.square(number[:, 0] - targets[1]).sum() / (22 * targets[1].var()), rel=1e-3
+    )
+
+
+def test_several_targets_that_do_not_fit(make_backend: Make) -> None:
+    make_backend(batch_size=4, rng_seed=0)
+    x, y = np.random.RandomState(0).rand(22, 4), np.arange(22) % 3
+    model = two_tasks()
+    cost = Multicost([GeneralizedCost(CrossEntropyMulti()), GeneralizedCost(SumSquared())])
+    for targets, kwargs, words in (
+        ([y], {}, "several outputs.*give a list"),
+        ([y + 1, y], {}, "whole numbers 0..2, found 1..3"),
+        ([y, y[:5]], {}, "22 samples but 5 targets"),
+        ([y, y], {"sample_weight": np.ones(22)}, "need a GeneralizedCost, not a Multicost"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            model.fit(x, targets, cost, Adam(), 1, **kwargs)
+    assert not model.initialized

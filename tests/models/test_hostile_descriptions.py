@@ -50,6 +50,8 @@ NOT_DESCRIBED = {
     "ParameterLayer",
     "RecurrentLayer",
     "RecurrentOutput",
+    "StatefulLayer",
+    "SeveralTargets",
     "Transform",
     "_FanIn",
     "_Gated",

@@ -80,6 +80,44 @@ def test_attention_computes_in_16_bits(make_problem: Make) -> None:
     assert layers[2]._buffers.scores.dtype.name == "bfloat16"
 
 
+def sequences() -> tuple[Any, list[Any]]:
+    """A recurrent layer, which computes in float32, above an embedding of 16 bits."""
+    from neonport.initializers import Gaussian
+    from neonport.layers import LSTM, LookupTable, RecurrentSum
+    from neonport.transforms import Logistic, Tanh
+
+    init = Gaussian(scale=0.3)
+    lstm = LSTM(4, init, activation=Tanh(), gate_activation=Logistic())
+    layers = [LookupTable(300, 3, init), lstm, RecurrentSum()]
+    return 6, [*layers, Affine(3, init, activation=Softmax())]
+
+
+def pictures() -> tuple[Any, list[Any]]:
+    """Windows of 16 bits with filters of float32."""
+    from neonport.initializers import Gaussian
+    from neonport.layers import Conv, Pooling
+
+    init = Gaussian(scale=0.3)
+    layers = [Conv((2, 2, 3), init, padding=1, batch_norm=True), Pooling(2)]
+    return (1, 3, 2), [*layers, Affine(3, init, activation=Softmax())]
+
+
+@pytest.mark.parametrize("network", [sequences, pictures])
+def test_layers_of_all_kinds_stand_above_each_other(make_problem: Make, network: Make) -> None:
+    from neonport.data import ArrayIterator
+
+    found = {}
+    for precision in (None, "bfloat16"):
+        shape, layers = network()
+        problem = make_problem("adam", ndata=24, layers=layers)
+        x = np.abs(np.rint(problem.x * 100)) if shape == 6 else problem.x  # ids, or pixels
+        problem.data = ArrayIterator(x, problem.y, nclass=3, lshape=shape)
+        found[precision] = train(problem, 2, precision)["cost"]
+        outputs = problem.model.layers.layers[0].outputs
+        assert outputs.dtype.name == (precision or "float32")
+    np.testing.assert_allclose(found["bfloat16"], found[None], rtol=0.02)
+
+
 @pytest.mark.parametrize("precision", SHORT)
 @pytest.mark.parametrize("stop", [1, 3])
 def test_a_resumed_training_gives_the_same_bits(

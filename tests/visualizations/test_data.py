@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -122,3 +124,32 @@ def test_downsampled_pixels() -> None:
     for wrong in (image[..., :2], image.astype("f4"), image[0]):
         with pytest.raises(RecordsError, match=r"is not \(H, W, 3\) bytes"):
             data.convert_rgb_to_bokehrgba(wrong)
+
+
+WRITER = """
+import sys
+from neonport.callbacks.store import open_store
+store = open_store(sys.argv[1])
+markers = store.create_group("time_markers")
+markers.create_dataset("minibatch", (3,), dtype="int64")[0] = 4
+markers.attrs["epochs_complete"] = 1
+costs = store.create_dataset("cost/train", (12,), dtype="float32")
+costs.attrs["time_markers"] = "minibatch"
+costs[:4] = [4, 3, 2, 1]
+store.flush()  # the end of an epoch
+costs[4] = 0.5
+print("open", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_training_at_work_can_be_looked_at(tmp_path: Path) -> None:
+    path = tmp_path / "run.h5"
+    command = [sys.executable, "-c", WRITER, str(path)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"open\n"
+        ((_, _, costs),) = data.h5_cost_data(path)
+        process.communicate()
+    assert costs.tolist() == [4, 3, 2, 1]

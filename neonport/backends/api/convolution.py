@@ -67,6 +67,8 @@ def target(tensor: Any, shape: Shape, what: str) -> Tensor:
     """
     if not isinstance(tensor, Tensor):
         raise DtypeError(f"{what} must be a Tensor, not {type(tensor).__name__}")
+    if tensor.shape == shape:
+        return tensor
     _check_regroups(tensor.shape, shape, what)
     return tensor.reshape(shape)
 

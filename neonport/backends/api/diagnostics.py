@@ -76,6 +76,7 @@ class Diagnostics:
         self.hist_map: dict[str, int] = {}
         self._hist_rows: list[Tensor] = []
         self._hist_edges: tuple[Tensor, Tensor] | None = None
+        self._hist_counts: Tensor | None = None
 
     def histogram(self, tensor: Tensor, tag: str) -> Tensor:
         """Count rounded log2 magnitudes (of float32 values) and store the counts under `tag`.
@@ -98,8 +99,12 @@ class Diagnostics:
         self._hist_rows[row : row + 1] = [counts]
         return counts
 
-    def count_magnitudes(self, tensor: Tensor) -> Tensor:
+    def count_magnitudes(self, tensor: Tensor, out: Tensor | None = None) -> Tensor:
         """The counts of `histogram`, not stored.
+
+        Args:
+            tensor: whose elements are counted.
+            out: (1, bins) int32, receives them; None makes a new tensor.
 
         Returns:
             (1, bins) int32.
@@ -108,31 +113,38 @@ class Diagnostics:
             counts = be.count_magnitudes(x)
             assert counts.get().sum() == 12  # elements of x
         """
-        counts = self.zeros((1, self.hist_bins), dtype=np.int32)
-        if not tensor.size:
-            return counts
-        if self._hist_edges is None:
+        if self._hist_counts is None:
             first = _first_values(self.hist_bins, self.hist_offset)
             # nothing is at or above nan, so the last bin has no end
             self._hist_edges = (
                 self.array(first[None], dtype=np.float32),
                 self.array(np.append(first[1:], np.nan)[None], dtype=np.float32),
             )
-        if tensor.dtype != np.float32 or not tensor.is_contiguous:
+            self._hist_counts = self.zeros((1, self.hist_bins), dtype=np.int32)
+        counts = self._hist_counts  # always the same target: a statement is found again by it
+        if not tensor.size:
+            counts.fill(0)
+        elif tensor.dtype != np.float32 or not tensor.is_contiguous:
             values = self.empty(tensor.shape, dtype=np.float32)
             values[:] = tensor
+            self._count_into(counts, values.reshape((-1, 1)))
         else:
-            values = tensor
-        column = values.reshape((-1, 1))
-        parts = [column[i : i + EXACT] for i in range(0, column.shape[0], EXACT)]
-        if len(parts) == 1:
+            self._count_into(counts, tensor.reshape((-1, 1)))
+        if out is None:
+            made: Tensor = self.array(counts, dtype=np.int32)
+            return made
+        out[:] = counts
+        return out
+
+    def _count_into(self, counts: Tensor, column: Tensor) -> None:
+        if column.shape[0] <= EXACT:
             counts[:] = self._count(column)
-            return counts
-        several = self.empty((len(parts), self.hist_bins), dtype=np.int32)
-        for row, part in enumerate(parts):
-            several[row : row + 1] = self._count(part)
+            return
+        starts = range(0, column.shape[0], EXACT)
+        several = self.empty((len(starts), self.hist_bins), dtype=np.int32)
+        for row, start in enumerate(starts):
+            several[row : row + 1] = self._count(column[start : start + EXACT])
         counts[:] = self.sum(several, axis=0)
-        return counts
 
     def _count(self, column: Tensor) -> Any:
         """How many values lie in each bin."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 from math import prod
 from typing import Any, cast
 
-import numpy as np
-
 from neonport.backends.api.convolution import scaled, shaped, spatial, target
 from neonport.backends.arguments import check_numbers, size_object
 from neonport.backends.layer_cpu import PoolLayer
@@ -195,7 +193,8 @@ def _positions(op: str, layer: PoolLayer, argmax: Any) -> Tensor:
     """
     where = target(argmax, layer.dimO, f"{op}: argmax")
     last = prod(layer.JTRS) - 1
-    if where.dtype.kind not in "iu" or np.iinfo(where.dtype).max < last:
+    kind = where.dtype.kind
+    if kind not in "iu" or last >> 8 * where.dtype.itemsize - (kind == "i"):
         raise DtypeError(
             f"{op}: argmax of dtype {where.dtype} cannot number the {last + 1} cells of a window; "
             "allocate it with dtype=np.int32"

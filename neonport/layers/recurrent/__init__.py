@@ -2,7 +2,8 @@
 
 | file | what |
 |---|---|
-| `base.py` | **start here**: parameters, buffers, carried states, `fprop` and `bprop` of them all |
+| `base.py` | **start here**: parameters, buffers, `fprop` and `bprop` of them all |
+| `stateful.py` | the state that is carried from one minibatch to the next, and its checkpoints |
 | `recurrent.py` | Recurrent, LSTM, GRU |
 | `bidirectional.py`, `bibnrnn.py`, `stacks.py` | BiRNN, BiLSTM, BiBNRNN; DeepBiRNN, DeepBiLSTM |
 | `recurrence.py`, `gated.py` | one recurrence over the steps: a call a sequence, or step by step |

@@ -45,10 +45,12 @@ def modules_of(state: Any) -> Modules:
 
 
 def _array(key: str, value: Any) -> np.ndarray:
-    if hasattr(value, "detach"):  # a tensor of PyTorch, perhaps on a device or without NumPy's type
+    if hasattr(value, "detach"):  # PyTorch's
         value = value.detach().cpu()
-        value = value.float() if str(value.dtype) == "torch.bfloat16" else value
-        value = value.numpy()
+        try:
+            value = value.numpy()
+        except TypeError:  # NumPy has no such type: bfloat16
+            value = value.float().numpy()
     return numbers(CALL, key, value)
 
 

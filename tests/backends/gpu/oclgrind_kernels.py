@@ -29,6 +29,7 @@ from neonport.backends.gpu import matmul as tiles
 from neonport.backends.gpu.matmul import bind_product
 from neonport.compiler.codegen.gpu.launch_shape import DeviceTraits
 from neonport.ops.op import OPS
+from neonport.ops.recurrence import BLOCKS, GATES
 from neonport.optree.node import transpose as transposed
 
 DONE = "checked"
@@ -158,8 +159,21 @@ def run() -> int:
     x, y, denom, e, delta = (be.ones((8, 3)) for _ in range(5))
     be.fprop_lrn(layer, x, y, denom)
     be.bprop_lrn(layer, x, y, e, delta, denom)
+    recurrences(be)
     be.synchronize()
     return count
+
+
+def recurrences(be: Any) -> None:
+    """Two steps of three samples, both ways."""
+    for family, gates in GATES.items():
+        z, w = (be.ones((gates * 2, n)) for n in (6, 2))
+        s, dz = be.zeros((BLOCKS[family] * 2, 6)), be.zeros((gates * 2, 9))
+        more = {} if family == "rnn" else {"all_blocks": True}
+        s[:] = getattr(be, family)(z, w, steps=2, **more)
+        dz[:] = getattr(be, f"{family}_backward")(s, s, w, steps=2)
+        assert np.all(s.get()[:2] != 0)
+        assert np.any(dz.get() != 0)
 
 
 def check() -> int:

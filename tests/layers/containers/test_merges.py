@@ -8,22 +8,27 @@ import pytest
 from neonport.errors import ConfigurationError, ShapeError
 from neonport.initializers import Gaussian
 from neonport.layers import (
+    LSTM,
     Activation,
     Affine,
     BatchNorm,
     BranchNode,
+    Conv,
     Dropout,
     Linear,
     MergeBroadcast,
     MergeMultistream,
     MergeSum,
+    Pooling,
+    Recurrent,
     Reshape,
     Residual,
     Sequential,
     SkipNode,
     Tree,
 )
-from neonport.transforms import Rectlin, Tanh
+from neonport.layers.shapes import interpret_in_shape
+from neonport.transforms import Logistic, Rectlin, Tanh
 
 N = 4
 
@@ -190,6 +195,35 @@ def test_numeric_gradients(be64, tools, name):
     net = tools.drive(nests()[name], 3)
     seen = Summed(net) if name == "behind a node" else net
     assert tools.check_gradients(be64, seen, np.random.RandomState(2).randn(3, N)) < 1e-7
+
+
+def lstm(n):
+    return LSTM(n, Gaussian(scale=0.5), None, Tanh(), Logistic(), reset_cells=True)
+
+
+def rnn(n):
+    return Recurrent(n, Gaussian(scale=0.5), activation=Tanh(), reset_cells=True)
+
+
+@pytest.mark.parametrize(
+    ("in_shape", "make"),
+    [
+        ((2, 2), lambda: MergeSum([lstm(3), [lin(2), rnn(3)]])),
+        ((2, 2), lambda: MergeBroadcast([lstm(3), rnn(3)], "recurrent")),
+        (
+            (1, 3, 2),
+            lambda: MergeBroadcast(
+                [Conv((2, 2, 2), Gaussian(), activation=Tanh()), Pooling(2, "avg", strides=1)],
+                "depth",
+            ),
+        ),
+    ],
+)
+def test_numeric_gradients_of_sequences_and_images(be64, tools, in_shape, make):
+    net = tools.drive(make(), in_shape)
+    rows, steps = interpret_in_shape(in_shape)
+    x = np.random.RandomState(3).randn(rows, steps * N)
+    assert tools.check_gradients(be64, net, x) < 1e-7
 
 
 def test_paths_share_one_gradient_and_use_no_buffer_of_it(be, tools):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from neonport.errors import ConfigurationError
+from neonport.foundation.descriptions import Builder
 from neonport.initializers import Gaussian
 from neonport.layers import (
     BranchNode,
@@ -176,3 +177,13 @@ def test_mistakes(be, batch):
         cost.get_cost(ys, ts[:1])
     with pytest.raises(ConfigurationError, match="3 outputs"):
         cost.get_errors([*ys, ys[0]], ts)
+
+
+def test_a_description_rebuilds_it():
+    cost = Multicost([squares(), Multicost([squares(), squares()], [1, 2])], [3, 4])
+    description = cost.get_description()
+    assert description["type"] == "neon.layers.container.Multicost"
+    twin = Builder().build("cost layer", description)
+    assert twin.weights == [3.0, 4.0]
+    assert twin.costs[1].weights == [1.0, 2.0]
+    assert isinstance(twin.costs[1].costs[1].costfunc, SumSquared)

@@ -73,14 +73,16 @@ def lins(init: Any) -> tuple[Linear, Linear]:
     return Linear(4, init), Linear(3, init)
 
 
-@pytest.mark.parametrize("func", ["modified", "original"])
+@pytest.mark.parametrize("func", ["modified", "original", "wasserstein"])
 def test_a_step_of_an_adversarial_pair(be64: Any, func: str) -> None:
     import torch
 
     init, rate = Gaussian(scale=0.5), 0.3
+    scores = func == "wasserstein"
+    last = None if scores else Logistic()
     layers = GenerativeAdversarial(
         [Affine(4, init, activation=Tanh()), Linear(3, init)],
-        [Affine(5, init, activation=Tanh()), Affine(1, init, activation=Logistic())],
+        [Affine(5, init, activation=Tanh()), Affine(1, init, activation=last)],
     )
     model = GAN(layers, noise_dim=2)
     model.initialize(3, GeneralizedGANCost(GANCost(func=func)))
@@ -107,13 +109,16 @@ def test_a_step_of_an_adversarial_pair(be64: Any, func: str) -> None:
         return g2 @ torch.tanh(g1 @ z)
 
     def judged(v: Any) -> Any:
-        return torch.sigmoid(d2 @ torch.tanh(d1 @ v))
+        score = d2 @ torch.tanh(d1 @ v)
+        return score if scores else torch.sigmoid(score)
 
-    loss = -(torch.log(judged(tensor(x))) + torch.log(1 - judged(generated(noise[0])))).sum()
+    data, made = judged(tensor(x)), judged(generated(noise[0]))
+    loss = (data - made if scores else -(torch.log(data) + torch.log(1 - made))).sum()
     gradients = torch.autograd.grad(loss, [d1, d2])
     d1, d2 = (w - rate / N * g for w, g in zip((d1, d2), gradients, strict=True))
     made = judged(generated(noise[1]))
-    loss = (torch.log(1 - made) if func == "original" else -torch.log(made)).sum()
+    terms = {"original": torch.log(1 - made), "modified": -torch.log(made), "wasserstein": made}
+    loss = terms[func].sum()
     gradients = torch.autograd.grad(loss, [g1, g2])
     g1, g2 = (w - rate / N * g for w, g in zip((g1, g2), gradients, strict=True))
     found = [layer.W.get() for half in halves for layer in half]

@@ -189,6 +189,41 @@ def test_files_of_neon_without_scale_and_shift(be, make):
         assert [len(states) for _, states in other.get_params()] == [1, 0, 0]
 
 
+def test_a_description_that_neon_writes(be):
+    """The keys and paths are neon's; it stores no scale and shift of a BiBNRNN."""
+    rng = np.random.RandomState(0)
+
+    def entry(path, params=None, **config):
+        found = {"type": f"neon.layers.{path}", "config": {"name": path, **config}}
+        return found if params is None else {**found, "params": params, "states": []}
+
+    def transform(name):
+        return {"type": f"neon.transforms.activation.{name}", "config": {"name": name}}
+
+    init = {"type": "neon.initializers.initializer.Uniform", "config": {"name": "u", "low": -0.1}}
+    acts = {"activation": transform("Tanh"), "gate_activation": transform("Logistic"), "init": init}
+    plain = {"activation": transform("Tanh"), "init": init, "output_size": 2}
+    column = {"gmean": np.zeros((4, 1)), "gvar": np.ones((4, 1))}
+    lut = {"vocab_size": 5, "embedding_dim": 2, "init": init}
+    layers = [
+        entry("layer.LookupTable", {"W": rng.randn(5, 2)}, **lut),
+        entry("recurrent.LSTM", {"W": rng.randn(6, 12)}, output_size=3, reset_cells=True, **acts),
+        entry("recurrent.BiBNRNN", {"W": rng.randn(12, 2), **column}, **plain),
+        entry("recurrent.BiSum"),
+        entry("recurrent.GRU", {"W": rng.randn(5, 6)}, output_size=2, **acts),
+        entry("recurrent.RecurrentSum"),
+    ]
+    root = {"type": "neon.layers.container.Sequential", "config": {"name": "s", "layers": layers}}
+    model = Model({"neon_version": "2.6.0", "model": {**root, "container": True}, "epoch_index": 2})
+    model.initialize((T, 1))
+    _, memory, both, *_ = model.layers.layers
+    assert (memory.reset_cells, memory.gate_activation.classnm) == (True, "Logistic")
+    assert (both.gamma.get() == 1).all()
+    wanted = layers[1]["params"]["W"][:2].reshape(12, 2).astype(np.float32)
+    assert (memory.W_input.get() == wanted).all()
+    assert np.isfinite(model.fprop(be.array(rng.randint(0, 5, (T, N))), inference=True).get()).all()
+
+
 @pytest.mark.parametrize(
     ("carried", "words"),
     [

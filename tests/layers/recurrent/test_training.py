@@ -19,6 +19,7 @@ from neonport.layers import (
     Convolution,
     DeepBiRNN,
     GeneralizedCost,
+    GeneralizedCostMask,
     LookupTable,
     Pooling,
     Recurrent,
@@ -78,6 +79,37 @@ def test_recorded_steps_are_those_that_are_not_also_with_carried_states(make_bac
         assert a.tobytes() == b.tobytes()
 
 
+class Predicts(Callback):
+    """Predicts in the middle of an epoch."""
+
+    def __init__(self):
+        super().__init__(minibatch_freq=2)
+        self.found = []
+
+    def on_minibatch_end(self, callback_data, model, epoch, minibatch):
+        x = randn(N + 2, F * T, seed=3)
+        values = model.predict(x)
+        np.testing.assert_array_equal(values[1:4], model.predict(x[1:4]))
+        self.found.append(values)
+
+
+def test_predictions_stand_for_themselves_and_leave_no_trace(make_backend):
+    def run(callback):
+        make_backend(batch_size=N, rng_seed=0)
+        model = Model([LSTM(H, INIT, **GATES), GRU(H, INIT, **GATES), Affine(2, INIT)])
+        callbacks = Callbacks(model, progress_bar=False)
+        if callback is not None:
+            callbacks.add_callback(callback)
+        optimizer = GradientDescentMomentum(0.05, 0.9)
+        model.fit(data(), GeneralizedCost(SumSquared()), optimizer, 2, callbacks)
+        return [layer.W.get() for layer in model.layers_to_optimize]
+
+    curious = Predicts()
+    for a, b in zip(run(None), run(curious), strict=True):
+        assert a.tobytes() == b.tobytes()
+    assert curious.found
+
+
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 def test_sixteen_bits_come_near_thirty_two(make_backend, precision):
     def cost(precision):
@@ -97,6 +129,34 @@ def test_sixteen_bits_come_near_thirty_two(make_backend, precision):
         return float(model.total_cost[0, 0])
 
     assert cost(precision) == pytest.approx(cost("float32"), rel=0.05)
+
+
+def test_gradients_of_shorter_sequences_through_a_network_with_a_masked_cost(be64):
+    layers = [LookupTable(5, F, INIT), LSTM(H, INIT, **GATES), BiLSTM(H, INIT, **GATES)]
+    model, cost = Model([*layers, Affine(2, INIT)]), GeneralizedCostMask(SumSquared())
+    model.initialize((T, 1), cost)
+    model.set_seq_len(2)
+    x = be64.array(np.random.RandomState(0).randint(0, 5, (T, N)))
+    mask = np.ones((2, T * N))
+    mask[:, 2 * N :] = 0
+    targets = be64.array(randn(2, T * N)), be64.array(mask)
+
+    def run():
+        layers[1].reset_state()
+        y = model.fprop(x)
+        model.bprop(cost.get_errors(y, targets))
+        return float(cost.get_cost(y, targets)[0, 0]) * T * N
+
+    for layer in model.layers_to_optimize:
+        run()
+        gradient, values = layer.dW.get(), layer.W.get()
+        direction = randn(*values.shape, seed=1)
+        ends = []
+        for step in (1e-5, -1e-5):
+            layer.W.set(values + step * direction)
+            ends.append(run())
+        layer.W.set(values)
+        assert (ends[0] - ends[1]) / 2e-5 == pytest.approx((gradient * direction).sum(), abs=1e-8)
 
 
 NETWORKS = {

@@ -126,7 +126,9 @@ def test_another_batch_size_before_allocate(make_backend, tools):
     layer.configure((1, 3, 3))
     be.bsz = 4
     layer.allocate()
-    assert layer.fprop(be.iobuf((1, 3, 3)).fill(1.0)).shape == (8, 4)
+    y = layer.fprop(be.iobuf((1, 3, 3)).fill(1.0))
+    assert y.shape == (8, 4)
+    assert (y.get() == 4).all()
 
 
 def test_accumulating_gradients(make_backend, tools):
@@ -351,5 +353,8 @@ def test_an_array_as_initial_bias(be):
     np.testing.assert_array_equal(layer.weight_bias.get(), bias)
     config = layer.get_description()["config"]
     np.testing.assert_array_equal(config["bias"], bias)
+    layer.weight_bias = be.ones((4, 1))
+    with pytest.raises(CheckpointError, match=r"weight_bias has shape \(4, 1\)"):
+        layer.allocate()
     with pytest.raises(ShapeError, match="bias is an array"):
         built(Convolution_bias((3, 3, 3), init=weights, bias=np.ones((4, 1))))

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from neonport import layers
 from neonport.callbacks import Callbacks
 from neonport.data import ArrayIterator
 from neonport.initializers import Constant, Gaussian, Kaiming
@@ -144,6 +145,25 @@ def test_a_saved_model_is_built_from_its_file(make_backend: Make, tmp_path: Any)
     again = Model(tmp_path / "saved")
     np.testing.assert_array_equal(again.get_outputs(p.data), wanted)
     assert str(again) == str(p.model)
+
+
+@pytest.mark.parametrize(
+    ("kind", "rows"), [("Recurrent", 5), ("LSTM", 5), ("GRU", 5), ("BiRNN", 10), ("BiLSTM", 10)]
+)
+def test_columns_of_maps_are_time_steps(make_backend: Make, kind: str, rows: int) -> None:
+    """A recurrent layer reads images from left to right, without a copy."""
+    be = make_backend(batch_size=2, rng_seed=0)
+    gates = {"gate_activation": Logistic()} if kind in ("LSTM", "GRU", "BiLSTM") else {}
+    front = Conv((3, 3, 2), INIT, padding=1, batch_norm=True, activation=Rectlin())
+    sequence = getattr(layers, kind)(5, INIT, activation=Tanh(), **gates)
+    model = Model([front, Pooling(2), sequence, layers.RecurrentMean(), Affine(2, INIT)])
+    model.initialize((1, 4, 6))
+    assert model.layers.layers[4].in_shape == (2, 2, 3)
+    assert model.layers.layers[4].out_shape == (rows, 3)
+    y = model.fprop(be.array(randn(24, 2)))
+    model.bprop(y)
+    assert np.isfinite(front[0].dW.get()).all()
+    assert front[0].dW.get().any()
 
 
 def test_a_branch_below_a_convolution(make_backend: Make, tools: Any) -> None:

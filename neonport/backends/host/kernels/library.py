@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import re
 import warnings
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -18,10 +17,9 @@ from neonport.backends.host.jit.launcher import (
     make_program,
     shared_jit,
 )
-from neonport.compiler.codegen.cpu.dialect import c_dialect
+from neonport.backends.host.jit.texts import HEADERS, text_of
 from neonport.dtypes import ROWS
 from neonport.errors import CompileError
-from neonport.foundation.package_text import package_text
 
 TYPES = {row.name: row.plain_c for row in ROWS.values() if row.plain_c}
 FLAGS = ("-ffp-contract=fast",)  # sums of products: one rounding less
@@ -79,12 +77,6 @@ class Library:
         return BoundProgram(self._jit.run, program, (blocks, keep, self._library))
 
 
-def _text(file: str) -> str:
-    if file == "prelude.h":  # the functions of rendered kernels
-        return c_dialect().prelude
-    return package_text("neonport.backends.host.kernels", file)
-
-
 @lru_cache(maxsize=256)
 def library(file: str, **dtypes: str) -> Library | None:
     """A file for some dtypes.
@@ -99,13 +91,10 @@ def library(file: str, **dtypes: str) -> Library | None:
     """
     if any(name not in TYPES for name in dtypes.values()):
         return None
-    words = [f"#define {word} {TYPES[name]}\n" for word, name in dtypes.items()]
-    text = _text(file)
-    for header in re.findall(r'#include "(.+)"\n', text):
-        text = text.replace(f'#include "{header}"\n', _text(header))
+    text = text_of(HEADERS, file, {word: TYPES[name] for word, name in dtypes.items()})
     try:
         jit = shared_jit()
-        return None if jit is None else Library(jit, "".join(words) + text)
+        return None if jit is None else Library(jit, text)
     except CompileError as error:
         warnings.warn(
             f"{file} is not compiled, NumPy runs instead (slower, same results): {error}",

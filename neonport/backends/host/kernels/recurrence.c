@@ -5,19 +5,9 @@
    the product reads them. The meaning is that of `neonport/ops/recurrence.py`. */
 #include "prelude.h"
 #include "vectors.h"
+#include "panel.h"
 
-#define PANEL 12 /* rows of the packed weights: those of 3 units of 4 gates, 6 of 2, 12 of 1 */
-#if defined(__AVX512F__)
-#define ROWS 12 /* at a time, with 2 vectors of columns: as many sums as registers hold */
-#elif defined(__AVX__)
-#define ROWS 6
-#else
-#define ROWS 4
-#endif
 #define MOST (2 * LANES) /* columns of a task */
-#define INLINE static inline __attribute__((always_inline))
-#define APART static __attribute__((noinline)) /* compiled once: for the compiler's sake */
-
 #define LINE (64 / (int64_t)sizeof(REAL))
 #define EACH(count) for (int64_t j = 0; j < (count); j += LANES)
 
@@ -90,32 +80,14 @@ void neo_pack_back(const uint64_t *words, int64_t begin, int64_t end) {
   }
 }
 
-/* ---- a product -------------------------------------------------------------------------------*/
-
-/* out = panel @ x: x has `depth` rows of nv vectors, out PANEL of them. */
-INLINE void product_of(const REAL *panel, const REAL *x, int64_t depth, REAL *out, const int nv) {
-  for (int first = 0; first < PANEL; first += ROWS) {
-    vec sums[ROWS][2];
-    UNROLL for (int r = 0; r < ROWS; ++r)
-      UNROLL for (int v = 0; v < nv; ++v) sums[r][v] = (vec){0};
-    const REAL *w = panel + first, *row = x;
-    for (int64_t k = 0; k < depth; ++k, w += PANEL, row += nv * LANES) {
-      vec values[2];
-      UNROLL for (int v = 0; v < nv; ++v) values[v] = load(row + v * LANES);
-      UNROLL for (int r = 0; r < ROWS; ++r)
-        UNROLL for (int v = 0; v < nv; ++v) sums[r][v] += w[r] * values[v];
-    }
-    UNROLL for (int r = 0; r < ROWS; ++r)
-      UNROLL for (int v = 0; v < nv; ++v) store(out + ((first + r) * nv + v) * LANES, sums[r][v]);
-  }
-}
+/* ---- products of packed weights ----------------------------------------------------------------*/
 
 APART void product_1(const REAL *panel, const REAL *x, int64_t depth, REAL *out) {
-  product_of(panel, x, depth, out, 1);
+  product_of(panel, PANEL, x, LANES, depth, out, 1);
 }
 
 APART void product_2(const REAL *panel, const REAL *x, int64_t depth, REAL *out) {
-  product_of(panel, x, depth, out, 2);
+  product_of(panel, PANEL, x, 2 * LANES, depth, out, 2);
 }
 
 INLINE void product(const REAL *panel, const REAL *x, int64_t depth, REAL *out, int64_t width) {

@@ -179,19 +179,35 @@ def test_in_a_file(make_images: Make, fit: Make, tmp_path: Any) -> None:
         assert images.shape[:3] == (7, 6, 2)
 
 
+@pytest.mark.parametrize("between", ["Linear", "ShiftBatchNorm", "Sequential"])
 def test_the_way_back_ends_where_it_is_not_known(
-    make_images: Make, fit: Make, caplog: pytest.LogCaptureFixture
+    make_images: Make, fit: Make, caplog: pytest.LogCaptureFixture, between: str
 ) -> None:
     from neonport.initializers import Gaussian
-    from neonport.layers import Affine, Convolution, Linear, Reshape
+    from neonport.layers import (
+        Affine,
+        BatchNorm,
+        Convolution,
+        Linear,
+        Reshape,
+        Sequential,
+        SkipNode,
+    )
+
+    class ShiftBatchNorm(BatchNorm):
+        pass
 
     caplog.set_level(logging.WARNING)
     init = Gaussian()
+    unknown: dict[str, Any] = {
+        "Linear": [Linear(18, init), Reshape((2, 3, 3))],
+        "ShiftBatchNorm": [ShiftBatchNorm()],
+        "Sequential": [Sequential([SkipNode()])],
+    }
     p = make_images(
         lambda: [
             Convolution((3, 3, 4), init=init, name="low"),
-            Linear(18, init),
-            Reshape((2, 3, 3)),
+            *unknown[between],
             Convolution((2, 2, 3), init=init, name="high"),
             Affine(3, init),
         ]
@@ -200,7 +216,7 @@ def test_the_way_back_ends_where_it_is_not_known(
     callbacks.add_deconv_callback(p.data, p.data, max_fm=2, dataset_pct=0)
     fit(p, 1, callbacks)
     assert list(callbacks.callback_data["deconv/max_act"].keys()) == ["0000"]
-    assert "the way back through Linear" in caplog.text
+    assert f"the way back through {between}" in caplog.text
     assert "no pictures of high" in caplog.text
 
 
@@ -223,3 +239,12 @@ def test_mistakes_are_named(make_images: Make, make_problem: Make, fit: Make) ->
     callbacks.add_deconv_callback(p.data, p.data)
     with pytest.raises(ConfigurationError, match="no Convolution at its beginning"):
         fit(p, 1, callbacks)
+
+
+def test_a_network_in_sixteen_bits(make_images: Make) -> None:
+    p = make_images(two_convolutions)
+    callbacks = Callbacks(p.model, progress_bar=False)
+    callbacks.add_deconv_callback(p.data, p.data, max_fm=2)
+    p.model.fit(p.data, p.cost, p.optimizer, 1, callbacks, precision="bfloat16")
+    pictures = callbacks.callback_data["deconv/max_act/0004/vis"][:]
+    assert pictures.max(axis=(1, 2, 3)).tolist() == [255, 255]

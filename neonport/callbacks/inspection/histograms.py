@@ -13,6 +13,8 @@ from neonport.errors import ConfigurationError
 from neonport.layers.deferred_cost import UNREAD
 from neonport.tensor.tensor import Tensor
 
+KEPT = 1000  # tensors whose views are kept
+
 
 class HistCallback(Callback):
     """Record histograms of log2 magnitudes of tensors of the layers, in the group `hist`.
@@ -47,7 +49,10 @@ class HistCallback(Callback):
         self.plot_per_mini = bool(plot_per_mini)
         self.filter_key = keys
         self._records: Any = None
-        self._unread: list[tuple[str, int, Tensor]] = []
+        self._unread: list[tuple[str, int]] = []
+        self._counts: Any = None  # (UNREAD, bins): what is not read yet
+        self._rows: list[Tensor] = []
+        self._columns: dict[int, tuple[Tensor, Tensor]] = {}
 
     def on_train_begin(self, callback_data: Any, model: Any, epochs: int) -> None:
         """Make the group, which says what bins and steps there are."""
@@ -56,6 +61,10 @@ class HistCallback(Callback):
         if self.plot_per_mini:
             steps = int(callback_data["config"].attrs["total_minibatches"])
         self._unread.clear()
+        self._columns.clear()
+        self._counts = be.empty((UNREAD, be.hist_bins), dtype=np.int32)
+        # views are made once: a statement is found again by its target
+        self._rows = [self._counts[i : i + 1] for i in range(UNREAD)]
         self._records = callback_data.create_group("hist")
         self._records.attrs["bins"] = be.hist_bins
         self._records.attrs["offset"] = be.hist_offset
@@ -85,16 +94,29 @@ class HistCallback(Callback):
 
     def _count(self, model: Any, step: int) -> None:
         for tag, tensor in self._tensors(model):
-            self._unread.append((tag, step, model.be.count_magnitudes(tensor)))
-        if len(self._unread) >= UNREAD:
-            self.settle()
+            if len(self._unread) == UNREAD:
+                self.settle()
+            model.be.count_magnitudes(self._column(tensor), out=self._rows[len(self._unread)])
+            self._unread.append((tag, step))
+
+    def _column(self, tensor: Tensor) -> Tensor:
+        """The tensor as one column, the same one each time."""
+        known = self._columns.get(id(tensor))
+        if known is None or known[0] is not tensor:
+            if len(self._columns) == KEPT:  # a layer makes new tensors all the time
+                self._columns.clear()
+            column = tensor.reshape((-1, 1)) if tensor.is_contiguous else tensor
+            known = self._columns[id(tensor)] = tensor, column
+        return known[1]
 
     def settle(self) -> None:
         """Store what was counted since the last time."""
         unread, self._unread = self._unread, []
-        for tag, step, counts in unread:
-            bins, steps = (int(self._records.attrs[key]) for key in ("bins", "time_steps"))
+        if not unread:
+            return
+        bins, steps = (int(self._records.attrs[key]) for key in ("bins", "time_steps"))
+        for (tag, step), counts in zip(unread, self._counts.get(), strict=False):
             if tag not in self._records:
                 create_late(self._records, tag, np.zeros((bins, steps), np.int32))
-            if step < steps and counts.shape[1] == bins:
-                self._records[tag][:, step] = counts.get()[0]
+            if step < steps:
+                self._records[tag][:, step] = counts

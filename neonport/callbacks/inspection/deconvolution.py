@@ -12,6 +12,7 @@ from neonport.data.checks import check_dataset
 from neonport.data.dataiterator import in_order
 from neonport.errors import ConfigurationError
 from neonport.layers.batchnorm import BatchNorm
+from neonport.layers.bias import Bias
 from neonport.layers.windows.convolution import Convolution
 from neonport.layers.windows.pooling import Pooling
 from neonport.log import logger
@@ -199,7 +200,7 @@ def _convolutions(model: Any) -> list[tuple[int, Any]]:
     for index, layer in enumerate(model.layers.layers):
         if isinstance(layer, Convolution):
             found.append((index, layer))
-        elif not (isinstance(layer, (Pooling, BatchNorm)) or layer.in_shape == layer.out_shape):
+        elif not _is_passed(layer):
             above = [x.name for x in model.layers.layers[index:] if isinstance(x, Convolution)]
             if above:
                 logger.warning(
@@ -214,18 +215,28 @@ def _convolutions(model: Any) -> list[tuple[int, Any]]:
     return found
 
 
+def _is_passed(layer: Any) -> bool:
+    """Whether `_down` knows the way back through a layer that is no convolution."""
+    if type(layer) is BatchNorm or isinstance(layer, (Pooling, Bias)):
+        return True
+    plain = not hasattr(layer, "layers") and not layer.has_params
+    return plain and layer.in_shape == layer.out_shape
+
+
 def _down(error: Tensor, layers: list[Any], be: Any) -> Tensor:
     """Take an activation from the outputs of the last layer down to the inputs of the first."""
     for position, layer in reversed(list(enumerate(layers))):
         if isinstance(layer, Convolution):
-            positive = be.empty(error.shape)
+            positive = be.empty(error.shape, dtype=layer.outputs.dtype)
             positive[:] = be.maximum(error, 0)
-            error = be.empty(layer.inputs.shape)
+            error = be.empty_like(layer.inputs)
             be.bprop_conv(layer.nglayer, layer.W, positive, error)
             if position:  # only what was active below; pixels may have any sign
                 error[:] = error * (layer.inputs > 0)
         elif isinstance(layer, Pooling):
-            above, error = error, be.empty(layer.inputs.shape)
+            above = be.empty(error.shape, dtype=layer.outputs.dtype)
+            above[:] = error
+            error = be.empty_like(layer.inputs)
             be.bprop_pool(layer.nglayer, above, error, layer.argmax)
         elif isinstance(layer, BatchNorm):
             scaled = be.empty(error.shape)

@@ -1,0 +1,1 @@
+"""Callbacks that look into a network: histograms, pictures of maps, samples in the log."""
