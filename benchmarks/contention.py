@@ -25,14 +25,13 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.harness import OURS, Contestant, check_same, machine
-from benchmarks.networks import MOMENTUM, RATE, Built, Data, Network, networks
+from benchmarks.networks import Built, Data, Network, jax_mlp, networks
 
 CHECKED_STEPS = 5
 LINES = ("training step", "busy", "steps/s", "keeps", "p50 ms", "p90 ms", "p99 ms")
@@ -77,35 +76,8 @@ def torch_eager(network: Network, data: Data) -> Built:
     return network.torch("cpu", data)
 
 
-def jax_jit(network: Network, data: Data) -> Built:
-    import jax
-    import jax.numpy as jnp
-
-    jax.config.update("jax_platforms", "cpu")
-
-    def cost(weights: tuple[Any, Any], x: Any, t: Any) -> Any:
-        scores = weights[1] @ jnp.maximum(weights[0] @ x, 0)
-        return -jnp.sum(jax.nn.log_softmax(scores, axis=0) * t) / x.shape[1]
-
-    def update(state: Any, x: Any, t: Any) -> Any:
-        weights, speeds = state
-        slopes = jax.grad(cost)(weights, x, t)
-        speeds = tuple(MOMENTUM * v - RATE * g for v, g in zip(speeds, slopes, strict=True))
-        return tuple(w + v for w, v in zip(weights, speeds, strict=True)), speeds
-
-    weights = tuple(jax.device_put(data[name]) for name in ("w1", "w2"))
-    x, t = jax.device_put(data["x"]), jax.device_put(data["t"])
-    step_of = jax.jit(update, donate_argnums=0)
-    held = [(weights, tuple(jnp.zeros_like(w) for w in weights))]
-
-    def step() -> None:
-        held[0] = jax.block_until_ready(step_of(held[0], x, t))
-
-    return step, lambda: [np.asarray(w) for w in held[0][0]]
-
-
 BUILDERS: dict[str, Callable[[Network, Data], Built]] = {
-    OURS: ours, "torch": torch_eager, "jax": jax_jit,
+    OURS: ours, "torch": torch_eager, "jax": lambda network, data: jax_mlp(data),
 }  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import images, transformer
+from benchmarks.images_jax import jax_images
 from benchmarks.images_ours import ours_images
 from benchmarks.images_torch import torch_images
 from benchmarks.sequences import (
@@ -124,6 +125,34 @@ def torch_mlp(device: str, data: Data) -> Built:
     return step, lambda: [p.detach().cpu().numpy() for p in model.parameters()]
 
 
+def jax_mlp(data: Data) -> Built:
+    """The same under one `jax.jit`."""
+    import jax
+    import jax.numpy as jnp
+
+    jax.config.update("jax_platforms", "cpu")
+
+    def cost(weights: tuple[Any, Any], x: Any, t: Any) -> Any:
+        scores = weights[1] @ jnp.maximum(weights[0] @ x, 0)
+        return -jnp.sum(jax.nn.log_softmax(scores, axis=0) * t) / x.shape[1]
+
+    def update(state: Any, x: Any, t: Any) -> Any:
+        weights, speeds = state
+        slopes = jax.grad(cost)(weights, x, t)
+        speeds = tuple(MOMENTUM * v - RATE * g for v, g in zip(speeds, slopes, strict=True))
+        return tuple(w + v for w, v in zip(weights, speeds, strict=True)), speeds
+
+    weights = tuple(jax.device_put(data[name]) for name in ("w1", "w2"))
+    x, t = jax.device_put(data["x"]), jax.device_put(data["t"])
+    step_of = jax.jit(update, donate_argnums=0)
+    held = [(weights, tuple(jnp.zeros_like(w) for w in weights))]
+
+    def step() -> None:
+        held[0] = jax.block_until_ready(step_of(held[0], x, t))
+
+    return step, lambda: [np.asarray(w) for w in held[0][0]]
+
+
 def networks(tiny: bool = False) -> list[Network]:
     """All networks; `tiny` ones have few and small samples, for emulated devices."""
     batch = 8 if tiny else 128
@@ -131,7 +160,7 @@ def networks(tiny: bool = False) -> list[Network]:
     operations = 2.0 * batch * HIDDEN * (2 * FEATURES + 3 * CLASSES)
     mlp = Network(
         f"MLP 784-100-10, batch {batch}, momentum", batch, operations, partial(mlp_data, batch),
-        ours_mlp, torch_mlp,
+        ours_mlp, torch_mlp, jax_mlp,
     )  # fmt: skip
     pictures = [_pictures("conv", images.conv(tiny)), _pictures("vgg", images.vgg(tiny))]
     sizes = {"features": 9, "units": 8, "steps": 3, "batch": 4} if tiny else {}
@@ -165,4 +194,5 @@ def _pictures(name: str, made_of: images.Images) -> Network:
         f"{name}, {size}, batch {made_of.batch}, momentum", made_of.batch, made_of.operations(),
         made_of.data, lambda be, data: ours_images(be, made_of, data),
         lambda device, data: torch_images(device, made_of, data),
+        lambda data: jax_images(made_of, data),
     )  # fmt: skip
