@@ -37,7 +37,8 @@ PLACES: dict[str, dict[str, str]] = {
         "layers.rearranging": "Slice Transpose",
         "layers.windows": "LocallyConnected Upsample",
         "layers.container": "GenerativeAdversarial MergeBroadcast MergeMultistream MergeSum "
-        "Residual Sequential SingleOutputTree Tree",
+        "Residual Sequential SingleOutputTree Tree "
+        "Decoder Encoder Seq2Seq",
     },
     "cost layer": {
         "layers.layer": "GeneralizedCost GeneralizedCostMask GeneralizedGANCost",
