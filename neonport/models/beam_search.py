@@ -8,7 +8,7 @@ import numpy as np
 
 from neonport.data.dataiterator import in_order
 from neonport.errors import ConfigurationError
-from neonport.layers.container import Seq2Seq
+from neonport.layers.container import Seq2Seq, Sequential
 from neonport.layers.shapes import is_int
 from neonport.models.state import Network
 from neonport.tensor.tensor import Tensor
@@ -23,7 +23,8 @@ class BeamSearch:
     word that ends a sentence: all candidates have as many words.
 
     Args:
-        seq2seq: a Seq2Seq whose decoder ends in probabilities (Softmax), with its buffers made.
+        seq2seq: a Seq2Seq (also one alone in a Sequential) whose decoder ends in probabilities
+            (Softmax), with its buffers made.
 
     Attributes:
         candidates: after a search, int array (beams, steps, batch), worst to best.
@@ -45,6 +46,8 @@ class BeamSearch:
     """
 
     def __init__(self, seq2seq: Any) -> None:
+        if isinstance(seq2seq, Sequential) and len(seq2seq.layers) == 1:
+            seq2seq = seq2seq.layers[0]
         if not isinstance(seq2seq, Seq2Seq):
             raise ConfigurationError(
                 f"BeamSearch takes a Seq2Seq, not {type(seq2seq).__name__}; of a model give "

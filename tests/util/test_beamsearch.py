@@ -196,6 +196,7 @@ def test_outputs_of_a_data_set(be):
     wanted = BeamSearch(net).beamsearch(first, 2, 3).get()
     np.testing.assert_array_equal(found[:N, :, 0], wanted.T)
     np.testing.assert_array_equal(model.get_outputs_beam(data), model.get_outputs(data))
+    np.testing.assert_array_equal(Model([net]).get_outputs_beam(data, 2, 3), found)
 
 
 def test_mistakes_are_refused(be):

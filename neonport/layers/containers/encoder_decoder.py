@@ -10,7 +10,7 @@ import numpy as np
 from neonport.errors import ConfigurationError
 from neonport.layers.checks import label
 from neonport.layers.containers.one_step import OneStep
-from neonport.layers.lookup import LookupTable
+from neonport.layers.lookup import Embedding, LookupTable
 from neonport.layers.recurrent.recurrent import Recurrent
 from neonport.layers.recurrent.steps import get_steps
 from neonport.layers.sequential import PLAIN, Sequential
@@ -145,7 +145,7 @@ class Decoder(Sequential):
 
     @property
     def _ids_are_steps(self) -> bool:
-        return type(self.layers[0]) is LookupTable
+        return self.has_lookup and not isinstance(self.layers[0], Embedding)
 
     def allocate(
         self, shared_outputs: Tensor | None = None, accumulate_updates: bool = False

@@ -8,6 +8,7 @@ from neonport.errors import ConfigurationError
 from neonport.foundation.descriptions import Builder
 from neonport.layers.attention import MultiHeadAttention
 from neonport.layers.checks import label
+from neonport.layers.lookup import LookupTable
 from neonport.layers.positional import PositionalEncoding
 from neonport.layers.recurrent.outputs import RecurrentOutput
 from neonport.layers.recurrent.recurrent import Recurrent
@@ -100,3 +101,5 @@ def _share(layer: Any, twin: Any) -> None:
         if name in vars(layer):
             setattr(twin, name, getattr(layer, name))
     twin.has_params = True
+    if isinstance(twin, LookupTable):
+        twin.pad_idx = None  # allocate would write the row of padding

@@ -115,6 +115,11 @@ class Seq2Seq(LayerContainer):
                 )
         return [None if i is None else int(i) for i in found]
 
+    @property
+    def inference_shape(self) -> Any:
+        """Logical shape of what is read in inference: that of the encoder's inputs."""
+        return self.encoder.in_shape
+
     # ---- life cycle --------------------------------------------------------------------------
 
     def configure(self, in_obj: Any) -> Seq2Seq:

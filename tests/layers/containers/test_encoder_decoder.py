@@ -16,10 +16,13 @@ from neonport.layers import (
     BatchNorm,
     BiRNN,
     GeneralizedCost,
+    Layer,
+    LayerNorm,
     Linear,
     LookupTable,
     MultiHeadAttention,
     Recurrent,
+    Residual,
     Seq2Seq,
 )
 from neonport.layers.container import Decoder, Encoder
@@ -153,9 +156,23 @@ def test_inference_goes_on_from_its_own_outputs(be, kinds, start):
     np.testing.assert_allclose(net.fprop((x, be.array(given))).get(), found, rtol=1e-5, atol=1e-6)
 
 
+class Doubled(Layer):
+    """A layer of a user's own."""
+
+    def configure(self, in_obj):
+        super().configure(in_obj)
+        self.out_shape = self.in_shape
+        return self
+
+    def fprop(self, inputs, inference=False):
+        self.outputs[:] = 2 * inputs
+        return self.outputs
+
+
 def test_inference_of_ids_goes_on_from_the_likeliest(be):
     table = [LookupTable(V, 2, INIT), cell(GRU)]
-    net = Seq2Seq([table, [LookupTable(V, 2, INIT), cell(GRU), BatchNorm(), affine()]])
+    norms = [BatchNorm(), LayerNorm(), Residual([Linear(H, INIT)]), Doubled()]
+    net = Seq2Seq([table, [LookupTable(V, 2, INIT, pad_idx=0), cell(GRU), *norms, affine()]])
     assert net.hasLUT
     build(net, [(T, 1), (T, 1)])
     x = be.array(letters()[0])
@@ -223,6 +240,27 @@ def test_resumes_to_the_same_bits(make_backend, tmp_path, record):
     found = fit(again, 4, record)
     for a, b in zip(found.values(), wanted.values(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_predict_takes_what_the_encoder_reads(be):
+    model = Model(network((GRU,)))
+    model.initialize([(V, T), (V, T)])
+    texts = np.random.RandomState(0).rand(5, T, V)
+    found = model.predict(texts)
+    assert found.shape == (5, T, V)
+    np.testing.assert_array_equal(model.predict([texts, texts]), found)
+    wanted = model.fprop(be.array(texts[:N].transpose(2, 1, 0).reshape(V, -1)), inference=True)
+    np.testing.assert_array_equal(found[:N], wanted.get().reshape(V, T, N).transpose(2, 1, 0))
+
+
+def test_loaded_weights_are_those_of_the_next_inference(be):
+    net, other = build(network()), build(network())
+    x = be.array(letters()[1])
+    net.fprop(x, inference=True)
+    wanted = other.fprop(x, inference=True).get()
+    assert np.abs(net.fprop(x, inference=True).get() - wanted).max() > 1e-3
+    net.load_weights(other.get_description(get_weights=True))
+    np.testing.assert_array_equal(net.fprop(x, inference=True).get(), wanted)
 
 
 def test_description_has_neons_entries(be):
