@@ -14,12 +14,14 @@ NEO_FN float neo_expm1_tail_f32(float r) {
 }
 /* adding 1.5 * 2^23 rounds to an integer and leaves it in the low bits; nan passes through all */
 NEO_FN float neo_exp_f32(float x) {
-  const float c = x > 89.0f ? 89.0f : (x < -105.0f ? -105.0f : x);
+  const int none = x < -104.0f; /* 0: not by an underflow, which processors are slow at (masks of -inf) */
+  const float c = x > 89.0f ? 89.0f : (none ? 0.0f : x);
   const float t = __builtin_fmaf(c, 1.44269504088896341f, 12582912.0f);
   const float n = t - 12582912.0f;
   float r = __builtin_fmaf(n, -0.693359375f, c);
   r = __builtin_fmaf(n, 2.12194440e-4f, r);
-  return neo_scale_f32(neo_expm1_tail_f32(r) + 1.0f, neo_bits(t) - 0x4B400000);
+  const float y = neo_scale_f32(neo_expm1_tail_f32(r) + 1.0f, neo_bits(t) - 0x4B400000);
+  return none ? 0.0f : y;
 }
 NEO_FN float neo_exp2_f32(float x) {
   const float c = x > 129.0f ? 129.0f : (x < -151.0f ? -151.0f : x);
