@@ -10,19 +10,12 @@ from opcode import opmap
 from types import FrameType
 from typing import Any
 
-_DECODERS = (
-    "encoders and decoders are not in this release; Tree, MergeSum, MergeBroadcast and "
-    "MergeMultistream are"
-)
 _FILES = (
     "data sets are not downloaded, and readers of their files are not in this release; load the "
     "arrays yourself and give them to ArrayIterator, see docs/tutorials/train-on-your-data.md"
 )
 
 _WAYS = {
-    "layers": {
-        "Decoder Encoder Seq2Seq SkipThought": _DECODERS,
-    },
     "data": {
         "BABI CIFAR10 CopyTask Coco DUMMY Dataset Flickr30k Flickr8k HDF5Iterator": _FILES,
         "HDF5IteratorAutoencoder HDF5IteratorOneHot HutterPrize IMDB ImageCaption": _FILES,

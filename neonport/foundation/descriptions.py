@@ -37,7 +37,8 @@ PLACES: dict[str, dict[str, str]] = {
         "layers.rearranging": "Slice Transpose",
         "layers.windows": "LocallyConnected Upsample",
         "layers.container": "GenerativeAdversarial MergeBroadcast MergeMultistream MergeSum "
-        "Residual Sequential SingleOutputTree Tree",
+        "Residual Sequential SingleOutputTree Tree "
+        "Decoder Encoder Seq2Seq SkipThought",
     },
     "cost layer": {
         "layers.layer": "GeneralizedCost GeneralizedCostMask GeneralizedGANCost",
@@ -97,6 +98,8 @@ BASES = {
 # argument of a constructor -> place of the objects that stand there
 ARGUMENTS = {
     "after": "schedule",
+    "activ_rec": "transform",
+    "activ_rec_gate": "transform",
     "activation": "transform",
     "bias": "initializer",
     "costfunc": "cost",
@@ -105,7 +108,11 @@ ARGUMENTS = {
     "generator": "layer",
     "gate_activation": "transform",
     "init": "initializer",
+    "init_const": "initializer",
+    "init_embed": "initializer",
+    "init_ff": "initializer",
     "init_inner": "initializer",
+    "init_rec": "initializer",
     "layers": "layer",
     "metric": "metric",
     "optimizer_mapping": "optimizer",

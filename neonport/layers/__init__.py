@@ -26,6 +26,8 @@ from neonport.layers.containers.merge_broadcast import MergeMultistream as Merge
 from neonport.layers.containers.merge_sum import MergeSum as MergeSum
 from neonport.layers.containers.merge_sum import Residual as Residual
 from neonport.layers.containers.multicost import Multicost as Multicost
+from neonport.layers.containers.seq2seq import Seq2Seq as Seq2Seq
+from neonport.layers.containers.skip_thought import SkipThought as SkipThought
 from neonport.layers.containers.tree import SingleOutputTree as SingleOutputTree
 from neonport.layers.containers.tree import Tree as Tree
 from neonport.layers.cost import GeneralizedCost as GeneralizedCost

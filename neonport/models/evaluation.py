@@ -163,6 +163,9 @@ def predict(model: Network, X: Any, in_shape: Any) -> Any:
         X: array or list of arrays.
         in_shape: logical shape of a sample as the model knows it, None if it does not yet.
     """
+    alone = getattr(model.layers, "inference_shape", None)  # where inference reads one input of two
+    if alone is not None and not isinstance(X, (list, tuple)):
+        in_shape = alone
     data = inputs_iterator(model, *input_rows("predict", X, in_shape))
     model.initialize(data)
     memories = [m for m in model.layers.layers_fprop() if isinstance(m, StatefulLayer)]

@@ -13,6 +13,7 @@ from neonport.errors import ConfigurationError
 from neonport.io import checkpoint
 from neonport.models import checks, evaluation
 from neonport.models.array_data import data_iterator, input_rows, inputs_iterator
+from neonport.models.beam_search import outputs_beam
 from neonport.models.summary.table import ModelSummary, summarize
 from neonport.models.weights.arrays import get_weights, set_weights
 from neonport.models.weights.names import choose_layers
@@ -110,6 +111,38 @@ class FrontDoor:
         chosen = choose_layers("activations", self.layers, layers)
         rows = input_rows("activations", X, in_shape)
         return evaluation.activations(self, inputs_iterator(self, *rows), chosen)
+
+    def get_outputs_beam(
+        self: Network, dataset: Any, num_beams: int = 0, steps: int | None = None
+    ) -> Any:
+        """Ids of the likeliest words for a whole dataset, by beam search; see `BeamSearch`.
+
+        Args:
+            dataset: data iterator; it is reset first.
+            num_beams: candidates to keep at each step; 0 returns `get_outputs(dataset)`.
+            steps: words to write, default as many as the decoder was made for.
+
+        Returns:
+            int32 array (ndata, steps, 1).
+
+        Raises:
+            ConfigurationError: the model is no Seq2Seq.
+
+        Example:
+            gates = {"activation": Tanh(), "gate_activation": Logistic(), "reset_cells": True}
+            init, shapes = Gaussian(), [(3, 2), (3, 2)]  # 3 letters, 2 steps: read and written
+            decoder = [GRU(5, init, **gates), Affine(3, init, activation=Softmax())]
+            model = Model(Seq2Seq([GRU(5, init, **gates), decoder]))
+            texts = np.random.rand(8, 3 * 2)
+            data = ArrayIterator([texts, texts], texts, lshape=shapes, make_onehot=False)
+            assert model.get_outputs_beam(data, num_beams=2).shape == (8, 2, 1)
+        """
+        checks.need_batch_size("get_outputs_beam", self.be)
+        check_dataset("get_outputs_beam", dataset, ("ndata", "reset"))
+        checks.check_place("get_outputs_beam", self, dataset)
+        if not num_beams:
+            return evaluation.outputs(self, dataset)
+        return outputs_beam(self, dataset, num_beams, steps)
 
     def summary(self: Network, shape: Any = None) -> ModelSummary:
         """Layers, shapes, parameters, memory, operations and launches of a training step.

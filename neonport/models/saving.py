@@ -45,7 +45,8 @@ def describe(model: Network, get_weights: bool, keep_states: bool) -> dict[str, 
 def input_shape(container: Any) -> Any:
     """Logical input shape; of an encoder-decoder both shapes in one tuple."""
     if hasattr(container, "encoder") and hasattr(container, "decoder"):
-        return tuple(container.encoder.in_shape) + tuple(container.decoder.in_shape)
+        halves = (container.encoder, container.decoder)
+        return tuple(n for half in halves for n in half.in_shape)
     return container.in_shape
 
 

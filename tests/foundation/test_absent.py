@@ -17,7 +17,6 @@ from neonport.foundation.absent import _WAYS
     ("statement", "words"),
     [
         ("from neonport.data import PTB", "neon's PTB is not in neonport.data: data sets"),
-        ("from neonport.layers.container import Seq2Seq", "encoders and decoders"),
         ("from neonport.data import MNIST", "ArrayIterator"),
         ("from neonport.data import ArrayIterator, PTB", "neon's PTB is not"),
         ("from neonport.layers import Afine", "did you mean 'Affine'"),

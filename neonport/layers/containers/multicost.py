@@ -13,6 +13,7 @@ from neonport.layers.containers.paths import numbers
 from neonport.layers.containers.tree import Tree
 from neonport.layers.cost import CostLayer, minibatch_cost
 from neonport.layers.deferred_cost import WeightedSum
+from neonport.layers.layer_container import LayerContainer
 from neonport.layers.sequential import Sequential
 
 if TYPE_CHECKING:
@@ -208,6 +209,8 @@ def _ends(in_obj: Any) -> list[Any]:
         return list(in_obj.layers)
     if isinstance(in_obj, Sequential) and isinstance(in_obj.out_shape, list):
         return _ends(in_obj.layers[-1])
+    if isinstance(in_obj, LayerContainer) and isinstance(in_obj.out_shape, list):
+        return list(in_obj.get_terminal())
     if isinstance(in_obj, Layer):
         need_configured(in_obj, "use in a Multicost")
     return [in_obj]
