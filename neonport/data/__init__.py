@@ -1,18 +1,28 @@
-"""Data: iterators over minibatches, and the data sets that come with the package."""
+"""Data: iterators over minibatches, and data sets."""
 
 from typing import TYPE_CHECKING
 
 from neonport.data.dataiterator import ArrayIterator as ArrayIterator
 from neonport.data.dataiterator import NervanaDataIterator as NervanaDataIterator
+from neonport.data.datasets import PTB as PTB
+from neonport.data.datasets import Dataset as Dataset
+from neonport.data.datasets import HutterPrize as HutterPrize
+from neonport.data.datasets import Shakespeare as Shakespeare
 from neonport.data.digits import Digits as Digits
 from neonport.data.preparation import class_weights as class_weights
 from neonport.data.preparation import train_validation_split as train_validation_split
+from neonport.data.text import Text as Text
 from neonport.foundation.absent import absent_names
 
 __all__ = [
+    "PTB",
     "ArrayIterator",
+    "Dataset",
     "Digits",
+    "HutterPrize",
     "NervanaDataIterator",
+    "Shakespeare",
+    "Text",
     "class_weights",
     "train_validation_split",
 ]

@@ -15,8 +15,8 @@ _DECODERS = (
     "MergeMultistream are"
 )
 _FILES = (
-    "data sets are not downloaded, and readers of their files are not in this release; load the "
-    "arrays yourself and give them to ArrayIterator, see docs/tutorials/train-on-your-data.md"
+    "its reader is not in this release; load the arrays yourself and give them to ArrayIterator, "
+    "see docs/tutorials/train-on-your-data.md"
 )
 
 _WAYS = {
@@ -24,10 +24,10 @@ _WAYS = {
         "Decoder Encoder Seq2Seq SkipThought": _DECODERS,
     },
     "data": {
-        "BABI CIFAR10 CopyTask Coco DUMMY Dataset Flickr30k Flickr8k HDF5Iterator": _FILES,
-        "HDF5IteratorAutoencoder HDF5IteratorOneHot HutterPrize IMDB ImageCaption": _FILES,
-        "ImageCaptionTest MNIST PTB PrioritySortTask QA RepeatCopyTask SICK Shakespeare": _FILES,
-        "Text Ticker": _FILES,
+        "BABI CIFAR10 CopyTask Coco DUMMY Flickr30k Flickr8k HDF5Iterator": _FILES,
+        "HDF5IteratorAutoencoder HDF5IteratorOneHot IMDB ImageCaption": _FILES,
+        "ImageCaptionTest MNIST PrioritySortTask QA RepeatCopyTask SICK": _FILES,
+        "TextNMT Ticker": _FILES,
     },
 }
 

@@ -1,0 +1,12 @@
+"""Data sets in files, which are fetched when they are first needed."""
+
+from typing import TYPE_CHECKING
+
+from neonport.data.datasets.dataset import Dataset as Dataset
+from neonport.data.datasets.text_files import PTB as PTB
+from neonport.data.datasets.text_files import HutterPrize as HutterPrize
+from neonport.data.datasets.text_files import Shakespeare as Shakespeare
+from neonport.foundation.absent import absent_names
+
+if not TYPE_CHECKING:
+    __getattr__ = absent_names(__name__)
