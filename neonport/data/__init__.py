@@ -4,6 +4,10 @@ from typing import TYPE_CHECKING
 
 from neonport.data.dataiterator import ArrayIterator as ArrayIterator
 from neonport.data.dataiterator import NervanaDataIterator as NervanaDataIterator
+from neonport.data.datasets import CIFAR10 as CIFAR10
+from neonport.data.datasets import DUMMY as DUMMY
+from neonport.data.datasets import IMDB as IMDB
+from neonport.data.datasets import MNIST as MNIST
 from neonport.data.datasets import PTB as PTB
 from neonport.data.datasets import Dataset as Dataset
 from neonport.data.datasets import HutterPrize as HutterPrize
@@ -15,6 +19,10 @@ from neonport.data.text import Text as Text
 from neonport.foundation.absent import absent_names
 
 __all__ = [
+    "CIFAR10",
+    "DUMMY",
+    "IMDB",
+    "MNIST",
     "PTB",
     "ArrayIterator",
     "Dataset",

@@ -24,9 +24,9 @@ _WAYS = {
         "Decoder Encoder Seq2Seq SkipThought": _DECODERS,
     },
     "data": {
-        "BABI CIFAR10 CopyTask Coco DUMMY Flickr30k Flickr8k HDF5Iterator": _FILES,
-        "HDF5IteratorAutoencoder HDF5IteratorOneHot IMDB ImageCaption": _FILES,
-        "ImageCaptionTest MNIST PrioritySortTask QA RepeatCopyTask SICK": _FILES,
+        "BABI CopyTask Coco Flickr30k Flickr8k HDF5Iterator": _FILES,
+        "HDF5IteratorAutoencoder HDF5IteratorOneHot ImageCaption": _FILES,
+        "ImageCaptionTest PrioritySortTask QA RepeatCopyTask SICK": _FILES,
         "TextNMT Ticker": _FILES,
     },
 }
