@@ -13,6 +13,9 @@ from neonport.data.datasets import Dataset as Dataset
 from neonport.data.datasets import HutterPrize as HutterPrize
 from neonport.data.datasets import Shakespeare as Shakespeare
 from neonport.data.digits import Digits as Digits
+from neonport.data.hdf5iterator import HDF5Iterator as HDF5Iterator
+from neonport.data.hdf5iterator import HDF5IteratorAutoencoder as HDF5IteratorAutoencoder
+from neonport.data.hdf5iterator import HDF5IteratorOneHot as HDF5IteratorOneHot
 from neonport.data.preparation import class_weights as class_weights
 from neonport.data.preparation import train_validation_split as train_validation_split
 from neonport.data.text import Text as Text
@@ -27,6 +30,9 @@ __all__ = [
     "ArrayIterator",
     "Dataset",
     "Digits",
+    "HDF5Iterator",
+    "HDF5IteratorAutoencoder",
+    "HDF5IteratorOneHot",
     "HutterPrize",
     "NervanaDataIterator",
     "Shakespeare",

@@ -24,8 +24,8 @@ _WAYS = {
         "Decoder Encoder Seq2Seq SkipThought": _DECODERS,
     },
     "data": {
-        "BABI CopyTask Coco Flickr30k Flickr8k HDF5Iterator": _FILES,
-        "HDF5IteratorAutoencoder HDF5IteratorOneHot ImageCaption": _FILES,
+        "BABI CopyTask Coco Flickr30k Flickr8k": _FILES,
+        "ImageCaption": _FILES,
         "ImageCaptionTest PrioritySortTask QA RepeatCopyTask SICK": _FILES,
         "TextNMT Ticker": _FILES,
     },
