@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from neonport.data.dataiterator import ArrayIterator as ArrayIterator
 from neonport.data.dataiterator import NervanaDataIterator as NervanaDataIterator
+from neonport.data.datasets import BABI as BABI
 from neonport.data.datasets import CIFAR10 as CIFAR10
 from neonport.data.datasets import DUMMY as DUMMY
 from neonport.data.datasets import IMDB as IMDB
@@ -18,16 +19,24 @@ from neonport.data.hdf5iterator import HDF5IteratorAutoencoder as HDF5IteratorAu
 from neonport.data.hdf5iterator import HDF5IteratorOneHot as HDF5IteratorOneHot
 from neonport.data.preparation import class_weights as class_weights
 from neonport.data.preparation import train_validation_split as train_validation_split
+from neonport.data.questionanswer import QA as QA
 from neonport.data.text import Text as Text
+from neonport.data.ticker import CopyTask as CopyTask
+from neonport.data.ticker import PrioritySortTask as PrioritySortTask
+from neonport.data.ticker import RepeatCopyTask as RepeatCopyTask
+from neonport.data.ticker import Ticker as Ticker
 from neonport.foundation.absent import absent_names
 
 __all__ = [
+    "BABI",
     "CIFAR10",
     "DUMMY",
     "IMDB",
     "MNIST",
     "PTB",
+    "QA",
     "ArrayIterator",
+    "CopyTask",
     "Dataset",
     "Digits",
     "HDF5Iterator",
@@ -35,8 +44,11 @@ __all__ = [
     "HDF5IteratorOneHot",
     "HutterPrize",
     "NervanaDataIterator",
+    "PrioritySortTask",
+    "RepeatCopyTask",
     "Shakespeare",
     "Text",
+    "Ticker",
     "class_weights",
     "train_validation_split",
 ]

@@ -24,10 +24,8 @@ _WAYS = {
         "Decoder Encoder Seq2Seq SkipThought": _DECODERS,
     },
     "data": {
-        "BABI CopyTask Coco Flickr30k Flickr8k": _FILES,
-        "ImageCaption": _FILES,
-        "ImageCaptionTest PrioritySortTask QA RepeatCopyTask SICK": _FILES,
-        "TextNMT Ticker": _FILES,
+        "Coco Flickr30k Flickr8k ImageCaption ImageCaptionTest SICK": _FILES,
+        "TextNMT": _FILES,
     },
 }
 
