@@ -10,6 +10,7 @@ from neonport.data.datasets import DUMMY as DUMMY
 from neonport.data.datasets import IMDB as IMDB
 from neonport.data.datasets import MNIST as MNIST
 from neonport.data.datasets import PTB as PTB
+from neonport.data.datasets import SICK as SICK
 from neonport.data.datasets import Dataset as Dataset
 from neonport.data.datasets import HutterPrize as HutterPrize
 from neonport.data.datasets import Shakespeare as Shakespeare
@@ -35,6 +36,7 @@ __all__ = [
     "MNIST",
     "PTB",
     "QA",
+    "SICK",
     "ArrayIterator",
     "CopyTask",
     "Dataset",

@@ -48,7 +48,7 @@ class QA(NervanaDataIterator):
         shapes = [part.shape for part in (self.story, self.query, self.answer)]
         if any(len(shape) != 2 for shape in shapes) or len({shape[0] for shape in shapes}) != 1:
             raise ShapeError(
-                f"QA: story, query and answer must have one row a sample; got {shapes}"
+                f"QA: story, query and answer need one row a sample each; got {shapes}"
             )
         if len(self.story) < self.be.bsz:
             raise ConfigurationError(

@@ -7,6 +7,7 @@ from neonport.data.datasets.images import CIFAR10 as CIFAR10
 from neonport.data.datasets.images import DUMMY as DUMMY
 from neonport.data.datasets.images import MNIST as MNIST
 from neonport.data.datasets.reviews import IMDB as IMDB
+from neonport.data.datasets.sick import SICK as SICK
 from neonport.data.datasets.stories import BABI as BABI
 from neonport.data.datasets.text_files import PTB as PTB
 from neonport.data.datasets.text_files import HutterPrize as HutterPrize
