@@ -11,13 +11,18 @@ from neonport.data.datasets import IMDB as IMDB
 from neonport.data.datasets import MNIST as MNIST
 from neonport.data.datasets import PTB as PTB
 from neonport.data.datasets import SICK as SICK
+from neonport.data.datasets import Coco as Coco
 from neonport.data.datasets import Dataset as Dataset
+from neonport.data.datasets import Flickr8k as Flickr8k
+from neonport.data.datasets import Flickr30k as Flickr30k
 from neonport.data.datasets import HutterPrize as HutterPrize
 from neonport.data.datasets import Shakespeare as Shakespeare
 from neonport.data.digits import Digits as Digits
 from neonport.data.hdf5iterator import HDF5Iterator as HDF5Iterator
 from neonport.data.hdf5iterator import HDF5IteratorAutoencoder as HDF5IteratorAutoencoder
 from neonport.data.hdf5iterator import HDF5IteratorOneHot as HDF5IteratorOneHot
+from neonport.data.imagecaption import ImageCaption as ImageCaption
+from neonport.data.imagecaption import ImageCaptionTest as ImageCaptionTest
 from neonport.data.preparation import class_weights as class_weights
 from neonport.data.preparation import train_validation_split as train_validation_split
 from neonport.data.questionanswer import QA as QA
@@ -38,13 +43,18 @@ __all__ = [
     "QA",
     "SICK",
     "ArrayIterator",
+    "Coco",
     "CopyTask",
     "Dataset",
     "Digits",
+    "Flickr8k",
+    "Flickr30k",
     "HDF5Iterator",
     "HDF5IteratorAutoencoder",
     "HDF5IteratorOneHot",
     "HutterPrize",
+    "ImageCaption",
+    "ImageCaptionTest",
     "NervanaDataIterator",
     "PrioritySortTask",
     "RepeatCopyTask",

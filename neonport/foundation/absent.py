@@ -24,7 +24,6 @@ _WAYS = {
         "Decoder Encoder Seq2Seq SkipThought": _DECODERS,
     },
     "data": {
-        "Coco Flickr30k Flickr8k ImageCaption ImageCaptionTest": _FILES,
         "TextNMT": _FILES,
     },
 }

@@ -2,6 +2,9 @@
 
 from typing import TYPE_CHECKING
 
+from neonport.data.datasets.captions import Coco as Coco
+from neonport.data.datasets.captions import Flickr8k as Flickr8k
+from neonport.data.datasets.captions import Flickr30k as Flickr30k
 from neonport.data.datasets.dataset import Dataset as Dataset
 from neonport.data.datasets.images import CIFAR10 as CIFAR10
 from neonport.data.datasets.images import DUMMY as DUMMY
