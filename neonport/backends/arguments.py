@@ -67,6 +67,19 @@ def check_operands(op: str, **operands: Any) -> None:
             )
 
 
+def check_paths(op: str, layers: Any, **each: Any) -> None:
+    """Raise DtypeError unless these are layers, with a list of one value for each of them."""
+    found = layers if isinstance(layers, (list, tuple)) else None
+    if found is None or not all(hasattr(x, "fprop") and hasattr(x, "bprop") for x in found):
+        raise DtypeError(f"{op}: layers must be a list of layers, not {str(layers)[:80]}")
+    for name, values in each.items():
+        if not isinstance(values, (list, tuple)) or len(values) != len(found):
+            raise DtypeError(
+                f"{op}: {name} must be a list of {len(found)}, one for each path, not "
+                f"{str(values)[:80]}"
+            )
+
+
 def size_object(op: str, layer: Any, kind: type[Kind], maker: str) -> Kind:
     """The layer object of a call.
 

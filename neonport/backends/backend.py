@@ -22,6 +22,7 @@ from neonport.backends.api.randomness import Randomness
 from neonport.backends.api.recurrence import Recurrence
 from neonport.backends.api.roi_pooling import RoiPooling
 from neonport.backends.api.statistics import Statistics
+from neonport.backends.api.unrolled_recurrence import UnrolledRecurrence
 from neonport.dtypes import FLOAT32, as_dtype, cast, host_numbers
 from neonport.engine.checks import check_pair, check_target, is_array
 from neonport.engine.device import Device, ProbeResult
@@ -85,6 +86,7 @@ class Backend(
     RoiPooling,
     Normalization,
     Recurrence,
+    UnrolledRecurrence,
     LayerOperations,
     NeonHelpers,
     Randomness,

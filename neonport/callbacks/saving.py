@@ -35,6 +35,9 @@ def check_folder(path: str | os.PathLike[str], what: str = "checkpoints") -> Non
 
     Raises:
         ConfigurationError: the folder is missing, or the path is a folder, device or pipe.
+
+    Example:
+        check_folder("model.prm")  # raises nothing: the folder is there
     """
     folder = os.path.dirname(os.path.abspath(path))
     if not os.path.isdir(folder):

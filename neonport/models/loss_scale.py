@@ -60,6 +60,8 @@ class LossScale:
             gradients: all gradients of a step.
         """
         be, finite = self.be, self.finite
+        if not gradients:  # all layers are frozen
+            return
         count = len(gradients)
         if count not in self._flags:
             flags = be.empty((1, count), dtype="float32")

@@ -26,17 +26,10 @@ class AdamW(Adam):
     algorithm says, and clipping by norm acts on the gradient.
 
     Args:
-        stochastic_round: round parameters of 16 bits stochastically (an int: to so many bits).
-        learning_rate: step size.
-        beta_1: share of the mean gradient that is kept, in [0, 1).
-        beta_2: share of the mean square that is kept, in [0, 1).
-        epsilon: keeps the divisor from 0.
-        gradient_clip_norm: largest norm of all gradients together.
-        gradient_clip_value: largest magnitude of one element of a gradient.
-        param_clip_value: largest magnitude of a parameter.
-        name: given name.
+        learning_rate, beta_1, beta_2, epsilon: as of `Adam`.
         wdecay: share of a parameter that a step of rate 1 takes away.
-        schedule: learning rate over epochs; None for a constant one.
+        stochastic_round, gradient_clip_norm, gradient_clip_value, param_clip_value, name, schedule:
+            as of `Adam`.
 
     States of a parameter: [m, v].
 
@@ -64,18 +57,9 @@ class AdamW(Adam):
         schedule: Any = None,
     ) -> None:
         super().__init__(
-            stochastic_round=stochastic_round,
-            learning_rate=learning_rate,
-            beta_1=beta_1,
-            beta_2=beta_2,
-            epsilon=epsilon,
-            gradient_clip_norm=gradient_clip_norm,
-            gradient_clip_value=gradient_clip_value,
-            param_clip_value=param_clip_value,
-            name=name,
-            wdecay=wdecay,
-            schedule=schedule,
-        )
+            stochastic_round, learning_rate, beta_1, beta_2, epsilon, gradient_clip_norm,
+            gradient_clip_value, param_clip_value, name, wdecay, schedule,
+        )  # fmt: skip
 
     def _count(self, epoch: int) -> float:
         """Count a step and return its learning rate."""
@@ -128,18 +112,11 @@ class Nadam(AdamW):
     eps).
 
     Args:
-        learning_rate: step size.
-        beta_1: share of the mean gradient that is kept, in [0, 1).
-        beta_2: share of the mean square that is kept, in [0, 1).
-        epsilon: keeps the divisor from 0.
+        learning_rate, beta_1, beta_2, epsilon: as of `Adam`.
         momentum_decay: psi, how fast the momentum comes up to b1.
-        stochastic_round: round parameters of 16 bits stochastically (an int: to so many bits).
-        gradient_clip_norm: largest norm of all gradients together.
-        gradient_clip_value: largest magnitude of one element of a gradient.
-        param_clip_value: largest magnitude of a parameter.
-        name: given name.
         wdecay: weight decay; added to the gradient after clipping.
-        schedule: learning rate over epochs; None for a constant one.
+        stochastic_round, gradient_clip_norm, gradient_clip_value, param_clip_value, name, schedule:
+            as of `Adam`.
 
     States of a parameter: [m, v].
 
@@ -168,18 +145,9 @@ class Nadam(AdamW):
         schedule: Any = None,
     ) -> None:
         super().__init__(
-            learning_rate,
-            beta_1,
-            beta_2,
-            epsilon,
-            wdecay,
-            stochastic_round,
-            gradient_clip_norm,
-            gradient_clip_value,
-            param_clip_value,
-            name,
-            schedule,
-        )
+            learning_rate, beta_1, beta_2, epsilon, wdecay, stochastic_round, gradient_clip_norm,
+            gradient_clip_value, param_clip_value, name, schedule,
+        )  # fmt: skip
         self.momentum_decay = not_negative(self, "momentum_decay", momentum_decay)
         self.product = 1.0
 

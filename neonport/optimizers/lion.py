@@ -21,12 +21,8 @@ class Lion(Optimizer):
         beta_1: share of the mean gradient in the direction of the step, in [0, 1).
         beta_2: share of the mean gradient that is kept, in [0, 1).
         wdecay: share of a parameter that a step of rate 1 takes away.
-        stochastic_round: round parameters of 16 bits stochastically (an int: to so many bits).
-        gradient_clip_norm: largest norm of all gradients together.
-        gradient_clip_value: largest magnitude of one element of a gradient.
-        param_clip_value: largest magnitude of a parameter.
-        name: given name.
-        schedule: learning rate over epochs; None for a constant one.
+        stochastic_round, gradient_clip_norm, gradient_clip_value, param_clip_value, name, schedule:
+            as of `Adam`.
 
     States of a parameter: [m].
 

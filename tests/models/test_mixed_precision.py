@@ -180,6 +180,17 @@ def test_a_step_without_finite_gradients_changes_nothing(
     assert all(np.isfinite(array).all() for array in after.values())
 
 
+def test_a_frozen_model_and_arrays_as_data(make_problem: Make, weights: Make) -> None:
+    problem = make_problem("momentum", batch_norm=False)
+    problem.model.layers.freeze()
+    callbacks = Callbacks(problem.model, progress_bar=False)
+    problem.model.fit(
+        problem.x, problem.y, problem.cost, problem.optimizer, 1, callbacks, precision="float16"
+    )
+    assert problem.model.state.loss_scale.get_state()["finite_steps"] == 0
+    assert problem.model.layers.layers[0].outputs.dtype == np.float16
+
+
 def test_an_optimizer_without_guards_gets_gradients_of_0(make_problem: Make, weights: Make) -> None:
     from neonport.optimizers import Optimizer
     from neonport.optimizers.base import get_param_list

@@ -7,6 +7,7 @@ from typing import Any
 from neonport.backends.arguments import (
     check_numbers,
     check_operands,
+    check_paths,
     check_probability,
     check_tensors,
     named,
@@ -295,6 +296,8 @@ class LayerOperations:
             path.allocate()
             be.fprop_mergesum(None, x, False, [path], path.layers[-1].outputs, 2)
         """
+        check_paths("fprop_mergesum", layers)
+        check_numbers("fprop_mergesum", beta=beta)
         for path in layers:
             path.fprop(inputs, inference, beta=beta)
             beta = 1.0
@@ -318,6 +321,8 @@ class LayerOperations:
             path.allocate_deltas()
             be.bprop_mergesum(None, 1.0, 0.0, [path], path.fprop(x), None)
         """
+        check_paths("bprop_mergesum", layers)
+        check_numbers("bprop_mergesum", alpha=alpha, beta=beta)
         for path in reversed(layers):
             path.bprop(error, alpha=alpha, beta=beta)
             beta = 1.0
@@ -345,8 +350,10 @@ class LayerOperations:
             path.allocate()
             (out,) = be.fprop_mergebroadcast(None, [x], False, None, [path], 2)
         """
+        check_paths("fprop_mergebroadcast", layers)
         if not isinstance(inputs, (list, tuple)):
             inputs = [inputs] * len(layers)
+        check_paths("fprop_mergebroadcast", layers, inputs=inputs)
         return [path.fprop(x, inference) for path, x in zip(layers, inputs, strict=True)]
 
     def bprop_mergebroadcast(
@@ -382,6 +389,9 @@ class LayerOperations:
             y = path.fprop(x)
             be.bprop_mergebroadcast(None, [path], [y], y, None, 2, 1.0, 0.0, [1.0], [1.0])
         """
+        op = "bprop_mergebroadcast"
+        check_paths(op, layers, error_views=error_views, alphas=alphas, betas=betas)
+        check_numbers(op, alpha=alpha, beta=beta)
         last = len(layers) - 1
         for i in range(last, -1, -1):
             layers[i].bprop(

@@ -91,7 +91,9 @@ def kind_of(m: int, n: int, units: int) -> str:
     return "large" if LARGE.count(m, n) * FOUR >= units else "small"
 
 
-def pieces(m: int, n: int, depth: int, batch: int, units: int, least: int) -> tuple[int, int]:
+def pieces(
+    m: int, n: int, depth: int, batch: int, units: int, least: int, rounds: int = 0
+) -> tuple[int, int]:
     """Chunks of the depth of a product, and the depth of each, so that a device has enough to do.
 
     They depend on the sizes and the device, not on the tile: the same sums whatever was measured.
@@ -99,12 +101,20 @@ def pieces(m: int, n: int, depth: int, batch: int, units: int, least: int) -> tu
     Args:
         units: work-groups that the device has room for.
         least: depth of a chunk, at least.
+        rounds: of `DeviceTraits`.
     """
     groups = SQUARE.count(m, n) * batch
     chunks = max(1, min(units // groups, depth // least, MAX_CHUNKS))
     chunk = -(-depth // chunks)
     chunk += -chunk % SQUARE.depth
+    if rounds:
+        chunk = min(chunk, deepest(rounds))
     return max(1, -(-depth // max(1, chunk))), max(1, chunk)
+
+
+def deepest(rounds: int) -> int:
+    """Return the depth to which work-items may add up products in so many rounds of their loops."""
+    return rounds * SQUARE.depth // 2  # other loops turn, too
 
 
 FILES = ("tile.h", "gemm.h")
@@ -140,7 +150,7 @@ def bind_product(
     batch = max([t.shape[0] for t in (a, b) if t.ndim == 3], default=1)
     folded = batch if c.ndim == 2 else 1
     chunks, chunk = (
-        (1, k) if folded > 1 else pieces(m, n, k, batch, be.traits.units, CHUNK)
+        (1, k) if folded > 1 else pieces(m, n, k, batch, be.traits.units, CHUNK, be.traits.rounds)
     )  # fmt: skip
     results = batch // folded
     whole = position_type((a, b, c), results * chunks * m * n)

@@ -21,6 +21,8 @@ PLATFORMS = {
 }  # fmt: skip
 # CPU drivers that put work-items into the lanes of vectors themselves
 SCALAR = frozenset({"rusticl"})
+# llvmpipe ends the loops of a work-item after 65,535 turns, all together, without a word
+LLVMPIPE_ROUNDS = 30_000
 OWN_CACHE = frozenset({"pocl"})
 # CPU drivers whose fma is the processor's instruction; none of them defines FP_FAST_FMAF, and the
 # bit CL_FP_FMA is no guide either: Intel's leaves it out
@@ -117,6 +119,7 @@ class Device:
                 cache=last_level_cache() // 2,
                 cores=units if self.platform in FREE else 0,
                 largest=largest,
+                rounds=LLVMPIPE_ROUNDS if scalar else 0,
             )
         group = 1 << (min(256, largest).bit_length() - 1)
         return DeviceTraits(16, group, group, min(64, group), 4 * units, 1 << 12, self.float64)

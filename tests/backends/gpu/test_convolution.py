@@ -9,6 +9,7 @@ import pytest
 
 from neonport.dtypes import bfloat16
 from neonport.ops.op import OPS
+from neonport.optree.node import apply
 
 # x (C, D, H, W, N), filters (T, R, S, K), padding, stride, dilation
 GEOMETRIES = {
@@ -76,3 +77,14 @@ def test_the_same_call_gives_the_same_bits(dev):
         dev.device.library_call("conv_backward_filter", [x, e], out, params)()
         found.add(out.get().tobytes())
     assert len(found) == 1
+
+
+def test_more_terms_than_the_loops_of_a_device_may_turn_are_left_to_numpy(dev, monkeypatch):
+    monkeypatch.setattr(dev.device, "traits", replace(dev.device.traits, rounds=1))
+    x, f, y = dev.ones((2, 1, 5, 5, 4)), dev.ones((2, 1, 3, 3, 2)), dev.empty((2, 1, 3, 3, 4))
+    geometry = {"padding": (0, 0, 0), "stride": (1, 1, 1), "dilation": (1, 1, 1)}
+    assert dev.device.library_call("conv", [x, f], y, geometry) is None
+    back = {**geometry, "size": x.shape[1:4]}
+    assert dev.device.library_call("conv_backward_data", [f, y], x, back) is None
+    y[:] = apply("conv", x, f, **geometry)
+    np.testing.assert_array_equal(y.get(), 18)

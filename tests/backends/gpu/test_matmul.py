@@ -94,3 +94,11 @@ def test_the_tile_does_not_change_the_result(dev):
         bind_product(dev.device, a, b, c, 1.0, 0.0, tile)()
         found.add(c.get().tobytes())
     assert len(found) == 1
+
+
+@pytest.mark.parametrize("depth", [1, 100, 4096, 1_000_000])
+def test_a_chunk_is_no_deeper_than_the_loops_of_a_device_may_turn(depth):
+    for rounds in (1, 50, 30_000):
+        chunks, chunk = tiles.pieces(500, 500, depth, 1, 16, 512, rounds)
+        assert chunk <= tiles.deepest(rounds)
+        assert (chunks - 1) * chunk < depth <= chunks * chunk

@@ -84,6 +84,14 @@ def test_a_variance_far_from_zero_keeps_its_digits(device):
     np.testing.assert_allclose(device.var(device.array(x), axis=1).get(), want, rtol=1e-5)
 
 
+def test_long_rows_and_columns_are_added_up_to_their_end(ocl):
+    """Mesa's llvmpipe ends the loops of a work-item early, and says nothing."""
+    x = ocl.ones((20, 400_000))
+    np.testing.assert_array_equal(ocl.sum(x, axis=1).get(), 400_000)
+    np.testing.assert_array_equal((ocl.sum(x, axis=1) * ocl.max(x * 2, axis=1)).get(), 8e5)
+    np.testing.assert_array_equal(ocl.sum(x.reshape((400_000, 20)), axis=0).get(), 400_000)
+
+
 def test_the_same_call_gives_the_same_bits(device):
     t = device.array(np.random.RandomState(4).normal(size=(3, 100_000)))
     first = device.sum(device.exp(t), axis=1).get()

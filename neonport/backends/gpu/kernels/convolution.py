@@ -18,7 +18,7 @@ from neonport.backends.gpu.kernel_text import (
     position_type,
     real_of,
 )
-from neonport.backends.gpu.matmul import bind_combine, pieces
+from neonport.backends.gpu.matmul import bind_combine, deepest, pieces
 from neonport.shape import reshape_strides
 from neonport.tensor.tensor import Tensor
 
@@ -30,9 +30,11 @@ CHUNK = 256  # positions and samples of a chunk of the filters' gradient, at lea
 
 def bind_conv(
     be: KernelDevice, operands: list[Tensor], y: Tensor, padding: Ints, stride: Ints, dilation: Ints
-) -> Callable[[], None]:
-    """A call that does y = conv(x, f)."""
+) -> Callable[[], None] | None:
+    """A call that does y = conv(x, f); None where it adds up too many terms for the device."""
     x, f = operands
+    if _too_deep(be, f, x.shape[0]):
+        return None
     taps = [
         [(t, t * step) for t in range(n)] for n, step in zip(f.shape[1:4], dilation, strict=True)
     ]
@@ -48,13 +50,15 @@ def bind_conv_backward_data(
     stride: Ints,
     dilation: Ints,
     size: Ints,
-) -> Callable[[], None]:
-    """A call that does y = conv_backward_data(f, e).
+) -> Callable[[], None] | None:
+    """A call that does y = conv_backward_data(f, e); None where it adds up too many terms.
 
     Cells whose numbers differ by multiples of the stride take part in the same entries of a filter,
     at positions with a fixed distance: for them it is a convolution with stride 1.
     """
     f, e = operands
+    if _too_deep(be, f, e.shape[0]):
+        return None
     calls = []
     for first in product(*(range(min(s, n)) for s, n in zip(stride, size, strict=True))):
         taps = []
@@ -70,6 +74,12 @@ def bind_conv_backward_data(
         table = _table(e, f, taps, maps=4)
         calls.append(_bind(be, f, e, y, table, 0, counts, (1, 1, 1), (0, 0, 0), layout))
     return in_order(calls)
+
+
+def _too_deep(be: KernelDevice, f: Tensor, maps: int) -> bool:
+    """Whether the filters have more entries than the loops of a work-item may add up."""
+    rounds = be.traits.rounds
+    return rounds > 0 and maps * prod(f.shape[1:4]) > deepest(rounds)
 
 
 def _table(x: Tensor, f: Tensor, taps: list[list[tuple[int, int]]], maps: int) -> np.ndarray:
@@ -153,7 +163,7 @@ def bind_conv_backward_filter(
             be, operands, t, padding, stride, dilation, size
         ))  # fmt: skip
     depth = prod(e.shape[1:])
-    chunks, chunk = pieces(rows, columns, depth, 1, be.traits.units, CHUNK)
+    chunks, chunk = pieces(rows, columns, depth, 1, be.traits.units, CHUNK, be.traits.rounds)
     tile = be.tile_for(w.dtype, rows, columns, depth)
     whole = position_type((x, e, w), depth + chunk, rows * columns * chunks)
     entries = be.table(np.array(list(_entries(x, size, dilation)), np.int64), whole)

@@ -43,6 +43,7 @@ class DeviceTraits:
         cores: processor cores that work-groups of any size are dealt out to, each of them at a
             cost; 0: sizes of work-groups are fixed.
         largest: items of a work-group whose size is not fixed.
+        rounds: how often the loops of a work-item may turn, all together; 0: as often as they like.
     """
 
     vector_bytes: int = 16
@@ -57,6 +58,7 @@ class DeviceTraits:
     cache: int = 0
     cores: int = 0
     largest: int = 256
+    rounds: int = 0
 
     @property
     def tiles(self) -> Tiles:
@@ -278,5 +280,9 @@ def _pieces(
     chunk = -(-folded[0] // chunks)
     if len(folded) == 1 and not kernel.column:
         chunk = -(-chunk // 64) * 64
+    if traits.rounds:
+        at_a_time = 1 if kernel.column else width * traits.group
+        most = traits.rounds * at_a_time // kernel.phases // (length // folded[0])
+        chunk = min(chunk, most // 64 * 64 or most)
     chunk = max(1, chunk)
     return rows, columns, max(1, -(-folded[0] // chunk)), chunk
