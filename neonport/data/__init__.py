@@ -1,18 +1,66 @@
-"""Data: iterators over minibatches, and the data sets that come with the package."""
+"""Data: iterators over minibatches, and data sets."""
 
 from typing import TYPE_CHECKING
 
 from neonport.data.dataiterator import ArrayIterator as ArrayIterator
 from neonport.data.dataiterator import NervanaDataIterator as NervanaDataIterator
+from neonport.data.datasets import BABI as BABI
+from neonport.data.datasets import CIFAR10 as CIFAR10
+from neonport.data.datasets import DUMMY as DUMMY
+from neonport.data.datasets import IMDB as IMDB
+from neonport.data.datasets import MNIST as MNIST
+from neonport.data.datasets import PTB as PTB
+from neonport.data.datasets import SICK as SICK
+from neonport.data.datasets import Coco as Coco
+from neonport.data.datasets import Dataset as Dataset
+from neonport.data.datasets import Flickr8k as Flickr8k
+from neonport.data.datasets import Flickr30k as Flickr30k
+from neonport.data.datasets import HutterPrize as HutterPrize
+from neonport.data.datasets import Shakespeare as Shakespeare
 from neonport.data.digits import Digits as Digits
+from neonport.data.hdf5iterator import HDF5Iterator as HDF5Iterator
+from neonport.data.hdf5iterator import HDF5IteratorAutoencoder as HDF5IteratorAutoencoder
+from neonport.data.hdf5iterator import HDF5IteratorOneHot as HDF5IteratorOneHot
+from neonport.data.imagecaption import ImageCaption as ImageCaption
+from neonport.data.imagecaption import ImageCaptionTest as ImageCaptionTest
 from neonport.data.preparation import class_weights as class_weights
 from neonport.data.preparation import train_validation_split as train_validation_split
+from neonport.data.questionanswer import QA as QA
+from neonport.data.text import Text as Text
+from neonport.data.ticker import CopyTask as CopyTask
+from neonport.data.ticker import PrioritySortTask as PrioritySortTask
+from neonport.data.ticker import RepeatCopyTask as RepeatCopyTask
+from neonport.data.ticker import Ticker as Ticker
 from neonport.foundation.absent import absent_names
 
 __all__ = [
+    "BABI",
+    "CIFAR10",
+    "DUMMY",
+    "IMDB",
+    "MNIST",
+    "PTB",
+    "QA",
+    "SICK",
     "ArrayIterator",
+    "Coco",
+    "CopyTask",
+    "Dataset",
     "Digits",
+    "Flickr8k",
+    "Flickr30k",
+    "HDF5Iterator",
+    "HDF5IteratorAutoencoder",
+    "HDF5IteratorOneHot",
+    "HutterPrize",
+    "ImageCaption",
+    "ImageCaptionTest",
     "NervanaDataIterator",
+    "PrioritySortTask",
+    "RepeatCopyTask",
+    "Shakespeare",
+    "Text",
+    "Ticker",
     "class_weights",
     "train_validation_split",
 ]

@@ -11,16 +11,13 @@ from types import FrameType
 from typing import Any
 
 _FILES = (
-    "data sets are not downloaded, and readers of their files are not in this release; load the "
-    "arrays yourself and give them to ArrayIterator, see docs/tutorials/train-on-your-data.md"
+    "its reader is not in this release; load the arrays yourself and give them to ArrayIterator, "
+    "see docs/tutorials/train-on-your-data.md"
 )
 
 _WAYS = {
     "data": {
-        "BABI CIFAR10 CopyTask Coco DUMMY Dataset Flickr30k Flickr8k HDF5Iterator": _FILES,
-        "HDF5IteratorAutoencoder HDF5IteratorOneHot HutterPrize IMDB ImageCaption": _FILES,
-        "ImageCaptionTest MNIST PTB PrioritySortTask QA RepeatCopyTask SICK Shakespeare": _FILES,
-        "Text Ticker": _FILES,
+        "TextNMT": _FILES,
     },
 }
 

@@ -13,10 +13,10 @@ from neonport.errors import CheckpointError, ConfigurationError
 from neonport.foundation.descriptions import load_class as _load_class
 from neonport.io import checkpoint
 from neonport.io.atomic_write import write_file
+from neonport.io.downloads import DATA_CACHE_VARIABLE
 from neonport.io.pickle_reader import is_pickle, read_pickle
 
 CACHE_VARIABLE = "NEON_CACHE_DIR"
-DATA_CACHE_VARIABLE = "NEON_DATA_CACHE_DIR"
 
 Subfolder = str | Sequence[str] | None
 

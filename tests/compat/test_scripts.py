@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import collections
+import gzip
 import subprocess
 import sys
 import textwrap
@@ -15,6 +16,7 @@ from neonport.backends import cleanup_backend
 from neonport.cli.main import main
 from neonport.compat import run_script
 from neonport.errors import ConfigurationError
+from tests.fixtures.old_pickles import python2
 
 MLP = '''
 """A network for clouds of points.
@@ -53,6 +55,68 @@ callbacks = Callbacks(mlp, eval_set=valid_set, **args.callback_args)
 mlp.fit(train_set, optimizer=optimizer, num_epochs=args.epochs, cost=cost, callbacks=callbacks)
 error_rate = mlp.eval(valid_set, metric=Misclassification())
 neon_logger.display('Misclassification error = %.1f%%' % (error_rate * 100))
+'''
+
+DIGITS = '''
+"""A network for handwritten digits."""
+from neon.callbacks.callbacks import Callbacks
+from neon.data import MNIST
+from neon.initializers import Gaussian
+from neon.layers import GeneralizedCost, Affine
+from neon.models import Model
+from neon.optimizers import GradientDescentMomentum
+from neon.transforms import Rectlin, Logistic, CrossEntropyBinary, Misclassification
+from neon.util.argparser import NeonArgparser
+
+args = NeonArgparser(__doc__).parse_args()
+dataset = MNIST(path=args.data_dir)
+train_set = dataset.train_iter
+valid_set = dataset.valid_iter
+init_norm = Gaussian(loc=0.0, scale=0.01)
+layers = [Affine(nout=20, init=init_norm, activation=Rectlin()),
+          Affine(nout=10, init=init_norm, activation=Logistic(shortcut=True))]
+cost = GeneralizedCost(costfunc=CrossEntropyBinary())
+optimizer = GradientDescentMomentum(0.1, momentum_coef=0.9, stochastic_round=args.rounding)
+mlp = Model(layers=layers)
+callbacks = Callbacks(mlp, eval_set=valid_set, **args.callback_args)
+mlp.fit(train_set, optimizer=optimizer, num_epochs=args.epochs, cost=cost, callbacks=callbacks)
+error_rate = mlp.eval(valid_set, metric=Misclassification())
+'''
+
+CHARACTERS = '''
+"""A network that reads characters."""
+from neon.backends import gen_backend
+from neon.callbacks.callbacks import Callbacks
+from neon.data import PTB
+from neon.initializers import Uniform
+from neon.layers import GeneralizedCost, LSTM, Affine, GRU
+from neon.models import Model
+from neon.optimizers import RMSProp, Schedule
+from neon.transforms import Logistic, Tanh, Softmax, CrossEntropyMulti
+from neon.util.argparser import NeonArgparser, extract_valid_args
+
+parser = NeonArgparser(__doc__)
+parser.add_argument('--rlayer_type', default='lstm', choices=['gru', 'lstm'])
+args = parser.parse_args(gen_be=False)
+args.batch_size = 8
+be = gen_backend(**extract_valid_args(args, gen_backend))
+
+dataset = PTB(5, path=args.data_dir)
+train_set = dataset.train_iter
+valid_set = dataset.valid_iter
+init = Uniform(low=-0.08, high=0.08)
+if args.rlayer_type == 'lstm':
+    rlayer = LSTM(16, init, activation=Tanh(), gate_activation=Logistic())
+else:
+    rlayer = GRU(16, init, activation=Tanh(), gate_activation=Logistic())
+layers = [rlayer, Affine(len(train_set.vocab), init, bias=init, activation=Softmax())]
+model = Model(layers=layers)
+cost = GeneralizedCost(costfunc=CrossEntropyMulti(usebits=True))
+optimizer = RMSProp(gradient_clip_value=15, stochastic_round=args.rounding,
+                    schedule=Schedule(list(range(5, args.epochs)), .97))
+callbacks = Callbacks(model, eval_set=valid_set, **args.callback_args)
+model.fit(train_set, optimizer=optimizer, num_epochs=args.epochs, cost=cost, callbacks=callbacks)
+outputs = model.get_outputs(valid_set)
 '''
 
 NAMES = """
@@ -145,6 +209,28 @@ def test_a_script_of_the_usual_kind(folder, caplog):
     assert names["layers"][0][0].nout == 30
     assert names["args"].callback_args["progress_bar"] is True
     assert names["mlp"].epoch_index == 5
+
+
+def test_a_script_of_handwritten_digits(folder):
+    (folder / "digits.py").write_text(DIGITS)
+    rng = np.random.RandomState(0)
+    labels = np.arange(256) % 10
+    images = np.minimum(255, 40 * rng.rand(10, 28, 28)[labels] ** 2 + rng.rand(256, 28, 28))
+    part = (8 * images).clip(0, 255).astype(np.uint8), labels
+    (folder / "mnist.pkl.gz").write_bytes(gzip.compress(python2((part, part)), 1))
+    names = run_script("digits.py", ["-e", "6", "-r", "1", "-w", str(folder), "-z", "32"])
+    assert names["train_set"].shape == (1, 28, 28)
+    assert float(names["error_rate"]) < 0.1
+
+
+def test_a_script_that_reads_characters(folder):
+    (folder / "characters.py").write_text(CHARACTERS)
+    for part in ("train", "test", "valid"):
+        (folder / f"ptb.{part}.txt").write_text(" no it was n't black monday \n" * 20)
+    names = run_script("characters.py", ["-e", "40", "-r", "1", "-w", str(folder)])
+    assert names["outputs"].shape[1:] == (5, len(names["train_set"].vocab))
+    untrained = np.log2(len(names["train_set"].vocab))  # bits of a character
+    assert names["model"].total_cost.item() < 0.6 * untrained
 
 
 @pytest.mark.parametrize("how", [["-m", "neonport", "run"], ["-m", "neonport.compat"]])

@@ -16,9 +16,9 @@ from neonport.foundation.absent import _WAYS
 @pytest.mark.parametrize(
     ("statement", "words"),
     [
-        ("from neonport.data import PTB", "neon's PTB is not in neonport.data: data sets"),
-        ("from neonport.data import MNIST", "ArrayIterator"),
-        ("from neonport.data import ArrayIterator, PTB", "neon's PTB is not"),
+        ("from neonport.data import TextNMT", "neon's TextNMT is not in neonport.data: its reader"),
+        ("from neonport.data import TextNMT", "ArrayIterator"),
+        ("from neonport.data import ArrayIterator, TextNMT", "neon's TextNMT is not"),
         ("from neonport.layers import Afine", "did you mean 'Affine'"),
         ("from neonport.transforms import SoftMax", "did you mean 'Softmax'"),
         ("from neonport.optimizers import SGD", "no attribute 'SGD'"),
@@ -33,10 +33,10 @@ def test_import(statement: str, words: str) -> None:
 
 
 def test_attribute() -> None:
-    assert not hasattr(data, "MNIST")
-    assert getattr(data, "MNIST", None) is None
-    with pytest.raises(AttributeError, match=r"neon's MNIST is not in neonport.data"):
-        _ = data.MNIST  # type: ignore[attr-defined]
+    assert not hasattr(data, "TextNMT")
+    assert getattr(data, "TextNMT", None) is None
+    with pytest.raises(AttributeError, match=r"neon's TextNMT is not in neonport.data"):
+        _ = data.TextNMT  # type: ignore[attr-defined]
     with pytest.raises(AttributeError, match=r"no attribute '__nothing__'"):
         _ = data.__nothing__  # type: ignore[attr-defined]
 

@@ -1,0 +1,85 @@
+"""Dataset: where files are looked for, what is said without a network; the texts."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from neonport.data import PTB, Dataset, HutterPrize, Shakespeare
+from neonport.errors import ConfigurationError
+from neonport.io import downloads
+
+Make = Callable[..., Any]
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: Any, **kwargs: Any) -> None:
+        raise ConnectionError("no network")
+
+    monkeypatch.setattr(downloads.urllib.request, "urlopen", refuse)
+    monkeypatch.delenv("NEON_DATA_CACHE_DIR", raising=False)
+
+
+def test_without_a_network_it_says_what_to_put_where(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"(?s)no network.*shakespeare_input.txt' \(4573"):
+        Shakespeare(5, path=str(tmp_path)).load_data()
+    with pytest.raises(OSError, match="no network"):
+        HutterPrize(path=str(tmp_path)).load_data()
+
+
+def test_the_cache_folder_comes_after_the_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, cache = tmp_path / "own", tmp_path / "cache"
+    monkeypatch.setenv("NEON_DATA_CACHE_DIR", str(cache))
+    data = Dataset("a.txt", "https://example.org", 1, path=str(own))
+    with pytest.raises(OSError, match="cache"):
+        data.load_zip("a.txt", 1)
+    (cache / "a.txt").write_text("a")
+    assert data.load_zip("a.txt", 1) == str(cache / "a.txt")
+    (own / "a.txt").write_text("a")
+    assert data.load_zip("a.txt", 1) == str(own / "a.txt")
+    assert data.serialize()["config"]["filename"] == "a.txt"
+
+
+def test_archives_are_unpacked_once(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "enwik8.zip", "w") as package:
+        package.writestr("enwik8", "text")
+    data = HutterPrize(path=str(tmp_path))
+    assert Path(data.load_data()).read_text() == "text"
+    (tmp_path / "enwik8.zip").unlink()
+    assert Path(data.load_data()).read_text() == "text"
+
+
+def test_shakespeare(make_backend: Make, tmp_path: Path) -> None:
+    make_backend(batch_size=2)
+    (tmp_path / "shakespeare_input.txt").write_text("to be, or not. " * 10)
+    data = Shakespeare(4, path=str(tmp_path))
+    assert data.train_iter.nbatches == 135 // 8
+    assert data.valid_iter.nbatches == 1
+    assert data.train_iter is data.get_iterator("train")
+    with pytest.raises(ConfigurationError, match="no data 'test'; it has train, valid"):
+        _ = data.test_iter
+
+
+def test_ptb(make_backend: Make, tmp_path: Path) -> None:
+    make_backend(batch_size=2)
+    for part in ("train", "valid", "test"):
+        (tmp_path / f"ptb.{part}.txt").write_text(" no it was \n was it \n" * 4)
+    data = PTB(3, path=str(tmp_path), tokenizer="newline_tokenizer", get_prev_target=True)
+    assert data.train_iter.vocab == ["<eos>", "it", "no", "was"]
+    assert data.train_iter.get_prev_target
+    assert not data.test_iter.get_prev_target
+    assert PTB(3, path=str(tmp_path)).valid_iter.nclass == len(set(" no it was \n"))
+    with pytest.raises(ConfigurationError, match="newline_tokenizer"):
+        PTB(3, path=str(tmp_path), tokenizer="other")
+
+
+def test_parts_of_data_that_have_none() -> None:
+    with pytest.raises(NotImplementedError, match="subset_pct=50"):
+        Dataset("a", "https://example.org", 1, subset_pct=50)
