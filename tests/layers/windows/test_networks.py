@@ -121,7 +121,10 @@ def assert_same(found: dict[str, np.ndarray], wanted: dict[str, np.ndarray]) -> 
 
 
 def test_recorded_and_resumed_training_gives_the_same_bits(
-    make_backend: Make, tmp_path: Any, caplog: pytest.LogCaptureFixture
+    make_backend: Make,
+    tmp_path: Any,
+    caplog: pytest.LogCaptureFixture,
+    pytestconfig: pytest.Config,
 ) -> None:
     def problem(seed: int = 1) -> Problem:
         return Problem(make_backend(batch_size=4, rng_seed=seed))
@@ -129,7 +132,8 @@ def test_recorded_and_resumed_training_gives_the_same_bits(
     wanted = problem().fit(3)
     with caplog.at_level(logging.WARNING, "neonport"):  # a step that allocates gives a warning
         found = problem().fit(3, record=True)
-    assert not caplog.records
+    if not pytestconfig.getoption("--cuda-texts"):  # which runs nothing compiled
+        assert not caplog.records
     assert_same(found, wanted)
     problem().fit(1, save_path=str(tmp_path / "saved"))
     p = problem(seed=99)
