@@ -10,6 +10,7 @@ import numpy as np
 
 from neonport.data import checks
 from neonport.data.dataiterator import NervanaDataIterator
+from neonport.data.text_preprocessing import pad_data, pad_sentences
 from neonport.errors import ConfigurationError
 from neonport.foundation.absent import absent_names
 from neonport.io.atomic_write import write_file
@@ -97,6 +98,9 @@ class Text(NervanaDataIterator):
         self.shape = (self.nclass, time_steps) if onehot_input else (time_steps, 1)
         self.decoder_shape = self.shape
         self._lay_out()
+
+    pad_sentences = staticmethod(pad_sentences)  # where neon had them first
+    pad_data = staticmethod(pad_data)
 
     @staticmethod
     def get_tokens(text: str, tokenizer: Tokenizer | None = None) -> list[str]:

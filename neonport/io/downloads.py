@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import gzip
+import lzma
 import os
 import shutil
 import sys
@@ -10,6 +13,7 @@ import tarfile
 import urllib.error
 import urllib.request
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from http.client import HTTPException
 from typing import IO, Any
@@ -27,6 +31,17 @@ PIECE = 1 << 20  # bytes that are read at once
 TIMEOUT = 30  # seconds without an answer
 LARGEST_RATIO = 200  # bytes that an archive may unpack to, for each byte of it
 SMALLEST_LIMIT = 1 << 24  # bytes that any archive may unpack to
+
+_DAMAGED = (  # what the readers of archives raise; RuntimeError asks for a password
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    gzip.BadGzipFile,
+    EOFError,
+    RuntimeError,
+    ValueError,
+)
 
 
 class MissingData(ConfigurationError, OSError):
@@ -171,10 +186,20 @@ def unpack(archive: str | os.PathLike[str], folder: str | os.PathLike[str]) -> N
                 assert content is not None  # it is a regular file
                 with content:
                     _write_member(content, os.path.join(folder, member.name))
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, NotImplementedError) as error:
-        raise ConfigurationError(
-            f"{archive!r} is damaged or no archive ({error}); delete it, and it is fetched again"
-        ) from error
+    except ConfigurationError:
+        raise
+    except _DAMAGED as error:
+        raise _damaged(archive, error) from error
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a place before the start of the archive
+            raise
+        raise _damaged(archive, error) from error
+
+
+def _damaged(archive: str, error: Exception) -> ConfigurationError:
+    return ConfigurationError(
+        f"{archive!r} is damaged or no archive ({error}); delete it, and it is fetched again"
+    )
 
 
 def _check_members(archive: str, members: list[tuple[str, int, bool]]) -> None:

@@ -37,6 +37,14 @@ def alias():
         "neon.models.model",
         "neon.callbacks.callbacks",
         "neon.data.dataiterator",
+        "neon.data.datasets",
+        "neon.data.hdf5iterator",
+        "neon.data.image",
+        "neon.data.imagecaption",
+        "neon.data.questionanswer",
+        "neon.data.text",
+        "neon.data.text_preprocessing",
+        "neon.data.ticker",
         "neon.util.argparser",
         "neon.util.persist",
         "neon.initializers.initializer",
@@ -48,6 +56,22 @@ def test_modules_are_the_same_under_both_names(alias, name):
     assert importlib.import_module(name) is ours
     for key in ("__name__", "__spec__", "__loader__", "__package__", "__file__"):
         assert vars(ours)[key] is before[key], key
+
+
+def test_data_sets_are_where_neon_had_them(alias):
+    for module, names in {
+        "text": "Text Shakespeare PTB HutterPrize IMDB SICK",
+        "image": "MNIST CIFAR10 DUMMY",
+        "questionanswer": "QA BABI",
+        "imagecaption": "ImageCaption ImageCaptionTest Flickr8k Flickr30k Coco",
+        "datasets": "Dataset",
+        "ticker": "Ticker CopyTask RepeatCopyTask PrioritySortTask",
+    }.items():
+        room = importlib.import_module("neon.data")
+        for name in names.split():
+            there = getattr(importlib.import_module(f"neon.data.{module}"), name)
+            assert there is getattr(room, name)
+            assert there.neon_module == f"neon.data.{module}"
 
 
 def test_what_is_not_there(alias):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import tarfile
 import threading
@@ -119,9 +120,16 @@ def test_archives(tmp_path: Path, write) -> None:
     write(tmp_path / "a", "folder/file")
     unpack(tmp_path / "a", tmp_path / "to")
     assert (tmp_path / "to/folder/file").read_text() == "x"
-    (tmp_path / "a").write_bytes((tmp_path / "a").read_bytes()[:30])
+    data = (tmp_path / "a").read_bytes()
+    (tmp_path / "a").write_bytes(data[:30])
     with pytest.raises(ConfigurationError, match="damaged"):
         unpack(tmp_path / "a", tmp_path / "to")
+    for place in range(0, len(data), 2):  # a byte is wrong: one error, or none if it says little
+        wrong = bytearray(data)
+        wrong[place] ^= 0x55
+        (tmp_path / "a").write_bytes(wrong)
+        with contextlib.suppress(ConfigurationError):
+            unpack(tmp_path / "a", tmp_path / "to")
 
 
 @pytest.mark.parametrize("write", [zipped, tarred])
