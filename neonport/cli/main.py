@@ -15,7 +15,7 @@ COMMANDS = {
     "convert": ("neonport.cli.checkpoints:convert", "Write a checkpoint of neon's as safetensors."),
     "doctor": ("neonport.cli.doctor:doctor", "Show which backends work here, and why not."),
     "plot": ("neonport.cli.plot:plot", "Draw what the callbacks of a training recorded."),
-    "run": ("neonport.cli.run:run", "Run a script that was written for neon, unchanged."),
+    "run": ("neonport.cli.run:run", "Run a script or a YAML experiment of neon's, unchanged."),
     "show": (
         "neonport.cli.show:show",
         "Show kernels of an expression or a script, or a checkpoint.",

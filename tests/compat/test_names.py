@@ -98,11 +98,7 @@ MISSING = [
     "data.dataloader_transformers",
     "data.dataloaderadapter",
     "data.indexer",
-    "util.display_information",
-    "util.load_experiment",
-    "util.modeldesc",
     "util.shelver",
-    "util.yaml_parse",
 ]
 
 
