@@ -23,9 +23,8 @@ from neonport.optimizers import MultiOptimizer
 
 Make = Callable[..., Any]
 
-# described by nothing: bases, what holds the parts of a training, and what has data of its own
+# described by nothing: bases, and what holds the parts of a training
 NOT_DESCRIBED = {
-    "ArrayIterator",
     "CSVLogger",
     "Broadcast",
     "Callback",
@@ -34,7 +33,6 @@ NOT_DESCRIBED = {
     "CostLayer",
     "DatasetMetric",
     "DeltasTree",
-    "Digits",
     "EarlyStopCallback",
     "GAN",
     "FilterLayer",
@@ -44,14 +42,12 @@ NOT_DESCRIBED = {
     "Metric",
     "Model",
     "NamedParameterLayer",
-    "NervanaDataIterator",
     "OpTreeLayer",
     "Optimizer",
     "ParameterLayer",
     "RecurrentLayer",
     "RecurrentOutput",
     "StatefulLayer",
-    "SeveralTargets",
     "Transform",
     "_FanIn",
     "_Gated",
@@ -71,7 +67,8 @@ def test_every_class_is_in_the_table_or_named_here() -> None:
         package = importlib.import_module(f"neonport.{room}")
         for module in pkgutil.iter_modules(package.__path__):
             importlib.import_module(f"neonport.{room}.{module.name}")
-    found = {c.__name__ for c in subclasses(NervanaObject) if c.__module__.startswith("neonport.")}
+    ours = [c for c in subclasses(NervanaObject) if c.__module__.startswith("neonport.")]
+    found = {c.__name__ for c in ours if c.__module__.split(".")[1] != "data"}  # they have data
     listed = {name for modules in PLACES.values() for n in modules.values() for name in n.split()}
     assert found == listed | NOT_DESCRIBED
     assert not listed & NOT_DESCRIBED

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import runpy
 from pathlib import Path
 from typing import Any
 
-from benchmarks.soak import held, train
+PROGRAM = Path(__file__).parents[2] / "benchmarks" / "soak.py"
 
 
 def test_soak(make_backend: Any, campaign: int, tmp_path: Path) -> None:
+    program = runpy.run_path(str(PROGRAM))
+    held, train = program["held"], program["train"]
     be = make_backend(batch_size=32, rng_seed=0)
     for number in range(6):  # each batch size with each optimizer
         train(be, number, str(tmp_path))

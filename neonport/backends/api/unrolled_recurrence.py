@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from neonport.backends.arguments import check_tensors
 from neonport.errors import ShapeError
 from neonport.optree.node import apply
 from neonport.tensor.tensor import Tensor
@@ -175,6 +176,8 @@ class UnrolledRecurrence:
                 None, None, df, [end, df[0]], dr, [dr[1], end], w, w, f, r, 2, 2, 2, Tanh(), None
             )
         """
+        op = "compound_rnn_unroll_bprop_bibnrnn"
+        check_tensors(op, W_recur_f=W_recur_f, W_recur_b=W_recur_b)
         sizes = nout, nsteps, used_nsteps, activation
         self.compound_rnn_unroll_bprop(W_recur_f.T, prev_in_deltas, in_deltas_f, h_f, *sizes)
         self.compound_rnn_unroll_bprop(
