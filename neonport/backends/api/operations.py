@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from neonport.backends.arguments import check_operands
+from neonport.backends.arguments import check_operands, check_tensors
 from neonport.optree import functions as build
 from neonport.optree import operators as builders
 from neonport.optree.custom_gradient import custom_gradient
@@ -297,6 +297,8 @@ class Operations:
         Example:
             y[:] = x * (be.rand(shape=x.shape) < 0.5)  # dropout
         """
+        if out is not None:
+            check_tensors("rand", out=out)
         if out is not None and (shape is None or as_shape(shape) == out.shape):
             return emit(build.fresh_numbers, out)
         return emit(build.rand(shape), out)
