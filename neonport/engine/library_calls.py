@@ -75,7 +75,7 @@ def _on_copies(
 ) -> Bound:
     definition = OPS[op].numpy
     # weak: a bound statement must not keep the memory of forgotten tensors
-    views = [_weak(t) for t in (*operands, target)]
+    views = [weakly(t) for t in (*operands, target)]
 
     def run() -> None:
         device.executor.owner.unrecordable(f"{op} runs in NumPy, on copies of its operands")
@@ -87,8 +87,8 @@ def _on_copies(
     return run
 
 
-def _weak(tensor: Tensor) -> Callable[[], Tensor]:
-    """The tensor again, without keeping its memory alive; temporaries are kept by their plan."""
+def weakly(tensor: Tensor) -> Callable[[], Tensor]:
+    """A call that gives the tensor again, without keeping its memory alive; temporaries are kept by their plan."""
     find = weakref.ref(tensor.storage)
     backend, dtype, layout = tensor.backend, tensor.dtype, tensor.layout
 
