@@ -236,10 +236,8 @@ def _whole(values: npt.NDArray[Any], dtype: np.dtype) -> npt.NDArray[Any]:
         low, high = max(info.min, source.min), min(info.max, source.max)
         return np.clip(values, low, high).astype(dtype)
     rounded = np.rint(values.astype(np.float64))
-    out = np.zeros(values.shape, dtype)
     # the largest integer need not be a float: compare, and convert only what is inside
     inside = (rounded > float(info.min)) & (rounded < float(info.max))
-    out[inside] = rounded[inside].astype(dtype)
-    out[rounded >= float(info.max)] = info.max
-    out[rounded <= float(info.min)] = info.min
-    return out
+    whole = np.where(inside, rounded, 0.0).astype(dtype)  # nan is not inside
+    whole = np.where(rounded >= float(info.max), dtype.type(info.max), whole)
+    return np.where(rounded <= float(info.min), dtype.type(info.min), whole)

@@ -19,6 +19,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from neonport.compiler.graph import Graph
 from neonport.compiler.kernel import BoundKernel
 from neonport.engine.owner import Runner
 from neonport.engine.recording import Recorder, bound_calls
@@ -145,6 +146,18 @@ class Device(ABC):
         """A tensor over the memory of a DLPack producer on the same device."""
 
     # ---- what a device may do better ---------------------------------------------------------
+
+    def bind_graph(self, graph: Graph, places: Sequence[Place]) -> Launch | None:
+        """A call that runs a whole statement; None: it is cut into kernels and library calls.
+
+        For devices over an array library, which has compilers and fusion of its own.
+
+        Args:
+            graph: what is computed, and what is stored where.
+            places: (storage, byte offset) of each slot of the graph. The launch must not keep a
+                `Storage` alive.
+        """
+        return None
 
     @property
     def compiles(self) -> bool:

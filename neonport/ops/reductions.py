@@ -62,7 +62,7 @@ def position(function: Callable[..., Any]) -> Callable[..., Array]:
         kind = position_dtype(prod(x.shape[a] for a in axes))
         if len(axes) == 1:
             return np.expand_dims(function(x, axis=axes[0]), axes[0]).astype(kind)
-        return np.full((1,) * x.ndim, function(x), kind)
+        return np.reshape(function(x), (1,) * x.ndim).astype(kind)
 
     return definition
 

@@ -1,0 +1,175 @@
+"""`ArrayDevice`: a device over an array library; its author gives a namespace, memory and copies."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from neonport.backends.arrays.graph_program import Computer, GraphProgram, host_number
+from neonport.backends.arrays.namespace import ArrayNamespace
+from neonport.compiler.graph import Graph, MemoryView
+from neonport.compiler.kernel import BoundKernel
+from neonport.dtypes import ROWS
+from neonport.engine.device import Bound, Device, Launch, Place
+from neonport.errors import CompileError
+from neonport.ops.op import OPS
+from neonport.ops.philox import uniform
+from neonport.tensor.storage import Layout, Storage
+from neonport.tensor.tensor import Tensor
+
+
+class GraphLaunch:
+    """A statement bound to memory, run by the library function by function.
+
+    Args:
+        device: where it runs.
+        graph: what it computes.
+        places: (native memory, first byte) of each slot.
+    """
+
+    def __init__(self, device: ArrayDevice, graph: Graph, places: Sequence[tuple[Any, int]]) -> None:
+        self.device = device
+        self.program = GraphProgram(graph, device.computer)
+        self.targets = [_placed(leaf, places) for _, leaf in graph.outputs]
+        self.sources = {leaf: _placed(leaf, places) for leaf in self.program.leaves()}
+        self.numbers: Sequence[float] = ()
+        self.rands: Sequence[tuple[int, int]] = ()
+
+    def set_numbers(self, numbers: Sequence[float]) -> None:
+        """Replace the number arguments."""
+        self.numbers = numbers
+
+    def set_rands(self, sources: Sequence[tuple[int, int]]) -> None:
+        """Replace key and offset of each random source."""
+        self.rands = sources
+
+    def __call__(self) -> None:
+        """Compute everything, then store."""
+        arrays, device = self.device.arrays, self.device
+
+        def number(slot: int, dtype: np.dtype) -> Any:
+            return arrays.from_host(host_number(self.numbers[slot], arrays.held(dtype)))
+
+        def drawn(slot: int, count: int) -> Any:
+            return arrays.from_host(uniform(*self.rands[slot], count))
+
+        found = self.program.run(lambda leaf: device.read(*self.sources[leaf]), number, drawn)
+        for place, value in zip(self.targets, found, strict=True):
+            device.write(*place, value)
+
+
+def _placed(leaf: MemoryView, places: Sequence[tuple[Any, int]]) -> tuple[Any, np.dtype, Layout]:
+    """Memory, dtype and layout of a view, its offset counted from the start of the memory."""
+    native, start = places[leaf.slot]
+    shape, strides, offset = leaf.layout
+    return native, leaf.dtype, (shape, strides, offset + start // leaf.dtype.itemsize)
+
+
+class ArrayDevice(Device):
+    """Memory of an array library, and statements computed by its functions.
+
+    A subclass sets `arrays` before anything else is called and gives `allocate`, `read`, `write`,
+    `probe`, `synchronize` and DLPack.
+
+    Attributes:
+        arrays: the library's namespace.
+        computer: runs the definitions of ops; its `fallbacks` say which ran on the host, and why.
+    """
+
+    arrays: ArrayNamespace
+
+    def __init__(self, device_id: int = 0) -> None:
+        super().__init__(device_id)
+        self.computer = Computer(self.arrays)
+
+    # ---- what a library gives ----------------------------------------------------------------
+
+    @abstractmethod
+    def read(self, native: Any, dtype: np.dtype, layout: Layout) -> Any:
+        """The library's array over a layout of memory; it may share the memory."""
+
+    @abstractmethod
+    def write(self, native: Any, dtype: np.dtype, layout: Layout, value: Any) -> None:
+        """Store an array of the layout's shape and dtype; it may share the memory."""
+
+    # ---- what follows ------------------------------------------------------------------------
+
+    def view(self, storage: Storage, dtype: np.dtype, layout: Layout) -> Any:
+        """The library's array of a layout; a copy where the library has no such view."""
+        return self.read(storage.native, dtype, layout)
+
+    def copy_in(self, target: Tensor, values: np.ndarray) -> None:
+        """Copy host values in."""
+        array = self.arrays.from_host(np.array(values, order="C"))
+        self.write(target.storage.native, target.dtype, target.layout, array)
+
+    def copy_out(self, source: Tensor) -> np.ndarray:
+        """A new host array of the values."""
+        array = self.read(source.storage.native, source.dtype, source.layout)
+        return np.array(self.arrays.to_host(array), order="C")
+
+    def bind_graph(self, graph: Graph, places: Sequence[Place]) -> Launch | None:
+        """The statement as a whole."""
+        return GraphLaunch(self, graph, [(storage.native, start) for storage, start in places])
+
+    def bind_kernel(self, kernel: BoundKernel, places: Sequence[Place | None]) -> Launch:
+        """Never asked for: statements are bound as a whole."""
+        raise CompileError(f"{self} evaluates statements with an array library, not with kernels")
+
+    def matmul(self, a: Tensor, b: Tensor, c: Tensor, alpha: float, beta: float) -> Bound:
+        """The product of the definition, in the compute dtype."""
+        compute = np.dtype(ROWS[c.dtype.name].compute)
+        x, y, z = (_of_tensor(t) for t in (a, b, c))
+
+        def run() -> None:
+            left, right = (self._duck(p).astype(compute, copy=False) for p in (x, y))
+            found = np.matmul(left, right)
+            if alpha != 1:
+                found = found * alpha
+            if beta:
+                found = found + self._duck(z).astype(compute, copy=False) * beta
+            self.write(*z, self.computer.stored(found, z[2][0], z[1]))
+
+        return run
+
+    def batched_matmul(self, a: Tensor, b: Tensor, c: Tensor) -> Bound:
+        """The definition of `batched_dot`."""
+        return self._bound("batched_dot", [a, b], c, {"reduce": c.ndim == 2})
+
+    def library_call(
+        self, op: str, operands: list[Tensor], target: Tensor, params: dict[str, Any]
+    ) -> Bound | None:
+        """The definition of the op, by the library's functions."""
+        return self._bound(op, operands, target, params)
+
+    def _bound(
+        self, op: str, operands: list[Tensor], target: Tensor, params: dict[str, Any]
+    ) -> Bound:
+        row = OPS[op]
+        sources = [_of_tensor(t) for t in operands]
+        place = _of_tensor(target)
+        compute = row.result or np.dtype(ROWS[target.dtype.name].compute)
+
+        def run() -> None:
+            found = [self._duck(p) for p in sources]
+            if row.result is None:
+                found = [
+                    x.astype(compute, copy=False) if letter == "v" else x
+                    for x, letter in zip(found, row.reads, strict=False)
+                ]
+            value = self.computer.compute(op, row.numpy, found, params, target_shape, compute)
+            self.write(*place, self.computer.stored(value, target_shape, place[1]))
+
+        target_shape = target.shape
+        return run
+
+    def _duck(self, place: tuple[Any, np.dtype, Layout]) -> Any:
+        return self.arrays.duck(self.read(*place), place[1])
+
+
+def _of_tensor(tensor: Tensor) -> tuple[Any, np.dtype, Layout]:
+    """Memory, dtype and layout, without the storage: a bound call must not keep it alive."""
+    return tensor.storage.native, tensor.dtype, tensor.layout
