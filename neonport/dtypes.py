@@ -199,14 +199,14 @@ def cast(values: npt.NDArray[Any], dtype: np.dtype) -> npt.NDArray[Any]:
         if dtype.kind == "b":
             return values != 0
         if is_bfloat16(dtype) and values.dtype.itemsize > 2:
-            values = _odd(values)
+            values = odd_float32(values)
         if dtype.kind not in "iu":
             return values.astype(dtype)
         return _whole(values, dtype)
 
 
-def _odd(values: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-    """float32 numbers that round to a shorter type as the values do.
+def odd_float32(values: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    """float32 numbers that round to a shorter float as the values do.
 
     Rounded to odd: what is lost leaves its trace in the last bit, so that no tie arises by it.
     """

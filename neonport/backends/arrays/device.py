@@ -1,4 +1,4 @@
-"""`ArrayDevice`: a device over an array library; its author gives a namespace, memory and copies."""
+"""`ArrayDevice`: a device over an array library; its author gives a namespace and memory."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from neonport.backends.arrays.graph_program import Computer, GraphProgram, host_number
+from neonport.backends.arrays.graph_program import Computer, GraphProgram, host_number, read_as
 from neonport.backends.arrays.namespace import ArrayNamespace
 from neonport.compiler.graph import Graph, MemoryView
 from neonport.compiler.kernel import BoundKernel
@@ -17,8 +17,11 @@ from neonport.engine.device import Bound, Device, Launch, Place
 from neonport.errors import CompileError
 from neonport.ops.op import OPS
 from neonport.ops.philox import uniform
+from neonport.shape import Shape
 from neonport.tensor.storage import Layout, Storage
 from neonport.tensor.tensor import Tensor
+
+GRANULE = 64  # bytes: a multiple of every item size, and a cache line
 
 
 class GraphLaunch:
@@ -30,11 +33,17 @@ class GraphLaunch:
         places: (native memory, first byte) of each slot.
     """
 
-    def __init__(self, device: ArrayDevice, graph: Graph, places: Sequence[tuple[Any, int]]) -> None:
+    def __init__(
+        self, device: ArrayDevice, graph: Graph, places: Sequence[tuple[Any, int]]
+    ) -> None:
         self.device = device
         self.program = GraphProgram(graph, device.computer)
         self.targets = [_placed(leaf, places) for _, leaf in graph.outputs]
         self.sources = {leaf: _placed(leaf, places) for leaf in self.program.leaves()}
+        written = {id(native) for native, _, _ in self.targets}
+        meets = any(id(native) in written for native, _, _ in self.sources.values())
+        alias = meets and not device.arrays.immutable
+        self.copied = [alias and view for view in self.program.views]
         self.numbers: Sequence[float] = ()
         self.rands: Sequence[tuple[int, int]] = ()
 
@@ -57,6 +66,8 @@ class GraphLaunch:
             return arrays.from_host(uniform(*self.rands[slot], count))
 
         found = self.program.run(lambda leaf: device.read(*self.sources[leaf]), number, drawn)
+        if True in self.copied:  # a value may be a view of what is written
+            found = [arrays.copy(v) if c else v for v, c in zip(found, self.copied, strict=True)]
         for place, value in zip(self.targets, found, strict=True):
             device.write(*place, value)
 
@@ -71,8 +82,8 @@ def _placed(leaf: MemoryView, places: Sequence[tuple[Any, int]]) -> tuple[Any, n
 class ArrayDevice(Device):
     """Memory of an array library, and statements computed by its functions.
 
-    A subclass sets `arrays` before anything else is called and gives `allocate`, `read`, `write`,
-    `probe`, `synchronize` and DLPack.
+    A subclass sets `arrays` before anything else is called and gives `probe`, `allocate`,
+    `strided`, `synchronize` and DLPack; for immutable arrays `read` and `write` too.
 
     Attributes:
         arrays: the library's namespace.
@@ -88,12 +99,26 @@ class ArrayDevice(Device):
     # ---- what a library gives ----------------------------------------------------------------
 
     @abstractmethod
-    def read(self, native: Any, dtype: np.dtype, layout: Layout) -> Any:
-        """The library's array over a layout of memory; it may share the memory."""
+    def strided(self, native: Any, dtype: np.dtype, layout: Layout) -> Any:
+        """The library's view of memory, as `Storage.native` holds it.
 
-    @abstractmethod
+        Args:
+            native: the memory.
+            dtype: of the elements.
+            layout: shape, strides and offset in elements; no stride is negative.
+        """
+
+    def read(self, native: Any, dtype: np.dtype, layout: Layout) -> Any:
+        """The library's array of a layout; a copy where it runs backward."""
+        forward, axes = forward_layout(layout)
+        view = self.strided(native, dtype, forward)
+        return self.arrays.xp.flip(view, axis=axes) if axes else view
+
     def write(self, native: Any, dtype: np.dtype, layout: Layout, value: Any) -> None:
-        """Store an array of the layout's shape and dtype; it may share the memory."""
+        """Store an array of the layout's shape and dtype."""
+        forward, axes = forward_layout(layout)
+        view = self.strided(native, dtype, forward)
+        view[...] = self.arrays.xp.flip(value, axis=axes) if axes else value
 
     # ---- what follows ------------------------------------------------------------------------
 
@@ -103,7 +128,7 @@ class ArrayDevice(Device):
 
     def copy_in(self, target: Tensor, values: np.ndarray) -> None:
         """Copy host values in."""
-        array = self.arrays.from_host(np.array(values, order="C"))
+        array = self.arrays.from_host(values)
         self.write(target.storage.native, target.dtype, target.layout, array)
 
     def copy_out(self, source: Tensor) -> np.ndarray:
@@ -125,13 +150,15 @@ class ArrayDevice(Device):
         x, y, z = (_of_tensor(t) for t in (a, b, c))
 
         def run() -> None:
-            left, right = (self._duck(p).astype(compute, copy=False) for p in (x, y))
-            found = np.matmul(left, right)
-            if alpha != 1:
-                found = found * alpha
-            if beta:
-                found = found + self._duck(z).astype(compute, copy=False) * beta
-            self.write(*z, self.computer.stored(found, z[2][0], z[1]))
+            with np.errstate(all="ignore"):
+                left, right = (self._duck(p).astype(compute, copy=False) for p in (x, y))
+                found = np.matmul(left, right)
+                if alpha != 1:
+                    found = found * alpha
+                if beta:
+                    found = found + self._duck(z).astype(compute, copy=False) * beta
+                value = self.computer.stored(found, z[2][0], z[1])
+            self.write(*z, value)
 
         return run
 
@@ -148,26 +175,37 @@ class ArrayDevice(Device):
     def _bound(
         self, op: str, operands: list[Tensor], target: Tensor, params: dict[str, Any]
     ) -> Bound:
-        row = OPS[op]
-        sources = [_of_tensor(t) for t in operands]
-        place = _of_tensor(target)
-        compute = row.result or np.dtype(ROWS[target.dtype.name].compute)
+        row, place = OPS[op], _of_tensor(target)
+        sources = list(map(_of_tensor, operands))
+        _, stored, (shape, _, _) = place
+        compute = row.result or np.dtype(ROWS[stored.name].compute)
 
         def run() -> None:
-            found = [self._duck(p) for p in sources]
-            if row.result is None:
-                found = [
-                    x.astype(compute, copy=False) if letter == "v" else x
-                    for x, letter in zip(found, row.reads, strict=False)
-                ]
-            value = self.computer.compute(op, row.numpy, found, params, target_shape, compute)
-            self.write(*place, self.computer.stored(value, target_shape, place[1]))
+            found = read_as(row, [self._duck(p) for p in sources], compute)
+            with np.errstate(all="ignore"):
+                value = self.computer.compute(op, row.numpy, found, params, shape, compute)
+                array = self.computer.stored(value, shape, stored)
+            self.write(*place, array)
 
-        target_shape = target.shape
         return run
 
     def _duck(self, place: tuple[Any, np.dtype, Layout]) -> Any:
         return self.arrays.duck(self.read(*place), place[1])
+
+
+def forward_layout(layout: Layout) -> tuple[Layout, Shape]:
+    """The same elements without negative strides, and the axes that then run the other way."""
+    shape, strides, offset = layout
+    axes = tuple(a for a, s in enumerate(strides) if s < 0)
+    if not axes:
+        return layout, axes
+    first = offset + sum((shape[a] - 1) * strides[a] for a in axes if shape[a])
+    return (shape, tuple(map(abs, strides)), first), axes
+
+
+def padded(nbytes: int) -> int:
+    """Bytes to allocate, so that memory can be seen as any dtype."""
+    return -(-nbytes // GRANULE) * GRANULE
 
 
 def _of_tensor(tensor: Tensor) -> tuple[Any, np.dtype, Layout]:

@@ -9,15 +9,12 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from neonport.shape import Shape
-
-if TYPE_CHECKING:
-    from neonport.backends.arrays.namespace import ArrayNamespace
 
 
 class HostNeeded(Exception):
@@ -29,7 +26,7 @@ class DuckArray(NDArrayOperatorsMixin):
 
     Args:
         array: the library's own array.
-        arrays: the namespace that it belongs to.
+        arrays: the `ArrayNamespace` that it belongs to.
         dtype: its dtype, if known.
         origin: the duck array and the key that it is a part of, in a namespace whose arrays are
             immutable; the key is None where a write would not find its way back.
@@ -40,7 +37,7 @@ class DuckArray(NDArrayOperatorsMixin):
     def __init__(
         self,
         array: Any,
-        arrays: ArrayNamespace,
+        arrays: Any,
         dtype: np.dtype | None = None,
         origin: tuple[DuckArray, Any] | None = None,
     ) -> None:
@@ -48,12 +45,9 @@ class DuckArray(NDArrayOperatorsMixin):
         self.arrays = arrays
         self.dtype = arrays.numpy_dtype(array) if dtype is None else dtype
         self.origin = origin
-        self.views: weakref.WeakSet[DuckArray] | None = None
+        self.views: list[weakref.ref[DuckArray]] = []
         if origin is not None:
-            parent = origin[0]
-            if parent.views is None:
-                parent.views = weakref.WeakSet()
-            parent.views.add(self)
+            origin[0].views.append(weakref.ref(self))
 
     # ---- facts -------------------------------------------------------------------------------
 
@@ -136,7 +130,7 @@ class DuckArray(NDArrayOperatorsMixin):
 
     def sum(self, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> DuckArray:
         """Sum over axes."""
-        found: DuckArray = np.sum(self, axis=axis, dtype=dtype, keepdims=keepdims)  # type: ignore[call-overload]
+        found: DuckArray = np.sum(self, axis=axis, dtype=dtype, keepdims=keepdims)
         return found
 
     @property
@@ -149,26 +143,36 @@ class DuckArray(NDArrayOperatorsMixin):
         return self._part(array, key)
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        if self.origin is not None:
-            raise HostNeeded("the definition writes to a part of a part")
-        if self.views:
-            raise HostNeeded("the definition writes to what it also looks at")
+        if self.arrays.immutable:
+            if isinstance(value, DuckArray) and value.origin is not None:
+                parent, place = value.origin
+                if parent is self and place is key:
+                    return  # the end of `x[key] += y`, which has written
+            if self.origin is not None:
+                raise HostNeeded("the definition writes to a part of a part")
+            if self._seen():
+                raise HostNeeded("the definition writes to what it also looks at")
         lifted = self.arrays.lift(value, self.dtype).astype(self.dtype, copy=False)
         self.array = self.arrays.set_item(self.array, key, lifted.array)
 
     def write(self, array: Any) -> None:
         """Replace all elements, for `x += y` and its kin."""
-        if self.views:
-            raise HostNeeded("the definition writes to what it also looks at")
         if not self.arrays.immutable:
             self.array[...] = array
             return
+        if self._seen():
+            raise HostNeeded("the definition writes to what it also looks at")
         self.array = array
         if self.origin is not None:
             parent, key = self.origin
-            if key is None or parent.origin is not None or len(parent.views or ()) > 1:
+            if key is None or parent.origin is not None or parent._seen() > 1:
                 raise HostNeeded("the definition writes to a part of a part")
             parent.array = self.arrays.set_item(parent.array, key, array)
+
+    def _seen(self) -> int:
+        """How many views of this array somebody still holds, in an immutable namespace."""
+        self.views = [view for view in self.views if view() is not None]
+        return len(self.views)
 
     def _part(self, array: Any, key: Any = None, dtype: np.dtype | None = None) -> DuckArray:
         """What shows the same elements; in an immutable namespace it remembers where it is from."""

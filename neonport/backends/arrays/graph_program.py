@@ -15,8 +15,8 @@ from neonport.backends.arrays.duck_array import DuckArray, HostNeeded
 from neonport.backends.arrays.namespace import ArrayNamespace
 from neonport.compiler.graph import Graph, MemoryView, Value
 from neonport.compiler.schedule import is_reduction
-from neonport.dtypes import BELOW_ONE, INT64, cast, whole_number
-from neonport.ops.op import OPS
+from neonport.dtypes import BELOW_ONE, FLOAT64, INT64, cast, odd_float32, whole_number
+from neonport.ops.op import OPS, Kind, Op
 from neonport.shape import Shape
 
 Load = Callable[[MemoryView], Any]
@@ -81,8 +81,15 @@ class Computer:
     def stored(self, value: DuckArray, shape: Shape, dtype: np.dtype) -> Any:
         """A value as it is stored: repeated to a shape, converted by the rule of all stores."""
         if value.dtype != dtype:
-            value = self.compute("cast", cast, [value], {"dtype": dtype}, value.shape, dtype)
+            # libraries go from float64 to float16 by way of float32, and round twice
+            twice = dtype.name == "float16" and value.dtype == FLOAT64
+            convert = _to_half if twice else cast
+            value = self.compute("cast", convert, [value], {"dtype": dtype}, value.shape, dtype)
         return self.arrays.broadcast(value, shape)
+
+
+def _to_half(values: Any, dtype: np.dtype) -> Any:
+    return odd_float32(values).astype(dtype)
 
 
 def _below_one(name: str) -> Callable[..., Any]:
@@ -102,18 +109,31 @@ class GraphProgram:
     Args:
         graph: of one statement.
         computer: runs the definitions.
+
+    Attributes:
+        views: for each output whether its array may be a view of the memory that it is read from.
     """
 
     def __init__(self, graph: Graph, computer: Computer) -> None:
         self.computer = computer
         self.outputs = graph.outputs
         self.values = graph.values
+        self.views = [self._is_view(value) for value, _ in graph.outputs]
         self.order = _needed(graph)
         last = {a: i for i in self.order for a in self.values[i].args}
         last.update(dict.fromkeys((value for value, _ in graph.outputs), -1))
         self._done: dict[int, list[int]] = {}
         for operand, user in last.items():
             self._done.setdefault(user, []).append(operand)
+
+    def _is_view(self, index: int) -> bool:
+        """Whether a value is memory, moved or not."""
+        value = self.values[index]
+        while value.op == "broadcast" or (
+            value.op in OPS and OPS[value.op].kind is Kind.MOVEMENT and len(value.args) == 1
+        ):
+            value = self.values[value.args[0]]
+        return value.op == "leaf"
 
     def leaves(self) -> list[MemoryView]:
         """The views of memory that are read, each once."""
@@ -139,14 +159,15 @@ class GraphProgram:
             uniform: float32 numbers in [0, 1), by slot and count.
         """
         values: dict[int, DuckArray] = {}
-        for index in self.order:
-            values[index] = self._value(self.values[index], values, load, number, uniform)
-            for operand in self._done.get(index, ()):
-                del values[operand]
-        return [
-            self.computer.stored(values[value], target.layout[0], target.dtype)
-            for value, target in self.outputs
-        ]
+        with np.errstate(all="ignore"):  # infinities and nan are results
+            for index in self.order:
+                values[index] = self._value(self.values[index], values, load, number, uniform)
+                for operand in self._done.get(index, ()):
+                    del values[operand]
+            return [
+                self.computer.stored(values[value], target.layout[0], target.dtype)
+                for value, target in self.outputs
+            ]
 
     def _value(
         self,
@@ -173,21 +194,31 @@ class GraphProgram:
             return arrays.duck(arrays.broadcast(only, shape), only.dtype)
         if value.op == "concat":
             parts = [x.astype(dtype, copy=False) for x in operands]
-            found: DuckArray = np.concatenate(parts, dict(value.attr)["axis"])  # type: ignore[call-overload]
+            found: Any = np.concatenate(parts, dict(value.attr)["axis"])
             return found
         if value.op in INLINE:
             return self.computer.compute(value.op, INLINE[value.op], operands, {}, shape, dtype)
         row = OPS[value.op]
-        if row.result is None:
-            operands = [
-                x.astype(dtype, copy=False) if letter == "v" else x
-                for x, letter in zip(operands, row.reads, strict=False)
-            ]
-        if is_reduction(value):
-            params = {"axes": value.attr}
-        else:
-            params = dict(value.attr or ())
+        operands = read_as(row, operands, dtype)
+        params = {"axes": value.attr} if is_reduction(value) else dict(value.attr or ())
         return self.computer.compute(value.op, row.numpy, operands, params, shape, dtype)
+
+
+def read_as(row: Op, operands: list[DuckArray], dtype: np.dtype) -> list[DuckArray]:
+    """Operands as an op reads them: values in the dtype that it computes in.
+
+    Args:
+        row: the op.
+        operands: its operands.
+        dtype: of the result.
+    """
+    if row.result is not None:
+        return operands
+    letters = row.reads.ljust(len(operands), "v")
+    return [
+        x.astype(dtype, copy=False) if letter == "v" else x
+        for x, letter in zip(operands, letters, strict=False)
+    ]
 
 
 def host_number(number: float, dtype: np.dtype) -> np.ndarray:

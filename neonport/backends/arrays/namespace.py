@@ -10,7 +10,7 @@ import numpy as np
 
 from neonport.backends.arrays.duck_array import DuckArray, HostNeeded
 from neonport.backends.arrays.numpy_functions import FUNCTIONS
-from neonport.dtypes import FLOAT64, ROWS, bfloat16
+from neonport.dtypes import FLOAT64, ROWS, bfloat16, is_bfloat16
 from neonport.shape import Shape, broadcast_shapes
 
 STANDARD = {
@@ -78,12 +78,15 @@ class ArrayNamespace:
 
     # ---- what a library does in its own way --------------------------------------------------
 
-    def from_host(self, values: np.ndarray) -> Any:
-        """An array of the library with the values of a host array."""
+    def upload(self, values: np.ndarray) -> Any:
+        """An array of the library with the values of a host array, which is C-contiguous.
+
+        It may share the memory of the host array. bfloat16 comes as its bits, int16.
+        """
         return self.xp.asarray(values)
 
-    def to_host(self, array: Any) -> np.ndarray:
-        """The values of an array on the host."""
+    def download(self, array: Any) -> np.ndarray:
+        """The values of an array on the host; it may share the memory."""
         return np.asarray(array)
 
     def bitcast(self, array: Any, dtype: np.dtype) -> Any:
@@ -102,6 +105,22 @@ class ArrayNamespace:
         with np.errstate(all="ignore"):  # infinities and nan are results
             values = np.asarray(function(*map(self.to_host, operands)))
         return self.from_host(values.reshape(shape).astype(dtype, copy=False))
+
+    # ---- between host and library ------------------------------------------------------------
+
+    def from_host(self, values: np.ndarray) -> Any:
+        """An array of the library with the values of a host array."""
+        values = np.require(values, requirements=("C", "W"))
+        if is_bfloat16(values.dtype):
+            return self.bitcast(self.upload(values.view(np.int16)), values.dtype)
+        return self.upload(values)
+
+    def to_host(self, array: Any) -> np.ndarray:
+        """The values of an array on the host."""
+        dtype = self.numpy_dtype(array)
+        if is_bfloat16(dtype):
+            return self.download(self.bitcast(array, np.dtype(np.int16))).view(dtype)
+        return self.download(array)
 
     # ---- dtypes ------------------------------------------------------------------------------
 
@@ -166,33 +185,24 @@ class ArrayNamespace:
     def _key(self, array: Any, key: Any, rank: int | None = None) -> tuple[Any, Shape]:
         """A key without backward slices, and the axes of the result that then run the wrong way."""
         parts = key if isinstance(key, tuple) else (key,)
-        plain: list[Any] = []
-        flipped: list[int] = []
-        axis = place = 0
-        for part in parts:
-            if isinstance(part, DuckArray):
-                if part.dtype.kind == "b":
-                    raise HostNeeded("the definition picks elements by a mask")
-                part = part.array
-            elif isinstance(part, np.ndarray):
-                if part.dtype.kind == "b":
-                    raise HostNeeded("the definition picks elements by a mask")
-                part = self.from_host(part)
-            elif isinstance(part, slice) and part.step is not None and part.step < 0:
-                if part is not parts[place] or Ellipsis in [p for p in parts if p is ...]:
-                    raise HostNeeded("a backward slice beside an ellipsis")
-                taken = range(*part.indices(array.shape[axis]))
-                flipped.append(place)
-                low = taken[-1] if len(taken) else 0
-                part = slice(low, low + len(taken) * -part.step, -part.step)
-            plain.append(part)
-            axis += part is not None
-            place += 1
-        if flipped and (rank not in (None, len(array.shape)) or not all(
-            isinstance(p, slice) for p in plain
-        )):
-            raise HostNeeded("a backward slice beside other kinds of keys")
-        return (tuple(plain) if isinstance(key, tuple) else plain[0]), tuple(flipped)
+        plain = [self._key_part(part) for part in parts]
+        flipped = tuple(a for a, part in enumerate(plain) if _is_backward(part))
+        if flipped:
+            if rank not in (None, len(array.shape)) or not all(
+                isinstance(part, slice) for part in plain
+            ):
+                raise HostNeeded("a backward slice beside other kinds of keys")
+            for axis in flipped:
+                plain[axis] = _forward(plain[axis], int(array.shape[axis]))
+        return (tuple(plain) if isinstance(key, tuple) else plain[0]), flipped
+
+    def _key_part(self, part: Any) -> Any:
+        """An entry of a key as the library takes it."""
+        if not isinstance(part, (DuckArray, np.ndarray)):
+            return part
+        if part.dtype.kind == "b":
+            raise HostNeeded("the definition picks elements by a mask")
+        return part.array if isinstance(part, DuckArray) else self.from_host(part)
 
     # ---- NumPy's functions -------------------------------------------------------------------
 
@@ -254,6 +264,18 @@ class ArrayNamespace:
         return shape
 
 
+def _is_backward(part: Any) -> bool:
+    return isinstance(part, slice) and part.step is not None and part.step < 0
+
+
+def _forward(part: slice, n: int) -> slice:
+    """The elements of a backward slice of n elements, from the first one on."""
+    taken = range(*part.indices(n))
+    if not taken:
+        return slice(0, 0)
+    return slice(taken[-1], taken[0] + 1, -part.step)
+
+
 def _kind(value: Any) -> Any:
     """What NumPy's rules of promotion look at."""
     if isinstance(value, (DuckArray, np.ndarray, np.generic)):
@@ -265,5 +287,3 @@ def _kind(value: Any) -> Any:
     if isinstance(value, float):
         return float
     raise HostNeeded(f"an operand of type {type(value).__name__}")
-
-

@@ -1,4 +1,4 @@
-"""The device: memory, copies and DLPack of PyTorch; neonport evaluates op-trees with its functions."""
+"""The device: memory and DLPack of PyTorch; neonport computes with PyTorch's functions."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import array_api_compat.torch as xp
 import numpy as np
 import torch
 
-from neonport.backends.arrays.device import ArrayDevice
+from neonport.backends.arrays.device import ArrayDevice, padded
 from neonport.backends.arrays.namespace import ArrayNamespace
 from neonport.backends.backend import Backend
-from neonport.dtypes import FLOAT32, FLOAT64, bfloat16
+from neonport.dtypes import FLOAT32, FLOAT64
 from neonport.engine.device import Capabilities, ProbeResult
 from neonport.errors import BackendUnavailable, DLPackError, OutOfDeviceMemory
+from neonport.tensor.capsules import device_of
+from neonport.tensor.dlpack import read_handle
 from neonport.tensor.storage import Storage
-
-GRANULE = 64  # bytes: memory of any dtype can be seen as any other
 
 
 class TorchNamespace(ArrayNamespace):
@@ -27,18 +27,13 @@ class TorchNamespace(ArrayNamespace):
         super().__init__(xp, wide, {"erf": torch.erf})
         self.device = device
 
-    def from_host(self, values: np.ndarray) -> torch.Tensor:
-        """A tensor of the device with the values of a host array."""
-        if values.dtype.name == "bfloat16":
-            return self.from_host(values.view(np.int16)).view(torch.bfloat16)
-        return torch.from_numpy(np.require(values, requirements=["C", "W"])).to(self.device)
+    def upload(self, values: np.ndarray) -> torch.Tensor:
+        """A tensor of the device."""
+        return torch.from_numpy(values).to(self.device)
 
-    def to_host(self, array: torch.Tensor) -> np.ndarray:
-        """The values on the host, shared where the device is the host."""
-        array = array.detach().cpu()
-        if array.dtype == torch.bfloat16:
-            return array.contiguous().view(torch.int16).numpy().view(bfloat16())
-        return array.numpy()
+    def download(self, array: torch.Tensor) -> np.ndarray:
+        """The values on the host."""
+        return array.cpu().numpy()
 
     def bitcast(self, array: torch.Tensor, dtype: np.dtype) -> torch.Tensor:
         """The same bits as another dtype."""
@@ -61,10 +56,10 @@ class TorchDevice(ArrayDevice):
     def __init__(self, device_id: int = 0, device: str | None = None) -> None:
         self.device = torch.device(device) if device else chosen(device_id)
         self.arrays = TorchNamespace(self.device)
-        floats = ("float16", "bfloat16", "float32", "float64")
-        if self.arrays.widest != FLOAT64:
-            floats = floats[:-1]
-        self.capabilities = Capabilities(floats, device_type=int(self.device.type != "cpu"))
+        floats = ("float16", "bfloat16", "float32", self.arrays.widest.name)
+        host = self.device.type == "cpu"
+        self.space = "host" if host else str(self.device)
+        self.capabilities = Capabilities(tuple(dict.fromkeys(floats)), device_type=int(not host))
         super().__init__(device_id)
 
     @classmethod
@@ -76,34 +71,15 @@ class TorchDevice(ArrayDevice):
     def allocate(self, nbytes: int) -> Storage:
         """Zero-filled memory."""
         try:
-            size = -(-nbytes // GRANULE) * GRANULE
-            block = torch.zeros(size, dtype=torch.uint8, device=self.device)
+            block = torch.zeros(padded(nbytes), dtype=torch.uint8, device=self.device)
         except (RuntimeError, MemoryError, OverflowError) as error:
             raise OutOfDeviceMemory(f"cannot allocate {nbytes} bytes on {self.device}") from error
-        return self._storage(block, nbytes)
+        return Storage(block, nbytes, self.space, block.data_ptr())
 
-    def _storage(self, block: torch.Tensor, nbytes: int, **options: Any) -> Storage:
-        space = "host" if self.device.type == "cpu" else str(self.device)
-        return Storage(block, nbytes, space, block.data_ptr(), **options)
-
-    def _strided(self, native: Any, dtype: np.dtype, layout: Any) -> tuple[torch.Tensor, Any]:
-        """A view with the steps of a layout, all forward, and the axes that run backward."""
-        shape, strides, offset = layout
-        axes = [a for a, (n, s) in enumerate(zip(shape, strides, strict=True)) if s < 0 < n]
-        first = offset + sum((shape[a] - 1) * strides[a] for a in axes)
+    def strided(self, native: Any, dtype: np.dtype, layout: Any) -> torch.Tensor:
+        """A view of bytes."""
         whole = native.numel() // dtype.itemsize * dtype.itemsize
-        flat = native[:whole].view(self.arrays.dtype(dtype))
-        return flat.as_strided(shape, tuple(map(abs, strides)), first), axes
-
-    def read(self, native: Any, dtype: np.dtype, layout: Any) -> torch.Tensor:
-        """A view; a copy of a backward one, which PyTorch does not have."""
-        view, axes = self._strided(native, dtype, layout)
-        return view.flip(axes) if axes else view
-
-    def write(self, native: Any, dtype: np.dtype, layout: Any, value: torch.Tensor) -> None:
-        """Copy values into a view."""
-        view, axes = self._strided(native, dtype, layout)
-        view.copy_(value.flip(axes) if axes else value)
+        return native[:whole].view(self.arrays.dtype(dtype)).as_strided(*layout)
 
     def synchronize(self) -> None:
         """Wait for the accelerator."""
@@ -126,12 +102,11 @@ class TorchDevice(ArrayDevice):
             array = torch.from_dlpack(x)
         except (BufferError, RuntimeError, TypeError, ValueError) as error:
             raise DLPackError(f"from_dlpack: PyTorch cannot take it: {error}") from error
-        memory = array.untyped_storage()
+        memory, readonly = array.untyped_storage(), read_handle(x, device_of(x)).readonly
         block = torch.empty(0, dtype=torch.uint8, device=array.device).set_(memory)
-        storage = self._storage(block, memory.nbytes(), owner=array)
-        dtype = self.arrays.numpy_dtype(array)
-        shape, strides = tuple(array.shape), array.stride()
-        return self.adopted(storage, dtype, shape, strides, array.storage_offset())
+        storage = Storage(block, memory.nbytes(), self.space, block.data_ptr(), readonly, array)
+        dtype, shape = self.arrays.numpy_dtype(array), tuple(array.shape)
+        return self.adopted(storage, dtype, shape, array.stride(), array.storage_offset())
 
 
 def chosen(device_id: int) -> torch.device:
@@ -140,7 +115,9 @@ def chosen(device_id: int) -> torch.device:
     if accelerator is not None:
         return torch.device(accelerator.type, device_id)
     if device_id:
-        raise BackendUnavailable(f"PyTorch has no accelerator here, so there is no {device_id}")
+        raise BackendUnavailable(
+            f"PyTorch finds no accelerator here, so none of number {device_id}"
+        )
     return torch.device("cpu")
 
 
