@@ -11,16 +11,15 @@ import numpy as np
 from neonport.backends.arrays.graph_program import Computer, GraphProgram, host_number, read_as
 from neonport.backends.arrays.namespace import ArrayNamespace
 from neonport.compiler.graph import Graph, MemoryView
-from neonport.compiler.kernel import BoundKernel
 from neonport.dtypes import ROWS
 from neonport.engine.device import Bound, Device, Launch, Place
-from neonport.errors import CompileError
 from neonport.ops.op import OPS
 from neonport.ops.philox import uniform
 from neonport.shape import Shape
 from neonport.tensor.storage import Layout, Storage
 from neonport.tensor.tensor import Tensor
 
+BYTE = np.dtype(np.uint8)
 GRANULE = 64  # bytes: a multiple of every item size, and a cache line
 
 
@@ -65,11 +64,11 @@ class GraphLaunch:
         def drawn(slot: int, count: int) -> Any:
             return arrays.from_host(uniform(*self.rands[slot], count))
 
-        found = self.program.run(lambda leaf: device.read(*self.sources[leaf]), number, drawn)
+        found = self.program.run(lambda leaf: device.load(*self.sources[leaf]), number, drawn)
         if True in self.copied:  # a value may be a view of what is written
             found = [arrays.copy(v) if c else v for v, c in zip(found, self.copied, strict=True)]
         for place, value in zip(self.targets, found, strict=True):
-            device.write(*place, value)
+            device.store(*place, value)
 
 
 def _placed(leaf: MemoryView, places: Sequence[tuple[Any, int]]) -> tuple[Any, np.dtype, Layout]:
@@ -83,7 +82,7 @@ class ArrayDevice(Device):
     """Memory of an array library, and statements computed by its functions.
 
     A subclass sets `arrays` before anything else is called and gives `probe`, `allocate`,
-    `strided`, `synchronize` and DLPack; for immutable arrays `read` and `write` too.
+    `strided`, `synchronize` and DLPack; for immutable arrays `load` and `store` too.
 
     Attributes:
         arrays: the library's namespace.
@@ -108,13 +107,13 @@ class ArrayDevice(Device):
             layout: shape, strides and offset in elements; no stride is negative.
         """
 
-    def read(self, native: Any, dtype: np.dtype, layout: Layout) -> Any:
+    def load(self, native: Any, dtype: np.dtype, layout: Layout) -> Any:
         """The library's array of a layout; a copy where it runs backward."""
         forward, axes = forward_layout(layout)
         view = self.strided(native, dtype, forward)
         return self.arrays.xp.flip(view, axis=axes) if axes else view
 
-    def write(self, native: Any, dtype: np.dtype, layout: Layout, value: Any) -> None:
+    def store(self, native: Any, dtype: np.dtype, layout: Layout, value: Any) -> None:
         """Store an array of the layout's shape and dtype."""
         forward, axes = forward_layout(layout)
         view = self.strided(native, dtype, forward)
@@ -124,25 +123,35 @@ class ArrayDevice(Device):
 
     def view(self, storage: Storage, dtype: np.dtype, layout: Layout) -> Any:
         """The library's array of a layout; a copy where the library has no such view."""
-        return self.read(storage.native, dtype, layout)
+        return self.load(storage.native, dtype, layout)
+
+    def read(self, storage: Storage, start: int, out: np.ndarray) -> None:
+        """Copy memory to the host."""
+        out[...] = self.arrays.to_host(self.load(storage.native, BYTE, ((out.size,), (1,), start)))
+
+    def write(self, storage: Storage, start: int, values: np.ndarray) -> None:
+        """Copy from the host to memory."""
+        layout = ((values.size,), (1,), start)
+        self.store(storage.native, BYTE, layout, self.arrays.from_host(np.array(values)))
 
     def copy_in(self, target: Tensor, values: np.ndarray) -> None:
         """Copy host values in."""
         array = self.arrays.from_host(values)
-        self.write(target.storage.native, target.dtype, target.layout, array)
+        self.store(target.storage.native, target.dtype, target.layout, array)
 
     def copy_out(self, source: Tensor) -> np.ndarray:
         """A new host array of the values."""
-        array = self.read(source.storage.native, source.dtype, source.layout)
+        array = self.load(source.storage.native, source.dtype, source.layout)
         return np.array(self.arrays.to_host(array), order="C")
+
+    @property
+    def compiles(self) -> bool:
+        """Statements are bound, though not to kernels."""
+        return True
 
     def bind_graph(self, graph: Graph, places: Sequence[Place]) -> Launch | None:
         """The statement as a whole."""
         return GraphLaunch(self, graph, [(storage.native, start) for storage, start in places])
-
-    def bind_kernel(self, kernel: BoundKernel, places: Sequence[Place | None]) -> Launch:
-        """Never asked for: statements are bound as a whole."""
-        raise CompileError(f"{self} evaluates statements with an array library, not with kernels")
 
     def matmul(self, a: Tensor, b: Tensor, c: Tensor, alpha: float, beta: float) -> Bound:
         """The product of the definition, in the compute dtype."""
@@ -158,7 +167,7 @@ class ArrayDevice(Device):
                 if beta:
                     found = found + self._duck(z).astype(compute, copy=False) * beta
                 value = self.computer.stored(found, z[2][0], z[1])
-            self.write(*z, value)
+            self.store(*z, value)
 
         return run
 
@@ -185,12 +194,12 @@ class ArrayDevice(Device):
             with np.errstate(all="ignore"):
                 value = self.computer.compute(op, row.numpy, found, params, shape, compute)
                 array = self.computer.stored(value, shape, stored)
-            self.write(*place, array)
+            self.store(*place, array)
 
         return run
 
     def _duck(self, place: tuple[Any, np.dtype, Layout]) -> Any:
-        return self.arrays.duck(self.read(*place), place[1])
+        return self.arrays.duck(self.load(*place), place[1])
 
 
 def forward_layout(layout: Layout) -> tuple[Layout, Shape]:
