@@ -20,6 +20,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from neonport.compiler.codegen.dialect import Dialect
+from neonport.compiler.graph import Graph
 from neonport.compiler.kernel import BoundKernel
 from neonport.engine.c_kernels import CKernels, Entry, render_c
 from neonport.engine.host_copies import Bound, product_on_copies
@@ -198,52 +199,12 @@ class Device(ABC):
         Raises:
             CompileError: with the compiler's words.
         """
-<<<<<<< HEAD
-
-    @abstractmethod
-    def matmul(self, a: Tensor, b: Tensor, c: Tensor, alpha: float, beta: float) -> Bound:
-        """A call that does `c = alpha * a @ b + beta * c`; with `beta == 0` `c` is not read."""
-
-    @abstractmethod
-    def dlpack_device(self) -> tuple[int, int]:
-        """DLPack device type and ordinal of this device's memory."""
-
-    @abstractmethod
-    def dlpack_export(
-        self, tensor: Tensor, *, stream: Any, max_version: Any, copy: bool | None
-    ) -> Any:
-        """A capsule of the tensor on its own device, after pending work was ordered before it."""
-
-    @abstractmethod
-    def dlpack_adopt(self, x: Any, **options: Any) -> Tensor:
-        """A tensor over the memory of a DLPack producer on the same device."""
-
-    # ---- what a device may do better ---------------------------------------------------------
-
-    def bind_graph(self, graph: Graph, places: Sequence[Place]) -> Launch | None:
-        """A call that runs a whole statement; None: it is cut into kernels and library calls.
-
-        For devices over an array library, which has compilers and fusion of its own.
-
-        Args:
-            graph: what is computed, and what is stored where.
-            places: (storage, byte offset) of each slot of the graph. The launch must not keep a
-                `Storage` alive.
-        """
-        return None
-
-    @property
-    def compiles(self) -> bool:
-        """Whether kernels can be compiled at all; NumPy evaluates statements where they cannot."""
-        return True
-=======
         if self.dialect is None:
             raise CompileError(
                 f"{self} compiles no kernels, so a statement cannot be bound; assign it instead: "
                 "y[:] = tree"
             )
         return self._c_kernels.bind(self, self.dialect, kernel, places)
->>>>>>> main
 
     def bind_graph(self, graph: Graph, places: Sequence[Place]) -> Launch | None:
         """A call that runs a whole statement; None: it is cut into kernels and library calls.
