@@ -20,6 +20,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from neonport.compiler.codegen.dialect import Dialect
+from neonport.compiler.graph import Graph
 from neonport.compiler.kernel import BoundKernel
 from neonport.engine.c_kernels import CKernels, Entry, render_c
 from neonport.engine.host_copies import Bound, product_on_copies
@@ -204,6 +205,18 @@ class Device(ABC):
                 "y[:] = tree"
             )
         return self._c_kernels.bind(self, self.dialect, kernel, places)
+
+    def bind_graph(self, graph: Graph, places: Sequence[Place]) -> Launch | None:
+        """A call that runs a whole statement; None: it is cut into kernels and library calls.
+
+        For devices over an array library, which fuses and compiles by itself; `compiles` is true.
+
+        Args:
+            graph: what is computed, and what is stored where.
+            places: (storage, byte offset) of each slot of the graph. The launch must not keep a
+                `Storage` alive.
+        """
+        return None
 
     def give_up_kernels(self, error: CompileError) -> bool:
         """Whether NumPy takes over after this error; it is raised if not."""
