@@ -1,8 +1,8 @@
 """A second opinion: some statements of a backend run on a second one too, and are compared.
 
-It is put on a backend from outside and taken off again. The backend knows nothing of it: while it is
-on, methods of this one backend, of its device and of its executor are covered by others, and bound
-statements stand in a table whose entries count turns. When it is off, nothing of it is there.
+It is put on a backend from outside and taken off again. While it is on, methods of this one device,
+of its executor and tracer are covered by others, and bound statements stand in a table whose
+entries count turns. When it is off, nothing of it is there.
 """
 
 from __future__ import annotations

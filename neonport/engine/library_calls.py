@@ -88,7 +88,10 @@ def _on_copies(
 
 
 def weakly(tensor: Tensor) -> Callable[[], Tensor]:
-    """A call that gives the tensor again, without keeping its memory alive; temporaries are kept by their plan."""
+    """A call that gives the tensor again and does not keep its memory alive.
+
+    Temporaries are kept by their plan.
+    """
     find = weakref.ref(tensor.storage)
     backend, dtype, layout = tensor.backend, tensor.dtype, tensor.layout
 
