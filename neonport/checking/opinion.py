@@ -299,10 +299,10 @@ def second_opinion(backends: Any, check: Any, folder: str | None = None) -> Iter
     several = backends if isinstance(backends, (list, tuple)) else [backends]
     made: list[Opinion] = []
     try:
-        for be in several if wanted is not None else ():
-            made.append(
-                Opinion(be, wanted, settings.CHECK_SAVE.get() if folder is None else folder)
-            )
+        if wanted is not None:
+            into = settings.CHECK_SAVE.get() if folder is None else folder
+            for be in several:
+                made.append(Opinion(be, wanted, into))
         yield made
     finally:
         for opinion in reversed(made):
