@@ -143,15 +143,25 @@ def check_targets(
             f"{label}: nclass is needed to make the labels one-hot; pass it, or make_onehot=False "
             "for targets that are used as they are"
         )
-    if isinstance(nclass, bool) or not isinstance(nclass, (int, np.integer)) or nclass < 1:
-        raise ConfigurationError(
-            f"{label}: nclass={nclass!r} must be a whole number of classes, 1 or more"
-        )
+    class_count(label, nclass)
     if y.min() < 0 or y.max() >= nclass or np.any(y != np.floor(y)):
         raise ConfigurationError(
             f"{label}: labels must be whole numbers 0..{nclass - 1}, found {y.min()}..{y.max()}"
         )
     return y
+
+
+def class_count(label: str, nclass: Any) -> int:
+    """Return a number of classes.
+
+    Raises:
+        ConfigurationError: it is no whole number, or below 1.
+    """
+    if isinstance(nclass, bool) or not isinstance(nclass, (int, np.integer)) or nclass < 1:
+        raise ConfigurationError(
+            f"{label}: nclass={nclass!r} must be a whole number of classes, 1 or more"
+        )
+    return int(nclass)
 
 
 def check_target_shape(

@@ -20,6 +20,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from neonport.compiler.kernel import BoundKernel
+from neonport.engine.host_buffer import HostBuffer
 from neonport.engine.owner import Runner
 from neonport.engine.recording import Recorder, bound_calls
 from neonport.errors import CompileError, ConfigurationError
@@ -215,6 +216,15 @@ class Device(ABC):
             )
         values = tensor.get()
         return values if dtype is None else values.astype(dtype)
+
+    def host_buffer(self, shape: Shape, dtype: np.dtype) -> HostBuffer:
+        """Memory of the host for values that are sent to the device, page-locked where that helps.
+
+        Args:
+            shape: of the array.
+            dtype: of the array.
+        """
+        return HostBuffer(shape, dtype)
 
     def dlpack_shares(self, device: tuple[int, int]) -> bool:
         """Whether `dlpack_adopt` can use memory on a DLPack device in place."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from neonport.data.dataiterator import ArrayIterator
 from neonport.data.datasets.dataset import Dataset, UnusableSubset
-from neonport.data.row_order import RowOrder
+from neonport.data.rows.row_order import RowOrder
 from neonport.errors import CheckpointError, ConfigurationError
 from neonport.io.atomic_write import write_file
 from neonport.io.downloads import unpack
