@@ -217,7 +217,13 @@ def check_dataset(call: str, dataset: Any, needs: Iterable[str]) -> None:
     """
     need_instance(call, "the dataset", dataset, "ArrayIterator(X, y, nclass=...)")
     plain = isinstance(dataset, (Tensor, list, tuple, dict))
-    if plain or hasattr(dataset, "dtype") or hasattr(dataset, "columns"):  # arrays, data frames
+    made = hasattr(dataset, "nbatches")  # one for minibatches, whatever else it has
+    if hasattr(dataset, "columns") and not made:
+        raise ConfigurationError(
+            f"{call}: the dataset is {shown(dataset)}, not a data iterator; wrap a table in one: "
+            "FrameIterator(frame, target=...), its columns in ArrayIterator(X, y, nclass=3)"
+        )
+    if plain or (hasattr(dataset, "dtype") and not made):
         raise ConfigurationError(
             f"{call}: the dataset is {shown(dataset)}, not a data iterator; wrap arrays in one: "
             "ArrayIterator(X, y, nclass=3), for numbers as targets ArrayIterator(X, y, "
@@ -225,8 +231,13 @@ def check_dataset(call: str, dataset: Any, needs: Iterable[str]) -> None:
         )
     missing = [name for name in ("__iter__", *needs) if not hasattr(dataset, name)]
     if missing:
+        way = "use ArrayIterator"
+        if not made and hasattr(dataset, "__getitem__") and hasattr(dataset, "__len__"):
+            way = "wrap a data set in DatasetIterator(dataset, nclass=...)"
+        elif not made and hasattr(dataset, "__iter__"):
+            way = "wrap a loader in LoaderIterator(loader, nclass=...)"
         raise ConfigurationError(
             f"{call}: the dataset, {shown(dataset)}, is no data iterator: it has no "
-            f"{', '.join(missing)}; use ArrayIterator, or see NervanaDataIterator for what one of "
+            f"{', '.join(missing)}; {way}, or see NervanaDataIterator for what one of "
             "your own needs"
         )

@@ -257,7 +257,8 @@ class ValueNormalize(DataLoaderTransformer):
         target_range: what becomes of them.
 
     Example:
-        (x,) = next(iter(ValueNormalize([(be.full((12, 4), 255),)], 0, target_range=[-1, 1])))
+        images = be.array(np.full((12, 4), 255))
+        (x,) = next(iter(ValueNormalize([(images,)], 0, target_range=[-1, 1])))
         assert (x.get() == 1).all()
     """
 
@@ -304,7 +305,8 @@ class DumpImage(DataLoaderTransformer):
     Example:
         images = be.array(np.arange(48).reshape(12, 4), dtype=np.uint8)
         _ = next(iter(DumpImage([(images,)], 0, image_index=1, outshape=(3, 2, 2))))
-        assert open("image_0.png", "rb").read(4)[1:] == b"PNG"
+        with open("image_0.png", "rb") as file:
+            assert file.read(4)[1:] == b"PNG"
     """
 
     def __init__(

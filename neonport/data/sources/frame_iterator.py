@@ -106,7 +106,7 @@ def _numbers(frame: Any, name: Any) -> np.ndarray:
     if values.dtype.kind not in "biuf" and not _are_numbers(values):
         raise DtypeError(
             f"FrameIterator: column {name!r} of dtype {frame[name].dtype} holds no numbers; "
-            "make it numbers first, categories by pandas.get_dummies(frame), or leave it out of features="
+            "make it numbers first, categories by pandas.get_dummies(frame), or leave it out"
         )
     if values.dtype.kind == "O":  # numbers of a type with missing values
         values = np.array([np.nan if _is_missing(v) else v for v in values], np.float64)

@@ -142,6 +142,7 @@ class LoaderIterator(StagedIterator):
                 yield (number, left == 0), self._as_batch(taken)
             if not left:
                 return
+        left -= sum(len(parts[0]) for parts in waiting)
         raise ConfigurationError(
             f"{self._label}: the loader ended {left} samples before the {self.ndata} that it is "
             "said to have; give ndata="
