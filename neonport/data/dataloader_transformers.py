@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from neonport.base import NervanaObject
 from neonport.dtypes import FLOAT_NAMES
 from neonport.errors import ConfigurationError, DtypeError, ShapeError
 from neonport.io.images import save_pixels
+
+if TYPE_CHECKING:
+    from neonport.backends.backend import Backend
 
 
 class DataLoaderTransformer(NervanaObject):
@@ -39,6 +42,7 @@ class DataLoaderTransformer(NervanaObject):
             assert x.shape == (3, 4)
     """
 
+    be: Backend
     neon_module = "neon.data.dataloader_transformers"
 
     def __init__(self, dataloader: Any, index: int | None = None) -> None:

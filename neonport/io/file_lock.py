@@ -32,9 +32,9 @@ def file_lock(path: str | os.PathLike[str]) -> Iterator[None]:
         else:
             import msvcrt
 
-            msvcrt.locking(descriptor, msvcrt.LK_LOCK, 1)  # type: ignore[attr-defined]
+            msvcrt.locking(descriptor, msvcrt.LK_LOCK, 1)
         yield
     finally:
         if fcntl is None:
-            msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)  # type: ignore[attr-defined]
+            msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
         os.close(descriptor)

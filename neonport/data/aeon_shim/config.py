@@ -87,9 +87,10 @@ class LoaderConfig:
     def __init__(self, config: Mapping[str, Any], batch_size: int | None) -> None:
         parts = {"image", "label", "audio", "video", "localization", "boundingbox"}
         check_keys("AeonDataLoader: config", config, _LOADER | _IGNORED | parts)
-        self.manifest = config.get("manifest_filename")
-        if not isinstance(self.manifest, str):
+        manifest = config.get("manifest_filename")
+        if not isinstance(manifest, str):
             raise ConfigurationError("AeonDataLoader: config needs manifest_filename, a path")
+        self.manifest = manifest
         self.root = str(config.get("manifest_root") or "")
         self.batch_size = _count(config, "batch_size", config.get("minibatch_size", batch_size))
         self.shuffle_manifest = bool(config.get("shuffle_manifest", False))
@@ -117,7 +118,7 @@ class LoaderConfig:
             raise ConfigurationError("AeonDataLoader: etl lists no kinds of data")
         given = config.get("augmentation") or {}
         given = [given] if isinstance(given, Mapping) else list(given)
-        self.augmentation = next((entry for entry in given if entry), {})
+        self.augmentation: Mapping[str, Any] = next((entry for entry in given if entry), {})
         for entry in given:
             check_keys("AeonDataLoader: augmentation", entry, _AUGMENTATION)
 
@@ -165,7 +166,7 @@ class LoaderConfig:
             brightness=given.get("brightness", 1.0),
             contrast=given.get("contrast", 1.0),
             saturation=given.get("saturation", 1.0),
-            lighting=tuple(given.get("lighting", (0.0, 0.0))),  # type: ignore[arg-type]
+            lighting=tuple(given.get("lighting", (0.0, 0.0))),
         )
 
 

@@ -73,7 +73,7 @@ class ManifestLoader:
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         self.config = config
-        be = NervanaObject.be
+        be: Any = NervanaObject.be
         checked = LoaderConfig(config, None if be is None else be.bsz)
         if checked.batch_size is None:
             raise ConfigurationError("AeonDataLoader: config needs batch_size")

@@ -45,7 +45,7 @@ def read_manifest(path: str, root: str = "") -> Manifest:
         raise MissingData(f"there is no manifest {path!r}")
     folder = os.path.expanduser(root) or os.path.dirname(path)
     kinds: tuple[str, ...] | None = None
-    rows = []
+    rows: list[tuple[str, ...]] = []
     with open(path, encoding="utf-8") as file:
         for number, line in enumerate(file, 1):
             line = line.rstrip("\r\n")

@@ -100,7 +100,8 @@ class LoaderIterator(StagedIterator):
 
     def _first(self) -> HostBatch:
         """A batch that shows the layout: one sample if the loader can do that, else its first."""
-        dataset, collate = (getattr(self.loader, n, None) for n in ("dataset", "collate_fn"))
+        dataset: Any = getattr(self.loader, "dataset", None)
+        collate = getattr(self.loader, "collate_fn", None)
         if hasattr(dataset, "__getitem__") and hasattr(dataset, "__len__") and callable(collate):
             return self._parts(collate([dataset[0]]))
         for batch in self.loader:

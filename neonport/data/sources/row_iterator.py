@@ -41,7 +41,7 @@ class PlannedIterator(StagedIterator):
         for batch in passes.in_order(size) if evaluation else passes.plan(size):
             yield batch, self._read(batch, evaluation)
 
-    def _changed(self, samples: Sequence[Any], batch: Minibatch, evaluation: bool) -> Any:
+    def _changed(self, samples: Any, batch: Minibatch, evaluation: bool) -> Any:
         """Samples after `transform`, or as they are."""
         if self.transform is None:
             return samples

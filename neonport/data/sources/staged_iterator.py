@@ -119,12 +119,14 @@ class StagedIterator(NervanaDataIterator):
         nclass: number of classes, if targets are labels.
 
     Attributes:
+        ndata: samples.
         shape: logical shape of a sample, a list for several inputs.
         nclass: number of classes, or None.
     """
 
     neon_module = "neon.data.dataiterator"
     shape: Any
+    ndata: int
     shuffle = augmented = False  # whether passes for evaluation are apart
 
     def __init__(self, name: str | None, be: Any, prefetch: int, nclass: int | None) -> None:
