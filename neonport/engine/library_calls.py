@@ -58,6 +58,23 @@ def bind_op(
     return _on_copies(device, op, operands, target, params)
 
 
+class HostDefinition:
+    """A call that runs the NumPy definition of an op, for want of a kernel of the device.
+
+    Args:
+        run: does it.
+    """
+
+    __slots__ = ("_run",)
+
+    def __init__(self, run: Bound) -> None:
+        self._run = run
+
+    def __call__(self) -> None:
+        """Run it."""
+        self._run()
+
+
 def _on_arrays(
     op: str, operands: list[np.ndarray], target: np.ndarray, params: dict[str, Any]
 ) -> Bound:
@@ -67,7 +84,7 @@ def _on_arrays(
         with np.errstate(all="ignore"):  # infinities and nan are results
             target[...] = cast(definition(*operands, **params), target.dtype)
 
-    return run
+    return HostDefinition(run)
 
 
 def _on_copies(
@@ -84,7 +101,7 @@ def _on_copies(
             values = definition(*(device.copy_out(t) for t in inputs), **params)
         device.copy_in(out, cast(np.asarray(values).reshape(out.shape), out.dtype))
 
-    return run
+    return HostDefinition(run)
 
 
 def _weak(tensor: Tensor) -> Callable[[], Tensor]:
