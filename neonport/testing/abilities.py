@@ -110,6 +110,10 @@ class Undeclared(NamedTuple):
     how: str
     cases: int
 
+    def __str__(self) -> str:
+        some = "1 case" if self.cases == 1 else f"{self.cases} cases"
+        return f"not tested: {self.name} (level {self.level}, {some}): {self.how}"
+
 
 def check_level(level: int | None) -> None:
     """Refuse what is no level.
@@ -161,10 +165,9 @@ def why_not(case: Case, has: Collection[str], level: int | None) -> list[str]:
 
 
 def how_to_declare(name: str, has: Collection[str]) -> tuple[int, str]:
-    """Level of an ability or dtype, and what declares it."""
+    """Level of an ability or dtype, and why it is not tested: what would declare it."""
     for ability in ABILITIES:
         if ability.name == name:
-            return ability.level, "declared, but above the level asked for" if name in has else (
-                ability.how
-            )
-    return 0, f'name "{name}" in `capabilities.dtypes`'
+            above = "declared, but above the level that is asked for"
+            return ability.level, above if name in has else f"not declared; {ability.how}"
+    return 0, f'not declared; name "{name}" in `capabilities.dtypes`'
