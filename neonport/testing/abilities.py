@@ -54,7 +54,10 @@ KERNELS = Ability(
 )
 MATMUL = Ability("matrix products", 2, lambda be: overrides(be.device, "matmul"), "write `matmul`")
 CONVOLUTION = Ability(
-    "convolution", 2, lambda be: _has_convolution(be), 'answer `library_call("conv", ...)`'
+    "convolution",
+    2,
+    lambda be: _has_convolution(be),
+    'let `compiles` be True and answer `library_call("conv", ...)`',
 )
 RECORDING = Ability(
     "recording",
@@ -86,7 +89,7 @@ def small_convolution(be: Backend) -> tuple[list[Tensor], Tensor, dict[str, Any]
 
 
 def _has_convolution(be: Backend) -> bool:
-    if not overrides(be.device, "library_call"):
+    if not (be.device.compiles and overrides(be.device, "library_call")):
         return False
     operands, target, params = small_convolution(be)
     try:
