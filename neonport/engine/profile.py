@@ -28,7 +28,7 @@ from neonport.engine.tracing import Lap, Launched, Tracer
 from neonport.ops.op import OPS
 
 NATIVE, DERIVED, FALLBACK = "native", "derived", "fallback"
-BIND_KERNEL = "bind_kernel"
+KERNELS = "compile_c"  # or bind_kernel
 NOBODY = ""  # nothing that a device could give would change it
 PRODUCTS = {"dot": "matmul", "compound_dot": "matmul", "batched_dot": "batched_matmul"}
 PLUMBING = frozenset({"load", "scalar", "iota", "gather", "result", "broadcast"})
@@ -127,7 +127,7 @@ class Profile(Tracer):
         yield lap
         backend.device.synchronize()
         whole = time.perf_counter() - start
-        nodes = nodes or [(Key("copy", FALLBACK, BIND_KERNEL if wanting else NOBODY), whole)]
+        nodes = nodes or [(Key("copy", FALLBACK, KERNELS if wanting else NOBODY), whole)]
         inside = sum(seconds for _, seconds in nodes)
         for key, seconds in nodes:  # copies and bookkeeping are there for the ops: shared out
             part = seconds / inside if inside else 1 / len(nodes)
@@ -145,10 +145,10 @@ class Profile(Tracer):
 def _method(device: Device, op: str) -> str:
     """What a device without kernels has to give, so that an op of a statement is its own."""
     if op in PRODUCTS:  # what there is of a library is reached by statements with kernels
-        return BIND_KERNEL if overrides(device, "matmul") else "matmul"
+        return KERNELS if overrides(device, "matmul") else "matmul"
     if OPS[op].kind in CALLS or op == "scatter_add":
-        return BIND_KERNEL if overrides(device, "library_call") else f'library_call("{op}")'
-    return BIND_KERNEL
+        return KERNELS if overrides(device, "library_call") else f'library_call("{op}")'
+    return KERNELS
 
 
 def _origins(device: Device, what: Launched, launch: Callable[[], None]) -> list[Key]:

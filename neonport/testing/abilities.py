@@ -50,20 +50,20 @@ KERNELS = Ability(
     "kernels",
     1,
     lambda be: be.device.compiles,
-    "let `compiles` be True and write `bind_kernel`",
+    "give `dialect` and write `compile_c`, or write `bind_kernel`",
 )
 MATMUL = Ability("matrix products", 2, lambda be: overrides(be.device, "matmul"), "write `matmul`")
 CONVOLUTION = Ability(
     "convolution",
     2,
     lambda be: _has_convolution(be),
-    'let `compiles` be True and answer `library_call("conv", ...)`',
+    'with kernels, answer `library_call("conv", ...)`',
 )
 RECORDING = Ability(
     "recording",
     3,
     lambda be: be.device.compiles,
-    "let `compiles` be True: a step of kernels can be recorded; `make_replay` makes it one call",
+    "it comes with kernels: a step of them can be recorded; `make_replay` makes it one call",
 )
 DLPACK = Ability(
     "DLPack",
@@ -75,7 +75,7 @@ RANDOM = Ability(
     "random numbers",
     3,
     lambda be: be.device.compiles,
-    "let `compiles` be True: the random numbers are in the text of the kernels",
+    "they come with kernels, whose text draws them",
 )
 ABILITIES = (KERNELS, MATMUL, CONVOLUTION, RECORDING, DLPACK, RANDOM)
 LEVEL = "level"  # the op of the cases that tell whether a level is reached

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from neonport.backends.backend import Backend
 
 SHAPE = (6, 6)
-METHODS = ("allocate", "copy_in", "copy_out", "synchronize", "bind_kernel", "matmul")
+BINDING = ("bind_kernel", "bind_graph")
+METHODS = (*BINDING, "allocate", "copy_in", "copy_out", "synchronize", "matmul")
 
 
 class Switch:
@@ -91,13 +92,22 @@ def failing(device: Any, method: str, switch: Switch) -> Any:
     return replaced(device, method, make)
 
 
-def failing_launches(device: Any, switch: Switch) -> Any:
-    """Let the launches of kernels that are bound in the block fail while the switch is on."""
+@contextmanager
+def failing_launches(device: Any, switch: Switch) -> Iterator[None]:
+    """Let the launches that are bound in the block fail while the switch is on."""
 
     def make(before: Callable[..., Any]) -> Callable[..., Any]:
-        return lambda kernel, places: FailingLaunch(before(kernel, places), switch)
+        def bind(*args: Any) -> Any:
+            launch = before(*args)
+            return launch if launch is None else FailingLaunch(launch, switch)
 
-    return replaced(device, "bind_kernel", make)
+        return bind
+
+    with ExitStack() as stack:
+        for method in BINDING:
+            if hasattr(device, method):
+                stack.enter_context(replaced(device, method, make))
+        yield
 
 
 def _attempt(switch: Switch, error: Exception, act: Callable[[], Any]) -> str:
@@ -226,6 +236,8 @@ def _gone(be: Backend) -> Outcome:
     }
     with ExitStack() as stack:
         for method in METHODS:
+            if not hasattr(be.device, method):
+                continue
             stack.enter_context(failing(be.device, method, switch))
         be.device.forget_statements()
         for label, act in acts.items():
