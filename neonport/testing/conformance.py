@@ -32,28 +32,20 @@ from neonport.testing.known_gaps import KnownGap, find_gap
 from neonport.testing.suite import (
     along_axis,
     assignment,
-    branched_networks,
     elementwise,
-    exchange,
-    faults,
     fused,
     gradients,
-    layers,
-    levels,
-    memory,
     movements,
     products,
     randomness,
-    recordings,
     recurrences,
-    recurrent_networks,
     reductions,
     stores,
-    trainings,
     views,
-    window_networks,
     windows,
 )
+from neonport.testing.suite.devices import exchange, faults, levels, memory, recordings
+from neonport.testing.suite.networks import branched, layers, recurrent, trainings, window
 
 SUITES = (
     memory,
@@ -69,9 +61,9 @@ SUITES = (
     assignment,
     randomness,
     layers,
-    branched_networks,
-    recurrent_networks,
-    window_networks,
+    branched,
+    recurrent,
+    window,
     fused,
     gradients,
     exchange,

@@ -201,8 +201,10 @@ def _no_room_at_a_launch(be: Backend) -> Outcome:
     try:
         with failing_launches(be.device, switch):
             be.device.forget_statements()
-            problem = _attempt(switch, error, scene.statement) or scene.untouched()
-            problem = problem or scene.works()
+            problem = _attempt(switch, error, scene.statement)
+            if not switch.raised:
+                return Outcome(message="a statement on a device with kernels binds none")
+            problem = problem or scene.untouched() or scene.works()
             again = _attempt(switch, error, scene.statement) or scene.operands()
             return _outcome(problem, again, scene.works())
     finally:
@@ -251,7 +253,7 @@ def _gone(be: Backend) -> Outcome:
 
 def _training(be: Backend) -> Outcome:
     """In the middle of a training, which then goes on to the same result."""
-    from neonport.testing.suite.trainings import TRAININGS, train
+    from neonport.testing.suite.networks.trainings import TRAININGS, train
 
     training = TRAININGS["two layers with momentum"]
     state, switch = be.rng_get_state(), Switch()
