@@ -10,7 +10,7 @@ import numpy as np
 from neonport.base import NervanaObject
 from neonport.data import checks
 from neonport.data.checks import MissingClassCount as MissingClassCount
-from neonport.data.row_order import RowOrder
+from neonport.data.rows.row_order import RowOrder
 from neonport.errors import ConfigurationError
 from neonport.layers.shapes import buffer_shape
 
@@ -327,7 +327,7 @@ def in_order(dataset: Any) -> Iterator[tuple[Any, Any]]:
         assert len(batches) == train.nbatches
     """
     dataset.reset()
-    apart = getattr(dataset, "shuffle", False) or getattr(dataset, "weighted", False)
+    apart = any(getattr(dataset, name, False) for name in ("shuffle", "weighted", "augmented"))
     if apart and hasattr(dataset, "in_order"):
         return iter(dataset.in_order())
     return iter(dataset)
