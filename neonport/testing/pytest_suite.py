@@ -28,6 +28,7 @@ from neonport.testing import conformance
 from neonport.testing.abilities import Undeclared
 from neonport.testing.cases import Case
 from neonport.testing.known_gaps import KnownGap, find_gap, read_known_gaps, unused
+from neonport.testing.reports.reproduction import script
 
 CASE, LACK = "conformance_case", "conformance_lack"
 
@@ -135,7 +136,8 @@ def test_conformance(
     seed = _seed(request.module)
     result = conformance.run_case(conformance_backend, conformance_case, seed)
     if not result.passed:
-        pytest.fail(result.message, pytrace=False)
+        reproduced = script(conformance_backend, conformance_case, result, seed)
+        pytest.fail(f"{result.message}\n\n{reproduced}", pytrace=False)
 
 
 def test_what_is_not_declared(conformance_lack: Undeclared | None) -> None:
