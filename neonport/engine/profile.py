@@ -65,31 +65,48 @@ class Row:
     seconds: float = 0.0
 
 
+class Enough(BaseException):
+    """Ends what is profiled after the time that was given; no error, so nothing should catch it."""
+
+
 class Profile(Tracer):
     """Measures every launch, and every statement that NumPy evaluates.
 
+    Args:
+        limit: seconds after which `Enough` is raised; None for no end.
+
     Attributes:
-        backends: names of the backends that something ran on.
+        on: whether anything is measured.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, limit: float | None = None) -> None:
         super().__init__()
-        self.on = self.printing = False
-        self.backends: set[str] = set()
-        self._rows: dict[Key, Row] = {}
-
-    def rows(self) -> list[Row]:
-        """What was measured, the longest first."""
-        return sorted(self._rows.values(), key=lambda row: -row.seconds)
+        self.on, self.printing = True, False
+        self._rows: dict[tuple[str, Key], Row] = {}
+        self._end = None if limit is None else time.perf_counter() + limit
 
     @property
-    def seconds(self) -> float:
-        """Time of all launches and evaluations."""
-        return sum(row.seconds for row in self._rows.values())
+    def backends(self) -> set[str]:
+        """Names of the backends that something ran on."""
+        return {name for name, _ in self._rows}
 
-    def clear(self) -> None:
-        """Forget what was measured, for example of a first step that compiles."""
-        self._rows.clear()
+    def rows(self, backend: str | None = None) -> list[Row]:
+        """What was measured, the longest first.
+
+        Args:
+            backend: a name; None for all.
+        """
+        found = (row for (name, _), row in self._rows.items() if backend in (None, name))
+        return sorted(found, key=lambda row: -row.seconds)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Measure nothing while the block runs, for example a first step, which compiles."""
+        self.on = False
+        try:
+            yield
+        finally:
+            self.on = True
 
     def watch(self, launch: Callable[[], None], what: Launched, backend: Any) -> Callable[[], None]:
         """A call that measures the launch."""
@@ -134,12 +151,16 @@ class Profile(Tracer):
             self._add(backend, key, whole * part)
 
     def _add(self, backend: Any, key: Key, seconds: float) -> None:
-        self.backends.add(backend.backend_name)
-        row = self._rows.get(key)
+        if not self.on:
+            return
+        place = (backend.backend_name, key)
+        row = self._rows.get(place)
         if row is None:
-            row = self._rows[key] = Row(*key)
+            row = self._rows[place] = Row(*key)
         row.calls += 1
         row.seconds += seconds
+        if self._end is not None and time.perf_counter() > self._end:
+            raise Enough
 
 
 def _method(device: Device, op: str) -> str:

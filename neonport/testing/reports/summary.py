@@ -40,7 +40,7 @@ def run(
 ) -> Iterator[Checked]:
     """Run the suite; see `neonport.testing.conformance.run` for the arguments."""
     failed: Counter[str] = Counter()
-    for case in conformance.applicable(be, only, level):
+    for case in conformance.applicable(be, only, level, seed):
         result = conformance.run_case(be, case, seed, find_gap(gaps, case))
         if result.passed:
             yield Checked(result)
