@@ -122,8 +122,12 @@ def _networks(name: str, profile: Profile, steps: int) -> float:
     seconds = 0.0
     for net in NETS:
         with traced_by(profile):
-            gen_backend(name, rng_seed=0, batch_size=batch)
+            be = gen_backend(name, rng_seed=0, batch_size=batch)
         try:
+            if not be.device.capabilities.runs:
+                raise click.ClickException(
+                    f"{name} computes nothing, so there is no time to measure"
+                )
             data = ArrayIterator(images, labels, 10, lshape=(1, 8, 8))
             model, cost = Model(network(net)), GeneralizedCost(CrossEntropyMulti())
             with profile.paused():
