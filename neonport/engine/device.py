@@ -20,8 +20,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from neonport.compiler.codegen.dialect import Dialect
+from neonport.compiler.graph import Graph
 from neonport.compiler.kernel import BoundKernel
 from neonport.engine.c_kernels import CKernels, Entry, render_c
+from neonport.engine.host_buffer import HostBuffer
 from neonport.engine.host_copies import Bound, product_on_copies
 from neonport.engine.owner import Runner
 from neonport.engine.recording import Recorder, bound_calls
@@ -205,6 +207,18 @@ class Device(ABC):
             )
         return self._c_kernels.bind(self, self.dialect, kernel, places)
 
+    def bind_graph(self, graph: Graph, places: Sequence[Place]) -> Launch | None:
+        """A call that runs a whole statement; None: it is cut into kernels and library calls.
+
+        For devices over an array library, which fuses and compiles by itself; `compiles` is true.
+
+        Args:
+            graph: what is computed, and what is stored where.
+            places: (storage, byte offset) of each slot of the graph. The launch must not keep a
+                `Storage` alive.
+        """
+        return None
+
     def give_up_kernels(self, error: CompileError) -> bool:
         """Whether NumPy takes over after this error; it is raised if not."""
         return False
@@ -280,6 +294,15 @@ class Device(ABC):
             )
         values = tensor.get()
         return values if dtype is None else values.astype(dtype)
+
+    def host_buffer(self, shape: Shape, dtype: np.dtype) -> HostBuffer:
+        """Memory of the host for values that are sent to the device, page-locked where that helps.
+
+        Args:
+            shape: of the array.
+            dtype: of the array.
+        """
+        return HostBuffer(shape, dtype)
 
     def dlpack_device(self) -> tuple[int, int]:
         """DLPack device type and ordinal of this device's memory; `kDLExtDev` by default."""

@@ -162,10 +162,18 @@ def _call_hooks(manager: PluginManager, module: Any, plugin: Plugin) -> Failure 
         return failure
     others = [p for p in manager.get_plugins() if p is not module]
     caller = manager.subset_hook_caller("register_backends", others)
-    answers, failure = guarded("calling register_backends", caller)
+    stage = "calling register_backends"
+    answers, failure = guarded(stage, caller)
+    if failure:
+        return failure
     for answer in answers or []:
         plugin.backends += _flatten(answer, plugin)
-    return failure
+    implemented = any(c.name == "register_backends" for c in manager.get_hookcallers(module) or ())
+    if implemented and not answers:
+        return Failure(stage, TypeError("expected BackendInfo entries, got None"))
+    if implemented and not plugin.backends and not plugin.failures:
+        plugin.remarks.append(f"{stage}: it brings no backend")
+    return None
 
 
 def _register(manager: PluginManager, module: Any, name: str, plugin: Plugin) -> None:
