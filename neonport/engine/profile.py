@@ -14,7 +14,7 @@ takes longer than without a profile.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -31,7 +31,7 @@ NATIVE, DERIVED, FALLBACK = "native", "derived", "fallback"
 KERNELS = "compile_c"  # or bind_kernel
 NOBODY = ""  # nothing that a device could give would change it
 PRODUCTS = {"dot": "matmul", "compound_dot": "matmul", "batched_dot": "batched_matmul"}
-PLUMBING = frozenset({"load", "scalar", "iota", "gather", "result", "broadcast"})
+PLUMBING = frozenset({"leaf", "load", "scalar", "iota", "gather", "result", "broadcast"})
 
 
 class Key(NamedTuple):
@@ -176,6 +176,8 @@ def _origins(device: Device, what: Launched, launch: Callable[[], None]) -> list
     """Who does a launch; a kernel of several ops has a key for each."""
     if isinstance(what.step, BoundKernel):
         return [Key(op, NATIVE, NOBODY) for op in _ops(what.step.kernel)]
+    if what.ops:
+        return [Key(op, NATIVE, NOBODY) for op in _computed(what.ops)]
     op = what.op if what.step is None else what.step.value.op
     if op in PRODUCTS:
         return [_product(device, op)]
@@ -216,6 +218,11 @@ def profiled(backend: Any) -> Iterator[Profile]:
 
 
 def _ops(kernel: Kernel) -> list[str]:
-    """The ops that a kernel computes; "copy" if it only moves values."""
-    found = [node.op for node in kernel.nodes if node.op not in PLUMBING]
-    return [*found, *(reduction.op for reduction in kernel.reductions)] or ["copy"]
+    """The ops that a kernel computes."""
+    values = (node.op for node in kernel.nodes)
+    return _computed([*values, *(reduction.op for reduction in kernel.reductions)])
+
+
+def _computed(ops: Iterable[str]) -> list[str]:
+    """The ops among the values of a launch; "copy" if it only moves some."""
+    return [op for op in ops if op not in PLUMBING] or ["copy"]
