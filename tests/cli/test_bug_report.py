@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy
 import pytest
 
 import neonport
@@ -53,7 +54,8 @@ def report(tmp_path_factory) -> str:
         "- processor: ",
         "- compiler: ",
         "- BLAS: ",
-        "- packages: numpy ",
+        "- packages: ",
+        f" numpy {numpy.__version__}",
         "- cpu: ready, neonport ",
         "- npu: loaded, neonport-npu 1.2.0, fake_good.plugin, brings npu",
         "- own: broken, neonport_own 1.5, jane_plugin, brings no backend; importing jane_plugin: ",
