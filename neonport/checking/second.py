@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from neonport.checking.spec import Check
+from neonport.errors import ConfigurationError
 from neonport.optree.node import OpTreeNode, apply, tensors, walk, with_draw
 from neonport.optree.random_nodes import draw_of, is_random
 from neonport.plugins import registry
@@ -24,11 +25,18 @@ class SecondBackend:
 
     Raises:
         BackendUnavailable: it cannot be used here; the message says why and what to do.
+        ConfigurationError: it computes nothing.
     """
 
     def __init__(self, check: Check) -> None:
         registry.require(check.backend)
         self.be: Any = registry.create_backend(check.backend, device_id=check.device, rng_seed=0)
+        if not self.be.device.capabilities.runs:
+            self.be.cleanup_backend()
+            raise ConfigurationError(
+                f"the backend {check.backend} computes nothing, so it has no opinion; name another, "
+                "such as cpu:0.01"
+            )
 
     def results(
         self, targets: Sequence[Any], values: Sequence[Any], contents: dict[int, np.ndarray]

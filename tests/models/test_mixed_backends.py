@@ -234,7 +234,7 @@ def test_a_tree_whose_paths_have_other_backends_inside(places):
 
 def test_checkpoints_go_from_mixed_to_one_backend_and_back(places, tmp_path):
     outer, middle = places
-    one, mixed, shape = pair(dense, outer, middle)
+    _, mixed, shape = pair(dense, outer, middle)
     X, y = data(shape)
     mixed.fit(
         X, y, cost=cost(), optimizer=Adam(learning_rate=0.01), num_epochs=1, progress_bar=False
@@ -290,7 +290,7 @@ def test_a_layer_is_put_on_a_backend_by_itself(places):
     assert [x.be for x in model.layers.layers] == [outer, middle, outer]
     assert layer.W.backend is middle
     layer.set_backend(middle)  # it is there
-    with pytest.raises(ConfigurationError, match="has its .* already"):
+    with pytest.raises(ConfigurationError, match=r"has its .* already"):
         layer.set_backend(outer)
 
 
@@ -310,11 +310,11 @@ def test_a_step_on_several_backends_is_not_recorded(places, caplog):
 
 
 def test_what_shares_buffers_must_be_on_one_backend(places):
-    outer, middle = places
+    _, middle = places
     with neonport.on(middle):
         elsewhere = Linear(6, init())
         lone = BranchNode("lone")
-    with pytest.raises(ConfigurationError, match="ends a path.*SkipNode"):
+    with pytest.raises(ConfigurationError, match=r"ends a path.*SkipNode"):
         Model([Linear(6, init()), MergeSum([SkipNode(), [SkipNode(), elsewhere]])]).initialize(6)
     fork = BranchNode("fork")
     with pytest.raises(ConfigurationError, match="BranchNode and its neighbours"):
@@ -338,7 +338,7 @@ def test_backends_of_one_model_have_one_batch_size(make_backend):
     assert other.bsz == BATCH
     with neonport.on(other):
         layer = Linear(3, init())
-    with pytest.raises(ConfigurationError, match="several backends.*precision"):
+    with pytest.raises(ConfigurationError, match=r"several backends.*precision"):
         Model([Linear(4, init()), layer]).initialize(6, precision="bfloat16")
     other.cleanup_backend()
 
