@@ -34,8 +34,8 @@ class SecondBackend:
         if not self.be.device.capabilities.runs:
             self.be.cleanup_backend()
             raise ConfigurationError(
-                f"the backend {check.backend} computes nothing, so it has no opinion; name another, "
-                "such as cpu:0.01"
+                f"the backend {check.backend} computes nothing, so it has no opinion; name "
+                "another, such as cpu:0.01"
             )
 
     def results(

@@ -62,5 +62,5 @@ def test_what_may_be_written(text, check):
     "text", ["cpu", "cpu:0", "cpu:2", "cpu:-1", "cpu:0.1:loud", "0.1", "cpu:0.1.2", 0.1, "cpu:x:1"]
 )
 def test_what_may_not(text):
-    with pytest.raises(ConfigurationError, match="such as 'cpu:0.01:raise'"):
+    with pytest.raises(ConfigurationError, match=r"such as 'cpu:0.01:raise'"):
         parse(text)
