@@ -255,6 +255,32 @@ def test_checkpoints_go_from_mixed_to_one_backend_and_back(places, tmp_path):
     assert {state.backend for _, states in params for state in states} == {outer, middle}
 
 
+def test_a_training_goes_on_to_the_same_bits(places, tmp_path):
+    """Each backend draws its own masks, and a checkpoint remembers where each was."""
+    _, middle = places
+
+    def network():
+        with neonport.on(middle):
+            inner = [Affine(9, init(), activation=Tanh()), Dropout(keep=0.5)]
+        return Model([Linear(6, init()), *inner, Affine(3, init(), activation=Softmax())])
+
+    X, y = data(6)
+    how = {"cost": cost(), "optimizer": Adam(learning_rate=0.01), "progress_bar": False}
+    whole = network()
+    whole.fit(X, y, num_epochs=1, shuffle=False, **how)
+    whole.save_params(tmp_path / "half.prm")
+    whole.fit(X, y, num_epochs=2, shuffle=False, **how)
+    for be in places:
+        be.rng_reset()
+    rest = network()
+    rest.load_params(tmp_path / "half.prm")
+    rest.fit(X, y, num_epochs=2, shuffle=False, **how)
+    for name, weights in whole.get_weights().items():
+        assert np.array_equal(weights, rest.get_weights()[name]), name
+    again = Model(tmp_path / "half.prm")  # on one backend: the other state has no owner
+    again.fit(X, y, num_epochs=2, shuffle=False, **how)
+
+
 def test_the_summary_says_where_values_cross_and_how(places):
     outer, middle = places
     model = Model(dense(middle)[0])
