@@ -145,6 +145,10 @@ TRACE_PLUGINS = Setting(
     "NEONPORT_TRACE_PLUGINS", _flag, False, "`0` or `1`", "`0`",
     "`1`: write to stderr what is found, imported and called",
 )  # fmt: skip
+PLUGIN_TIMEOUT = Setting(
+    "NEONPORT_PLUGIN_TIMEOUT", _seconds, 30.0, "seconds, more than 0", "`30`",
+    "how long `neonport doctor` waits for a plugin; then it is ended and named",
+)  # fmt: skip
 NUM_THREADS: Setting[int | None] = Setting(
     "NEONPORT_NUM_THREADS", _positive, None, "a positive integer",
     "every core the process may use, within its quota of processor time",

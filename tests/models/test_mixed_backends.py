@@ -18,6 +18,7 @@ from neonport.layers import (
     LSTM,
     Activation,
     Affine,
+    BatchNorm,
     BranchNode,
     Conv,
     Dropout,
@@ -123,7 +124,14 @@ def nested(middle):
     return [Linear(6, init()), inner, Affine(3, init(), activation=Softmax())], 6
 
 
-NETWORKS = [dense, in_place, last, first, images, sequence, residual, nested]
+def sums(middle):
+    """A BatchNorm finds the sums that the layer below has made only where it is itself."""
+    with neonport.on(middle):
+        norm = BatchNorm()
+    return [Linear(7, init(), bsum=True), norm, Affine(3, init(), activation=Softmax())], 6
+
+
+NETWORKS = [dense, in_place, last, first, images, sequence, residual, nested, sums]
 
 
 def data(shape):

@@ -7,7 +7,7 @@ from typing import Any
 from neonport.backends.arguments import check_numbers, check_operands, check_tensors
 from neonport.dtypes import is_float
 from neonport.engine.checks import check_pair
-from neonport.engine.library_calls import weakly
+from neonport.engine.host_copies import weakly
 from neonport.engine.tracing import Launched
 from neonport.errors import AliasError, DtypeError, ShapeError
 from neonport.optree.node import apply
