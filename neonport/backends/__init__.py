@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from neonport import settings
 from neonport.base import NervanaObject, shown
 from neonport.errors import ConfigurationError
 from neonport.log import logger
@@ -108,6 +109,10 @@ def gen_backend(
         deterministic=None,
     )
     be.bsz = int(batch_size)
+    if settings.CHECK.text():
+        from neonport.checking.opinion import install_by_setting
+
+        install_by_setting(be)
     if NervanaObject.be is not None:
         _replaced.add(NervanaObject.be)
     NervanaObject.be = be

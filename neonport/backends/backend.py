@@ -133,6 +133,7 @@ class Backend(
     tensor_cls = Tensor
     _min_dims: ClassVar[int] = 2
     device: Any  # a `Device`: vendors add to it what their users call
+    second_opinion: Any = None  # what checks its statements, where somebody asked for that
 
     def __init__(
         self,
@@ -215,6 +216,8 @@ class Backend(
     def cleanup_backend(self) -> None:
         """Release what the backend holds; its tensors raise `ClosedBackendError` from now on."""
         if not self.closed:
+            if self.second_opinion is not None:
+                self.second_opinion.close()
             self.closed = True
             self.bound.clear()
             self.device.close()

@@ -140,6 +140,19 @@ class Executor:
         graph = lowering.build(pairs)
         if self.owner.recorder is not None:
             self.owner.recorder.traced = any(type(n) is Traced for n in lowering.scalars)
+        # numbers inside a large node are part of its identity and cannot be told apart by value
+        large = any(isinstance(v, OpTreeNode) and v.sig.large for _, v in pairs)
+        fixed = large or any(s != s for s in scalars)
+        whole = self.device.bind_graph(graph, lowering.storages)
+        if whole is not None:
+            numbers, sources = range(len(lowering.scalars)), range(graph.rands)
+            what = Launched(None, "statement", tuple(t.shape for t, _ in pairs))
+            return Statement(
+                self.owner, [self.owner.tracer.watch(whole, what, self.owner)],
+                [(whole, tuple(numbers))] if numbers else [],
+                [(whole, tuple(sources))] if sources else [],
+                lowering.sources, scalars, lowering.scalars, fixed, None,
+            )  # fmt: skip
         plan = self.plan(graph)
         self.device.prefetch(plan.kernels)
         arena, offsets = self._temporaries(plan)
@@ -174,9 +187,6 @@ class Executor:
             launches.append(self.owner.tracer.watch(launch, Launched(step), self.owner))
         if plan.temporaries:
             launches = [self._locked(launches)]
-        # numbers inside a large node are part of its identity and cannot be told apart by value
-        large = any(isinstance(v, OpTreeNode) and v.sig.large for _, v in pairs)
-        fixed = large or any(s != s for s in scalars)
         return Statement(
             self.owner, launches, numbered, rands, lowering.sources, scalars, lowering.scalars,
             fixed, arena,

@@ -76,11 +76,15 @@ class Launched:
         step: the step of a plan, or None for a call that is no statement.
         op: name of the op that is called, of a step empty.
         shapes: of such a call: those of the operands, then that of the result.
+        operands: of such a call: a function for each of these tensors that gives it.
+        factors: of such a call, a product: alpha and beta.
     """
 
     step: BoundKernel | LibraryCall | None
     op: str = ""
     shapes: tuple[tuple[int, ...], ...] = ()
+    operands: tuple[Callable[[], Any], ...] = ()
+    factors: tuple[float, float] = (1.0, 0.0)
 
     def line(self, seconds: float) -> str:
         """What is printed: name, sizes, time and rate."""

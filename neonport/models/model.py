@@ -216,6 +216,7 @@ class Model(FrontDoor, NervanaObject):
         validation_data: Any = None,
         metrics: Any = (),
         progress_bar: bool = True,
+        check: str | None = None,
     ) -> History: ...
 
     @overload
@@ -233,6 +234,7 @@ class Model(FrontDoor, NervanaObject):
         validation_data: Any = None,
         metrics: Any = (),
         progress_bar: bool = True,
+        check: str | None = None,
         shuffle: bool = True,
         class_weight: Any = None,
         sample_weight: Any = None,
@@ -261,6 +263,7 @@ class Model(FrontDoor, NervanaObject):
             validation_data: held-out data to evaluate after each epoch: (X, y), or an iterator.
             metrics: a metric or a list of them, evaluated on `validation_data`.
             progress_bar: show a bar; with `callbacks` they decide.
+            check: a second backend and a share of statements to run there too: "cpu:0.01".
             shuffle: of arrays: another order of the samples in each epoch, the same orders for the
                 same `rng_seed` of the backend.
             class_weight: of arrays: how much samples of a class count: a dict or list by label.

@@ -99,7 +99,9 @@ def counts() -> dict[str, int]:
     return found
 
 
-def applicable(be: Backend, only: Collection[str] | None = None) -> Iterator[Case]:
+def applicable(
+    be: Backend, only: Collection[str] | None = None, level: int | None = None
+) -> Iterator[Case]:
     """The cases that a backend has to pass: those in dtypes that it does not store are left out."""
     stored = set(be.default_dtypes)
     return (case for case in cases(only) if case.needs <= stored)
@@ -140,15 +142,15 @@ def run(
 
 def _run(be: Backend, only: Collection[str] | None) -> Iterator[Result]:
     for case in applicable(be, only):
-        try:
-            outcome = case.run(be)
-        except Exception as error:  # a case that fails must not stop the others
-            outcome = Outcome(None, 0.0, f"raised {type(error).__name__}: {error}")
-        yield Result(
-            case.op,
-            case.id,
-            not outcome.message,
-            outcome.max_error,
-            outcome.bound,
-            outcome.message,
-        )
+        yield run_case(be, case)
+
+
+def run_case(be: Backend, case: Case) -> Result:
+    """Run one case; an error that it raises is a failure."""
+    try:
+        outcome = case.run(be)
+    except Exception as error:  # a case that fails must not stop the others
+        outcome = Outcome(None, 0.0, f"raised {type(error).__name__}: {error}")
+    return Result(
+        case.op, case.id, not outcome.message, outcome.max_error, outcome.bound, outcome.message
+    )
