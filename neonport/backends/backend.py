@@ -29,7 +29,7 @@ from neonport.engine.device import Device, ProbeResult
 from neonport.engine.executor import Executor
 from neonport.engine.recording import Recorder, Step
 from neonport.engine.statement import statement_key
-from neonport.engine.tracing import Tracer, observers
+from neonport.engine.tracing import new_tracer, observers
 from neonport.errors import (
     AliasError,
     BackendMismatchError,
@@ -165,7 +165,7 @@ class Backend(
         self.batch_size: int | None = None
         self.closed = False
         self.recorder: Recorder | None = None
-        self.tracer = Tracer()
+        self.tracer = new_tracer()
         self.bound: BoundedTable[Any, Callable[..., Any]] = BoundedTable(MAX_BOUND)
         self._leaf_signatures: BoundedTable[tuple[np.dtype, Shape], Signature] = BoundedTable(
             MAX_LEAVES

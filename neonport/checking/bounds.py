@@ -9,7 +9,7 @@ Processes", 1963): the error of a node is what its operands' errors make of it, 
 | movements, picked elements, maxima, sorting | the same errors elsewhere; at most the largest |
 | sums, windows of sums | the sum of the errors |
 | products | the sum of magnitudes times errors |
-| element by element | the largest change when operands move by their errors, one by one and together |
+| element by element | the largest change when operands move by their errors, alone or together |
 | variance | by the triangle inequality |
 | places of maxima | nothing, or no bound where two values are too close to tell |
 | all others | some random changes of the operands, and a margin |
@@ -35,10 +35,10 @@ Array = npt.NDArray[Any]
 
 SELECTING = frozenset({"take", "take_along_axis", "max_pool_gather", "roi_pool_gather"})
 SUMMING = frozenset(
-    "sum cumsum scatter_add scatter_add_along_axis pool avg_pool_backward max_pool_backward "
-    "roi_pool roi_pool_backward".split()
-)
-PRODUCTS = frozenset("dot batched_dot conv conv_backward_data conv_backward_filter".split())
+    {"sum", "cumsum", "scatter_add", "scatter_add_along_axis", "pool", "avg_pool_backward",
+     "max_pool_backward", "roi_pool", "roi_pool_backward"}
+)  # fmt: skip
+PRODUCTS = frozenset({"dot", "batched_dot", "conv", "conv_backward_data", "conv_backward_filter"})
 STEPS = (-1.0, -0.5, 0.5, 1.0)  # of an error, by which an operand is moved
 RUNS = 8  # of random changes, where nothing else is known of an op
 MARGIN = 4.0  # times the largest change seen in them

@@ -73,6 +73,8 @@ class Definition:
         target, value, contents, draws = self._of
         bounded = Bounded(contents, target.shape, draws, flush)
         want, compute = bounded.run(value)
+        if not hasattr(value, "sig"):
+            compute = want.dtype  # a number is rounded when it is stored
         allowed = after_store(want, bounded.error(value), compute, target.dtype)
         if not is_float(target.dtype):
             want = cast(want, target.dtype).astype(np.longdouble)

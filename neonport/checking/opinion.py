@@ -1,8 +1,8 @@
 """A second opinion: some statements of a backend run on a second one too, and are compared.
 
-It is put on a backend from outside and taken off again. The backend knows nothing of it: while it is
-on, methods of this one backend, of its device and of its executor are covered by others, and bound
-statements stand in a table whose entries count turns. When it is off, nothing of it is there.
+It is put on a backend from outside and taken off again. While it is on, methods of this one device,
+of its executor and tracer are covered by others, and bound statements stand in a table whose
+entries count turns. When it is off, nothing of it is there.
 """
 
 from __future__ import annotations
@@ -299,10 +299,10 @@ def second_opinion(backends: Any, check: Any, folder: str | None = None) -> Iter
     several = backends if isinstance(backends, (list, tuple)) else [backends]
     made: list[Opinion] = []
     try:
-        for be in several if wanted is not None else ():
-            made.append(
-                Opinion(be, wanted, settings.CHECK_SAVE.get() if folder is None else folder)
-            )
+        if wanted is not None:
+            into = settings.CHECK_SAVE.get() if folder is None else folder
+            for be in several:
+                made.append(Opinion(be, wanted, into))
         yield made
     finally:
         for opinion in reversed(made):

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from neonport.checking.tolerances import TINY, Allowance, allowance
 from neonport.ops.op import OPS
 from neonport.optree.node import OpTreeNode
-from neonport.checking.tolerances import TINY, Allowance, allowance
 
 Array = npt.NDArray[Any]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import count
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -96,7 +96,7 @@ def save(
             except FileExistsError:
                 continue
             break
-        np.savez(into / "inputs.npz", **arrays)
+        np.savez(into / "inputs.npz", **cast("dict[str, Any]", arrays))
         (into / "reproduce.py").write_text(text, encoding="utf-8")
         (into / "report.txt").write_text(report + "\n", encoding="utf-8")
     except OSError as error:

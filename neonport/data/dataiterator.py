@@ -178,7 +178,9 @@ class ArrayIterator(NervanaDataIterator):
             self.ybuf = self.be.empty((rows, size))
         self._yielded = self._views(size)
         self._rows = self.be.empty((size, 1), dtype=np.int32)
-        self._fills = list(zip(self.Xbuf, map(self._picked, self.Xdev), strict=True))
+        self._fills: list[tuple[Any, Any]] = list(
+            zip(self.Xbuf, map(self._picked, self.Xdev), strict=True)
+        )
         if self.ydev is not None:
             labels = self.be.empty((size, self.ydev.shape[1]), dtype=self.ydev.dtype)
             self._fills.append((labels, self.be.take(self.ydev, self._rows, axis=0)))

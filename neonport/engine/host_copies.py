@@ -74,7 +74,7 @@ def product_on_copies(
 
 
 def weakly(tensor: Tensor) -> Callable[[], Tensor]:
-    """A call that gives the tensor again, without keeping its memory alive.
+    """A call that gives the tensor again and does not keep its memory alive.
 
     Temporaries are kept by their plan.
     """

@@ -11,6 +11,7 @@ from neonport.checking.opinion import second_opinion
 from neonport.checking.spec import parse
 from neonport.data.checks import check_dataset
 from neonport.data.dataiterator import ArrayIterator
+from neonport.layers.crossing import backends_of
 from neonport.models import checks
 from neonport.models.array_data import data_iterator, sample_weights, weighted
 from neonport.models.history import History
@@ -97,7 +98,7 @@ def fit(
     model.optimizer, state.dataset = optimizer, dataset
     if hasattr(optimizer, "set_backend"):
         optimizer.set_backend(model.be)
-    with second_opinion(model.be, check):
+    with second_opinion(backends_of(model.layers), check):
         return Trainer(model, dataset, callbacks, record).fit(num_epochs)
 
 

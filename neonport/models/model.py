@@ -16,7 +16,7 @@ from neonport.foundation.absent import absent_names
 from neonport.io import checkpoint
 from neonport.layers.cost import minibatch_cost
 from neonport.models import benchmark as timing
-from neonport.models import checks, evaluation, fitting, mixed_precision, restoring, saving
+from neonport.models import checks, evaluation, fitting, mixed_precision, placing, restoring, saving
 from neonport.models import output_checks as shortcut
 from neonport.models.front_door import FrontDoor
 from neonport.models.history import History
@@ -107,7 +107,7 @@ class Model(FrontDoor, NervanaObject):
         else:
             self.layers = Sequential(layers)
         if "be" in vars(self):
-            self.layers.set_backend(self.be)
+            self.layers.adopt_backend(self.be)
         if hasattr(self.layers, "layer_dict"):
             self.layer_dict = self.layers.layer_dict
         self.layers.propagate_parallelism("Data")
@@ -153,6 +153,8 @@ class Model(FrontDoor, NervanaObject):
     def set_backend(self, be: TensorBackend) -> None:
         """Give the model its own backend, before `initialize` makes its buffers.
 
+        Layers that were given one for themselves keep it.
+
         Raises:
             ConfigurationError: it has buffers or weights on another one.
         """
@@ -161,7 +163,7 @@ class Model(FrontDoor, NervanaObject):
                 f"set_backend: the weights of model {self.name!r} are on {self.be!r}; save them "
                 "by save_params(path) and load them there: Model(path, be=other)"
             )
-        super().set_backend(be)
+        super().adopt_backend(be)
 
     def configure(self, dataset: Any) -> None:
         """Tell the layers the shape of a sample, unless they have their buffers already.
@@ -171,8 +173,7 @@ class Model(FrontDoor, NervanaObject):
         """
         if not self.initialized:
             checks.refuse_array("initialize", dataset)
-            if self.be is not None:
-                super().set_backend(self.be)
+            placing.settle(self)
             self.layers.configure(dataset)
 
     def initialize(self, dataset: Any, cost: Any = None, precision: str | None = None) -> None:

@@ -127,4 +127,5 @@ def test_what_is_not_seen_changes_no_value_or_ends_the_program(fault):
         else:
             out[:] = be.tanh(x)
             assert np.allclose(out.get(), np.tanh(values()))
-    assert opinion.checked and not opinion.findings
+    assert opinion.checked
+    assert not opinion.findings
