@@ -66,7 +66,7 @@ EXPECTATIONS = {
         models/test_evaluation.py test_get_outputs_of_sequences_is_batch_major""",
     "every recurrent layer runs behind convolution, pooling and batch norm": """
         layers/recurrent/test_training.py test_every_type_runs_behind_a_convolution""",
-    "HDF5Iterator goes on from pass to pass; means, one-hot, targets of several axes, reset": """
+    "HDF5Iterator goes on from pass to pass; means, one-hot, wide targets, reset": """
         data/test_hdf5iterator.py test_passes_continue test_means_and_targets
         data/test_hdf5iterator.py test_labels_and_autoencoders""",
     "Text goes on from batch to batch; the target is the next token": """
@@ -79,7 +79,7 @@ EXPECTATIONS = {
         transforms/test_gan_cost.py test_values_are_means_over_rows""",
     "RoiPooling against NumPy: 1e-6": """
         layers/windows/test_roi_pooling.py test_against_the_definition""",
-    "neighbours take turns with two buffers; a layer on a node uses its buffer; paths share one": """
+    "neighbours take turns with two buffers; layers on a node use its buffer; paths share one": """
         layers/test_deltas.py test_neighbours_never_share_and_the_first_has_none
         layers/test_deltas.py test_two_buffers_serve_a_whole_chain
         layers/containers/test_merges.py test_a_container_on_a_node_uses_the_nodes_gradient
