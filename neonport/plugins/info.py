@@ -17,10 +17,6 @@ _NAME = re.compile(r"[a-z][a-z0-9_-]*")
 _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 
 
-class PluginWarning(UserWarning):
-    """Plugins contradict each other or claim a reserved name; the host goes on."""
-
-
 @dataclass(frozen=True)
 class ProbeResult:
     """Result of a backend's probe of this machine; a probe returns it and does not raise.
@@ -32,6 +28,7 @@ class ProbeResult:
         reason: one sentence; for any state but `ready` it says why and what to do.
         count: number of devices the backend could open.
         capabilities: one number a device where the vendor counts generations (9.0), else empty.
+        devices: each device the backend could open, with its driver, in words; may be empty.
     """
 
     state: ProbeState
@@ -39,6 +36,7 @@ class ProbeResult:
     reason: str = ""
     count: int = 0
     capabilities: tuple[float, ...] = ()
+    devices: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.state not in PROBE_STATES:

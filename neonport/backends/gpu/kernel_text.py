@@ -39,8 +39,8 @@ def kernel_text(
     Args:
         dialect: the language.
         files: names in `opencl_kernels`.
-        dtype: float dtype of the arrays: STORED is its type in memory, REAL that of the numbers
-            that are computed with, LOAD and STORE get from one to the other.
+        dtype: float dtype of the arrays, or int64: STORED is its type in memory, REAL that of the
+            numbers that are computed with, LOAD and STORE get from one to the other.
         whole: type of positions and sizes, INT.
         macros: what else the files ask for.
     """
@@ -55,7 +55,7 @@ def _text(
     whole: type,
     macros: tuple[tuple[str, int | str], ...],
 ) -> str:
-    real = "float64" if dtype == np.float64 else "float32"
+    real = dtype.name if dtype.name in ("float64", "int64") else "float32"
     load, store = _access(dialect, dtype)
     lines = [
         dialect.wide if real == "float64" else "",

@@ -1,0 +1,118 @@
+"""Devices of the namespace: a backend each, named as `str(backend)` says, such as `cpu:0`."""
+
+from __future__ import annotations
+
+import atexit
+from typing import Any
+
+import numpy as np
+
+from neonport.array_api.core.dtypes import ALL, FLOATING, float32
+from neonport.base import NervanaObject
+from neonport.errors import ConfigurationError
+from neonport.plugins import registry
+
+_opened: dict[str, Any] = {}  # backends that were named here, beside the one of gen_backend
+
+
+class Device:
+    """Where an array lives: a backend.
+
+    Compares equal to devices of the same backend and to its name.
+
+    Attributes:
+        backend: what `gen_backend` returns.
+    """
+
+    __slots__ = ("backend",)
+
+    def __init__(self, backend: Any) -> None:
+        self.backend = backend
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, str):
+            return str(self) == other
+        return isinstance(other, Device) and self.backend is other.backend
+
+    def __hash__(self) -> int:
+        return hash(str(self))
+
+    def __str__(self) -> str:
+        return str(self.backend)
+
+    def __repr__(self) -> str:
+        return f"Device({str(self)!r})"
+
+
+def backend_of(device: Any = None) -> Any:
+    """The backend that a device names.
+
+    Args:
+        device: None for the backend of `gen_backend`, or the default one if none was made; a
+            `Device`, a backend, or a name such as "opencl" or "opencl:1". A backend that is named
+            for the first time is made here; it does not become that of `gen_backend`.
+
+    Raises:
+        UnknownBackendError, BackendUnavailable: there is no such backend, or it cannot be used.
+        ConfigurationError: `device` is something else.
+    """
+    if device is None:
+        current = _current()
+        return _named(registry.default_backend(), 0) if current is None else current
+    if isinstance(device, Device):
+        return device.backend
+    if isinstance(device, str):
+        name, _, number = device.partition(":")
+        if not (number or "0").isdecimal():
+            raise ConfigurationError(f"device {device!r}: write the number as in 'opencl:1'")
+        return _named(name, int(number or 0))
+    if hasattr(device, "leaf_signature"):  # a backend
+        return device
+    raise ConfigurationError(
+        f"device {device!r} is none; use None, the device of an array, or a name such as 'cpu'"
+    )
+
+
+def _current() -> Any:
+    current: Any = NervanaObject.be
+    return None if current is None or current.closed else current
+
+
+def _named(name: str, number: int) -> Any:
+    label = f"{registry.require(name).name}:{number}"
+    current = _current()
+    if current is not None and str(current) == label:
+        return current
+    found = _opened.get(label)
+    if found is None or found.closed:
+        if not _opened:
+            atexit.register(_close)
+        found = _opened[label] = registry.create_backend(name, device_id=number)
+    return found
+
+
+def _close() -> None:
+    while _opened:
+        _opened.popitem()[1].cleanup_backend()
+
+
+def known() -> list[Device]:
+    """The default device first, then a device for each other backend that is ready here.
+
+    Nothing is constructed for it but the default device: the others are there by name.
+    """
+    first = backend_of()
+    found = {str(first): Device(first)}
+    found |= {str(be): Device(be) for be in _opened.values() if not be.closed}
+    return list(found.values())
+
+
+def default_float(backend: Any) -> np.dtype:
+    """The dtype of Python floats on a backend: its default one, where the standard has that."""
+    dtype: np.dtype = backend.default_dtype
+    return dtype if dtype in FLOATING else float32
+
+
+def storable(backend: Any) -> tuple[np.dtype, ...]:
+    """The dtypes of the standard that the device of a backend stores."""
+    return tuple(d for d in ALL if d.kind != "f" or d.name in backend.default_dtypes)
