@@ -7,6 +7,7 @@ import sys
 import textwrap
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,8 @@ from neon.transforms import CrossEntropyMulti, Softmax
 from neon.callbacks.callbacks import Callbacks
 import beside
 
-be = gen_backend(backend='cpu', batch_size=8, rng_seed=int(sys.argv[1]))
+seed = int(sys.argv[1])
+be = gen_backend(backend='cpu', batch_size=8, rng_seed=seed)
 rng = np.random.RandomState(0)
 X, y = rng.normal(size=(32, 5)).astype(np.float), rng.randint(0, 3, 32).astype(np.int)
 train = ArrayIterator(X, y, nclass=3)
@@ -166,12 +168,12 @@ def test_two_interpreters_side_by_side(folder: Path) -> None:
 
 def test_scripts_of_several_threads(folder: Path) -> None:
     before = list(sys.path), list(sys.argv), list(sys.meta_path)
-    found: dict[int, object] = {}
+    found: dict[int, Any] = {}
 
     def run(number: int) -> None:
         try:
             names = run_script("train.py", [str(number % 2)])
-            found[number] = names["found"].tobytes(), names["sys"].argv[1]
+            found[number] = names["found"].tobytes(), names["seed"]
         except BaseException as error:
             found[number] = error
 
@@ -180,7 +182,8 @@ def test_scripts_of_several_threads(folder: Path) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert found[0] == found[2] != found[1] == found[3]
+    assert found[0] == found[2] != found[1] == found[3], found
+    assert [found[number][1] for number in range(4)] == [0, 1, 0, 1]
     assert (list(sys.path), list(sys.argv), list(sys.meta_path)) == before
     assert not compat.installed()
     assert not [name for name in sys.modules if name.partition(".")[0] in ("neon", "beside")]
