@@ -269,7 +269,7 @@ OTHER_PLACES = (
     "a safetensors file, but not a neonport checkpoint",
     "an empty file",
     "no description of a model: there is no 'model' with type and config, only ",
-    r"[A-Z]\w+ '.+'",  # a layer
+    r"[A-Z]\w+ '.+'|for layers \w+",
     "epoch_index|backend|layer_params_states|train_input_shape|the model cannot be built from",
 )
 
