@@ -22,13 +22,16 @@ _WAYS = {
 }
 
 
-def absent_names(module: str, elsewhere: Mapping[str, str] | None = None) -> Callable[[str], Any]:
+def absent_names(
+    module: str, elsewhere: Mapping[str, str] | None = None, kind: str = ""
+) -> Callable[[str], Any]:
     """The `__getattr__` of a module: refuses names, those of neon with what to use instead.
 
     Args:
         module: `__name__` of the module; its second part says which of neon's names it would have.
         elsewhere: names that neon has in this module and we in another one, which needs this one:
             name -> module.
+        kind: what plugins may add to the module, a key of `neonport.plugins.kinds.KINDS`.
 
     Example:
         __getattr__ = absent_names(__name__)
@@ -39,6 +42,10 @@ def absent_names(module: str, elsewhere: Mapping[str, str] | None = None) -> Cal
     def refuse(name: str) -> Any:
         if elsewhere and name in elsewhere:
             return getattr(import_module(elsewhere[name]), name)
+        if kind:
+            found = import_module("neonport.plugins.extension_lookup").find_class(kind, name)
+            if found is not None:
+                return found
         text = f"module {module!r} has no attribute {name!r}"
         if name in ways:
             text = f"neon's {name} is not in {module}: {ways[name]}"

@@ -18,4 +18,4 @@ from neonport.data.datasets.text_files import Shakespeare as Shakespeare
 from neonport.foundation.absent import absent_names
 
 if not TYPE_CHECKING:
-    __getattr__ = absent_names(__name__)
+    __getattr__ = absent_names(__name__, kind="dataset")
