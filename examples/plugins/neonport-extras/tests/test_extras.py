@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from neonport import Autodiff, gen_backend
+from neonport import gen_backend
 from neonport.callbacks import Callbacks
 from neonport.initializers import GlorotUniform
 from neonport.layers import Affine, GeneralizedCost
@@ -68,7 +68,9 @@ def test_training_and_checkpoint(be, tmp_path):
     callbacks = Callbacks(model, progress_bar=False)
     callbacks.add_callback(norms)
     cost = GeneralizedCost(CrossEntropyMulti())
-    model.fit(spirals.train_iter, cost, AdaBelief(learning_rate=0.01), num_epochs=40, callbacks=callbacks)
+    model.fit(
+        spirals.train_iter, cost, AdaBelief(learning_rate=0.01), num_epochs=40, callbacks=callbacks
+    )
     right = model.eval(spirals.valid_iter, Accuracy())
     assert right > 0.9
     assert len(norms.norms) == 40
