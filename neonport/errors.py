@@ -78,6 +78,14 @@ class CompileError(NeonportError, RuntimeError):
     """A generated kernel could not be compiled; carries the compiler's own words."""
 
 
+class WrongResultError(NeonportError, ArithmeticError):
+    """A second backend found a result wrong; `finding` says which, where and by how much."""
+
+    def __init__(self, message: str, finding: object = None) -> None:
+        super().__init__(message)
+        self.finding = finding
+
+
 class RecordingError(NeonportError, RuntimeError):
     """A step cannot be recorded or replayed; the message says what in it stands against that."""
 

@@ -208,6 +208,18 @@ TRACE = Setting(
     "NEONPORT_TRACE", _flag, False, "`0` or `1`", "`0`",
     "`1`: write a line to stderr for each kernel and call that runs: its sizes, time and rate",
 )  # fmt: skip
+CHECK = Setting(
+    "NEONPORT_CHECK", _pattern(r"none|[a-z][\w-]*(:\d+)?:[\d.]+(e-?\d+)?(:(warn|raise))?"), "",
+    "`BACKEND:RATE` or `BACKEND:DEVICE:RATE`, with `:warn` or `:raise` behind", "no checks",
+    "run this share of all statements on a second backend too, and compare (`cpu:0.01`)",
+    "check-a-backend.md",
+)  # fmt: skip
+CHECK_SAVE = Setting(
+    "NEONPORT_CHECK_SAVE", str, "", "a folder", "nothing is saved",
+    "where `NEONPORT_CHECK` and `fit(check=...)` save the inputs of a wrong statement, with a "
+    "script that runs it again",
+    "check-a-backend.md#look-at-it-again",
+)  # fmt: skip
 TUNE = Setting(
     "NEONPORT_TUNE", _flag, True, "`0` or `1`", "`1`",
     "`0`: measure no matrix products on a device; default tiles are used, and CLBlast only where "

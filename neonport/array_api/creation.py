@@ -102,6 +102,8 @@ def _of_others(obj: Any, dtype: Any, backend: Any, copy: bool | None) -> Array:
             f"asarray: a {type(obj).__name__} is copied into an array, and copy=False forbids it"
         )
     values = host_numbers(obj, "asarray")
+    if not values.dtype.isnative:
+        values = values.astype(values.dtype.newbyteorder("="))
     if values.dtype not in ALL:
         raise DtypeError(f"asarray: the array API has no dtype {values.dtype}; convert it first")
     kind = None

@@ -9,6 +9,7 @@ import numpy as np
 from neonport.array_api.core.array import Array, bits
 from neonport.array_api.core.dtypes import (
     ALL,
+    FLOATING,
     INTEGRAL,
     NUMERIC,
     bool_,
@@ -84,8 +85,10 @@ def count_nonzero(
     """
     array_of("count_nonzero", x)
     axes = axes_of("count_nonzero", x, axis)
-    counted = apply("where", apply("ne", bits(x.tensor), 0), 1, apply("ne", bits(x.tensor), 0))
-    tree = apply("sum", counted, axes=tuple(a + lead(x) for a in axes))
+    there: Any = apply("ne", bits(x.tensor), 0)
+    if x.dtype in FLOATING:  # as bools, which are counted in int64
+        there = result(x.tensor.backend, there, bool_, x.shape).tensor
+    tree = apply("sum", there, axes=tuple(a + lead(x) for a in axes))
     return result(x.tensor.backend, tree, int64, _left(x, axes, keepdims))
 
 

@@ -60,7 +60,7 @@ def diff(
     Args:
         x: an array of numbers.
         axis: along which.
-        n: how often.
+        n: how often; 0 is x itself.
         prepend, append: what is put in front and behind first.
 
     Raises:
@@ -71,6 +71,8 @@ def diff(
     at = normalize_axis(axis, x.ndim, "diff")
     if n < 0:
         raise ShapeError(f"diff: n={n} must not be negative")
+    if n == 0:
+        return x
     parts = [part for part in (prepend, x, append) if part is not None]
     if len(parts) > 1:
         x = concat(parts, axis=at)

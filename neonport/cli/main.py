@@ -14,6 +14,10 @@ COMMANDS = {
     "conformance": ("neonport.cli.conformance:conformance", "Test a backend, op by op."),
     "convert": ("neonport.cli.checkpoints:convert", "Write a checkpoint of neon's as safetensors."),
     "doctor": ("neonport.cli.doctor:doctor", "Show which backends work here, and why not."),
+    "new-backend": (
+        "neonport.cli.new_backend.command:new_backend",
+        "Write the package of a new backend, with its tests.",
+    ),
     "plot": ("neonport.cli.plot:plot", "Draw what the callbacks of a training recorded."),
     "run": ("neonport.cli.run:run", "Run a script or a YAML experiment of neon's, unchanged."),
     "show": (

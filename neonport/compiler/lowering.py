@@ -180,8 +180,10 @@ class Lowering:
         if name == "where":
             args = (self._condition(args[0], node.dtype), *args[1:])
         if op.kind is Kind.REDUCTION:
-            axes = tuple(a for a in params["axes"])
-            return self._add(Value(name, args, shape, node.dtype, axes))
+            if not params["axes"]:  # nothing is folded, and a fold needs an axis to run over
+                itself = ("sub", (*args, *args)) if name == "var" else ("broadcast", args)
+                return self._add(Value(*itself, shape, node.dtype))
+            return self._add(Value(name, args, shape, node.dtype, tuple(params["axes"])))
         attr = tuple(params.items()) or None
         return self._add(Value(name, args, shape, node.dtype, attr))
 

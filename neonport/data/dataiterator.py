@@ -10,7 +10,7 @@ import numpy as np
 from neonport.base import NervanaObject
 from neonport.data import checks
 from neonport.data.checks import MissingClassCount as MissingClassCount
-from neonport.data.row_order import RowOrder
+from neonport.data.rows.row_order import RowOrder
 from neonport.errors import ConfigurationError
 from neonport.layers.shapes import buffer_shape
 
@@ -178,7 +178,9 @@ class ArrayIterator(NervanaDataIterator):
             self.ybuf = self.be.empty((rows, size))
         self._yielded = self._views(size)
         self._rows = self.be.empty((size, 1), dtype=np.int32)
-        self._fills = list(zip(self.Xbuf, map(self._picked, self.Xdev), strict=True))
+        self._fills: list[tuple[Any, Any]] = list(
+            zip(self.Xbuf, map(self._picked, self.Xdev), strict=True)
+        )
         if self.ydev is not None:
             labels = self.be.empty((size, self.ydev.shape[1]), dtype=self.ydev.dtype)
             self._fills.append((labels, self.be.take(self.ydev, self._rows, axis=0)))
@@ -327,7 +329,7 @@ def in_order(dataset: Any) -> Iterator[tuple[Any, Any]]:
         assert len(batches) == train.nbatches
     """
     dataset.reset()
-    apart = getattr(dataset, "shuffle", False) or getattr(dataset, "weighted", False)
+    apart = any(getattr(dataset, name, False) for name in ("shuffle", "weighted", "augmented"))
     if apart and hasattr(dataset, "in_order"):
         return iter(dataset.in_order())
     return iter(dataset)

@@ -23,6 +23,7 @@ from neonport.compiler.codegen.dialect import Dialect
 from neonport.compiler.graph import Graph
 from neonport.compiler.kernel import BoundKernel
 from neonport.engine.c_kernels import CKernels, Entry, render_c
+from neonport.engine.host_buffer import HostBuffer
 from neonport.engine.host_copies import Bound, product_on_copies
 from neonport.engine.owner import Runner
 from neonport.engine.recording import Recorder, bound_calls
@@ -293,6 +294,15 @@ class Device(ABC):
             )
         values = tensor.get()
         return values if dtype is None else values.astype(dtype)
+
+    def host_buffer(self, shape: Shape, dtype: np.dtype) -> HostBuffer:
+        """Memory of the host for values that are sent to the device, page-locked where that helps.
+
+        Args:
+            shape: of the array.
+            dtype: of the array.
+        """
+        return HostBuffer(shape, dtype)
 
     def dlpack_device(self) -> tuple[int, int]:
         """DLPack device type and ordinal of this device's memory; `kDLExtDev` by default."""

@@ -18,7 +18,7 @@ from neonport.engine.evaluator import drawn, evaluate, is_drawn, on_host
 from neonport.engine.library_calls import bind_library_call
 from neonport.engine.owner import Owner
 from neonport.engine.statement import Statement, statement_key
-from neonport.engine.tracing import Launched
+from neonport.engine.tracing import Lap, Launched
 from neonport.errors import CompileError
 from neonport.foundation.bounded_table import BoundedTable
 from neonport.foundation.fork import call_in_child
@@ -86,6 +86,10 @@ class Executor:
         self.owner.unrecordable(
             "NumPy evaluates a statement (no compiler, no elements, or memory seen in two ways)"
         )
+        with self.owner.tracer.evaluation(self.owner) as lap:
+            self._interpret(pairs, lap)
+
+    def _interpret(self, pairs: Sequence[tuple[Tensor, Any]], lap: Lap | None) -> None:
         self.device.synchronize()
         in_place = self.device.capabilities.host_memory
         values = []
@@ -96,7 +100,7 @@ class Executor:
         for (target, operand), held in zip(
             pairs, operands if in_place else on_host(operands), strict=True
         ):
-            value = evaluate(held, target.shape, draws, known)
+            value = evaluate(held, target.shape, draws, known, lap)
             if target.dtype.name in BELOW_ONE and is_drawn(operand):
                 value = np.minimum(value, BELOW_ONE[target.dtype.name])  # [0, 1) as stored too
             # a tensor, or a movement of one, is a view: later stores must not change it

@@ -44,7 +44,7 @@ def on_copies(
         target: where the result goes.
     """
     # weak: a bound call must not keep the memory of forgotten tensors
-    views = [_weak(t) for t in (*operands, target)]
+    views = [weakly(t) for t in (*operands, target)]
 
     def run() -> None:
         device.executor.owner.unrecordable(f"{what} runs in NumPy, on copies of its operands")
@@ -73,8 +73,11 @@ def product_on_copies(
     return on_copies(device, "a matrix product", product, [a, b, c] if beta else [a, b], c)
 
 
-def _weak(tensor: Tensor) -> Callable[[], Tensor]:
-    """The tensor again, without keeping its memory alive; temporaries are kept by their plan."""
+def weakly(tensor: Tensor) -> Callable[[], Tensor]:
+    """A call that gives the tensor again and does not keep its memory alive.
+
+    Temporaries are kept by their plan.
+    """
     find = weakref.ref(tensor.storage)
     backend, dtype, layout = tensor.backend, tensor.dtype, tensor.layout
 

@@ -57,7 +57,24 @@ def bind_op(
     if device.capabilities.host_memory:
         return _on_arrays(op, [t.native for t in operands], target.native, params)
     definition = partial(OPS[op].numpy, **params)
-    return on_copies(device, op, definition, operands, target)
+    return HostDefinition(on_copies(device, op, definition, operands, target))
+
+
+class HostDefinition:
+    """A call that runs the NumPy definition of an op, for want of a kernel of the device.
+
+    Args:
+        run: does it.
+    """
+
+    __slots__ = ("_run",)
+
+    def __init__(self, run: Bound) -> None:
+        self._run = run
+
+    def __call__(self) -> None:
+        """Run it."""
+        self._run()
 
 
 def _on_arrays(
@@ -69,4 +86,4 @@ def _on_arrays(
         with np.errstate(all="ignore"):  # infinities and nan are results
             target[...] = cast(definition(*operands, **params), target.dtype)
 
-    return run
+    return HostDefinition(run)

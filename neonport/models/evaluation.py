@@ -11,7 +11,7 @@ import numpy as np
 
 from neonport.callbacks.cost import LossCallback
 from neonport.data.dataiterator import in_order
-from neonport.data.extent import batch_extent
+from neonport.data.rows.extent import batch_extent
 from neonport.errors import ConfigurationError
 from neonport.layers.linear import Linear
 from neonport.layers.recurrent.stateful import StatefulLayer

@@ -56,7 +56,7 @@ def restore(
     if layers is None:
         layers = build(entry, classes)
         if "be" in vars(model):
-            layers.set_backend(model.be)
+            layers.adopt_backend(model.be)
     check_fits(layers, entry, load_states)
     if model.layers is None:
         layers.freeze_as(entry)

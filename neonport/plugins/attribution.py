@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import io
 import sys
 import threading
+import time
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, redirect_stderr, suppress
 from typing import Any, TextIO
 
 from neonport.plugins.text import printable
 
 MOST_REMARKS = 20  # of one plugin; what follows is shown and not kept
 REMARK_LENGTH = 300  # characters
+SLOW = 2.0  # seconds from which on it is remarked
 PATIENCE = 10.0  # seconds after which a plugin that is still being imported is named
 
 
@@ -39,18 +40,24 @@ def attributed(plugin: str, remarks: list[str], stage: str) -> Iterator[None]:
             remarks.append(f"{stage}: {printable(text, REMARK_LENGTH)}")
 
     out, err, show = sys.stdout, sys.stderr, warnings.showwarning
-    ours = [_Lines(stream, err, owner, plugin, note) for stream in (out, err)]
+    ours: list[Any] = [_Lines(stream, err, owner, plugin, note) for stream in (out, err)]
     sys.stdout, sys.stderr = ours
-    warnings.showwarning = shown = _warner(show, owner, plugin, note)
+    warnings.showwarning = shown = _warner(show, owner, plugin, note, err)
     timer = threading.Timer(PATIENCE, _say_slow, (err, plugin, stage))
     timer.daemon = True
-    timer.start()
+    begun = time.monotonic()
+    with suppress(RuntimeError):  # no more threads: then nobody says that it is slow
+        timer.start()
     try:
         yield
     finally:
         timer.cancel()
+        if timer.ident is not None:
+            timer.join()
+        if time.monotonic() - begun > SLOW:
+            remarks.append(f"{stage}: took {time.monotonic() - begun:.1f} s")
         for lines in ours:
-            lines.close_line()
+            lines.release()
         # what the plugin itself put there stays
         if sys.stdout is ours[0]:
             sys.stdout = out
@@ -71,7 +78,11 @@ def _say_slow(err: TextIO | None, plugin: str, stage: str) -> None:
 
 
 def _warner(
-    show: Callable[..., Any], owner: int, plugin: str, note: Callable[[str], None]
+    show: Callable[..., Any],
+    owner: int,
+    plugin: str,
+    note: Callable[[str], None],
+    err: TextIO | None,
 ) -> Callable[..., None]:
     """A `warnings.showwarning` that names the plugin."""
 
@@ -82,12 +93,13 @@ def _warner(
         text = f"{printable(category.__name__)}: {printable(message)}"
         note(f"warned {text}")
         named = PluginWarning(f"plugin {plugin} warns: {text}")
-        show(named, PluginWarning, filename, lineno, *rest)
+        with redirect_stderr(err):  # it has the name already
+            show(named, PluginWarning, filename, lineno, *rest)
 
     return shown
 
 
-class _Lines(io.TextIOBase):
+class _Lines:
     """A stream for one thread: lines go to stderr with the plugin's name before them.
 
     Args:
@@ -103,23 +115,13 @@ class _Lines(io.TextIOBase):
         plugin: str,
         note: Callable[[str], None],
     ) -> None:
-        self._behind, self._target, self._owner = behind, target, owner
+        self._behind, self._target = behind, target
+        self._owner: int | None = owner
         self._plugin, self._note = plugin, note
         self._line = ""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._behind, name)  # buffer, encoding, ...
-
-    def isatty(self) -> bool:
-        return bool(self._behind and self._behind.isatty())
-
-    def fileno(self) -> int:
-        if self._behind is None:
-            raise io.UnsupportedOperation("fileno")
-        return self._behind.fileno()
-
-    def writable(self) -> bool:
-        return True
 
     def write(self, text: str) -> int:
         if threading.get_ident() != self._owner:
@@ -131,6 +133,10 @@ class _Lines(io.TextIOBase):
             self.close_line()
         return len(text)
 
+    def writelines(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.write(line)
+
     def flush(self) -> None:
         """Show what has no line break yet: a debugger waits behind its prompt."""
         if threading.get_ident() == self._owner:
@@ -139,11 +145,21 @@ class _Lines(io.TextIOBase):
             if stream is not None:
                 stream.flush()
 
+    def close(self) -> None:
+        """Note it, and stay open: the stream is not the plugin's."""
+        if threading.get_ident() == self._owner:
+            self._note("closed an output stream of the host's, which stays open")
+
     def close_line(self, end: str = "\n") -> None:
         """Show the line that has been begun."""
         line, self._line = self._line, ""
         if line:
             self._put(line, end)
+
+    def release(self) -> None:
+        """Name nobody from now on: a logger of the plugin's may hold on to the stream."""
+        self.close_line()
+        self._owner = None
 
     def _put(self, line: str, end: str = "\n") -> None:
         if line.strip():

@@ -167,23 +167,31 @@ def _call_hooks(manager: PluginManager, module: Any, plugin: Plugin) -> Failure 
     _, failure = guarded("registering its hooks", _register, manager, module, unique, plugin)
     if failure:
         return failure
-    others = [p for p in manager.get_plugins() if p is not module]
-    plugin.backends += _answers(manager, "register_backends", BackendInfo, plugin, others)
+    plugin.backends += _answers(manager, "register_backends", BackendInfo, plugin, module)
     for row in KINDS.values():
-        found: list[Any] = _answers(manager, row.hook, row.info, plugin, others)
+        found: list[Any] = _answers(manager, row.hook, row.info, plugin, module)
         plugin.extensions += [(row.name, info) for info in found]
     return None
 
 
 def _answers(
-    manager: PluginManager, hook: str, info: type[_Info], plugin: Plugin, others: list[Any]
+    manager: PluginManager, hook: str, info: type[_Info], plugin: Plugin, module: Any
 ) -> list[_Info]:
     """What one hook of a plugin returns; what is wrong with it becomes failures of the plugin."""
-    caller = manager.subset_hook_caller(hook, others)
-    answers, failure = guarded(f"calling {hook}", caller)
+    stage, before = f"calling {hook}", len(plugin.failures)
+    if not any(caller.name == hook for caller in manager.get_hookcallers(module) or ()):
+        return []
+    caller = manager.subset_hook_caller(hook, [p for p in manager.get_plugins() if p is not module])
+    answers, failure = guarded(stage, caller)
+    if not failure and not answers:
+        failure = Failure(stage, TypeError(f"expected {info.__name__} entries, got None"))
     if failure:
         plugin.fail(failure)
-    return [good for answer in answers or [] for good in _flatten(answer, info, hook, plugin)]
+    good = [item for answer in answers or [] for item in _flatten(answer, info, hook, plugin)]
+    if not good and len(plugin.failures) == before:
+        what = hook.partition("_")[2].removesuffix("s")
+        plugin.remarks.append(f"{stage}: it brings no {what}")
+    return good
 
 
 def _register(manager: PluginManager, module: Any, name: str, plugin: Plugin) -> None:

@@ -28,13 +28,14 @@ from neonport.plugins.text import Failure, printable
 Say = Callable[[dict[str, Any]], None]
 
 
-def main(name: str, value: str, distribution: str, version: str, limit: float) -> None:
+def main(name: str, value: str, distribution: str, version: str, limit: float, whole: bool) -> None:
     """Examine a plugin, say what was found, and end the process.
 
     Args:
         name, value: the entry point.
         distribution, version: where it comes from.
         limit: seconds after which the process shows where it is, and ends.
+        whole: whether to construct its backends as well, and run statements on them.
     """
     report = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # also of libraries that print without Python
@@ -44,14 +45,14 @@ def main(name: str, value: str, distribution: str, version: str, limit: float) -
         report.flush()
 
     faulthandler.dump_traceback_later(limit, exit=True, file=os.dup(2))
-    examine(Plugin(name, value, distribution, version), say)
+    examine(Plugin(name, value, distribution, version), say, whole)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)  # without the threads and exit handlers of the plugin
 
 
-def examine(plugin: Plugin, say: Say) -> None:
-    """Import a plugin, call its hooks, and try out each of its backends."""
+def examine(plugin: Plugin, say: Say, whole: bool) -> None:
+    """Import a plugin, call its hooks, and ask each of its backends."""
     import numpy.linalg
     import numpy.random  # noqa: F401  # before the plugin does, for the comparison
 
@@ -72,8 +73,8 @@ def examine(plugin: Plugin, say: Say) -> None:
         }
     )
     for number, info in enumerate(plugin.backends):
-        say({"stage": f"trying out backend {info.name!r}", "number": number})
-        row = ask(offer(info, plugin), try_out=True)
+        say({"stage": f"asking backend {info.name!r}", "number": number})
+        row = ask(offer(info, plugin), try_out=whole)
         say({"number": number, "row": _row(row)})
     for number, (kind, brought) in enumerate(plugin.extensions):
         say({"stage": f"trying out {kind} {brought.name!r}"})

@@ -24,6 +24,7 @@ from neonport.plugins.text import TRACEBACK_LENGTH, Failure, ReportedError, prin
 
 AT_ONCE = 4  # processes
 GRACE = 5.0  # seconds that a process has to end by itself after the limit
+MARK = "_NEONPORT_EXAMINES"  # in the environment of such a process
 MOST_BYTES = 1 << 22  # that are kept of a stream
 _START = """
 import json, sys
@@ -46,8 +47,9 @@ class _Reader(threading.Thread):
 
     def run(self) -> None:
         """Read; called by the thread."""
-        while block := self._stream.read1(1 << 16):  # type: ignore[attr-defined]
-            self.kept += block[: MOST_BYTES - len(self.kept)]
+        with self._stream as stream:
+            while block := stream.read1(1 << 16):  # type: ignore[attr-defined]
+                self.kept += block[: MOST_BYTES - len(self.kept)]
 
     def text(self) -> str:
         """What was read until now, or until a process that holds the stream open goes on."""
@@ -55,23 +57,29 @@ class _Reader(threading.Thread):
         return self.kept.decode("utf-8", "backslashreplace")
 
 
-def examine(plugins: Sequence[Plugin]) -> Rows:
-    """Import each plugin and try out its backends, in a process for each.
+def examine(plugins: Sequence[Plugin], try_out: bool) -> Rows:
+    """Import each plugin and ask its backends, in a process for each.
 
     Args:
         plugins: not imported yet; what is found is added to them.
+        try_out: also construct what says it is ready, and run a few statements on it.
+
+    Raises:
+        RuntimeError: this is such a process.
     """
+    if plugins and MARK in os.environ:  # it would start itself again and again
+        raise RuntimeError("a plugin asks for the list of backends while it is imported")
     limit = settings.PLUGIN_TIMEOUT.get()
     rows: Rows = {}
     if plugins:
         with ThreadPoolExecutor(min(AT_ONCE, len(plugins))) as pool:
-            for found in pool.map(lambda plugin: _examine(plugin, limit), plugins):
+            for found in pool.map(lambda plugin: _examine(plugin, limit, try_out), plugins):
                 rows |= found
     return rows
 
 
-def _examine(plugin: Plugin, limit: float) -> Rows:
-    arguments = (plugin.name, plugin.value, plugin.distribution, plugin.version, limit)
+def _examine(plugin: Plugin, limit: float, try_out: bool) -> Rows:
+    arguments = (plugin.name, plugin.value, plugin.distribution, plugin.version, limit, try_out)
     request = json.dumps([sys.path, arguments])
     flags = [f"-W{option}" for option in sys.warnoptions]
     try:
@@ -80,7 +88,7 @@ def _examine(plugin: Plugin, limit: float) -> Rows:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={**os.environ, "PYTHONIOENCODING": "utf-8:backslashreplace"},
+            env={**os.environ, MARK: "1", "PYTHONIOENCODING": "utf-8:backslashreplace"},
             start_new_session=True,
         )
     except (OSError, ValueError) as error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import threading
 import warnings
 from collections.abc import Iterator, Mapping
@@ -85,6 +86,7 @@ class Registry:
         self._foreign: list[Plugin] = []
         self._partial: dict[str, Catalogue] = {}
         self._everything: Catalogue | None = None
+        self._surveyed: tuple[Catalogue, list[Status]] | None = None
         self._ready: set[str] = set()
 
     def default(self) -> str:
@@ -142,20 +144,41 @@ class Registry:
         Returns:
             A row for each backend as `statuses` has them, and all plugins.
         """
+        found, foreign, rows = self._examined(try_out=True)
+        self._warn(found)
+        return rows, [self._own_plugin(), *foreign]
+
+    def _examined(self, try_out: bool) -> tuple[Catalogue, list[Plugin], list[Status]]:
+        """Ask everything, as `examine` says; return names, plugins of others, and rows."""
         from neonport.plugins import isolation
 
+        if self._scanning:
+            raise RuntimeError("a plugin asks for the list of backends while it is imported")
         with self._lock:
             builtin = self._own_plugin()
             foreign = [discovery.afresh(plugin) for plugin in self._installed()]
-        rows = isolation.examine([p for p in foreign if p.state == "loaded"])
+        rows = isolation.examine([p for p in foreign if p.state == "loaded"], try_out)
         found = build(builtin, foreign, self._blocked)
         entries = (*found.entries.values(), *found.rejected)
         answers = [
-            ask(entry, try_out=True) if entry.plugin is builtin else isolation.row(entry, rows)
+            ask(entry, try_out) if entry.plugin is builtin else isolation.row(entry, rows)
             for entry in entries
         ]
-        self._warn(found)
-        return answers, [builtin, *foreign]
+        return found, foreign, answers
+
+    def _survey(self) -> tuple[Catalogue, list[Status]]:
+        """Say which names and aliases everything installed brings, without importing it here."""
+        if not sys.executable:  # Python is a part of another program, and starts no processes
+            found = self._catalogue()
+            return found, self.statuses()
+        with self._lock:
+            if self._everything is None:
+                self._installed()
+            known = self._surveyed
+        if known is None:
+            found, _, rows = self._examined(try_out=False)
+            self._surveyed = known = (found, rows)
+        return known
 
     def extensions(self, package: str | None = None) -> Extensions:
         """Return what plugins bring beside backends; nothing while one of them is imported.
@@ -216,17 +239,15 @@ class Registry:
         key = NEON_NAMES.get(name, name)
         if key in RESERVED:
             return self._builtin_catalogue().entries[key]
-        entry = self._announced(key)
+        entry = self._announced(key) or self._claimed(key)
         if entry is None:
-            found = self._catalogue()
-            entry = found.entries.get(found.aliases.get(key, key))
-            if entry is None:
-                raise UnknownBackendError(self._unknown(name, found))
+            raise UnknownBackendError(self._unknown(name))
         return entry
 
-    def _unknown(self, name: str, found: Catalogue) -> str:
+    def _unknown(self, name: str) -> str:
         """Say which names there are, in which state each of them is, and what was perhaps meant."""
-        rows = [ask(entry) for entry in found.entries.values()]
+        found, rows = self._survey()
+        rows = rows[: len(found.entries)]  # without those that were refused a name
         ready = ", ".join(row.name for row in rows if row.state == "ready") or "none"
         others = "; ".join(
             f"{row.name} ({row.state}{f': {row.reason}' if row.reason else ''})"
@@ -334,6 +355,27 @@ class Registry:
             found = self._partial[name]
         self._warn(found)
         return found.entries.get(name)
+
+    def _claimed(self, name: str) -> Entry | None:
+        """Return the entry of a name that is no entry point's: an alias, or what only a hook says.
+
+        Other processes find out whose it is; only that plugin is imported here.
+        """
+        with self._lock:
+            if not self._installed() or self._everything is not None:
+                found = self._catalogue()
+                return found.entries.get(found.aliases.get(name, name))
+        found, _ = self._survey()
+        entry = found.entries.get(found.aliases.get(name, name))
+        if entry is None or entry.state != "installed" or entry.plugin.name == "builtin":
+            return entry
+        with self._lock:
+            wanted = self._identity(entry.plugin)
+            fits = [p for p in self._installed() if self._identity(p) == wanted]
+            with self._alone():
+                for plugin in fits:
+                    self._load(plugin)
+            return build(self._own_plugin(), fits, self._blocked).entries.get(entry.name)
 
     def _catalogue(self) -> Catalogue:
         """Return the catalogue of everything installed; every plugin is imported."""

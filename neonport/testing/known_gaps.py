@@ -15,6 +15,7 @@ import re
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -80,12 +81,11 @@ def _parser() -> Any:
 
         return tomllib
     try:
-        import tomli
+        return import_module("tomli")
     except ImportError as error:
         raise ConfigurationError(
             "known gaps: Python 3.10 reads TOML with tomli; pip install tomli (pytest brings it)"
         ) from error
-    return tomli
 
 
 def _entry(path: Path, number: int, entry: Any) -> KnownGap:

@@ -6,27 +6,30 @@ A package that brings a backend has this file among its tests:
 
     BACKEND = "npu"            # name of the installed backend
     LEVEL = 1                  # optional: what a device of this level has to hold
+    SEED = 0                   # optional: of the numbers in operands
     XFAILS = "xfails.toml"     # optional: cases known to fail, beside this file
 
 Then `pytest`, `pytest -k conv`, `pytest -n 4` work as with any other test. See
-`neonport.testing.known_gaps` for the file of known gaps.
+`neonport.testing.known_gaps` for the file of known gaps. What the device does not declare is listed
+as skipped, in one line each; all that it declares is tested.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
 from neonport.backends.backend import Backend
 from neonport.errors import ConfigurationError, NeonportError
 from neonport.testing import conformance
+from neonport.testing.abilities import Undeclared
 from neonport.testing.cases import Case
 from neonport.testing.known_gaps import KnownGap, find_gap, read_known_gaps, unused
 
-CASE = "conformance_case"
+CASE, LACK = "conformance_case", "conformance_lack"
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -35,6 +38,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         gaps = _gaps(metafunc.module)
         cases = _cases(metafunc.module)
         metafunc.parametrize(CASE, [_parameter(case, find_gap(gaps, case)) for case in cases])
+    if LACK in metafunc.fixturenames:
+        lacks = _collected(metafunc.module).lacks
+        metafunc.parametrize(LACK, lacks or [None], ids=[x.name for x in lacks] or ["nothing"])
 
 
 def _parameter(case: Case, gap: KnownGap | None) -> Any:
@@ -69,27 +75,50 @@ def _level(module: Any) -> int | None:
     return level
 
 
+def _seed(module: Any) -> int:
+    return int(_setting(module, "SEED", int, "a whole number") or 0)
+
+
 def _gaps(module: Any) -> list[KnownGap]:
     path = _setting(module, "XFAILS", str, "the path of a TOML file, relative to the test file")
     return read_known_gaps(Path(module.__file__).parent / path) if path else []
 
 
-def _cases(module: Any) -> list[Case]:
+class Collected(NamedTuple):
+    """What is tested in a module, and what is not.
+
+    Attributes:
+        key: backend and level.
+        cases: those that have to pass.
+        lacks: what the device does not declare.
+    """
+
+    key: tuple[str, int | None]
+    cases: list[Case]
+    lacks: list[Undeclared]
+
+
+def _collected(module: Any) -> Collected:
     """The cases of the module's backend, listed once a module.
 
     Raises:
         pytest.fail.Exception: the backend cannot be made; a suite that runs nothing is no success.
     """
     key = (_name(module), _level(module))
-    found: tuple[Any, list[Case]] | None = getattr(module, "_conformance_cases", None)
-    if found is None or found[0] != key:
+    found: Collected | None = getattr(module, "_conformance_cases", None)
+    if found is None or found.key != key:
         try:
             with conformance.opened(key[0]) as be:
-                found = key, list(conformance.applicable(be, level=key[1]))
+                cases = list(conformance.applicable(be, level=key[1]))
+                found = Collected(key, cases, conformance.undeclared(be, level=key[1]))
         except NeonportError as error:
             pytest.fail(f"{type(error).__name__}: {error}", pytrace=False)
         module._conformance_cases = found
-    return found[1]
+    return found
+
+
+def _cases(module: Any) -> list[Case]:
+    return _collected(module).cases
 
 
 @pytest.fixture(scope="module")
@@ -99,11 +128,20 @@ def conformance_backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
         yield be
 
 
-def test_conformance(conformance_backend: Backend, conformance_case: Case) -> None:
+def test_conformance(
+    request: pytest.FixtureRequest, conformance_backend: Backend, conformance_case: Case
+) -> None:
     """The backend passes the case."""
-    result = conformance.run_case(conformance_backend, conformance_case)
+    seed = _seed(request.module)
+    result = conformance.run_case(conformance_backend, conformance_case, seed)
     if not result.passed:
         pytest.fail(result.message, pytrace=False)
+
+
+def test_what_is_not_declared(conformance_lack: Undeclared | None) -> None:
+    """List a dtype or an ability that the device does not declare."""
+    if conformance_lack is not None:
+        pytest.skip(str(conformance_lack))
 
 
 def test_known_gaps(request: pytest.FixtureRequest) -> None:

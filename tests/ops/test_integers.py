@@ -131,6 +131,27 @@ def test_moved_and_picked_elements(device):
     np.testing.assert_array_equal(run(device, moved), values.T.reshape(2, 6))
 
 
+def test_lines_along_an_axis(device):
+    x = device.array(LARGE[:, :3], dtype=np.int64)
+    indices = device.array(np.array([[2, 0]], np.int32), dtype=np.int32)
+    assert run(device, device.take_along_axis(x, indices, axis=1)).tolist() == [
+        [2**53 + 1, 16777217]
+    ]
+    assert (run(device, device.cumsum(x, axis=1)) == LARGE[:, :3].cumsum(1)).all()
+    assert (run(device, device.cumprod(x, axis=1)) == LARGE[:, :3].cumprod(1)).all()
+    assert run(device, device.argsort(x, axis=1)).tolist() == [[1, 0, 2]]
+
+
+def test_folds_over_no_axis(device):
+    x = device.array(LARGE, dtype=np.int64)
+    for name in ("sum", "prod", "max", "min"):
+        assert (run(device, getattr(device, name)(x, axis=())) == LARGE).all()
+    floats = device.array(OTHER[:, :4].reshape(2, 2))
+    both = device.var(floats, axis=()) + device.sum(floats, axis=1) + device.max(-floats, axis=())
+    expected = floats.get().sum(1, keepdims=True) - floats.get()
+    assert (run(device, both, np.float32) == expected).all()
+
+
 def test_a_choice_between_integers_keeps_a_fraction_in_its_condition(device):
     c, x = device.array([[0.25, 0.0, np.nan, -0.5]]), LARGE[:, :4]
     tree = device.where(c, device.array(x, dtype=np.int64), 5)

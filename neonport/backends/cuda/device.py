@@ -21,9 +21,10 @@ from neonport.backends.gpu.matmul import check
 from neonport.compiler.codegen.gpu.dialects import cuda_dialect
 from neonport.dtypes import FLOAT_NAMES
 from neonport.engine.device import Bound, Capabilities, ProbeResult
+from neonport.engine.host_buffer import HostBuffer
 from neonport.engine.recording import Recorder
 from neonport.errors import BackendUnavailable, DLPackError
-from neonport.shape import contiguous_strides
+from neonport.shape import Shape, contiguous_strides
 from neonport.tensor.capsules import Checked
 from neonport.tensor.storage import Layout, Storage
 from neonport.tensor.tensor import Tensor
@@ -102,6 +103,10 @@ class CUDADevice(GpuDevice):
         into = self._apart(whole)
         super().copy_in(into, np.ascontiguousarray(values).view(into.dtype))
         self.executor.run([(whole, into)])
+
+    def host_buffer(self, shape: Shape, dtype: np.dtype) -> HostBuffer:
+        """Page-locked memory, from which copies go to the device without another one."""
+        return memory.PinnedBuffer(self.transfers, shape, dtype)
 
     def copy_out(self, source: Tensor) -> np.ndarray:
         """Wait, and return a new array with the values."""

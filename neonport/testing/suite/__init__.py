@@ -6,25 +6,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from neonport.testing.pytest_suite import conformance_backend as conformance_backend
-    from neonport.testing.pytest_suite import pytest_generate_tests as pytest_generate_tests
-    from neonport.testing.pytest_suite import test_conformance as test_conformance
-    from neonport.testing.pytest_suite import test_known_gaps as test_known_gaps
+from importlib import import_module
+from typing import Any
 
 __all__ = [
     "conformance_backend",
     "pytest_generate_tests",
     "test_conformance",
     "test_known_gaps",
+    "test_what_is_not_declared",
 ]
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from neonport.testing import pytest_suite
-
-    return getattr(pytest_suite, name)
+    return getattr(import_module("neonport.testing.pytest_suite"), name)

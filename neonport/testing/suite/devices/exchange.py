@@ -72,8 +72,8 @@ SINGLE: dict[str, Callable[[Backend], Outcome]] = {
 def cases() -> Iterator[Case]:
     """All DLPack cases."""
     for dtype in (*FLOATS, *INTEGERS):
-        needs = frozenset([dtype]) if dtype in FLOATS else frozenset()
+        needs = frozenset(["DLPack", *([dtype] if dtype in FLOATS else [])])
         yield Case("dlpack", f"{dtype} to the host and back", partial(_round_trip, dtype), needs)
-    yield Case("dlpack", f"{BFLOAT16} as its bits", _bfloat16, frozenset([BFLOAT16]))
+    yield Case("dlpack", f"{BFLOAT16} as its bits", _bfloat16, frozenset(["DLPack", BFLOAT16]))
     for label, run in SINGLE.items():
-        yield Case("dlpack", label, run)
+        yield Case("dlpack", label, run, frozenset(["DLPack"]))

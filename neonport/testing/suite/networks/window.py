@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from neonport.ops.op import OPS
 from neonport.testing.cases import Case, Outcome, compare
-from neonport.testing.suite.layers import EPSILON, near
+from neonport.testing.suite.networks.layers import EPSILON, near
 
 if TYPE_CHECKING:
     from neonport.backends.backend import Backend

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from neonport.data.checks import numbers
-from neonport.data.row_order import RowOrder
+from neonport.data.rows.row_order import RowOrder
 from neonport.errors import ConfigurationError, ShapeError
 
 

@@ -302,6 +302,8 @@ CASES: dict[str, Callable[[Backend], Outcome]] = {
     "copies are copies": _copies,
     "too much is refused": _too_much,
     "a refused statement leaves it usable": _usable,
+}
+EXCHANGED: dict[str, Callable[[Backend], Outcome]] = {
     "the owner of adopted memory is kept": _owner_kept,
     "exported memory is kept": _exporter_kept,
     "read-only memory stays as it is": _readonly,
@@ -313,3 +315,5 @@ def cases() -> Iterator[Case]:
     """All cases of memory and copies."""
     for label, run in CASES.items():
         yield Case("memory", label, run)
+    for label, run in EXCHANGED.items():
+        yield Case("memory", label, run, frozenset(["DLPack"]))
