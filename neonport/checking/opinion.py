@@ -57,8 +57,8 @@ class CountedTable(BoundedTable[Any, Any]):
         turns, due = self.opinion.turns, self.opinion.due
 
         def recall(scalars: Any) -> bool:
-            if turns.here() or (due and threading.get_ident() in due):
-                due.add(threading.get_ident())
+            if (due and threading.get_ident() in due) or turns.here():
+                due[threading.get_ident()] = call, scalars
                 return False
             return call(scalars)
 
@@ -88,7 +88,8 @@ class Opinion:
         self.check = check
         self.folder = folder
         self.turns = Turns(check.rate, SEED)
-        self.due: set[int] = set()  # threads whose next statement is to be checked
+        # statements whose turn it is, each with its numbers, by the thread that runs it next
+        self.due: dict[int, tuple[Callable[[Any], bool], Any]] = {}
         self.checked = 0
         self.recorded = 0
         self.findings: list[Finding] = []
@@ -148,14 +149,18 @@ class Opinion:
 
     def _run(self, run: Callable[[Any], None], pairs: list[tuple[Any, Any]]) -> None:
         here = threading.get_ident()
-        due = here in self.due
-        self.due.discard(here)
+        due = self.due.pop(here, None)
         if self.be.recorder is not None and here not in _examining:
             self.recorded += 1
-        if self._passes(not due) or all(t.size == 0 for t, _ in pairs):
+        if self._passes(due is None) or all(t.size == 0 for t, _ in pairs):
             run(pairs)
             return
-        self._statement(pairs, lambda: run(pairs))
+
+        def bound() -> None:
+            if due is None or not due[0](due[1]):  # it is bound already, or has to be bound anew
+                run(pairs)
+
+        self._statement(pairs, bound)
 
     def _watch(
         self, watch: Callable[..., Any], launch: Callable[[], None], what: Launched, backend: Any
