@@ -50,7 +50,7 @@ def _picked(x: Array, indices: np.ndarray, axis: int, shape: Shape) -> Array:
 
 
 def take(x: Array, indices: Array, /, *, axis: int | None = None) -> Array:
-    """Entries picked along an axis.
+    """Entries picked along an axis; the host checks the indices.
 
     Args:
         x: the array.
@@ -80,7 +80,7 @@ def take(x: Array, indices: Array, /, *, axis: int | None = None) -> Array:
 
 
 def take_along_axis(x: Array, indices: Array, /, *, axis: int = -1) -> Array:
-    """The entry that each index names along an axis.
+    """The entry that each index names along an axis; the host checks the indices.
 
     Args:
         x: the array.
