@@ -20,6 +20,7 @@ _LAZY = {
     "get_args": "neonport.base",
     "gen_backend": "neonport.backends",
     "cleanup_backend": "neonport.backends",
+    "on": "neonport.backends.placement",
     "Autodiff": "neonport.autodiff.autodiff",
     "Tensor": "neonport.tensor.tensor",
     "OpTreeNode": "neonport.optree.node",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -14,7 +15,7 @@ from neonport.log import logger
 from neonport.optree.node import Expression
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from neonport.tensor.backend_protocol import TensorBackend
 
@@ -110,6 +111,10 @@ def _described(value: Any) -> Any:
     return value
 
 
+PLACE: ContextVar[Any] = ContextVar("neonport_place", default=None)
+"""The backend of what is made now, inside of `neonport.on`; None: the process-wide one."""
+
+
 class NervanaObject:
     """Base of everything that knows a backend.
 
@@ -117,15 +122,25 @@ class NervanaObject:
         name: given name, or None for `<ClassName>_<k>` with a counter per class.
 
     `be` is the process-wide default backend (set by `gen_backend` on this class). An object may
-    carry its own, set by `set_backend`, so that models on two backends live in one process.
+    carry its own, set by `set_backend` or by `neonport.on`, so that models on two backends live in
+    one process, and layers on two backends in one model.
+
+    Attributes:
+        placed: whether it was given its backend for itself.
     """
 
     be: TensorBackend = None  # type: ignore[assignment]
     neon_module: ClassVar[str | None] = None
+    keeps_place: ClassVar[bool] = False  # one that was given a backend keeps it: layers do
+    links: ClassVar[tuple[str, ...]] = ()  # attributes that lead to others which are no parts of it
+    placed = False
     _counter: ClassVar[int] = 0
 
     def __init__(self, name: str | None = None) -> None:
         cls = type(self)
+        place = PLACE.get()
+        if place is not None:
+            self.be, self.placed = place, True
         self.name = f"{cls.__name__}_{cls._counter}" if name is None else name
         cls._counter += 1
         self._desc: dict[str, Any] | None = None
@@ -144,20 +159,44 @@ class NervanaObject:
 
     def set_backend(self, be: TensorBackend) -> None:
         """Give this object, and every NervanaObject it holds, its own backend."""
+        for item, _ in self._parts(be, False):
+            item.be, item.placed = be, True
+
+    def adopt_backend(self, be: TensorBackend) -> None:
+        """Give a backend to this object and to all it holds, but not to layers that have a place.
+
+        A layer has one if it was made inside of `neonport.on`, or given one by `set_backend`.
+        """
+        for item, chosen in self._parts(be, True):
+            item.be = chosen
+
+    def _parts(
+        self, be: TensorBackend, keep: bool
+    ) -> Iterator[tuple[NervanaObject, TensorBackend]]:
+        """This object and every one it holds, each with its backend: that of what holds it.
+
+        Args:
+            be: of this object.
+            keep: whether what has a place of its own keeps it, with all that it holds.
+        """
         seen: set[int] = set()
-        queue: list[Any] = [self]
+        queue: list[tuple[Any, TensorBackend]] = [(self, be)]
         while queue:
-            item = queue.pop()
+            item, chosen = queue.pop()
             if id(item) in seen:
                 continue
             seen.add(id(item))
             if isinstance(item, NervanaObject):
-                item.be = be
-                queue.extend(v for k, v in vars(item).items() if k != "be")
+                if keep and item.placed and item.keeps_place:
+                    chosen = item.be
+                skip = ("be", *item.links)
+                queue.extend((v, chosen) for k, v in vars(item).items() if k not in skip)
+                yield item, chosen
             if isinstance(item, dict):
-                queue.extend(item.values())
+                queue.extend((v, chosen) for v in item.values())
             elif isinstance(item, (list, tuple, set)) and not isinstance(item, Expression):
-                queue.extend(item)  # an op-tree is a tuple too, and may be huge
+                # an op-tree is a tuple too, and may be huge
+                queue.extend((v, chosen) for v in item)
 
     def get_description(self, skip: Iterable[str] = (), **kwargs: Any) -> dict[str, Any]:
         """Describe the object by its class and the constructor arguments that are not defaults.

@@ -199,14 +199,14 @@ def cast(values: npt.NDArray[Any], dtype: np.dtype) -> npt.NDArray[Any]:
         if dtype.kind == "b":
             return values != 0
         if is_bfloat16(dtype) and values.dtype.itemsize > 2:
-            values = _odd(values)
+            values = odd_float32(values)
         if dtype.kind not in "iu":
             return values.astype(dtype)
         return _whole(values, dtype)
 
 
-def _odd(values: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-    """float32 numbers that round to a shorter type as the values do.
+def odd_float32(values: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    """float32 numbers that round to a shorter float as the values do.
 
     Rounded to odd: what is lost leaves its trace in the last bit, so that no tie arises by it.
     """
@@ -236,10 +236,8 @@ def _whole(values: npt.NDArray[Any], dtype: np.dtype) -> npt.NDArray[Any]:
         low, high = max(info.min, source.min), min(info.max, source.max)
         return np.clip(values, low, high).astype(dtype)
     rounded = np.rint(values.astype(np.float64))
-    out = np.zeros(values.shape, dtype)
     # the largest integer need not be a float: compare, and convert only what is inside
     inside = (rounded > float(info.min)) & (rounded < float(info.max))
-    out[inside] = rounded[inside].astype(dtype)
-    out[rounded >= float(info.max)] = info.max
-    out[rounded <= float(info.min)] = info.min
-    return out
+    whole = np.where(inside, rounded, 0.0).astype(dtype)  # nan is not inside
+    whole = np.where(rounded >= float(info.max), dtype.type(info.max), whole)
+    return np.where(rounded <= float(info.min), dtype.type(info.min), whole)

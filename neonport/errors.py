@@ -50,6 +50,10 @@ class BackendUnavailable(NeonportError, RuntimeError):
     """A backend is known but cannot be used here; the message says why and what to do."""
 
 
+class ExtensionUnavailable(NeonportError, ImportError):
+    """An op, layer, data set, callback or optimizer of a plugin cannot be used."""
+
+
 class UnknownBackendError(BackendUnavailable, ValueError):
     """No backend of that name is registered."""
 
@@ -72,6 +76,14 @@ class NotDifferentiableError(NeonportError, NotImplementedError):
 
 class CompileError(NeonportError, RuntimeError):
     """A generated kernel could not be compiled; carries the compiler's own words."""
+
+
+class WrongResultError(NeonportError, ArithmeticError):
+    """A second backend found a result wrong; `finding` says which, where and by how much."""
+
+    def __init__(self, message: str, finding: object = None) -> None:
+        super().__init__(message)
+        self.finding = finding
 
 
 class RecordingError(NeonportError, RuntimeError):

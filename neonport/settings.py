@@ -145,6 +145,10 @@ TRACE_PLUGINS = Setting(
     "NEONPORT_TRACE_PLUGINS", _flag, False, "`0` or `1`", "`0`",
     "`1`: write to stderr what is found, imported and called",
 )  # fmt: skip
+PLUGIN_TIMEOUT = Setting(
+    "NEONPORT_PLUGIN_TIMEOUT", _seconds, 30.0, "seconds, more than 0", "`30`",
+    "how long `neonport doctor` waits for a plugin; then it is ended and named",
+)  # fmt: skip
 NUM_THREADS: Setting[int | None] = Setting(
     "NEONPORT_NUM_THREADS", _positive, None, "a positive integer",
     "every core the process may use, within its quota of processor time",
@@ -203,6 +207,18 @@ CACHE_SIZE = Setting(
 TRACE = Setting(
     "NEONPORT_TRACE", _flag, False, "`0` or `1`", "`0`",
     "`1`: write a line to stderr for each kernel and call that runs: its sizes, time and rate",
+)  # fmt: skip
+CHECK = Setting(
+    "NEONPORT_CHECK", _pattern(r"none|[a-z][\w-]*(:\d+)?:[\d.]+(e-?\d+)?(:(warn|raise))?"), "",
+    "`BACKEND:RATE` or `BACKEND:DEVICE:RATE`, with `:warn` or `:raise` behind", "no checks",
+    "run this share of all statements on a second backend too, and compare (`cpu:0.01`)",
+    "check-a-backend.md",
+)  # fmt: skip
+CHECK_SAVE = Setting(
+    "NEONPORT_CHECK_SAVE", str, "", "a folder", "nothing is saved",
+    "where `NEONPORT_CHECK` and `fit(check=...)` save the inputs of a wrong statement, with a "
+    "script that runs it again",
+    "check-a-backend.md#look-at-it-again",
 )  # fmt: skip
 TUNE = Setting(
     "NEONPORT_TUNE", _flag, True, "`0` or `1`", "`1`",

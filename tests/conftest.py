@@ -58,10 +58,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     folder = config.getoption("--cuda-texts")
-    if folder:
-        from tests.compiler.codegen.cuda_texts import keep_texts
+    beside = os.environ.get("CUDA_TEXTS")
+    if not (folder or beside):
+        return
+    from tests.compiler.codegen import cuda_texts
 
-        keep_texts(Path(folder))
+    if folder:
+        cuda_texts.interpret_and_keep(Path(folder))
+    elif beside:
+        paths = [cuda_texts.ROOT / path for path in cuda_texts.RUN]
+        config.pluginmanager.register(cuda_texts.KeepBeside(Path(beside), paths))
 
 
 @pytest.fixture(scope="session")

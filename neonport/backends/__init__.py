@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from neonport import settings
 from neonport.base import NervanaObject, shown
 from neonport.errors import ConfigurationError
 from neonport.log import logger
@@ -19,15 +20,21 @@ if TYPE_CHECKING:
 
     from neonport.autodiff.autodiff import Autodiff as Autodiff
     from neonport.backends.backend import Backend
+    from neonport.backends.placement import on as on
 
-__all__ = ["Autodiff", "cleanup_backend", "gen_backend"]
+__all__ = ["Autodiff", "cleanup_backend", "gen_backend", "on"]
 
 _exit_handler_registered = False
+others: dict[Any, Any] = {}  # that `neonport.on` has made, by what was asked for
 _replaced: weakref.WeakSet[Any] = weakref.WeakSet()  # former defaults that something still uses
 
 
 def __getattr__(name: str) -> Any:
-    """Import `Autodiff` on first use."""
+    """Import `Autodiff` and `on` on first use."""
+    if name == "on":
+        from neonport.backends.placement import on
+
+        return on
     if name == "Autodiff":
         from neonport.autodiff.autodiff import Autodiff
 
@@ -97,7 +104,7 @@ def gen_backend(
     if not _exit_handler_registered:
         atexit.register(cleanup_backend)
         _exit_handler_registered = True
-    be: Backend = registry.create_backend(
+    be = make(
         name,
         rng_seed=rng_seed,
         default_dtype=datatype,
@@ -114,14 +121,30 @@ def gen_backend(
     return be
 
 
+def make(name: str, **keywords: Any) -> Backend:
+    """Construct a backend, checked by a second one if `NEONPORT_CHECK` asks for that.
+
+    Args:
+        name: name or alias.
+        keywords: for its constructor.
+    """
+    be: Backend = registry.create_backend(name, **keywords)
+    if settings.CHECK.text():
+        from neonport.checking.opinion import install_by_setting
+
+        install_by_setting(be)
+    return be
+
+
 def cleanup_backend() -> None:
-    """Clean up the process-wide default backend and those it replaced, and forget them.
+    """Clean up the process-wide default backend, those it replaced and those of `neonport.on`.
 
     Their tensors, and the models on them, cannot be used any more.
     """
     be: Any = NervanaObject.be
-    backends = [*([] if be is None else [be]), *_replaced]
+    backends = [*([] if be is None else [be]), *_replaced, *others.values()]
     _replaced.clear()
+    others.clear()
     NervanaObject.be = None  # type: ignore[assignment]
     with contextlib.ExitStack() as stack:  # all of them, also when one fails
         for old in backends:

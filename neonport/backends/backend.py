@@ -17,6 +17,7 @@ from neonport.backends.api.memory import Memory
 from neonport.backends.api.neon_helpers import NeonHelpers
 from neonport.backends.api.normalization import Normalization
 from neonport.backends.api.operations import Operations
+from neonport.backends.api.plugin_ops import PluginOps
 from neonport.backends.api.pooling import Pooling
 from neonport.backends.api.randomness import Randomness
 from neonport.backends.api.recurrence import Recurrence
@@ -29,7 +30,7 @@ from neonport.engine.device import Device, ProbeResult
 from neonport.engine.executor import Executor
 from neonport.engine.recording import Recorder, Step
 from neonport.engine.statement import statement_key
-from neonport.engine.tracing import Tracer, observers
+from neonport.engine.tracing import new_tracer, observers
 from neonport.errors import (
     AliasError,
     BackendMismatchError,
@@ -92,6 +93,7 @@ class Backend(
     Randomness,
     Diagnostics,
     Memory,
+    PluginOps,
 ):
     """Arrays, ops, products, random numbers and neon's helpers on one device.
 
@@ -133,6 +135,7 @@ class Backend(
     tensor_cls = Tensor
     _min_dims: ClassVar[int] = 2
     device: Any  # a `Device`: vendors add to it what their users call
+    second_opinion: Any = None  # what checks its statements, where somebody asked for that
 
     def __init__(
         self,
@@ -164,7 +167,7 @@ class Backend(
         self.batch_size: int | None = None
         self.closed = False
         self.recorder: Recorder | None = None
-        self.tracer = Tracer()
+        self.tracer = new_tracer()
         self.bound: BoundedTable[Any, Callable[..., Any]] = BoundedTable(MAX_BOUND)
         self._leaf_signatures: BoundedTable[tuple[np.dtype, Shape], Signature] = BoundedTable(
             MAX_LEAVES
@@ -215,6 +218,8 @@ class Backend(
     def cleanup_backend(self) -> None:
         """Release what the backend holds; its tensors raise `ClosedBackendError` from now on."""
         if not self.closed:
+            if self.second_opinion is not None:
+                self.second_opinion.close()
             self.closed = True
             self.bound.clear()
             self.device.close()

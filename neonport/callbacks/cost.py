@@ -19,7 +19,7 @@ from neonport.callbacks.callback import (
 )
 from neonport.data.checks import check_dataset
 from neonport.data.dataiterator import in_order
-from neonport.data.extent import batch_extent
+from neonport.data.rows.extent import batch_extent
 from neonport.errors import ConfigurationError
 from neonport.layers.cost import minibatch_cost
 from neonport.layers.deferred_cost import UNREAD, DeferredCost

@@ -15,27 +15,76 @@ from neonport.errors import CheckpointError
 from neonport.io import checkpoint
 from neonport.io.pickle_reader import is_pickle
 
-SUFFIXES = (".safetensors", ".prm")
+GRAPH = ".onnx"
+SUFFIXES = (".safetensors", ".prm", GRAPH)
 
 
 @click.command(epilog="Example: neonport convert cifar10.prm cifar10.safetensors")
 @click.argument("source", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("target", type=click.Path(dir_okay=False, path_type=Path))
+@click.option(
+    "--shape",
+    "shapes",
+    multiple=True,
+    help="Of a sample, such as 3,32,32, where SOURCE does not tell; once an input. For .onnx.",
+)
 @click.option("--force", is_flag=True, help="Replace TARGET if it exists.")
-def convert(source: Path, target: Path, force: bool) -> None:
-    """Write the checkpoint SOURCE, of neon's or of this library, as a safetensors file.
+def convert(source: Path, target: Path, shapes: tuple[str, ...], force: bool) -> None:
+    """Write the checkpoint SOURCE, of neon's or of this library, as another file.
 
-    Nothing in SOURCE is executed. All of it is kept: layers, weights, the optimizer's states, the
-    state of the random generator. TARGET ends in .safetensors or .prm.
+    Nothing in SOURCE is executed. A TARGET that ends in .safetensors or .prm is a safetensors file
+    and holds all of it: layers, weights, the optimizer's states, the state of the random generator.
+    One that ends in .onnx is a graph for inference: layers and weights.
     """
     if target.suffix not in SUFFIXES:
         raise click.BadParameter(
             f"{target.name!r} must end in {' or '.join(SUFFIXES)}", param_hint="TARGET"
         )
+    if shapes and target.suffix != GRAPH:
+        raise click.BadParameter("is for a TARGET that ends in .onnx", param_hint="--shape")
+    given = [_shape(text) for text in shapes]
     refuse_existing([target], force)
     description = checkpoint.load(source)
-    checkpoint.save(description, target)
+    if target.suffix == GRAPH:
+        _export(description, target, given)
+    else:
+        checkpoint.save(description, target)
     click.echo(f"{target}: {target.stat().st_size:,} bytes, from {source.stat().st_size:,}")
+
+
+def _shape(text: str) -> Any:
+    """The logical shape in an option's text: an int, or a tuple.
+
+    Raises:
+        BadParameter: it is none.
+    """
+    parts = text.split(",")
+    if not all(part.strip().isdecimal() and int(part) for part in parts):
+        raise click.BadParameter(f"{text!r} must be sizes such as 3,32,32", param_hint="--shape")
+    sizes = tuple(map(int, parts))
+    return sizes if len(sizes) > 1 else sizes[0]
+
+
+def _export(description: Any, target: Path, shapes: list[Any]) -> None:
+    """Write the model of a checkpoint as a graph."""
+    from neonport.backends import cleanup_backend, gen_backend
+    from neonport.models import Model
+    from neonport.models.evaluation import loaded_features
+
+    gen_backend("cpu", batch_size=1)
+    try:
+        model = Model(description, weights_only=True)
+        shape: Any = shapes if len(shapes) > 1 else shapes[0] if shapes else None
+        if shape is None:
+            shape = description.get("train_input_shape") or loaded_features(model.layers)
+        if shape is None:
+            raise click.UsageError(
+                "the checkpoint does not tell the shape of a sample; give it: --shape 3,32,32"
+            )
+        model.initialize(shape)
+        model.export_onnx(target)
+    finally:
+        cleanup_backend()
 
 
 def is_checkpoint_file(path: str) -> bool:

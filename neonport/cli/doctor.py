@@ -11,11 +11,19 @@ from typing import Any
 import click
 
 from neonport import __version__, settings
+from neonport.cli import doctor_extensions
+from neonport.cli.bug_report import bug_report
 from neonport.cli.output import print_json, reports_only, show, show_line
 from neonport.plugins import registry
+from neonport.plugins.discovery import Plugin
+from neonport.plugins.status import Status
+from neonport.plugins.trial import in_words
 
 SETTING_COLUMNS = ("setting", "value", "meaning")
-COLUMNS = ("name", "distribution", "version", "protocol", "state", "device", "reason")
+COLUMNS = (
+    "name", "distribution", "version", "protocol", "state", "device", "capabilities", "reason",
+)  # fmt: skip
+REMARK_COLUMNS = ("plugin", "distribution", "remark")
 LABELS = 9  # characters of what stands before the lines above the table
 STYLES = {"ready": "green", "no-device": "yellow", "not-installed": "dim", "broken": "red"}
 STYLES |= {"blocked": "yellow", "incompatible": "red", "refused": "red", "shadowed": "yellow"}
@@ -23,35 +31,89 @@ STYLES |= {"blocked": "yellow", "incompatible": "red", "refused": "red", "shadow
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with the tracebacks.")
-def doctor(as_json: bool) -> None:
-    """Show every backend (state, device, reason), the software underneath and the settings.
+@click.option(
+    "--report",
+    "as_report",
+    is_flag=True,
+    help="Print what a bug report needs, without names of people, machines and folders of yours.",
+)
+def doctor(as_json: bool, as_report: bool) -> None:
+    """Show every backend (state, device, reason), what else plugins bring, and the settings.
 
-    Works with any number of broken plugins.
+    Works with any number of broken plugins: each is examined in a process of its own.
     """
     with reports_only():
-        rows = registry.statuses(try_out=True)
+        rows, plugins = registry.examine()
         host = {name: _line(ask) for name, ask in HOST.items()}
-        plugins = _plugins()
     chosen = _settings()
-    if as_json:
-        backends = [
-            {c: getattr(row, c) for c in COLUMNS}
-            | {"summary": row.summary, "traceback": row.traceback}
-            for row in rows
-        ]
-        print_json({"host": host, "settings": chosen, "backends": backends, "plugins": plugins})
-        return
+    if as_report:
+        click.echo(bug_report(host, rows, plugins, chosen))
+    elif as_json:
+        backends = [_backend(row) for row in rows]
+        found = _plugins(plugins)
+        brought = doctor_extensions.rows(plugins)
+        print_json(
+            {
+                "host": host,
+                "settings": chosen,
+                "backends": backends,
+                "extensions": brought,
+                "plugins": found,
+            }
+        )
+    else:
+        _show(host, rows, plugins, chosen)
+
+
+def _show(
+    host: dict[str, str], rows: list[Status], plugins: list[Plugin], chosen: list[dict[str, Any]]
+) -> None:
+    """Print lines on the host, a table of backends, what plugins did, and the settings."""
     for name, answer in host.items():
         show_line(name, answer, LABELS)
     click.echo()
-    cells = [[getattr(row, c) for c in COLUMNS] for row in rows]
-    show(COLUMNS, cells, STYLES, whole=("name", "state"))
+    show(COLUMNS, [cells(row) for row in rows], STYLES, whole=("name", "state"))
     click.echo()
-    lines = [[row["name"], row["value"], row["complaint"] or row["meaning"]] for row in chosen]
-    show(SETTING_COLUMNS, lines, whole=SETTING_COLUMNS[:1])
+    if doctor_extensions.table(plugins):
+        click.echo()
+    lines = remarks(plugins)
+    if lines:
+        show(REMARK_COLUMNS, lines, whole=REMARK_COLUMNS[:1])
+        click.echo()
+    table = [[row["name"], row["value"], row["complaint"] or row["meaning"]] for row in chosen]
+    show(SETTING_COLUMNS, table, whole=SETTING_COLUMNS[:1])
 
 
-def _plugins() -> list[dict[str, Any]]:
+def cells(row: Status) -> list[str]:
+    """A backend's row of the table."""
+    words = {"capabilities": in_words(row.abilities)}
+    return [words.get(column) or str(getattr(row, column) or "") for column in COLUMNS]
+
+
+def remarks(plugins: list[Plugin]) -> list[list[str]]:
+    """What went wrong in plugins, and what they did for everybody to see: a row of the table each.
+
+    What is the reason of a backend's row stands there.
+    """
+    return [
+        [plugin.name, plugin.origin, text]
+        for plugin in plugins
+        for text in (*(f.reason for f in plugin.failures[1:]), *plugin.remarks)
+    ]
+
+
+def _backend(row: Status) -> dict[str, Any]:
+    """Return a row as JSON has it."""
+    found = {column: getattr(row, column) for column in COLUMNS}
+    able = dict(row.abilities)
+    if row.count:
+        able["devices"] = row.count
+    if row.capabilities:
+        able["generations"] = list(row.capabilities)
+    return found | {"capabilities": able, "summary": row.summary, "traceback": row.traceback}
+
+
+def _plugins(plugins: list[Plugin]) -> list[dict[str, Any]]:
     """Return every entry point found, with what went wrong in it."""
     return [
         {
@@ -62,8 +124,9 @@ def _plugins() -> list[dict[str, Any]]:
             "state": plugin.state,
             "backends": [info.name for info in plugin.backends],
             "failures": [{"reason": f.reason, "traceback": f.traceback} for f in plugin.failures],
+            "remarks": plugin.remarks,
         }
-        for plugin in registry.plugins()
+        for plugin in plugins
     ]
 
 

@@ -421,7 +421,7 @@ class Scheduler:
         step = steps[store_step]
         if source.shape != target.layout[0]:
             return False  # broadcast into the target by a copy
-        if step.call and (source.dtype != target.dtype or OPS[source.op].kind not in CALLS):
+        if step.call and (source.dtype != target.dtype or not self._strided(value)):
             return False
         if source.dtype != target.dtype and value in wide:
             return False

@@ -143,15 +143,25 @@ def check_targets(
             f"{label}: nclass is needed to make the labels one-hot; pass it, or make_onehot=False "
             "for targets that are used as they are"
         )
-    if isinstance(nclass, bool) or not isinstance(nclass, (int, np.integer)) or nclass < 1:
-        raise ConfigurationError(
-            f"{label}: nclass={nclass!r} must be a whole number of classes, 1 or more"
-        )
+    class_count(label, nclass)
     if y.min() < 0 or y.max() >= nclass or np.any(y != np.floor(y)):
         raise ConfigurationError(
             f"{label}: labels must be whole numbers 0..{nclass - 1}, found {y.min()}..{y.max()}"
         )
     return y
+
+
+def class_count(label: str, nclass: Any) -> int:
+    """Return a number of classes.
+
+    Raises:
+        ConfigurationError: it is no whole number, or below 1.
+    """
+    if isinstance(nclass, bool) or not isinstance(nclass, (int, np.integer)) or nclass < 1:
+        raise ConfigurationError(
+            f"{label}: nclass={nclass!r} must be a whole number of classes, 1 or more"
+        )
+    return int(nclass)
 
 
 def check_target_shape(
@@ -207,7 +217,13 @@ def check_dataset(call: str, dataset: Any, needs: Iterable[str]) -> None:
     """
     need_instance(call, "the dataset", dataset, "ArrayIterator(X, y, nclass=...)")
     plain = isinstance(dataset, (Tensor, list, tuple, dict))
-    if plain or hasattr(dataset, "dtype") or hasattr(dataset, "columns"):  # arrays, data frames
+    made = hasattr(dataset, "nbatches")  # one for minibatches, whatever else it has
+    if hasattr(dataset, "columns") and not made:
+        raise ConfigurationError(
+            f"{call}: the dataset is {shown(dataset)}, not a data iterator; wrap a table in one: "
+            "FrameIterator(frame, target=...), its columns in ArrayIterator(X, y, nclass=3)"
+        )
+    if plain or (hasattr(dataset, "dtype") and not made):
         raise ConfigurationError(
             f"{call}: the dataset is {shown(dataset)}, not a data iterator; wrap arrays in one: "
             "ArrayIterator(X, y, nclass=3), for numbers as targets ArrayIterator(X, y, "
@@ -215,8 +231,13 @@ def check_dataset(call: str, dataset: Any, needs: Iterable[str]) -> None:
         )
     missing = [name for name in ("__iter__", *needs) if not hasattr(dataset, name)]
     if missing:
+        way = "use ArrayIterator"
+        if not made and hasattr(dataset, "__getitem__") and hasattr(dataset, "__len__"):
+            way = "wrap a data set in DatasetIterator(dataset, nclass=...)"
+        elif not made and hasattr(dataset, "__iter__"):
+            way = "wrap a loader in LoaderIterator(loader, nclass=...)"
         raise ConfigurationError(
             f"{call}: the dataset, {shown(dataset)}, is no data iterator: it has no "
-            f"{', '.join(missing)}; use ArrayIterator, or see NervanaDataIterator for what one of "
+            f"{', '.join(missing)}; {way}, or see NervanaDataIterator for what one of "
             "your own needs"
         )

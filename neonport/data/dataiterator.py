@@ -10,7 +10,7 @@ import numpy as np
 from neonport.base import NervanaObject
 from neonport.data import checks
 from neonport.data.checks import MissingClassCount as MissingClassCount
-from neonport.data.row_order import RowOrder
+from neonport.data.rows.row_order import RowOrder
 from neonport.errors import ConfigurationError
 from neonport.layers.shapes import buffer_shape
 
@@ -177,11 +177,23 @@ class ArrayIterator(NervanaDataIterator):
             rows = self.nclass if self.make_onehot else self.ydev.shape[1]
             self.ybuf = self.be.empty((rows, size))
         self._yielded = self._views(size)
-        self._rows = self._targets = None
-        if self.shuffle:
-            self._rows = self.be.empty((size, 1), dtype=np.int32)
-        if self.shuffle and self.ydev is not None:
-            self._targets = self.be.empty((size, self.ydev.shape[1]), dtype=self.ydev.dtype)
+        self._rows = self.be.empty((size, 1), dtype=np.int32)
+        self._fills: list[tuple[Any, Any]] = list(
+            zip(self.Xbuf, map(self._picked, self.Xdev), strict=True)
+        )
+        if self.ydev is not None:
+            labels = self.be.empty((size, self.ydev.shape[1]), dtype=self.ydev.dtype)
+            self._fills.append((labels, self.be.take(self.ydev, self._rows, axis=0)))
+            target = self.be.onehot(labels, axis=0) if self.make_onehot else labels.T
+            self._fills.append((self.ybuf, target))
+
+    def _picked(self, source: Any) -> Any:
+        """The tree of a minibatch's samples as columns.
+
+        It is built once, and the place of a minibatch is not part of it, as it would be of a slice:
+        so each minibatch is the same statement, which is bound once.
+        """
+        return self.be.take(source, self._rows, axis=0).T
 
     def _views(self, size: int) -> tuple[list[Any], Any, Any]:
         """The buffers as inputs, targets and weights of logical shapes; made once, they are known.
@@ -281,26 +293,15 @@ class ArrayIterator(NervanaDataIterator):
 
     def _batch_in_order(self, begin: int) -> tuple[Any, Any]:
         """Fill the buffers with the samples from `begin` on; after the last comes the first."""
-        self._fit_buffers()
-        size, done = self.be.bsz, 0
-        while done < size:
-            first = (begin + done) % self.ndata
-            count = min(size - done, self.ndata - first)
-            self._fill(slice(done, done + count), slice(first, first + count))
-            done += count
-        return self._buffers()
+        rows = np.arange(begin, begin + self.be.bsz, dtype=np.int32)
+        return self._batch_of(rows % self.ndata if rows[-1] >= self.ndata else rows)
 
     def _batch_of(self, rows: np.ndarray) -> tuple[Any, Any]:
         """Fill the buffers with the samples of the given numbers."""
         self._fit_buffers()
-        assert self._rows is not None
         self._rows.set(rows.reshape(-1, 1))
-        for source, buffer in zip(self.Xdev, self.Xbuf, strict=True):
-            buffer[:] = self.be.take(source, self._rows, axis=0).T
-        if self.ydev is not None:
-            assert self._targets is not None
-            self._targets[:] = self.be.take(self.ydev, self._rows, axis=0)
-            self._fill_targets(slice(None), self._targets)
+        for buffer, tree in self._fills:
+            buffer[:] = tree
         return self._buffers()
 
     def _fit_buffers(self) -> None:
@@ -312,18 +313,6 @@ class ArrayIterator(NervanaDataIterator):
         inputs = views if self._many else views[0]
         targets = inputs if targets is None else targets
         return inputs, (targets, weights) if weighted and self.weighted else targets
-
-    def _fill(self, columns: slice, samples: slice) -> None:
-        """Copy samples into columns of the minibatch buffers."""
-        for source, buffer in zip(self.Xdev, self.Xbuf, strict=True):
-            buffer[:, columns] = source[samples].T
-        if self.ydev is not None:
-            self._fill_targets(columns, self.ydev[samples])
-
-    def _fill_targets(self, columns: slice, target: Any) -> None:
-        assert self.ybuf is not None
-        target = self.be.onehot(target, axis=0) if self.make_onehot else target.T
-        self.ybuf[:, columns] = target
 
 
 def _is_pair(shape: Any) -> bool:
@@ -340,7 +329,7 @@ def in_order(dataset: Any) -> Iterator[tuple[Any, Any]]:
         assert len(batches) == train.nbatches
     """
     dataset.reset()
-    apart = getattr(dataset, "shuffle", False) or getattr(dataset, "weighted", False)
+    apart = any(getattr(dataset, name, False) for name in ("shuffle", "weighted", "augmented"))
     if apart and hasattr(dataset, "in_order"):
         return iter(dataset.in_order())
     return iter(dataset)

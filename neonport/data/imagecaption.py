@@ -134,15 +134,18 @@ class ImageCaption(NervanaDataIterator):
         super().set_backend(be)
         self._size = None
 
-    def _allocate(self) -> None:
-        size = self.be.bsz
-        if self._size == size:
-            return
+    def _check_samples(self, size: int) -> None:
         if self.samples < size:
             raise ConfigurationError(
                 f"{self.classnm}: {self.samples} samples are fewer than the {size} of a minibatch; "
                 "take a smaller batch size"
             )
+
+    def _allocate(self) -> None:
+        size = self.be.bsz
+        if self._size == size:
+            return
+        self._check_samples(size)
         self._size = size
         self.dev_image = self.be.empty((len(self.features), size))
         self.dev_words = self.be.zeros((self.vocab_size, self.sent_length * size))
@@ -222,6 +225,9 @@ class ImageCaptionTest(ImageCaption):
     def ndata(self) -> int:
         """Images."""
         return self.samples
+
+    def _check_samples(self, size: int) -> None:
+        """Any number fills a minibatch."""
 
     def _pass(self, order: np.ndarray) -> Iterator[tuple[Any, Any]]:
         self._allocate()

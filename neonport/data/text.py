@@ -250,5 +250,5 @@ def _read_text(label: str, path: str) -> str:
 
 
 if not TYPE_CHECKING:  # neon has its data sets of texts in this module
-    _SETS = ("HutterPrize", "IMDB", "PTB", "SICK", "Shakespeare")
+    _SETS = ("HutterPrize", "IMDB", "PTB", "SICK", "Shakespeare", "TextNMT")
     __getattr__ = absent_names(__name__, dict.fromkeys(_SETS, "neonport.data.datasets"))

@@ -42,7 +42,11 @@ def drawn(pairs: Sequence[tuple[Tensor, Any]], reserve: Reserve) -> Uniform:
 
 
 def evaluate(
-    root: Any, shape: Shape, draws: Uniform, known: dict[int, Array] | None = None
+    root: Any,
+    shape: Shape,
+    draws: Uniform,
+    known: dict[int, Array] | None = None,
+    lap: Callable[[OpTreeNode | None], None] | None = None,
 ) -> Array:
     """Value of a tree, tensor or number that is assigned to a target of `shape`.
 
@@ -52,6 +56,7 @@ def evaluate(
         draws: the numbers of random nodes; see `drawn`.
         known: values by node, of what other trees of the statement share with this one; more come
             in.
+        lap: called with None at the start, and with each node when it is done; for a clock.
 
     Returns:
         Array in the root's dtype; it may share memory with a tensor if the root is one.
@@ -71,6 +76,8 @@ def evaluate(
             return np.full((1, 1), arg, np.float64 if dtype is None else dtype)
         return value if dtype is None else value.astype(dtype, copy=False)
 
+    if lap is not None:
+        lap(None)
     with np.errstate(all="ignore"):
         for node in walk(root, known=values):
             op, params = OPS[node.op], dict(node.params)
@@ -83,6 +90,8 @@ def evaluate(
                 args = [partial(draws, node)]
             result = np.asarray(op.numpy(*args, **params))
             values[id(node)] = result.astype(node.dtype, copy=False)
+            if lap is not None:
+                lap(node)
         if isinstance(root, Expression):
             value = operand(root, root.sig.dtype)
             for node in walk(root) if root.sig.open else ():

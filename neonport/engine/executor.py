@@ -18,7 +18,7 @@ from neonport.engine.evaluator import drawn, evaluate, is_drawn, on_host
 from neonport.engine.library_calls import bind_library_call
 from neonport.engine.owner import Owner
 from neonport.engine.statement import Statement, statement_key
-from neonport.engine.tracing import Launched
+from neonport.engine.tracing import Lap, Launched
 from neonport.errors import CompileError
 from neonport.foundation.bounded_table import BoundedTable
 from neonport.foundation.fork import call_in_child
@@ -86,6 +86,10 @@ class Executor:
         self.owner.unrecordable(
             "NumPy evaluates a statement (no compiler, no elements, or memory seen in two ways)"
         )
+        with self.owner.tracer.evaluation(self.owner) as lap:
+            self._interpret(pairs, lap)
+
+    def _interpret(self, pairs: Sequence[tuple[Tensor, Any]], lap: Lap | None) -> None:
         self.device.synchronize()
         in_place = self.device.capabilities.host_memory
         values = []
@@ -96,7 +100,7 @@ class Executor:
         for (target, operand), held in zip(
             pairs, operands if in_place else on_host(operands), strict=True
         ):
-            value = evaluate(held, target.shape, draws, known)
+            value = evaluate(held, target.shape, draws, known, lap)
             if target.dtype.name in BELOW_ONE and is_drawn(operand):
                 value = np.minimum(value, BELOW_ONE[target.dtype.name])  # [0, 1) as stored too
             # a tensor, or a movement of one, is a view: later stores must not change it
@@ -140,6 +144,20 @@ class Executor:
         graph = lowering.build(pairs)
         if self.owner.recorder is not None:
             self.owner.recorder.traced = any(type(n) is Traced for n in lowering.scalars)
+        # numbers inside a large node are part of its identity and cannot be told apart by value
+        large = any(isinstance(v, OpTreeNode) and v.sig.large for _, v in pairs)
+        fixed = large or any(s != s for s in scalars)
+        whole = self.device.bind_graph(graph, lowering.storages)
+        if whole is not None:
+            numbers, sources = range(len(lowering.scalars)), range(graph.rands)
+            ops = tuple(value.op for value in graph.values)
+            what = Launched(None, "statement", tuple(t.shape for t, _ in pairs), ops=ops)
+            return Statement(
+                self.owner, [self.owner.tracer.watch(whole, what, self.owner)],
+                [(whole, tuple(numbers))] if numbers else [],
+                [(whole, tuple(sources))] if sources else [],
+                lowering.sources, scalars, lowering.scalars, fixed, None,
+            )  # fmt: skip
         plan = self.plan(graph)
         self.device.prefetch(plan.kernels)
         arena, offsets = self._temporaries(plan)
@@ -174,9 +192,6 @@ class Executor:
             launches.append(self.owner.tracer.watch(launch, Launched(step), self.owner))
         if plan.temporaries:
             launches = [self._locked(launches)]
-        # numbers inside a large node are part of its identity and cannot be told apart by value
-        large = any(isinstance(v, OpTreeNode) and v.sig.large for _, v in pairs)
-        fixed = large or any(s != s for s in scalars)
         return Statement(
             self.owner, launches, numbered, rands, lowering.sources, scalars, lowering.scalars,
             fixed, arena,

@@ -5,8 +5,8 @@ An op without a kernel of its own runs its NumPy definition, on every device.
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from neonport.compiler.execution_plan import LibraryCall
 from neonport.compiler.graph import MemoryView
 from neonport.dtypes import cast
 from neonport.engine.device import Bound, Device
+from neonport.engine.host_copies import on_copies
 from neonport.ops.op import OPS
 from neonport.tensor.storage import Storage
 from neonport.tensor.tensor import Tensor
@@ -55,7 +56,25 @@ def bind_op(
         return own or (lambda: None)
     if device.capabilities.host_memory:
         return _on_arrays(op, [t.native for t in operands], target.native, params)
-    return _on_copies(device, op, operands, target, params)
+    definition = partial(OPS[op].numpy, **params)
+    return HostDefinition(on_copies(device, op, definition, operands, target))
+
+
+class HostDefinition:
+    """A call that runs the NumPy definition of an op, for want of a kernel of the device.
+
+    Args:
+        run: does it.
+    """
+
+    __slots__ = ("_run",)
+
+    def __init__(self, run: Bound) -> None:
+        self._run = run
+
+    def __call__(self) -> None:
+        """Run it."""
+        self._run()
 
 
 def _on_arrays(
@@ -67,34 +86,4 @@ def _on_arrays(
         with np.errstate(all="ignore"):  # infinities and nan are results
             target[...] = cast(definition(*operands, **params), target.dtype)
 
-    return run
-
-
-def _on_copies(
-    device: Device, op: str, operands: list[Tensor], target: Tensor, params: dict[str, Any]
-) -> Bound:
-    definition = OPS[op].numpy
-    # weak: a bound statement must not keep the memory of forgotten tensors
-    views = [_weak(t) for t in (*operands, target)]
-
-    def run() -> None:
-        device.executor.owner.unrecordable(f"{op} runs in NumPy, on copies of its operands")
-        *inputs, out = (view() for view in views)
-        with np.errstate(all="ignore"):
-            values = definition(*(device.copy_out(t) for t in inputs), **params)
-        device.copy_in(out, cast(np.asarray(values).reshape(out.shape), out.dtype))
-
-    return run
-
-
-def _weak(tensor: Tensor) -> Callable[[], Tensor]:
-    """The tensor again, without keeping its memory alive; temporaries are kept by their plan."""
-    find = weakref.ref(tensor.storage)
-    backend, dtype, layout = tensor.backend, tensor.dtype, tensor.layout
-
-    def again() -> Tensor:
-        storage = find()
-        assert storage is not None  # a released one has unbound the call
-        return Tensor(backend, storage, dtype, layout)
-
-    return again
+    return HostDefinition(run)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,9 @@ from neonport.compiler.kernel import BoundKernel
 
 if TYPE_CHECKING:
     from neonport.compiler.execution_plan import LibraryCall
+
+Lap = Callable[[Any], None]
+"""Called with None before NumPy evaluates an operand, and with each node when it is done."""
 
 observers: list[Callable[[Any, list[tuple[Any, Any]]], None]] = []
 """Called with the backend and the (target, value) pairs of each statement before its first run."""
@@ -27,6 +30,24 @@ def observing(observer: Callable[[Any, list[tuple[Any, Any]]], None]) -> Iterato
         yield
     finally:
         observers.remove(observer)
+
+
+_chosen: list[Tracer] = []
+
+
+@contextmanager
+def traced_by(tracer: Tracer) -> Iterator[None]:
+    """Let `tracer` watch all backends that are made while the block runs."""
+    _chosen.append(tracer)
+    try:
+        yield
+    finally:
+        _chosen.remove(tracer)
+
+
+def new_tracer() -> Tracer:
+    """The tracer of a new backend."""
+    return _chosen[-1] if _chosen else Tracer()
 
 
 class Tracer:
@@ -67,6 +88,17 @@ class Tracer:
 
         return watched
 
+    def evaluation(self, backend: Any) -> AbstractContextManager[Lap | None]:
+        """A block around the evaluation of a statement by NumPy; it gets what watches the nodes.
+
+        Args:
+            backend: where the statement belongs.
+        """
+        return NOTHING
+
+
+NOTHING: AbstractContextManager[None] = nullcontext()
+
 
 @dataclass(frozen=True)
 class Launched:
@@ -76,11 +108,17 @@ class Launched:
         step: the step of a plan, or None for a call that is no statement.
         op: name of the op that is called, of a step empty.
         shapes: of such a call: those of the operands, then that of the result.
+        operands: of such a call: a function for each of these tensors that gives it.
+        factors: of such a call, a product: alpha and beta.
+        ops: of a statement that is one launch: what it computes.
     """
 
     step: BoundKernel | LibraryCall | None
     op: str = ""
     shapes: tuple[tuple[int, ...], ...] = ()
+    operands: tuple[Callable[[], Any], ...] = ()
+    factors: tuple[float, float] = (1.0, 0.0)
+    ops: tuple[str, ...] = ()
 
     def line(self, seconds: float) -> str:
         """What is printed: name, sizes, time and rate."""

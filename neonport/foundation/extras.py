@@ -8,7 +8,7 @@ from typing import Any
 from neonport.errors import ConfigurationError
 
 # library -> the extra that brings it
-_EXTRAS = {"h5py": "hdf5", "matplotlib": "plot", "PIL": "plot", "yaml": "neon"}
+_EXTRAS = {"h5py": "hdf5", "matplotlib": "plot", "onnx": "onnx", "PIL": "plot", "yaml": "neon"}
 
 
 def need(module: str, purpose: str) -> Any:

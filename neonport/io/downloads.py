@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import gzip
+import hashlib
 import lzma
 import os
 import shutil
@@ -48,7 +49,9 @@ class MissingData(ConfigurationError, OSError):
     """A data file is not there and cannot be had."""
 
 
-def download(url: str, path: str | os.PathLike[str], size: int | None = None) -> None:
+def download(
+    url: str, path: str | os.PathLike[str], size: int | None = None, checksum: str | None = None
+) -> None:
     """Fetch a file, with a progress bar on a terminal.
 
     What arrives is kept in `<path>.part` until it is complete; after an interruption the next call
@@ -58,10 +61,12 @@ def download(url: str, path: str | os.PathLike[str], size: int | None = None) ->
         url: `http://` or `https://`.
         path: where the file is to be; its folder must exist.
         size: bytes that it must have; None or 0 takes what the server says.
+        checksum: `"sha256:..."`, or another hash that Python knows, of what arrives; None for one
+            that is not known.
 
     Raises:
-        MissingData: no network, no such file there, or one of another size. What is said is also
-            where to put a copy by hand.
+        MissingData: no network, no such file there, or one of another size or checksum. What is
+            said is also where to put a copy by hand.
     """
     target = os.path.realpath(path)
     size = size or None
@@ -86,6 +91,12 @@ def download(url: str, path: str | os.PathLike[str], size: int | None = None) ->
                     f"{url} has {found} bytes, not the {size} of the file that is wanted; put a "
                     f"copy of it at {target!r}"
                 )
+        if checksum and not has_checksum(part, checksum):
+            os.unlink(part)
+            raise MissingData(
+                f"{url} has another content than the file that is wanted ({checksum}): it was "
+                f"damaged on its way, or replaced; put a copy of it at {target!r}"
+            )
         os.replace(part, target)
     except (HTTPException, urllib.error.URLError, ConnectionError, TimeoutError) as error:
         wanted = f" ({size} bytes)" if size else ""
@@ -93,6 +104,29 @@ def download(url: str, path: str | os.PathLike[str], size: int | None = None) ->
             f"{url} cannot be downloaded: {error}. Try again, or fetch it on another machine and "
             f"put it at {target!r}{wanted}"
         ) from error
+
+
+def has_checksum(path: str | os.PathLike[str], checksum: str) -> bool:
+    """Whether a file has a checksum.
+
+    Args:
+        path: the file.
+        checksum: `"sha256:..."`, or another hash that Python knows.
+
+    Raises:
+        ConfigurationError: the hash is not known.
+    """
+    kind, _, wanted = checksum.partition(":")
+    try:
+        found = hashlib.new(kind, usedforsecurity=False)
+    except ValueError as error:
+        raise ConfigurationError(
+            f"{checksum!r} is no checksum: it is the name of a hash, a colon and hexadecimal digits"
+        ) from error
+    with open(path, "rb") as file:
+        while data := file.read(PIECE):
+            found.update(data)
+    return found.hexdigest() == wanted.strip().lower()
 
 
 def _receive(url: str, file: IO[bytes], size: int | None) -> int | None:

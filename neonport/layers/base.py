@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from neonport.base import NervanaObject
 from neonport.errors import CheckpointError
-from neonport.layers.checks import AccumulationError, label, need_backend, need_configured
+from neonport.layers.checks import (
+    AccumulationError,
+    check_movable,
+    label,
+    need_backend,
+    need_configured,
+)
 from neonport.layers.parameter_io import describe_entry
 from neonport.layers.shapes import buffer_shape, is_flat, normalize_shape
 from neonport.layers.shapes import interpret_in_shape as interpret_in_shape
@@ -17,6 +23,7 @@ from neonport.tensor.tensor import Tensor
 if TYPE_CHECKING:
     from neonport.backends.backend import Backend
     from neonport.layers.deltas import DeltasTree
+    from neonport.tensor.backend_protocol import TensorBackend
 
 
 class Layer(NervanaObject):
@@ -60,6 +67,8 @@ class Layer(NervanaObject):
     neon_module = "neon.layers.layer"
     nest_deltas: ClassVar[bool] = False  # a first layer is measured too: containers with paths
     is_branch: ClassVar[bool] = False
+    keeps_place: ClassVar[bool] = True
+    links: ClassVar[tuple[str, ...]] = ("prev_layer", "next_layer")
 
     def __init__(self, name: str | None = None, parallelism: str = "Unknown") -> None:
         super().__init__(name)
@@ -87,6 +96,21 @@ class Layer(NervanaObject):
         self._seen_error: Any = None
 
     # ---- life cycle --------------------------------------------------------------------------
+
+    def set_backend(self, be: TensorBackend) -> None:
+        """Put this layer, and all in it, on a backend, where it stays; before it has buffers.
+
+        Raises:
+            ConfigurationError: it has buffers or weights on another one.
+
+        Example:
+            with neonport.on("cpu") as other:
+                pass
+            layer = Linear(nout=2, init=Gaussian())
+            layer.set_backend(other)
+        """
+        check_movable(self, (item for item, _ in self._parts(be, False)), be)
+        super().set_backend(be)
 
     def configure(self, in_obj: Any) -> Layer:
         """Learn the input shape; subclasses set `out_shape` and return self.

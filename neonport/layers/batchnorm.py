@@ -143,7 +143,8 @@ class BatchNorm(Layer):
     def xsum(self) -> Any:
         """The buffer of batch sums (means, after `fprop`); the layer below may have filled it."""
         below = getattr(self.prev_layer, "batch_sum", None)
-        return self._own_sum if below is None or below.shape != (self.nfm, 1) else below
+        fits = below is not None and below.shape == (self.nfm, 1) and below.backend is self.be
+        return below if fits else self._own_sum
 
     # ---- propagation -------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ Also which optional arguments a layer's methods take: user layers may leave them
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -185,6 +185,46 @@ def _check_tensor(layer: Checked, value: Any, role: str) -> None:
             f"{label(layer)}: the {role} lives on {value.backend}, the layer on {layer.be}; copy "
             "it over (be.array(x.get())), or give the layer that backend: layer.set_backend(be)"
         )
+
+
+def need_distinct(container: Any, layers: Iterable[Any]) -> None:
+    """Raise if a layer stands twice in a container, or in the containers inside of it.
+
+    It would keep the inputs and outputs of its last place only, and give the gradients of that one.
+    A BranchNode may: it has no parameters, and joins the paths of a Tree.
+
+    Args:
+        container: for the message.
+        layers: its members.
+
+    Raises:
+        ConfigurationError: naming the layer.
+    """
+    seen: set[int] = set()
+    for member in layers:
+        for layer in (member, *getattr(member, "layers_fprop", tuple)()):
+            if id(layer) in seen and not getattr(layer, "is_branch", False):
+                raise ConfigurationError(
+                    f"{label(container)}: {label(layer)} stands there twice, but a layer has one "
+                    "set of buffers; make a second one, with the same arguments"
+                )
+            seen.add(id(layer))
+
+
+def check_movable(layer: Any, parts: Iterable[Any], be: Any) -> None:
+    """Raise if a layer has memory on another backend than the one it is to be put on.
+
+    Raises:
+        ConfigurationError: naming the part that has.
+    """
+    for part in parts:
+        for name, value in vars(part).items():
+            if isinstance(value, Tensor) and value.backend is not be and name != "init":
+                raise ConfigurationError(
+                    f"{label(layer)}: set_backend({be!r}): {label(part)} has its {name} on "
+                    f"{value.backend!r} already; choose the backend before the model is "
+                    "initialized or weights are loaded"
+                )
 
 
 def check_init(layer: Any, init: Any, argument: str = "init") -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -24,6 +24,7 @@ class CostLayer(NervanaObject):
     """Base of cost layers: the cost of a minibatch stays on the device until somebody reads it."""
 
     be: Backend
+    links: ClassVar[tuple[str, ...]] = ("prev_layer",)
 
     def measure(self, inputs: Any, targets: Any) -> DeferredCost:
         """Mean cost over all columns. Subclasses implement it.

@@ -36,8 +36,21 @@ class DeltasTree(NervanaObject):
         self.child: DeltasTree | None = None
         self.buffers: list[Any] = [None, None]
         self.max_shape = 0
+        self._home: Any = None
+        self._siblings: dict[Any, DeltasTree] = {}
         if parent is not None:
             self.be = parent.be
+
+    def at(self, be: Any) -> DeltasTree:
+        """The tree of the same chain for layers on a backend; the one asked for first is this."""
+        if self._home is None:
+            self._home = be
+        if be is self._home:
+            return self
+        if be not in self._siblings:
+            sibling = self._siblings[be] = DeltasTree()
+            sibling.be = sibling._home = be
+        return self._siblings[be]
 
     def decend(self) -> DeltasTree:
         """The child tree, made on demand (neon's spelling)."""
@@ -60,6 +73,8 @@ class DeltasTree(NervanaObject):
 
     def allocate_buffers(self) -> None:
         """Make the buffers that are missing, here and in all children."""
+        for other in self._siblings.values():
+            other.allocate_buffers()
         if self.child is not None:
             self.child.allocate_buffers()
         if self.max_shape > 0:

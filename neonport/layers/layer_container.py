@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 from neonport.errors import CheckpointError
 from neonport.layers.base import Layer
@@ -21,6 +21,7 @@ class LayerContainer(Layer):
     """
 
     neon_module = "neon.layers.container"
+    mixes: ClassVar[bool] = False  # whether its members may be on several backends
 
     def __init__(self, name: str | None = None) -> None:
         super().__init__(name)
@@ -197,12 +198,13 @@ class LayerContainer(Layer):
         """Tell the tree of error buffers how much room the members need."""
         for layer in self.layers:
             if layer.prev_layer or layer.nest_deltas:
-                layer.allocate_deltas(tree)
+                layer.allocate_deltas(tree.at(layer.be))
 
     def set_deltas(self, delta_buffers: Any) -> None:
         """Give all members their error buffers."""
+        at = getattr(delta_buffers, "at", None)
         for layer in self.layers:
-            layer.set_deltas(delta_buffers)
+            layer.set_deltas(at(layer.be) if at else delta_buffers)
 
     def set_acc_on(self, acc_on: bool) -> None:
         """Switch accumulating on all members that can.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 from neonport.errors import ConfigurationError
 from neonport.layers.base import Layer
 from neonport.layers.branch import BranchNode
-from neonport.layers.checks import accepts, label
+from neonport.layers.checks import accepts, label, need_distinct
+from neonport.layers.crossing import Crossing, crossings
 from neonport.layers.data_transform import DataTransform
 from neonport.layers.dropout import Dropout
 from neonport.layers.layer_container import LayerContainer
@@ -57,22 +58,19 @@ class Sequential(LayerContainer):
 
     neon_module = "neon.layers.container"
     nest_deltas = True  # so that the inner layers of a first member are measured
+    mixes: ClassVar[bool] = True
 
     def __init__(self, layers: Any, name: str | None = None) -> None:
         super().__init__(name)
         self.layers = flatten(layers, label(self))
         chain: list[Layer] = [x for x in self.layers if not isinstance(x, BranchNode)]
         self._layers = chain
+        self.crossings: dict[Any, Crossing] = {}  # where its backend changes, by the layer above
         # factors of the gradients that enter BranchNodes, by the layer above the node: of a Tree
         self.at_nodes: dict[Layer, tuple[float, float]] = {}
         if not chain:
             raise ConfigurationError(f"{label(self)}: needs at least one layer")
-        if len({id(layer) for layer in chain}) < len(chain):
-            twice = next(x for i, x in enumerate(chain) if any(x is y for y in chain[:i]))
-            raise ConfigurationError(
-                f"{label(self)}: {label(twice)} stands there twice, but a layer has one set of "
-                "buffers; make a second one"
-            )
+        need_distinct(self, self.layers)
         if not chain[0].owns_output and not isinstance(chain[0], (Dropout, DataTransform)):
             raise ConfigurationError(
                 f"{label(self)}: the first layer, {label(chain[0])}, works in the buffer below it, "
@@ -107,6 +105,7 @@ class Sequential(LayerContainer):
             self.in_shape = members[0].in_shape  # two streams of 5 features are no shape (5, 5)
         self.parallelism = self.layers[-1].parallelism
         self.out_shape = self.layers[-1].out_shape
+        self.crossings = crossings(self, self.layers)
         return self
 
     def allocate(
@@ -138,14 +137,28 @@ class Sequential(LayerContainer):
             inference: handed to all members.
             beta: factor of what the last member's outputs hold, handed to it when not 0.
         """
-        x = inputs
+        x, last, across = inputs, self.layers[-1], self.crossings
+        if across:
+            return self._fprop_across(x, inference, beta)
         for layer in self.layers[:-1]:
             x = layer.fprop(x, inference)
-        last = self.layers[-1]
         if not beta:
             return last.fprop(x, inference)
         self._need(last, "fprop", "beta")
         return last.fprop(x, inference, beta=beta)
+
+    def _fprop_across(self, x: Any, inference: bool, beta: float) -> Any:
+        """The same for members on several backends."""
+        across = self.crossings
+        for layer in self.layers:
+            if layer in across:
+                x = across[layer].forward(x)
+            if beta and layer is self.layers[-1]:
+                self._need(layer, "fprop", "beta")
+                x = layer.fprop(x, inference, beta=beta)
+            else:
+                x = layer.fprop(x, inference)
+        return across[None].forward(x) if None in across else x
 
     def bprop(self, error: Any, alpha: float = 1.0, beta: float = 0.0) -> Any:
         """Run the members backwards; return the gradient at the input, None if nobody needs it.
@@ -160,6 +173,9 @@ class Sequential(LayerContainer):
         first = self._layers[0]
         bottom = self._frozen_members()
         layer: Any
+        across = self.crossings
+        if None in across:
+            error = across[None].backward(error)
         for layer in reversed(self._layers[bottom:]):
             factors = PLAIN
             if layer in self.at_nodes:
@@ -171,6 +187,8 @@ class Sequential(LayerContainer):
             else:
                 self._need(layer, "bprop", "beta")
                 error = layer.bprop(error, alpha=factors[0], beta=factors[1])
+            if across and layer in across and layer.prev_layer:
+                error = across[layer].backward(error)
         return error if first.prev_layer else first.deltas
 
     def _frozen_members(self) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 from neonport.base import shown
 from neonport.data.checks import check_weights, numbers
 from neonport.data.dataiterator import ArrayIterator
-from neonport.data.several_targets import SeveralTargets
+from neonport.data.sources.several_targets import SeveralTargets
 from neonport.errors import ConfigurationError, ShapeError
 from neonport.layers.cost import GeneralizedCost, SampleWeightedCost
 from neonport.layers.shapes import interpret_in_shape, is_flat

@@ -12,6 +12,7 @@ from neonport.callbacks.callback import Callback
 from neonport.callbacks.container import Callbacks
 from neonport.data.checks import check_dataset
 from neonport.data.dataiterator import ArrayIterator
+from neonport.data.sources.staged_iterator import StagedIterator
 from neonport.errors import BackendMismatchError, ConfigurationError
 from neonport.transforms.metrics import check_metric
 
@@ -40,10 +41,10 @@ def check_place(call: str, model: Any, dataset: Any) -> None:
     Raises:
         BackendMismatchError: naming both and how to move the data.
     """
-    if isinstance(dataset, ArrayIterator) and dataset.be is not model.be:
+    if isinstance(dataset, (ArrayIterator, StagedIterator)) and dataset.be is not model.be:
         raise BackendMismatchError(
-            f"{call}: the data of ArrayIterator {dataset.name} are on {dataset.be!r}, the model is "
-            f"on {model.be!r}: gen_backend was called between the two; move the data by "
+            f"{call}: the data of {dataset.classnm} {dataset.name} are on {dataset.be!r}, the "
+            f"model is on {model.be!r}: gen_backend was called between the two; move the data by "
             "data.set_backend(model.be), or make both anew"
         )
 
@@ -59,9 +60,9 @@ def check_fit(
     need_batch_size("fit", model.be)
     check_dataset("fit", dataset, ("nbatches", "ndata"))
     check_place("fit", model, dataset)
-    if isinstance(dataset, ArrayIterator) and dataset.ndata < model.be.bsz:
+    if isinstance(dataset, (ArrayIterator, StagedIterator)) and dataset.ndata < model.be.bsz:
         raise ConfigurationError(
-            f"fit: the {dataset.ndata} samples of ArrayIterator {dataset.name} do not fill one "
+            f"fit: the {dataset.ndata} samples of {dataset.classnm} {dataset.name} do not fill one "
             f"batch of {model.be.bsz}; call gen_backend with a smaller batch_size first"
         )
     check_training(model, cost, optimizer, num_epochs, callbacks)

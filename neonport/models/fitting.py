@@ -7,8 +7,11 @@ from typing import Any
 
 from neonport.callbacks.container import Callbacks
 from neonport.callbacks.cost import MetricCallback
+from neonport.checking.opinion import second_opinion
+from neonport.checking.spec import parse
 from neonport.data.checks import check_dataset
 from neonport.data.dataiterator import ArrayIterator
+from neonport.layers.crossing import backends_of
 from neonport.models import checks
 from neonport.models.array_data import data_iterator, sample_weights, weighted
 from neonport.models.history import History
@@ -75,9 +78,11 @@ def fit(
     validation_data: Any = None,
     metrics: Any = (),
     progress_bar: bool = True,
+    check: str | None = None,
 ) -> History:
     """Train on a data iterator; see `Model.fit`."""
     checks.check_fit(model, dataset, cost, optimizer, num_epochs, callbacks)
+    parse(check, "fit: check")
     chosen = checks.metric_list("fit", metrics)
     checks.check_validation(validation_data, chosen, callbacks)
     held_out = _held_out(model, dataset, validation_data)
@@ -93,7 +98,8 @@ def fit(
     model.optimizer, state.dataset = optimizer, dataset
     if hasattr(optimizer, "set_backend"):
         optimizer.set_backend(model.be)
-    return Trainer(model, dataset, callbacks, record).fit(num_epochs)
+    with second_opinion(backends_of(model.layers), check):
+        return Trainer(model, dataset, callbacks, record).fit(num_epochs)
 
 
 def _go_on_inside_epoch(model: Network, dataset: Any) -> None:

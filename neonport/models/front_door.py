@@ -240,6 +240,30 @@ class FrontDoor:
         checks.check_path("save_weights", path)
         checkpoint.save_arrays(self.get_weights(), path)
 
+    def export_onnx(self: Network, path: str | os.PathLike[str]) -> None:
+        """Write the layers with their weights as an ONNX graph, for inference elsewhere.
+
+        Inputs and outputs are those of `predict`, float32 and for any number of samples: (samples,
+        features), (samples, steps, features), images (samples, C, H, W), also as outputs; ids of a
+        lookup table are int64. Every run of the graph starts recurrent layers at zero.
+
+        Args:
+            path: of the file, such as "model.onnx". It is written whole or not at all.
+
+        Raises:
+            ConfigurationError: a layer has no counterpart in ONNX, which is named; the model has no
+                shapes yet; or onnx is not installed (`pip install 'neonport[onnx]'`).
+            OSError: the file cannot be written.
+
+        Example:
+            model.initialize(train)
+            model.export_onnx("model.onnx")  # doctest: +SKIP
+        """
+        from neonport.models.onnx.export import export_onnx  # the rows of all layers, rarely needed
+
+        checks.check_path("export_onnx", path)
+        export_onnx(self, path)
+
     def from_torch_state_dict(
         self: Network, state: Mapping[str, Any], names: Mapping[str, str] | None = None
     ) -> None:

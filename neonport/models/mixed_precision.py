@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from neonport.errors import ConfigurationError
+from neonport.layers.crossing import backends_of
 from neonport.models.loss_scale import LossScale
 from neonport.models.state import Network
 from neonport.optimizers.base import get_param_list
@@ -51,6 +52,12 @@ def chosen(model: Network, precision: str | None) -> str | None:
     """
     be, kept = model.be, model.state.precision
     check_precision(precision, be)
+    several = len(backends_of(model.layers)) > 1
+    if several and (precision or kept) not in (None, "float32"):
+        raise ConfigurationError(
+            f"precision={precision or kept!r}: the layers of model {model.name!r} are on several "
+            "backends, which is possible in the backend's datatype only; leave precision out"
+        )
     if model.initialized and precision not in (None, kept or "float32"):
         raise ConfigurationError(
             f"precision={precision!r}: the buffers of model {model.name!r} are made already, in "

@@ -16,7 +16,7 @@ from neonport.foundation.absent import absent_names
 from neonport.io import checkpoint
 from neonport.layers.cost import minibatch_cost
 from neonport.models import benchmark as timing
-from neonport.models import checks, evaluation, fitting, mixed_precision, restoring, saving
+from neonport.models import checks, evaluation, fitting, mixed_precision, placing, restoring, saving
 from neonport.models import output_checks as shortcut
 from neonport.models.front_door import FrontDoor
 from neonport.models.history import History
@@ -107,7 +107,7 @@ class Model(FrontDoor, NervanaObject):
         else:
             self.layers = Sequential(layers)
         if "be" in vars(self):
-            self.layers.set_backend(self.be)
+            self.layers.adopt_backend(self.be)
         if hasattr(self.layers, "layer_dict"):
             self.layer_dict = self.layers.layer_dict
         self.layers.propagate_parallelism("Data")
@@ -153,6 +153,8 @@ class Model(FrontDoor, NervanaObject):
     def set_backend(self, be: TensorBackend) -> None:
         """Give the model its own backend, before `initialize` makes its buffers.
 
+        Layers that were given one for themselves keep it.
+
         Raises:
             ConfigurationError: it has buffers or weights on another one.
         """
@@ -161,7 +163,7 @@ class Model(FrontDoor, NervanaObject):
                 f"set_backend: the weights of model {self.name!r} are on {self.be!r}; save them "
                 "by save_params(path) and load them there: Model(path, be=other)"
             )
-        super().set_backend(be)
+        super().adopt_backend(be)
 
     def configure(self, dataset: Any) -> None:
         """Tell the layers the shape of a sample, unless they have their buffers already.
@@ -171,8 +173,7 @@ class Model(FrontDoor, NervanaObject):
         """
         if not self.initialized:
             checks.refuse_array("initialize", dataset)
-            if self.be is not None:
-                super().set_backend(self.be)
+            placing.settle(self)
             self.layers.configure(dataset)
 
     def initialize(self, dataset: Any, cost: Any = None, precision: str | None = None) -> None:
@@ -216,6 +217,7 @@ class Model(FrontDoor, NervanaObject):
         validation_data: Any = None,
         metrics: Any = (),
         progress_bar: bool = True,
+        check: str | None = None,
     ) -> History: ...
 
     @overload
@@ -233,6 +235,7 @@ class Model(FrontDoor, NervanaObject):
         validation_data: Any = None,
         metrics: Any = (),
         progress_bar: bool = True,
+        check: str | None = None,
         shuffle: bool = True,
         class_weight: Any = None,
         sample_weight: Any = None,
@@ -261,6 +264,7 @@ class Model(FrontDoor, NervanaObject):
             validation_data: held-out data to evaluate after each epoch: (X, y), or an iterator.
             metrics: a metric or a list of them, evaluated on `validation_data`.
             progress_bar: show a bar; with `callbacks` they decide.
+            check: a second backend and a share of statements to run there too: "cpu:0.01".
             shuffle: of arrays: another order of the samples in each epoch, the same orders for the
                 same `rng_seed` of the backend.
             class_weight: of arrays: how much samples of a class count: a dict or list by label.

@@ -35,7 +35,7 @@ def conv(x: Array, f: Array, padding: Ints, stride: Ints, dilation: Ints) -> Arr
     """
     geometry = zip(images(x), images(f), padding, stride, dilation, strict=True)
     counts = tuple(window_count(*axis) for axis in geometry)
-    out = np.zeros((f.shape[-1], *counts, x.shape[-1]), wide(x))
+    out = np.zeros_like(x, wide(x), shape=(f.shape[-1], *counts, x.shape[-1]))
     for t, positions, places in cells(images(x), counts, images(f), padding, stride, dilation):
         weights = f[of_maps(t)].astype(out.dtype)
         region = x[of_maps(places)].astype(out.dtype)
@@ -47,7 +47,7 @@ def conv_backward_data(
     f: Array, e: Array, padding: Ints, stride: Ints, dilation: Ints, size: Ints
 ) -> Array:
     """The adjoint of `conv` for x: what of e each cell of x took part in, times the filters."""
-    out = np.zeros((f.shape[0], *size, e.shape[-1]), wide(e))
+    out = np.zeros_like(e, wide(e), shape=(f.shape[0], *size, e.shape[-1]))
     for t, positions, places in cells(size, images(e), images(f), padding, stride, dilation):
         weights = f[of_maps(t)].astype(out.dtype)
         region = e[of_maps(positions)].astype(out.dtype)
@@ -59,7 +59,7 @@ def conv_backward_filter(
     x: Array, e: Array, padding: Ints, stride: Ints, dilation: Ints, size: Ints
 ) -> Array:
     """The adjoint of `conv` for f: the sum over positions and samples of x times e."""
-    out = np.zeros((x.shape[0], *size, e.shape[0]), wide(x))
+    out = np.zeros_like(x, wide(x), shape=(x.shape[0], *size, e.shape[0]))
     for t, positions, places in cells(images(x), images(e), size, padding, stride, dilation):
         region = x[of_maps(places)].astype(out.dtype)
         errors = e[of_maps(positions)].astype(out.dtype)

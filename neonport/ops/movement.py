@@ -30,7 +30,7 @@ def cut(x: Array, starts: Ints, steps: Ints, shape: Ints) -> Array:
 
 def paste(g: Array, starts: Ints, steps: Ints, shape: Ints) -> Array:
     """Zeros of `shape` with a region set to g."""
-    out = np.zeros(shape, g.dtype)
+    out = np.zeros_like(g, shape=shape)
     if g.size:
         out[region(starts, steps, g.shape)] = g
     return out

@@ -46,7 +46,7 @@ class Cost(Enum):
 
 
 class Accuracy(NamedTuple):
-    """Error bound of an op, in units of eps of the compute dtype (`testing/tolerances.py`).
+    """Error bound of an op, in units of eps of the compute dtype (`checking/tolerances.py`).
 
     Attributes:
         ulps: relative to the result, or for sums to the magnitudes that were added up.

@@ -56,8 +56,8 @@ def _first_maximum(
     x: Array, window: Ints, padding: Ints, stride: Ints, size: Ints
 ) -> tuple[Array, Array]:
     """The maximum of each window and the number of the first cell that has it; nan wins."""
-    best = np.zeros((*size, x.shape[-1]), x.dtype)
-    index = np.full(best.shape, -1, np.int32)
+    best = np.zeros_like(x, shape=(*size, x.shape[-1]))
+    index = np.full_like(best, -1, np.int32)
     for number, positions, places in pool_cells(x.shape[:4], size, window, padding, stride):
         value, old = x[places], best[positions]
         better = (index[positions] < 0) | (value > old) | (np.isnan(value) & ~np.isnan(old))
@@ -70,7 +70,7 @@ def pool(x: Array, how: str, window: Ints, padding: Ints, stride: Ints, size: In
     """Maximum, mean or sum of the cells of each window that are inside; 0 where there are none."""
     if how == "max":
         return _first_maximum(x, window, padding, stride, size)[0]
-    out = np.zeros((*size, x.shape[-1]), wide(x))
+    out = np.zeros_like(x, wide(x), shape=(*size, x.shape[-1]))
     for _, positions, places in pool_cells(x.shape[:4], size, window, padding, stride):
         out[positions] += x[places]
     if how == "avg":
@@ -87,7 +87,7 @@ def max_pool_backward(
     e: Array, index: Array, window: Ints, padding: Ints, stride: Ints, size: Ints
 ) -> Array:
     """Each e added at the cell of its window that index numbers; left out if that is outside."""
-    out = np.zeros((*size, e.shape[-1]), wide(e))
+    out = np.zeros_like(e, wide(e), shape=(*size, e.shape[-1]))
     for number, positions, places in pool_cells(size, e.shape[:4], window, padding, stride):
         out[places] += np.where(index[positions] == number, e[positions], 0)
     return out.astype(e.dtype)
@@ -95,7 +95,7 @@ def max_pool_backward(
 
 def max_pool_gather(x: Array, index: Array, window: Ints, padding: Ints, stride: Ints) -> Array:
     """The x at the cell of each window that index numbers; 0 if that is outside."""
-    out = np.zeros(index.shape, x.dtype)
+    out = np.zeros_like(x, shape=index.shape)
     for number, positions, places in pool_cells(
         x.shape[:4], index.shape[:4], window, padding, stride
     ):
@@ -107,7 +107,7 @@ def avg_pool_backward(
     e: Array, how: str, window: Ints, padding: Ints, stride: Ints, size: Ints
 ) -> Array:
     """Each e (for avg: divided by the cells inside) added to every cell of its window."""
-    out = np.zeros((*size, e.shape[-1]), wide(e))
+    out = np.zeros_like(e, wide(e), shape=(*size, e.shape[-1]))
     share: Array = e.astype(out.dtype)
     if how == "avg":
         share = share / np.maximum(inside_count(size, e.shape[:4], window, padding, stride), 1)

@@ -74,7 +74,7 @@ def rnn_backward(e: Array, h: Array, w: Array, activation: str, steps: int, reve
     """Gradients of z and h0, from the gradient e of h."""
     _, slope = ACTIVATIONS[activation]
     values, errors, weights = _columns(h, steps), _columns(e, steps), w.astype(wide(w)).T
-    out = np.zeros((len(h), steps + 1, values.shape[2]), values.dtype)
+    out = np.zeros_like(values, shape=(len(h), steps + 1, values.shape[2]))
     carry = out[:, steps]
     for t in in_order(steps, not reverse):
         out[:, t] = slope(values[:, t]) * (errors[:, t] + carry)
@@ -98,7 +98,7 @@ def lstm(
     (act, _), (gate, _) = ACTIVATIONS[activation], ACTIVATIONS[gate_activation]
     inputs, weights = _columns(z, steps) + b[:, None], w.astype(wide(w))
     units, samples = w.shape[1], inputs.shape[2]
-    out = np.empty((7, units, steps, samples), inputs.dtype)
+    out = np.empty_like(inputs, shape=(7, units, steps, samples))
     h, c = (_like(state, units, samples) for state in (h0, c0))
     for t in in_order(steps, reverse):
         a = (inputs[:, t] + weights @ h).reshape(4, units, samples)
@@ -126,11 +126,11 @@ def lstm_backward(
     units, weights = w.shape[1], w.astype(wide(w)).T
     _, c, bent, i, f, o, g = _columns(s, steps).reshape(7, units, steps, -1)
     samples = c.shape[2]
-    errors = np.zeros((7 * units, steps, samples), c.dtype)
+    errors = np.zeros_like(c, shape=(7 * units, steps, samples))
     errors[: len(e)] = _columns(e, steps)
     errors = errors.reshape(7, units, steps, samples)
-    out = np.zeros((4, units, steps + 1, samples), c.dtype)
-    dh, dc = np.zeros((2, units, samples), c.dtype)
+    out = np.zeros_like(c, shape=(4, units, steps + 1, samples))
+    dh, dc = np.zeros_like(c, shape=(2, units, samples))
     order = in_order(steps, reverse)
     for k in reversed(range(steps)):
         t = order[k]
@@ -161,7 +161,7 @@ def gru(
     (act, _), (gate, _) = ACTIVATIONS[activation], ACTIVATIONS[gate_activation]
     inputs, weights = _columns(z, steps) + b[:, None], w.astype(wide(w))
     units, samples = w.shape[1], inputs.shape[2]
-    out = np.empty((5, units, steps, samples), inputs.dtype)
+    out = np.empty_like(inputs, shape=(5, units, steps, samples))
     h = _like(h0, units, samples)
     for t in in_order(steps, reverse):
         both = gate(inputs[: 2 * units, t] + weights[: 2 * units] @ h)
@@ -189,11 +189,11 @@ def gru_backward(
     units, weights = w.shape[1], w.astype(wide(w)).T
     h, r, update, g, _ = _columns(s, steps).reshape(5, units, steps, -1)
     samples = h.shape[2]
-    errors = np.zeros((5 * units, steps, samples), h.dtype)
+    errors = np.zeros_like(h, shape=(5 * units, steps, samples))
     errors[: len(e)] = _columns(e, steps)
     errors = errors.reshape(5, units, steps, samples)
-    out = np.zeros((3, units, steps + 1, samples), h.dtype)
-    dh = np.zeros((units, samples), h.dtype)
+    out = np.zeros_like(h, shape=(3, units, steps + 1, samples))
+    dh = np.zeros_like(h, shape=(units, samples))
     order = in_order(steps, reverse)
     for k in reversed(range(steps)):
         t = order[k]

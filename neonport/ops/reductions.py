@@ -17,7 +17,7 @@ from neonport.shape import Shape, reduced_shape
 def total(x: Array, axes: Ints) -> Array:
     """Sum in float64, rounded once: adding many rows in float32 would lose digits."""
     if x.dtype.kind in "iu":
-        return np.asarray(np.sum(x, axis=axes, keepdims=True, dtype=x.dtype))
+        return np.sum(x, axis=axes, keepdims=True, dtype=x.dtype)
     return np.sum(x, axis=axes, keepdims=True, dtype=np.float64).astype(x.dtype)
 
 
@@ -29,7 +29,7 @@ def product(x: Array, axes: Ints) -> Array:
 def mean(x: Array, axes: Ints) -> Array:
     """The sum divided by n; nan of nothing, and without the warning of NumPy's own."""
     count = prod(x.shape[a] for a in axes)
-    return np.asarray(np.sum(x, axis=axes, keepdims=True, dtype=np.float64) / count)
+    return np.sum(x, axis=axes, keepdims=True, dtype=np.float64) / count
 
 
 def variance(x: Array, axes: Ints) -> Array:
@@ -62,7 +62,7 @@ def position(function: Callable[..., Any]) -> Callable[..., Array]:
         kind = position_dtype(prod(x.shape[a] for a in axes))
         if len(axes) == 1:
             return np.expand_dims(function(x, axis=axes[0]), axes[0]).astype(kind)
-        return np.full((1,) * x.ndim, function(x), kind)
+        return np.reshape(function(x), (1,) * x.ndim).astype(kind)
 
     return definition
 

@@ -238,12 +238,28 @@ class Optimizer(NervanaObject):
         clip = abs(float(clip_norm))
         grads = [grad for (_, grad), _ in param_list]
         be = home(grads[0])
+        if any(home(grad) is not be for grad in grads):
+            return self._joint_scale(grads, clip)
         squares, slots, scale = self._norm_buffers(be, len(grads))
         totals = [apply("reshape", be.sum(be.square(g)), shape=(1, 1)) for g in grads]
         be.assign_many(zip(slots, totals, strict=True))
         norm = be.sqrt(be.sum(squares, axis=1)) / float(be.bsz)
         scale[:] = clip / be.maximum(norm, clip)
         return scale
+
+    def _joint_scale(self, grads: Sequence[Tensor], clip: float) -> float:
+        """The factor for gradients on several backends; waits for all of them."""
+        parts: dict[Backend, list[Tensor]] = {}
+        for grad in grads:
+            parts.setdefault(home(grad), []).append(grad)
+        total = 0.0
+        for be, some in parts.items():
+            be.unrecordable("the norm of gradients on several backends is computed on the host")
+            squares, slots, _ = self._norm_buffers(be, len(some))
+            sums = [apply("reshape", be.sum(be.square(g)), shape=(1, 1)) for g in some]
+            be.assign_many(zip(slots, sums, strict=True))
+            total += float(squares.get().sum(dtype=np.float64)) / float(be.bsz) ** 2
+        return clip / max(total**0.5, clip)
 
     def _norm_buffers(self, be: Backend, n: int) -> tuple[Tensor, list[Tensor], Tensor]:
         """Return `n` squared norms, a view of each, and the factor.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from neonport.base import shown
 from neonport.errors import CheckpointError, ConfigurationError
@@ -34,6 +34,7 @@ class MultiOptimizer(Optimizer):
     """
 
     neon_module = "neon.optimizers.optimizer"
+    links: ClassVar[tuple[str, ...]] = ("map_list",)
 
     def __init__(self, optimizer_mapping: Mapping[str, Optimizer], name: str | None = None) -> None:
         super().__init__(name=name)

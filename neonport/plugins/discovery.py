@@ -4,80 +4,36 @@ from __future__ import annotations
 
 import re
 import sys
-import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from neonport import settings
-from neonport.plugins.info import BackendInfo
+from neonport.plugins.attribution import attributed
+from neonport.plugins.info import BackendInfo, ClassInfo, OpInfo
+from neonport.plugins.kinds import KINDS
+from neonport.plugins.metadata import Installed
+from neonport.plugins.text import Failure, guarded, printable
 
 if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
-
     from pluggy import PluginManager
 
-GROUP = "neonport"
-MOST_FAILURES = 20  # of one plugin; what follows is not read
-REASON_LENGTH, TRACEBACK_LENGTH = 1_000, 50_000  # characters
+MOST_FAILURES, MOST_BACKENDS = 20, 200  # of one plugin; what follows is not read
+_Info = TypeVar("_Info")
 BUILTIN_PLUGIN = "neonport.backends.builtin"
-_T = TypeVar("_T")
-
-
-def printable(value: Any, length: int = REASON_LENGTH, lines: bool = False) -> str:
-    """What foreign code says of itself, as text that any terminal and any JSON reader takes.
-
-    Args:
-        value: a string, or anything that `str` describes; "" if it cannot.
-        length: characters that are kept; the middle is left out.
-        lines: whether line breaks are kept.
-    """
-    try:
-        text = str(value)
-    except Exception:  # an object of a foreign class may fail to describe itself
-        return ""
-    if len(text) > length:
-        cut = f" [... {len(text) - length} characters left out ...] "
-        text = text[: length // 2] + cut + text[-(length // 2) :]
-    if not lines:
-        text = " ".join(text.split())
-    # no lone surrogates, which have no UTF-8; no bytes that move a terminal's cursor
-    text = text.encode("utf-8", "backslashreplace").decode("utf-8")
-    return "".join(
-        c if c.isprintable() or (lines and c in "\n\t") else f"\\x{ord(c):02x}" for c in text
-    )
-
-
-@dataclass(frozen=True)
-class Failure:
-    """One thing a plugin did wrong, and when."""
-
-    stage: str
-    error: BaseException
-
-    @property
-    def reason(self) -> str:
-        """Stage, class and message of the error in one line that can be printed."""
-        text = printable(self.error)
-        return f"{self.stage}: {printable(type(self.error).__name__)}{': ' if text else ''}{text}"
-
-    @property
-    def traceback(self) -> str:
-        """The traceback as text that can be printed."""
-        try:
-            text = "".join(traceback.format_exception(self.error))
-        except Exception:  # it describes the error, which may be unable to
-            return self.reason
-        return printable(text, TRACEBACK_LENGTH, lines=True)
+_VALUE = re.compile(r"[\w.]+(:[\w.]+)?(\s*\[.*\])?")
 
 
 @dataclass
 class Plugin:
     """One entry point: where it comes from and what came of it.
 
+    `extensions` are what it brings beside backends: a kind (see `kinds`) and a description each.
     `state` is `loaded`, `broken` (see `failures`) or `blocked`; a plugin that gave good and bad
-    backends is broken and still lists the good ones.
+    backends is broken and still lists the good ones. `remarks` are lines on what it printed and
+    warned while it was imported, and what it changed for everybody; `tried` says that it was.
+    `tried_extensions` holds state and reason of each extension that was tried out.
     """
 
     name: str
@@ -86,12 +42,21 @@ class Plugin:
     version: str
     state: str = "loaded"
     backends: list[BackendInfo] = field(default_factory=list)
+    extensions: list[tuple[str, ClassInfo | OpInfo]] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+    tried: bool = False
+    tried_extensions: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
 
     @property
     def origin(self) -> str:
         """Distribution and version in words."""
         return f"{self.distribution} {self.version}"
+
+    @property
+    def words(self) -> str:
+        """Name, distribution and version, for people."""
+        return f"{self.name} ({self.origin})"
 
     def fail(self, failure: Failure) -> None:
         """Remember a failure."""
@@ -99,16 +64,14 @@ class Plugin:
         self.failures.append(failure)
 
 
-def guarded(
-    stage: str, call: Callable[..., _T], *arguments: Any
-) -> tuple[_T | None, Failure | None]:
-    """Run foreign code; anything it raises, `sys.exit` included, comes back as data."""
-    try:
-        return call(*arguments), None
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # SystemExit is not an Exception, and must not end the host
-        return None, Failure(stage, error)
+def afresh(plugin: Plugin) -> Plugin:
+    """Return a plugin as it was before it was imported."""
+    new = Plugin(plugin.name, plugin.value, plugin.distribution, plugin.version)
+    if plugin.state == "blocked":
+        new.state = "blocked"
+    elif not plugin.tried:  # what its metadata is like
+        new.state, new.failures = plugin.state, list(plugin.failures)
+    return new
 
 
 def load_target(target: Any) -> Any:
@@ -122,11 +85,6 @@ def load_target(target: Any) -> Any:
     return value
 
 
-def canonical(name: str) -> str:
-    """Spell a distribution or entry-point name the way packaging compares them (PEP 503)."""
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
 def tracer(environ: Mapping[str, str]) -> Callable[[str], None]:
     """Return a function that writes a line to stderr if NEONPORT_TRACE_PLUGINS=1."""
     if not settings.TRACE_PLUGINS.get(environ):
@@ -134,47 +92,32 @@ def tracer(environ: Mapping[str, str]) -> Callable[[str], None]:
     return lambda message: print(f"neonport plugins: {message}", file=sys.stderr)
 
 
-def _entry_points(distribution: Any) -> list[EntryPoint]:
-    """Return a distribution's entry points of our group, or nothing without parsing the others."""
-    text = distribution.read_text("entry_points.txt") or ""
-    if not re.search(rf"^\s*\[\s*{GROUP}\s*\]", text, re.MULTILINE):
-        return []
-    return [point for point in distribution.entry_points if point.group == GROUP]
-
-
-def scan(trace: Callable[[str], None]) -> list[tuple[Plugin, EntryPoint | None]]:
-    """Read the metadata of everything installed; import none of it.
-
-    Unlike `importlib.metadata.entry_points`, one damaged metadata folder spoils only itself.
-    """
-    from importlib.metadata import distributions
-
-    found: dict[str, list[tuple[Plugin, EntryPoint | None]]] = {}
-    listed: list[Any] | None
-    listed, failure = guarded("listing what is installed", list, distributions())
-    if failure:
-        return [(Plugin("?", "?", "?", "?", "broken", failures=[failure]), None)]
-    for distribution in listed or []:
-        points, failure = guarded("reading entry_points.txt", _entry_points, distribution)
-        if not points and not failure:
-            continue
-        name, _ = guarded("reading its name", getattr, distribution, "name")
-        version, _ = guarded("reading its version", getattr, distribution, "version")
-        origin = (printable(name or "unnamed distribution"), printable(version or "?"))
-        key = canonical(origin[0])
-        if key in found:  # the first one on sys.path is the one that gets imported
-            continue
-        if failure:
-            found[key] = [(Plugin("?", "?", *origin, "broken", failures=[failure]), None)]
-        else:
-            found[key] = [
-                (Plugin(printable(p.name), printable(p.value), *origin), p)
-                for p in sorted(points or [], key=lambda p: (p.name, p.value))
-            ]
-    plugins = [pair for key in sorted(found) for pair in found[key]]
-    for plugin, _ in plugins:
+def scan(seen: Iterable[Installed], trace: Callable[[str], None]) -> list[Plugin]:
+    """Return the plugins that metadata announces; import none of them."""
+    plugins = []
+    for found in seen:
+        origin = (found.distribution, found.version)
+        plugins += [Plugin(name, value, *origin) for name, value in found.points]
+        if found.failure:
+            plugins.append(Plugin("?", "?", *origin, "broken", failures=[found.failure]))
+    for plugin in plugins:
         trace(f"found {plugin.name} = {plugin.value} ({plugin.origin})")
     return plugins
+
+
+def import_plugin(plugin: Plugin) -> Any:
+    """Import what an entry point names.
+
+    Raises:
+        ValueError: its value names no module.
+    """
+    if not _VALUE.fullmatch(plugin.value):
+        raise ValueError(
+            f"the entry point {plugin.name} = {plugin.value} does not read 'module' or "
+            "'module:attribute'"
+        )
+    target = plugin.value.partition("[")[0].strip()
+    return load_target(target) if ":" in target else import_module(target)
 
 
 def new_manager(environ: Mapping[str, str]) -> PluginManager:
@@ -201,26 +144,54 @@ def load(
 
     Each plugin is called alone, because one that raises would take the others' answers with it.
     """
-    trace(f"importing {plugin.value} ({plugin.origin})")
-    module, failure = guarded(f"importing {plugin.value}", loader)
-    if not failure:
-        unique = f"{plugin.distribution}:{plugin.name}"
-        _, failure = guarded("registering its hooks", _register, manager, module, unique, plugin)
-    if not failure:
-        others = [p for p in manager.get_plugins() if p is not module]
-        caller = manager.subset_hook_caller("register_backends", others)
-        answers, failure = guarded("calling register_backends", caller)
-    if not failure:
-        for answer in answers or []:
-            for item in _flatten(answer, plugin):
-                plugin.backends.append(item)
+    stage = f"importing {plugin.value}"
+    trace(f"{stage} ({plugin.origin})")
+    with attributed(plugin.words, plugin.remarks, stage):
+        module, failure = guarded(stage, loader)
+    with attributed(plugin.words, plugin.remarks, "calling its hooks"):
+        if not failure:
+            failure = _call_hooks(manager, module, plugin)
     if failure:
         plugin.fail(failure)
-    names = ", ".join(info.name for info in plugin.backends) or "no backend"
+    brought = [*plugin.backends, *(info for _, info in plugin.extensions)]
+    names = ", ".join(info.name for info in brought) or "nothing"
     trace(f"{plugin.name} ({plugin.origin}) brings {names}; {plugin.state}")
     for problem in plugin.failures:
         trace(f"{plugin.name} ({plugin.origin}) failed {problem.reason}")
     return plugin
+
+
+def _call_hooks(manager: PluginManager, module: Any, plugin: Plugin) -> Failure | None:
+    """Register a plugin and collect what its hook returns."""
+    unique = f"{plugin.distribution}:{plugin.name}"
+    _, failure = guarded("registering its hooks", _register, manager, module, unique, plugin)
+    if failure:
+        return failure
+    plugin.backends += _answers(manager, "register_backends", BackendInfo, plugin, module)
+    for row in KINDS.values():
+        found: list[Any] = _answers(manager, row.hook, row.info, plugin, module)
+        plugin.extensions += [(row.name, info) for info in found]
+    return None
+
+
+def _answers(
+    manager: PluginManager, hook: str, info: type[_Info], plugin: Plugin, module: Any
+) -> list[_Info]:
+    """What one hook of a plugin returns; what is wrong with it becomes failures of the plugin."""
+    stage, before = f"calling {hook}", len(plugin.failures)
+    if not any(caller.name == hook for caller in manager.get_hookcallers(module) or ()):
+        return []
+    caller = manager.subset_hook_caller(hook, [p for p in manager.get_plugins() if p is not module])
+    answers, failure = guarded(stage, caller)
+    if not failure and not answers:
+        failure = Failure(stage, TypeError(f"expected {info.__name__} entries, got None"))
+    if failure:
+        plugin.fail(failure)
+    good = [item for answer in answers or [] for item in _flatten(answer, info, hook, plugin)]
+    if not good and len(plugin.failures) == before:
+        what = hook.partition("_")[2].removesuffix("s")
+        plugin.remarks.append(f"{stage}: it brings no {what}")
+    return good
 
 
 def _register(manager: PluginManager, module: Any, name: str, plugin: Plugin) -> None:
@@ -228,6 +199,8 @@ def _register(manager: PluginManager, module: Any, name: str, plugin: Plugin) ->
 
     A hook of a later neonport is none, as long as its name is not nearly that of a hook of today.
     """
+    if manager.is_registered(module):  # another entry point of its names it too
+        return
     manager.register(module, name)
     callers = manager.get_hookcallers(module) or []
     known = {caller.name for caller in callers if caller.spec is not None}
@@ -252,8 +225,10 @@ def _register(manager: PluginManager, module: Any, name: str, plugin: Plugin) ->
 
 def _words(module: Any) -> str:
     """A plugin's module in words."""
-    name = getattr(module, "__name__", None)
-    return f"module {printable(name)}" if name else f"a {printable(type(module).__name__)}"
+    name, file = getattr(module, "__name__", None), getattr(module, "__file__", None)
+    if not name:
+        return f"a {printable(type(module).__name__)}"
+    return f"module {printable(name)}" + (f" (from {printable(file)})" if file else "")
 
 
 def _hooks(manager: PluginManager) -> list[str]:
@@ -263,25 +238,31 @@ def _hooks(manager: PluginManager) -> list[str]:
     return sorted(name for name in vars(hookspecs) if manager.parse_hookspec_opts(hookspecs, name))
 
 
-def _flatten(answer: Any, plugin: Plugin) -> Iterable[BackendInfo]:
-    """Return the BackendInfo entries of a hook's answer; others become failures of the plugin.
+def _flatten(answer: Any, info: type[_Info], hook: str, plugin: Plugin) -> list[_Info]:
+    """Return the descriptions in a hook's answer; others become failures of the plugin.
 
     Entries that came before an error count.
     """
-    stage = "reading what register_backends returned"
-    if isinstance(answer, BackendInfo):
+    stage = f"reading what {hook} returned"
+    if isinstance(answer, info):
         answer = (answer,)
-    good: list[BackendInfo] = []
+    good: list[_Info] = []
     remaining, failure = guarded(stage, iter, answer)
     while remaining is not None:
         item, failure = guarded(stage, next, remaining, remaining)
         if failure or item is remaining:
             break
-        if isinstance(item, BackendInfo):
+        if len(good) == MOST_BACKENDS:
+            what = hook.partition("_")[2]
+            failure = Failure(stage, ValueError(f"more than {MOST_BACKENDS} {what}"))
+            break
+        if isinstance(item, info):
             good.append(item)
         elif len(plugin.failures) < MOST_FAILURES:
             kind = printable(type(item).__name__)
-            plugin.fail(Failure(stage, TypeError(f"expected BackendInfo entries, got a {kind}")))
+            plugin.fail(
+                Failure(stage, TypeError(f"expected {info.__name__} entries, got a {kind}"))
+            )
         else:
             break
     if failure:

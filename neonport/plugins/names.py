@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from neonport.plugins.discovery import Plugin, canonical
+from neonport.plugins.discovery import Plugin
 from neonport.plugins.info import PROTOCOL, BackendInfo
+from neonport.plugins.metadata import canonical
 
 RESERVED = ("cpu", "cuda", "opencl", "null")
 """The names of the built-in backends; no other distribution may use them."""
@@ -64,18 +65,45 @@ def build(builtin: Plugin, foreign: Iterable[Plugin], blocked: frozenset[str]) -
     for name in RESERVED:
         out.entries[name] = _builtin_entry(name, own.get(name), builtin)
     plugins = list(foreign)
-    offers = [_offer(info, plugin) for plugin in plugins for info in plugin.backends]
-    offers.sort(key=lambda e: (e.state == "incompatible", -e.priority, e.name, _source(e)))
-    for entry in offers:
+    announced, claimed = _offers(plugins)
+    for entry in announced:
         _place(entry, out)
     for plugin in plugins:
-        _place_silent(plugin, out)
+        if plugin.state == "broken":
+            _place_silent(plugin, out)
+    for entry in claimed:
+        _place(entry, out)
+    for plugin in plugins:
+        if plugin.state == "blocked":
+            _place_silent(plugin, out)
     for entry in out.entries.values():
         if canonical(entry.name) in blocked:
             entry.state, entry.reason = "blocked", "NEONPORT_BLOCK names it"
     out.entries = {e.name: e for e in sorted(out.entries.values(), key=_order)}
     _add_aliases(out)
     return out
+
+
+def _offers(plugins: Iterable[Plugin]) -> tuple[list[Entry], list[Entry]]:
+    """Backends named like their entry point, and the others, each in the order of their claims.
+
+    The former come first, so that a name means the same whether only the plugins with such an entry
+    point were imported, or all of them. Several entry points may lead to one module.
+    """
+    offers = [offer(info, plugin) for plugin in plugins for info in plugin.backends]
+    offers.sort(key=lambda e: (e.state == "incompatible", -e.priority, e.name, _source(e)))
+    announced = [e for e in offers if e.name == e.plugin.name]
+    seen = {_module(e) for e in announced}
+    claimed = []
+    for entry in offers:
+        if entry.name != entry.plugin.name and _module(entry) not in seen:
+            claimed.append(entry)
+    return announced, claimed
+
+
+def _module(entry: Entry) -> tuple[str, str, str]:
+    """What tells apart the same backend of two entry points from two backends of one name."""
+    return entry.name, canonical(entry.plugin.distribution), entry.plugin.value
 
 
 def _order(entry: Entry) -> tuple[int, str]:
@@ -98,7 +126,7 @@ def _builtin_entry(name: str, info: BackendInfo | None, builtin: Plugin) -> Entr
     return Entry(name, None, builtin, "not-installed", "this neonport comes without it, update it")
 
 
-def _offer(info: BackendInfo, plugin: Plugin) -> Entry:
+def offer(info: BackendInfo, plugin: Plugin) -> Entry:
     """Return the entry of a foreign backend, after comparing protocol versions."""
     theirs, ours = version_text(info.protocol), version_text(PROTOCOL)
     if info.protocol[0] != PROTOCOL[0]:

@@ -7,10 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 from neonport.errors import BackendUnavailable, NeonportError
-from neonport.plugins.discovery import Failure, guarded, load_target, printable
+from neonport.plugins.attribution import attributed
+from neonport.plugins.discovery import BUILTIN_PLUGIN, Plugin, load_target
 from neonport.plugins.info import BackendInfo, ProbeResult
 from neonport.plugins.names import Entry
 from neonport.plugins.status import Status, explain, status
+from neonport.plugins.text import Failure, guarded, printable
+from neonport.plugins.trial import abilities, try_statements
 
 # What a constructor raises to say that the *arguments* are wrong: handed on as it is.
 _ARGUMENT_ERRORS = (NeonportError, ValueError, TypeError, MemoryError)
@@ -22,25 +25,44 @@ def ask(entry: Entry, try_out: bool = False) -> Status:
 
     Args:
         entry: what a plugin announced.
-        try_out: also construct a backend that says it is ready, and close it again.
+        try_out: also construct a backend that says it is ready, run a few statements on it, and
+            close it again.
     """
     info = entry.info
     if entry.state != "installed" or info is None:
         return status(entry)
-    result, failure = guarded("probing it", _probe, info)
+    failure = _imported(info, entry.plugin)
+    result = None
+    if not failure:
+        result, failure = guarded("probing it", _probe, info)
+    able: Mapping[str, Any] | None = None
     if result and result.state == "ready":
         _, failure = guarded("checking its type", _check_factory, info)
         if try_out and not failure:
-            failure = _try_out(info)
-    return status(entry, result, failure)
+            able, failure = _try_out(info)
+    return status(entry, result, failure, able)
 
 
-def _try_out(info: BackendInfo) -> Failure | None:
-    """Construct a backend and close it."""
+def _imported(info: BackendInfo, plugin: Plugin) -> Failure | None:
+    """Import the probe, or else the backend; what it prints carries the plugin's name."""
+    target = info.factory if info.probe is None else info.probe
+    if plugin.value == BUILTIN_PLUGIN or not isinstance(target, str):
+        return None
+    stage = f"importing {target.partition(':')[0]}"
+    with attributed(plugin.words, plugin.remarks, stage):
+        return guarded(stage, load_target, target)[1]
+
+
+def _try_out(info: BackendInfo) -> tuple[Mapping[str, Any] | None, Failure | None]:
+    """Construct a backend, use it and close it."""
     be, failure = _made(info, {})
+    if failure:
+        return None, failure
+    able, failure = guarded("asking its device", abilities, be)
     if not failure:
-        _, failure = guarded("closing it", be.cleanup_backend)
-    return failure
+        _, failure = guarded("running statements on it", try_statements, be)
+    _, failed = guarded("closing it", be.cleanup_backend)
+    return able, failure or failed
 
 
 def _made(info: BackendInfo, keywords: Mapping[str, Any]) -> tuple[Any, Failure | None]:
@@ -95,4 +117,10 @@ def _probe(info: BackendInfo) -> ProbeResult:
     result = probe() if probe else ProbeResult("ready", reason="it has no probe")
     if not isinstance(result, ProbeResult):
         raise TypeError(f"the probe must return a ProbeResult, got a {type(result).__name__}")
-    return replace(result, device=printable(result.device), reason=printable(result.reason))
+    return replace(
+        result,
+        device=printable(result.device),
+        reason=printable(result.reason),
+        capabilities=tuple(float(number) for number in result.capabilities),
+        devices=tuple(printable(device) for device in result.devices),
+    )

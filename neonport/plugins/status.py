@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
-from neonport.plugins.discovery import Failure, printable
 from neonport.plugins.info import PROTOCOL, ProbeResult
 from neonport.plugins.names import Entry, version_text
+from neonport.plugins.text import Failure, printable
 
 
 @dataclass(frozen=True)
@@ -14,7 +16,7 @@ class Status:
     """One row of `neonport doctor`.
 
     `state` is a probe's state, or one of a name that cannot be used (see `catalogue.Entry`), or
-    `installed` when nobody has probed it.
+    `installed` when nobody has probed it. `abilities` are those of a device that was tried out.
     """
 
     name: str
@@ -27,6 +29,8 @@ class Status:
     summary: str = ""
     count: int = 0
     capabilities: tuple[float, ...] = ()
+    devices: tuple[str, ...] = ()
+    abilities: Mapping[str, Any] = field(default_factory=dict)
     error: BaseException | None = None
 
     @property
@@ -36,7 +40,10 @@ class Status:
 
 
 def status(
-    entry: Entry, result: ProbeResult | None = None, failure: Failure | None = None
+    entry: Entry,
+    result: ProbeResult | None = None,
+    failure: Failure | None = None,
+    abilities: Mapping[str, Any] | None = None,
 ) -> Status:
     """Combine an entry with what its probe said, if it was asked."""
     state, reason, error = entry.state, entry.reason, entry.error
@@ -56,6 +63,8 @@ def status(
         summary=printable(entry.info.summary) if entry.info else "",
         count=result.count if result else 0,
         capabilities=result.capabilities if result else (),
+        devices=result.devices if result else (),
+        abilities=abilities or {},
         error=error,
     )
 

@@ -29,6 +29,7 @@ from neonport.tensor.capsules import (
 from neonport.tensor.storage import Storage
 
 CPU = (1, 0)
+EXTENSION = 12  # kDLExtDev: a device that the protocol does not know
 HOST_READABLE = (1, 3, 11, 13)  # kDLCPU, kDLCUDAHost, kDLROCMHost, kDLCUDAManaged
 READ_ONLY, IS_COPIED = 1, 2
 # of bfloat16 NumPy makes no capsules; these give their values without one

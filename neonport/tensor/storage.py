@@ -95,6 +95,15 @@ class Storage:
         return found
 
 
+def array_over(block: np.ndarray, dtype: np.dtype, layout: Layout) -> np.ndarray:
+    """An array over a layout of some bytes of the host; strides and offset in elements."""
+    shape, strides, offset = layout
+    if 0 in shape:
+        return np.empty(shape, dtype)
+    step = dtype.itemsize
+    return np.ndarray(shape, dtype, block, offset * step, tuple(s * step for s in strides))
+
+
 def byte_range(storage: Storage, dtype: np.dtype, layout: Layout) -> tuple[int, int]:
     """Half-open range of addresses that a view touches."""
     low, high = span(*layout)

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neonport.dtypes import FLOAT_NAMES, is_float
+from neonport.testing.inputs import current_seed
 from neonport.testing.layouts import Target
 from neonport.testing.reference import Interpreter
 from neonport.testing.tolerances import Allowance, finfo, stored
@@ -30,11 +31,13 @@ class Outcome(NamedTuple):
         max_error: largest error relative to what the bound refers to; None if nothing was compared.
         bound: the largest that is allowed.
         message: what is wrong; empty if nothing is.
+        unit: the last place of the dtype that was compared, relative to 1; 0 if it is no float.
     """
 
     max_error: float | None = 0.0
     bound: float = 0.0
     message: str = ""
+    unit: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -45,13 +48,15 @@ class Case:
         op: op of the op table, or the room of the contract that is tested.
         id: what is special about this case.
         run: does it on a backend.
-        needs: dtypes that the backend must be able to store.
+        needs: what the device must declare: dtypes that it stores, `neonport.testing.abilities`.
+        statement: makes the assignment that is tested, where it is one.
     """
 
     op: str
     id: str
     run: Callable[[Backend], Outcome]
     needs: frozenset[str] = frozenset()
+    statement: Callable[[Backend], Statement] | None = None
 
 
 class Want(NamedTuple):
@@ -121,7 +126,8 @@ def compare(got: Array, want: Want) -> Outcome:
         _, as_good = _judge(got, other, want.allowed)
         error = np.where(as_good & ~right, 0.0, error)
         right |= as_good
-    return Outcome(float(np.max(error)), want.allowed.bound, _message(got, values, right))
+    unit = float(finfo(got.dtype).eps)
+    return Outcome(float(np.max(error)), want.allowed.bound, _message(got, values, right), unit)
 
 
 def _judge(got: Array, values: Array, allowed: Allowance) -> tuple[Array, Array]:
@@ -157,7 +163,7 @@ def judge(statement: Statement) -> Outcome:
     """Compare the target of a statement that has run, and look around it."""
     outcome = compare(statement.target.tensor.get(), statement.want)
     if not outcome.message and statement.target.spoiled():
-        return Outcome(outcome.max_error, outcome.bound, "memory outside of the target was written")
+        return outcome._replace(message="memory outside of the target was written")
     return outcome
 
 
@@ -179,17 +185,22 @@ class Batch:
         self.names = names
         self.build = build
         self.needs = frozenset(needs)
-        self._last: tuple[Any, list[Outcome]] | None = None
+        self._last: tuple[Any, int, list[Outcome]] | None = None
 
     def cases(self) -> Iterator[Case]:
         """The cases."""
         for i, (op, label) in enumerate(self.names):
-            yield Case(op, label, partial(self._outcome, i), self.needs)
+            run, statement = partial(self._outcome, i), partial(self._statement, i)
+            yield Case(op, label, run, self.needs, statement)
+
+    def _statement(self, index: int, be: Backend) -> Statement:
+        return self.build(be)[index]
 
     def _outcome(self, index: int, be: Backend) -> Outcome:
-        if self._last is None or self._last[0] is not be:
-            self._last = be, self._run(be)
-        outcome = self._last[1][index]
+        seed = current_seed()
+        if self._last is None or self._last[0] is not be or self._last[1] != seed:
+            self._last = be, seed, self._run(be)
+        outcome = self._last[2][index]
         if index == len(self.names) - 1:
             self._last = None
         return outcome

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import inf
 from typing import Any
 
@@ -39,6 +41,32 @@ BROADCASTS: dict[str, tuple[tuple[int, ...], ...]] = {
     "row with column": ((1, 13), (7, 1), (1, 1)),
 }
 Domain = tuple[float, float]
+_chosen = [0]  # the seed of the run
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Let operands that are made in the block hold the numbers of another seed; 0 is the usual one.
+
+    Args:
+        seed: a whole number of 0 or more.
+    """
+    _chosen.append(seed)
+    try:
+        yield
+    finally:
+        _chosen.pop()
+
+
+def current_seed() -> int:
+    """The seed that is in use."""
+    return _chosen[-1]
+
+
+def generator(seed: int) -> np.random.RandomState:
+    """The generator of one operand: it depends on the seed of the run."""
+    chosen = current_seed()
+    return np.random.RandomState([chosen, seed] if chosen else seed)
 
 
 def floats(seed: int, shape: tuple[int, ...], dtype: Any, domain: Domain = ANYWHERE) -> Array:
@@ -50,7 +78,7 @@ def floats(seed: int, shape: tuple[int, ...], dtype: Any, domain: Domain = ANYWH
         dtype: of the array.
         domain: open interval; the part of the numbers that lies outside is moved inside.
     """
-    rng = np.random.RandomState(seed)
+    rng = generator(seed)
     size = np.exp(rng.uniform(-2.3, 2.3, shape) * np.where(rng.uniform(size=shape) < 0.1, 3, 1))
     low, high = domain
     if high != inf:  # 0.001 to 0.999 of the way
@@ -70,7 +98,7 @@ def _off_ties(values: Array) -> Array:
 
 def whole(seed: int, shape: tuple[int, ...], dtype: Any) -> Array:
     """Random integers (or bools) of a dtype, small enough to be exact in float32."""
-    rng = np.random.RandomState(seed)
+    rng = generator(seed)
     if np.dtype(dtype).kind == "b":
         return rng.uniform(size=shape) < 0.5
     info = np.iinfo(dtype)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import sys
 
 import numpy as np
 import pytest
@@ -112,3 +113,28 @@ def test_names_are_no_commands_for_the_terminal(tmp_path, capsys):
     out = capsys.readouterr().out
     assert "[bold]a" in out
     assert all(c.isprintable() or c == "\n" for c in out)
+
+
+def test_convert_to_a_graph_says_what_it_needs(old, tmp_path, capsys, monkeypatch):
+    """As far as it goes without the library onnx; the rest is in tests/models/onnx."""
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    target = tmp_path / "new.onnx"
+    entry = MODEL["model"]["config"]["layers"][0]
+    init = {"type": "neon.initializers.initializer.Gaussian", "config": {}}
+    entry = {**entry, "config": {**entry["config"], "init": init}}
+    linear = {**MODEL["model"], "config": {"layers": [entry]}}
+    (tmp_path / "linear.prm").write_bytes(python2({**MODEL, "model": linear}))
+    command = ["convert", str(tmp_path / "linear.prm"), str(target)]
+    assert main([*command, "--shape", "3"]) == 1
+    assert "pip install 'neonport[onnx]'" in capsys.readouterr().err
+    assert main([*command, "--shape", "3,x"]) == 2
+    assert "must be sizes such as 3,32,32" in capsys.readouterr().err
+    assert main(["convert", str(old), str(tmp_path / "m.prm"), "--shape", "3"]) == 2
+    assert "ends in .onnx" in capsys.readouterr().err
+    target.write_bytes(b"kept")
+    assert main(command) == 1
+    assert "--force" in capsys.readouterr().err
+    assert target.read_bytes() == b"kept"
+    assert main([*command, "--force", "--shape", "4"]) == 1  # W was made for 3
+    assert "4" in capsys.readouterr().err
+    assert target.read_bytes() == b"kept"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from neonport.autodiff.autodiff import Autodiff
@@ -109,6 +110,18 @@ def test_dot_writes_its_target_directly(cpu, fill, steps):
     (call,) = steps([(y, cpu.dot(w, x))])
     assert call.target.layout[0] == (7, 9)
     assert call.target.slot >= 0
+
+
+def test_a_moved_selection_is_written_where_it_belongs(cpu, fill, steps):
+    x, rows = fill(cpu, 30, 40), cpu.array(np.arange(8).reshape(-1, 1), dtype=np.int32)
+    moved, y = cpu.take(x, rows, axis=0).T, cpu.empty((40, 8))
+    assert len(steps([(y, moved)])) == 2, "select, then move into the target: no third copy"
+    y[:] = moved
+    np.testing.assert_array_equal(y.get(), x.get()[:8].T)
+    wide = cpu.zeros((y.shape[0], 2 * y.shape[1]))
+    wide[:, ::2] = moved
+    np.testing.assert_array_equal(wide.get()[:, ::2], x.get()[:8].T)
+    assert not wide.get()[:, 1::2].any()
 
 
 def test_transposes_become_strides(cpu, fill, steps):

@@ -42,6 +42,18 @@ def test_even_data(make_backend: Make) -> None:
         assert batches(it) == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]]
 
 
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_every_minibatch_is_the_same_statements(make_backend: Make, shuffle: bool) -> None:
+    be = make_backend(batch_size=4)
+    it = ArrayIterator(rows(10), np.arange(10) % 3, nclass=3, shuffle=shuffle, seed=0)
+    next(iter(it))
+    known = set(be.bound)
+    for _ in range(5):
+        for _ in it:
+            pass
+    assert set(be.bound) == known
+
+
 def test_wrap_around_as_in_neon(make_backend: Make) -> None:
     make_backend(batch_size=4)
     it = ArrayIterator(rows(10), strict_wrap=False)

@@ -90,6 +90,9 @@ def test_data_sets_and_refusals(make_backend: Make, path: str, tmp_path: Path) -
     be.bsz = 20
     with pytest.raises(ConfigurationError, match="11 samples are fewer than the 20"):
         next(iter(ImageCaption(path)))
+    (image, _), (sentences, _) = next(iter(ImageCaptionTest(path)))  # 3 images, again and again
+    assert (image.shape[1], len(sentences)) == (20, 20)
+    assert sentences[0] == sentences[3] == sentences[18]
     for wrong in (
         [1],
         {"feats": FEATURES},

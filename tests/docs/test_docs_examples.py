@@ -23,6 +23,11 @@ ROOMS = (
     "callbacks.callbacks",
     "callbacks.plotting_callbacks",
     "data",
+    "data.aeon_shim",
+    "data.convert_manifest",
+    "data.dataloader_transformers",
+    "data.dataloaderadapter",
+    "data.indexer",
     "models",
     "sklearn",
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import tarfile
 import threading
@@ -96,6 +97,20 @@ def test_what_is_not_the_file(server: str, tmp_path: Path) -> None:
     with pytest.raises(MissingData, match="no address of the web"):
         download(f"file://{tmp_path}/other", target)
     assert not target.exists()
+
+
+def test_checksums(server: str, tmp_path: Path) -> None:
+    target = tmp_path / "file"
+    for kind in ("sha256", "md5"):
+        right = f"{kind}:{hashlib.new(kind, CONTENT).hexdigest()}"
+        with pytest.raises(MissingData, match="another content"):
+            download(f"{server}/file", target, len(CONTENT), right[:-1] + "x")
+        assert not list(tmp_path.iterdir())
+        download(f"{server}/file", target, len(CONTENT), right)
+        assert target.read_bytes() == CONTENT
+        target.unlink()
+    with pytest.raises(ConfigurationError, match="'moon:1' is no checksum"):
+        download(f"{server}/file", target, None, "moon:1")
 
 
 def zipped(path: Path, name: str, attributes: int = 0, content: bytes = b"x") -> None:

@@ -59,7 +59,7 @@ def test_disable_plugins(registry_with, value, off):
 
 
 def test_trace_says_which_plugin_did_what(registry_with, capsys):
-    registry_with("good", "raising_hook", NEONPORT_TRACE_PLUGINS="1").choices()
+    registry_with("good", "raising_hook", NEONPORT_TRACE_PLUGINS="1").statuses()
     text = capsys.readouterr().err
     assert "found npu = fake_good.plugin (neonport-npu 1.2.0)" in text
     assert "importing fake_good.plugin" in text
@@ -69,5 +69,5 @@ def test_trace_says_which_plugin_did_what(registry_with, capsys):
 
 
 def test_without_the_trace_switch_nothing_is_written(registry_with, capsys):
-    registry_with("good", "raising_hook", "import_error").choices()
+    registry_with("good", "raising_hook", "import_error").statuses()
     assert capsys.readouterr() == ("", "")

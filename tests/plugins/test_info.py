@@ -9,7 +9,8 @@ import pytest
 
 from neonport.backends import builtin as plugin
 from neonport.plugins import hookspecs
-from neonport.plugins.discovery import BUILTIN_PLUGIN, GROUP
+from neonport.plugins.discovery import BUILTIN_PLUGIN
+from neonport.plugins.metadata import GROUP
 from neonport.plugins.registry import PROTOCOL, RESERVED, BackendInfo, ProbeResult
 
 GOOD = {"name": "npu", "factory": "a.b:C", "protocol": (1, 0)}

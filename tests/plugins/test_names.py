@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from neonport.errors import UnknownBackendError
 from neonport.plugins.registry import NEON_NAMES, RESERVED, PluginWarning
 
 
@@ -27,7 +28,7 @@ def test_order_is_priority_then_name_however_they_were_installed(registry_with):
 def test_duplicates_warn_naming_both_distributions(registry_with, order):
     registry = registry_with(*order)
     with pytest.warns(PluginWarning) as caught:
-        registry.choices()
+        registry.statuses()
     (text,) = (str(w.message) for w in caught)
     assert "neonport-npu 1.2.0" in text
     assert "neonport-npu-clone 0.3" in text
@@ -62,7 +63,7 @@ def test_the_installed_entry_point_is_the_builtin_plugin_once(registry_with, tmp
 def test_a_warning_made_an_error_does_not_lose_the_scan(registry_with):
     registry = registry_with("good", "clone")
     with pytest.raises(PluginWarning):  # the suite runs with warnings as errors
-        registry.choices()
+        registry.statuses()
     assert "npu" in registry.choices()
 
 
@@ -81,7 +82,7 @@ def test_reserved_names_stay_neonports(registry_with):
 def test_aliases_work_unless_they_clash(registry_with):
     registry = registry_with("good", "squatter")
     with pytest.warns(PluginWarning) as caught:
-        registry.choices()
+        registry.statuses()
     texts = "\n".join(str(w.message) for w in caught)
     for alias, meaning in (("mkl", "cpu"), ("opencl", "opencl")):
         assert f"alias {alias!r} of backend 'honest'" in texts
@@ -101,10 +102,73 @@ def test_choices_are_sorted_names_and_aliases_on_request(registry_with):
     assert {"mkl", "neural"} <= set(registry.choices(aliases=True))
 
 
-def test_reset_sees_what_was_installed_since(registry_with):
+def test_what_was_installed_or_removed_since_is_noticed(registry_with, tmp_path, monkeypatch):
     registry = registry_with()
-    assert "npu" not in registry.choices()
-    registry_with("good")
-    assert "npu" not in registry.choices()
-    registry.reset()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(UnknownBackendError):
+        registry.create("npu")
+    good = Path(__file__).parents[1] / "fixtures" / "plugins" / "good"
+    for folder in good.iterdir():
+        shutil.copytree(folder, tmp_path / folder.name)
     assert "npu" in registry.choices()
+    assert registry.create("npu").keywords == {}
+    assert registry.statuses()[0].name == "npu"
+    for folder in good.iterdir():
+        shutil.rmtree(tmp_path / folder.name)
+    assert "npu" not in registry.choices()
+    assert "npu" not in {row.name for row in registry.statuses()}
+    with pytest.raises(UnknownBackendError):
+        registry.create("npu")
+
+
+def test_metadata_changed_in_place_is_noticed(registry_with, tmp_path, monkeypatch):
+    registry = registry_with()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr("neonport.plugins.metadata.SETTLED", -1)  # folders need not get old
+    info = tmp_path / "neonport_one-0.1.dist-info"
+    info.mkdir()
+    (info / "entry_points.txt").write_text("[neonport]\none = fake_one\n")
+    assert "one" in registry.choices()
+    (info / "entry_points.txt").write_text("[neonport]\nuno = fake_one\n[other]\ndos = x\n")
+    assert {"uno"} == set(registry.choices()) - {*RESERVED}
+
+
+def test_a_name_means_the_same_whichever_plugins_were_imported(
+    registry_with, tmp_path, monkeypatch
+):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "fake_envious.py").write_text(
+        "from neonport.plugins.hookspecs import BackendInfo, hookimpl\n"
+        "@hookimpl\n"
+        "def register_backends():\n"
+        "    return [BackendInfo('npu', 'fake_envious:X', (1, 0), priority=2_000_000)]\n"
+    )
+    info = tmp_path / "neonport_envious-1.0.dist-info"
+    info.mkdir()
+    (info / "entry_points.txt").write_text("[neonport]\nenvious = fake_envious\n")
+    alone, whole = registry_with("good"), registry_with("good")
+    assert alone.probe("npu").distribution == "neonport-npu"
+    with pytest.warns(PluginWarning, match=r"neonport-npu 1\.2\.0.*neonport_envious 1\.0"):
+        whole.statuses()
+    assert whole.probe("npu").distribution == "neonport-npu"
+
+
+def test_several_entry_points_of_one_module_are_no_duplicates(registry_with, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "fake_twins.py").write_text(
+        "from neonport.plugins.hookspecs import BackendInfo, ProbeResult, hookimpl\n"
+        "def probe(): return ProbeResult('ready')\n"
+        "@hookimpl\n"
+        "def register_backends():\n"
+        "    return [BackendInfo(n, print, (1, 0), probe=probe) for n in ('twin-a', 'twin-b')]\n"
+    )
+    info = tmp_path / "neonport_twins-1.0.dist-info"
+    info.mkdir()
+    points = "[neonport]\ntwin-a = fake_twins\ntwin-b = fake_twins\n"
+    (info / "entry_points.txt").write_text(points)
+    registry = registry_with()
+    assert {"twin-a", "twin-b"} < set(registry.choices())
+    assert registry.probe("twin-b").state == "ready"
+    states = {row.name: row.state for row in registry.statuses()}
+    assert states["twin-a"] == states["twin-b"] == "ready"
+    assert "shadowed" not in states.values()

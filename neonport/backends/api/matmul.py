@@ -7,6 +7,7 @@ from typing import Any
 from neonport.backends.arguments import check_numbers, check_operands, check_tensors
 from neonport.dtypes import is_float
 from neonport.engine.checks import check_pair
+from neonport.engine.host_copies import weakly
 from neonport.engine.tracing import Launched
 from neonport.errors import AliasError, DtypeError, ShapeError
 from neonport.optree.node import apply
@@ -59,7 +60,7 @@ class Matmul:
                 self.assign(c, tree + c * beta if beta else tree)
                 return
             call = self.device.matmul(a, b, c, float(alpha), float(beta))
-            what = Launched(None, "compound_dot", (a.shape, b.shape, c.shape))
+            what = _product("compound_dot", a, b, c, float(alpha), float(beta))
             call = self.tracer.watch(call, what, self)
             self.remember(key, call, (a.storage, b.storage, c.storage))
         self.launch(call)
@@ -186,7 +187,7 @@ class Matmul:
                 self.assign(c, apply("batched_dot", a, b, reduce=c.ndim == 2))
                 return
             call = self.device.batched_matmul(a, b, c)
-            what = Launched(None, "batched_dot", (a.shape, b.shape, c.shape))
+            what = _product("batched_dot", a, b, c)
             call = self.tracer.watch(call, what, self)
             self.remember(key, call, (a.storage, b.storage, c.storage))
         self.launch(call)
@@ -248,3 +249,11 @@ class Matmul:
         check_tensors("add_fc_bias", inputs=inputs)
         check_operands("add_fc_bias", bias=bias)
         self.assign(inputs, inputs + bias)
+
+
+def _product(
+    name: str, a: Tensor, b: Tensor, c: Tensor, alpha: float = 1.0, beta: float = 0.0
+) -> Launched:
+    """What a launch of a product does."""
+    operands = (weakly(a), weakly(b), weakly(c))
+    return Launched(None, name, (a.shape, b.shape, c.shape), operands, (alpha, beta))

@@ -48,6 +48,14 @@ class CPUDevice(Device):
         """An ndarray over the layout."""
         return memory.array_view(storage, dtype, layout)
 
+    def read(self, storage: Storage, start: int, out: np.ndarray) -> None:
+        """Copy bytes out."""
+        memory.read(storage, start, out)
+
+    def write(self, storage: Storage, start: int, values: np.ndarray) -> None:
+        """Copy bytes in."""
+        memory.write(storage, start, values)
+
     def copy_in(self, target: Tensor, values: np.ndarray) -> None:
         """Copy host values in."""
         target.native[...] = values
@@ -67,9 +75,6 @@ class CPUDevice(Device):
         at = (*(slice(None),) * axis, indices)
         target.native[at] = values.native
         return True
-
-    def synchronize(self) -> None:
-        """Nothing is pending: calls return when they are done."""
 
     # ---- kernels -----------------------------------------------------------------------------
 

@@ -21,9 +21,10 @@ from neonport.backends.gpu.matmul import check
 from neonport.compiler.codegen.gpu.dialects import cuda_dialect
 from neonport.dtypes import FLOAT_NAMES
 from neonport.engine.device import Bound, Capabilities, ProbeResult
+from neonport.engine.host_buffer import HostBuffer
 from neonport.engine.recording import Recorder
 from neonport.errors import BackendUnavailable, DLPackError
-from neonport.shape import contiguous_strides
+from neonport.shape import Shape, contiguous_strides
 from neonport.tensor.capsules import Checked
 from neonport.tensor.storage import Layout, Storage
 from neonport.tensor.tensor import Tensor
@@ -85,30 +86,36 @@ class CUDADevice(GpuDevice):
         """CuPy's array over the layout."""
         return memory.array_view(storage, dtype, layout)
 
+    def read(self, storage: Storage, start: int, out: np.ndarray) -> None:
+        """Wait, and copy bytes out."""
+        self.transfers.download(storage.address + start, out)
+
+    def write(self, storage: Storage, start: int, values: np.ndarray) -> None:
+        """Copy bytes in, in the order of the stream; does not wait."""
+        self.transfers.upload(storage.address + start, values)
+
     def copy_in(self, target: Tensor, values: np.ndarray) -> None:
         """Copy host values in, in the order of the stream; does not wait."""
-        if 0 in target.shape:
+        if target.is_contiguous or 0 in target.shape:
+            super().copy_in(target, values)
             return
         whole = _bits(target)
-        into = whole if whole.is_contiguous else self._apart(whole)
-        address = into.storage.address + into.offset * into.dtype.itemsize
-        self.transfers.upload(address, np.ascontiguousarray(values).view(into.dtype))
-        if into is not whole:
-            self.executor.run([(whole, into)])
+        into = self._apart(whole)
+        super().copy_in(into, np.ascontiguousarray(values).view(into.dtype))
+        self.executor.run([(whole, into)])
+
+    def host_buffer(self, shape: Shape, dtype: np.dtype) -> HostBuffer:
+        """Page-locked memory, from which copies go to the device without another one."""
+        return memory.PinnedBuffer(self.transfers, shape, dtype)
 
     def copy_out(self, source: Tensor) -> np.ndarray:
         """Wait, and return a new array with the values."""
-        out = np.empty(source.shape, source.dtype)
-        if out.size:
-            whole = _bits(source)
-            if not whole.is_contiguous:
-                copy = self._apart(whole)
-                self.executor.run([(copy, whole)])
-                whole = copy
-            self.transfers.download(
-                whole.storage.address + whole.offset * whole.dtype.itemsize, out
-            )
-        return out
+        if source.is_contiguous or 0 in source.shape:
+            return super().copy_out(source)
+        whole = _bits(source)
+        copy = self._apart(whole)
+        self.executor.run([(copy, whole)])
+        return super().copy_out(copy).view(source.dtype)
 
     def _apart(self, tensor: Tensor) -> Tensor:
         """A contiguous tensor like another."""

@@ -206,4 +206,7 @@ def probe() -> ProbeResult:
         check_capability(devices[0])
     except BackendUnavailable as error:
         return ProbeResult("no-device", reason=str(error), capabilities=capabilities)
-    return ProbeResult("ready", devices[0].words, "", len(devices), capabilities)
+    runtime = load_cupy().cuda.runtime
+    driver = f"driver of CUDA {spell(runtime.driverGetVersion())}"
+    words = tuple(f"{d.words}, {driver}" for d in devices)
+    return ProbeResult("ready", devices[0].words, "", len(devices), capabilities, words)

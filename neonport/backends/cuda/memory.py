@@ -5,15 +5,18 @@ from __future__ import annotations
 import threading
 from collections import deque
 from contextlib import suppress
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from neonport.backends.cuda.discovery import load_cupy
 from neonport.backends.cuda.stream import Queue, failed
+from neonport.engine.host_buffer import HostBuffer
 from neonport.errors import OutOfDeviceMemory
-from neonport.shape import span
+from neonport.shape import Shape, span
 from neonport.tensor.storage import Layout, Storage
+from neonport.tensor.tensor import Tensor
 
 ALIGNED = 16  # bytes of the widest load
 STAGES = 8  # host copies whose transfer may be pending
@@ -115,14 +118,37 @@ class Transfers:
                 self.settle()
                 stage = cuda.alloc_pinned_memory(values.nbytes)
                 np.frombuffer(stage, values.dtype, values.size)[...] = values.reshape(-1)
-                cuda.runtime.memcpyAsync(
-                    address, stage.ptr, values.nbytes, cuda.runtime.memcpyHostToDevice, queue.ptr
-                )
-                event = cuda.Event(disable_timing=True)
-                event.record(queue.stream)
-                _pending.append((event, stage))
+                self._send(address, stage, values.nbytes)
         except RuntimeError as error:
             raise failed(queue.device, error) from error
+
+    def pinned(self, nbytes: int) -> Any:
+        """Page-locked memory of the host."""
+        try:
+            with self.queue.current():
+                return load_cupy().cuda.alloc_pinned_memory(nbytes)
+        except RuntimeError as error:
+            raise failed(self.queue.device, error) from error
+
+    def upload_pinned(self, address: int, stage: Any, nbytes: int) -> Any:
+        """Copy page-locked memory in; returns the event after which it may be changed."""
+        try:
+            with _pending_lock, self.queue.current():
+                self.settle()
+                return self._send(address, stage, nbytes)
+        except RuntimeError as error:
+            raise failed(self.queue.device, error) from error
+
+    def _send(self, address: int, stage: Any, nbytes: int) -> Any:
+        """Put a copy into the stream, and keep its memory until it is over."""
+        cuda, queue = load_cupy().cuda, self.queue
+        cuda.runtime.memcpyAsync(
+            address, stage.ptr, nbytes, cuda.runtime.memcpyHostToDevice, queue.ptr
+        )
+        event = cuda.Event(disable_timing=True)
+        event.record(queue.stream)
+        _pending.append((event, stage))
+        return event
 
     def download(self, address: int, out: np.ndarray) -> np.ndarray:
         """Wait for pending work and fill a contiguous array."""
@@ -136,6 +162,40 @@ class Transfers:
             raise failed(queue.device, error) from error
         queue.synchronize()
         return out
+
+
+class PinnedBuffer(HostBuffer):
+    """An array in page-locked memory, which the device reads by itself.
+
+    Args:
+        transfers: copies of the device.
+        shape: of the array.
+        dtype: of the array.
+    """
+
+    def __init__(self, transfers: Transfers, shape: Shape, dtype: Any) -> None:
+        dtype, size = np.dtype(dtype), prod(shape)
+        self._transfers = transfers
+        self._stage = transfers.pinned(max(1, size * dtype.itemsize))
+        self._event: Any = None
+        self.array = np.frombuffer(self._stage, dtype, size).reshape(shape)
+        self.array[...] = 0
+
+    def send(self, target: Tensor) -> None:
+        """Copy the array into a tensor, in the order of the stream; does not wait."""
+        if not target.is_contiguous or target.dtype != self.array.dtype or not self.array.size:
+            super().send(target)
+            return
+        target.check_writable("set")
+        target.backend.unrecordable("it copies host data into a tensor")
+        address = target.storage.address + target.offset * target.dtype.itemsize
+        self._event = self._transfers.upload_pinned(address, self._stage, self.array.nbytes)
+
+    def wait(self) -> None:
+        """Wait until the last copy is over."""
+        if self._event is not None:
+            self._event.synchronize()
+            self._event = None
 
 
 def array_view(storage: Storage, dtype: np.dtype, layout: Layout) -> Any:

@@ -8,7 +8,7 @@ import numpy as np
 
 from neonport.errors import DLPackError, OutOfDeviceMemory
 from neonport.shape import Shape, span
-from neonport.tensor.storage import Layout, Storage
+from neonport.tensor.storage import Layout, Storage, array_over
 
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector
 
@@ -32,16 +32,20 @@ def allocate(nbytes: int) -> Storage:
 
 def array_view(storage: Storage, dtype: np.dtype, layout: Layout) -> np.ndarray:
     """An ndarray over a layout of the storage."""
-    shape, strides, offset = layout
-    if 0 in shape:
-        return np.empty(shape, dtype)
-    step = dtype.itemsize
-    out: np.ndarray = np.ndarray(
-        shape, dtype, storage.native, offset * step, tuple(s * step for s in strides)
-    )
+    out = array_over(storage.native, dtype, layout)
     if storage.readonly:
         out.flags.writeable = False
     return out
+
+
+def read(storage: Storage, start: int, out: np.ndarray) -> None:
+    """Copy bytes out, as `Device.read` does."""
+    out[...] = storage.native[start : start + out.nbytes]
+
+
+def write(storage: Storage, start: int, values: np.ndarray) -> None:
+    """Copy bytes in, as `Device.write` does."""
+    storage.native[start : start + values.nbytes] = values
 
 
 class _Span:

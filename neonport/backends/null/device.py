@@ -57,7 +57,7 @@ class NullDevice(Device):
 
     Attributes:
         rendered: how many kernels were rendered.
-        dialect: language of `explain(..., source=True)`.
+        language: of `explain(..., source=True)`.
     """
 
     capabilities = Capabilities(dtypes=FLOAT_NAMES, device_type=0, host_memory=True, runs=False)
@@ -65,7 +65,7 @@ class NullDevice(Device):
     def __init__(self, device_id: int = 0) -> None:
         super().__init__(device_id)
         self.rendered = 0
-        self.dialect = "opencl"
+        self.language = "opencl"
 
     @classmethod
     def probe(cls) -> ProbeResult:
@@ -80,6 +80,14 @@ class NullDevice(Device):
         """An ndarray over the layout."""
         return memory.array_view(storage, dtype, layout)
 
+    def read(self, storage: Storage, start: int, out: np.ndarray) -> None:
+        """Copy bytes out."""
+        memory.read(storage, start, out)
+
+    def write(self, storage: Storage, start: int, values: np.ndarray) -> None:
+        """Copy bytes in."""
+        memory.write(storage, start, values)
+
     def copy_in(self, target: Tensor, values: np.ndarray) -> None:
         """Copy host values in."""
         target.native[...] = values
@@ -89,11 +97,11 @@ class NullDevice(Device):
         return np.array(source.native, order="C")
 
     def render_kernel(self, kernel: BoundKernel, prelude: bool = False) -> str:
-        """The kernel in the language of `dialect`, for a typical device."""
-        check_dialect(self.dialect)
-        if self.dialect == "c":
+        """The kernel in the chosen language, for a typical device."""
+        check_dialect(self.language)
+        if self.language == "c":
             return render_c(kernel, prelude)
-        make, traits = DEVICES[self.dialect]
+        make, traits = DEVICES[self.language]
         return rendered(kernel, make(), traits, prelude)
 
     def bind_kernel(self, kernel: BoundKernel, places: Sequence[Place | None]) -> Launch:
@@ -106,9 +114,6 @@ class NullDevice(Device):
     def matmul(self, a: Tensor, b: Tensor, c: Tensor, alpha: float, beta: float) -> Bound:
         """A product that is not computed."""
         return NullLaunch()
-
-    def synchronize(self) -> None:
-        """Nothing is pending."""
 
     def dlpack_device(self) -> tuple[int, int]:
         """Host memory."""
@@ -143,11 +148,11 @@ class NullBackend(Backend):
     @property
     def dialect(self) -> str:
         """Language of `explain(..., source=True)`: "c", "opencl", "opencl-cpu" or "cuda"."""
-        return self.device.dialect
+        return self.device.language
 
     @dialect.setter
     def dialect(self, name: str) -> None:
-        self.device.dialect = name
+        self.device.language = name
 
     def render(
         self,

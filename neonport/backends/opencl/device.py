@@ -26,9 +26,8 @@ from neonport.engine.device import Bound, Capabilities, ProbeResult
 from neonport.errors import BackendUnavailable, DLPackError, NeonportError
 from neonport.log import logger
 from neonport.ops.op import Kind, of_kind
-from neonport.shape import span
-from neonport.tensor.dlpack import CPU, adopt, copied, host_capsule, is_empty
-from neonport.tensor.storage import Layout, Storage
+from neonport.tensor.dlpack import CPU, adopt, host_capsule
+from neonport.tensor.storage import Layout, Storage, array_over
 from neonport.tensor.tensor import Tensor
 
 # what the host does on processors faster than our kernels: images 1.4 to 15 times, and sequences,
@@ -108,58 +107,42 @@ class OpenCLDevice(GpuDevice):
         Whoever has it keeps the memory.
         """
         if self.shared:
-            return memory.bytes_view(storage.native.host, dtype, layout)
+            return array_over(storage.native.host, dtype, layout)
         cl = load_pyopencl()
         own = cl.MemoryObject.from_int_ptr(storage.native.buffer.int_ptr, retain=True)
         own.hold = storage.native.hold
         return own
 
-    def copy_in(self, target: Tensor, values: np.ndarray) -> None:
-        """Copy host values in, after pending work."""
+    def read(self, storage: Storage, start: int, out: np.ndarray) -> None:
+        """Copy bytes out, after pending work."""
+        self._move(out, storage.native.buffer, src_offset=start)
+
+    def write(self, storage: Storage, start: int, values: np.ndarray) -> None:
+        """Copy bytes in, after pending work."""
+        self._move(storage.native.buffer, values, dst_offset=start)
+
+    def _move(self, target: Any, source: Any, **where: int) -> None:
         self.synchronize()
-        if self.shared:
-            target.native[...] = values
-            return
-        if 0 in target.shape:
-            return
-        part, low, layout = self._part(target)
-        if not target.is_contiguous:
-            self._move(part, target, low)  # what lies between the elements stays
-        memory.bytes_view(part, target.dtype, layout)[...] = values
         cl = load_pyopencl()
         try:
-            cl.enqueue_copy(
-                self.queue, target.storage.native.buffer, part, dst_offset=low, is_blocking=True
-            )
+            cl.enqueue_copy(self.queue, target, source, is_blocking=True, **where)
         except cl.Error as error:
             raise launch.failed(self.info, error) from error
+
+    def copy_in(self, target: Tensor, values: np.ndarray) -> None:
+        """Copy host values in, after pending work."""
+        if not self.shared:
+            super().copy_in(target, values)
+            return
+        self.synchronize()
+        target.native[...] = values
 
     def copy_out(self, source: Tensor) -> np.ndarray:
         """Wait, and return a new array with the values."""
+        if not self.shared:
+            return super().copy_out(source)
         self.synchronize()
-        if self.shared:
-            return np.array(source.native, order="C")
-        if 0 in source.shape:
-            return np.empty(source.shape, source.dtype)
-        part, low, layout = self._part(source)
-        self._move(part, source, low)
-        return np.array(memory.bytes_view(part, source.dtype, layout), order="C")
-
-    def _part(self, tensor: Tensor) -> tuple[np.ndarray, int, Layout]:
-        """Host bytes for all that a view touches, where these begin, the layout in them."""
-        low, high = span(*tensor.layout)
-        step = tensor.dtype.itemsize
-        shape, strides, offset = tensor.layout
-        return np.empty((high - low) * step, np.uint8), low * step, (shape, strides, offset - low)
-
-    def _move(self, part: np.ndarray, tensor: Tensor, low: int) -> None:
-        cl = load_pyopencl()
-        try:
-            cl.enqueue_copy(
-                self.queue, part, tensor.storage.native.buffer, src_offset=low, is_blocking=True
-            )
-        except cl.Error as error:
-            raise launch.failed(self.info, error) from error
+        return np.array(source.native, order="C")
 
     def synchronize(self) -> None:
         """Wait until the queue is empty."""
@@ -298,16 +281,9 @@ class OpenCLDevice(GpuDevice):
             DLPackError: the memory is the host's, which a driver may copy unseen, or not of this
                 context.
         """
-        if isinstance(x, Tensor) and x.backend is self.executor.owner:
-            return self.tensor(x.storage, x.dtype, x.layout)
-        if not self.shared:
-            return exchange.adopt(self, x, trust_cl_mem)
-        if is_empty(x):
-            return copied(self.executor.owner, x)
-        raise DLPackError(
-            f"from_dlpack: {self} does not share foreign memory; copy it: "
-            "be.from_dlpack(x, copy=True)"
-        )
+        if self.shared or (isinstance(x, Tensor) and x.backend is self.executor.owner):
+            return super().dlpack_adopt(x)
+        return exchange.adopt(self, x, trust_cl_mem)
 
 
 class OpenCLBackend(Backend):

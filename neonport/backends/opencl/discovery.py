@@ -246,7 +246,8 @@ def probe() -> ProbeResult:
     library, why = clblast.load()
     kinds = f"fp64 {_yes(first.float64)}, fp16 {_yes(first.half)}, CLBlast {_yes(library)}"
     reason = f"CLBlast: {why}" if why and clblast.is_package_here() else ""
-    return ProbeResult("ready", f"{first.words}, {kinds}", reason, count=len(devices))
+    words = tuple(f"{d.words}, {d.handle.version.strip()}" for d in devices)
+    return ProbeResult("ready", f"{first.words}, {kinds}", reason, len(devices), devices=words)
 
 
 def _yes(value: object) -> str:

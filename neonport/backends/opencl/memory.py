@@ -12,7 +12,7 @@ import numpy as np
 from neonport.backends.opencl.discovery import Device
 from neonport.backends.opencl.icd_loader import load_pyopencl
 from neonport.errors import OutOfDeviceMemory
-from neonport.tensor.storage import Layout, Storage
+from neonport.tensor.storage import Storage
 
 SMALLEST = 256
 PAGE = 4096
@@ -231,16 +231,6 @@ def _rounded(nbytes: int) -> int:
         return SMALLEST
     step = max(SMALLEST, 1 << ((nbytes - 1).bit_length() - 4))
     return -(-nbytes // step) * step
-
-
-def bytes_view(block: np.ndarray, dtype: np.dtype, layout: Layout) -> np.ndarray:
-    """An array over a layout of some bytes."""
-    shape, strides, offset = layout
-    if 0 in shape:
-        return np.empty(shape, dtype)
-    step = dtype.itemsize
-    steps = tuple(s * step for s in strides)
-    return np.ndarray(shape, dtype, block, offset * step, steps)
 
 
 def is_shared(context: Any, queue: Any, device: Device) -> bool:

@@ -15,7 +15,8 @@ from neonport.data.datasets.stories import BABI as BABI
 from neonport.data.datasets.text_files import PTB as PTB
 from neonport.data.datasets.text_files import HutterPrize as HutterPrize
 from neonport.data.datasets.text_files import Shakespeare as Shakespeare
+from neonport.data.datasets.translation import TextNMT as TextNMT
 from neonport.foundation.absent import absent_names
 
 if not TYPE_CHECKING:
-    __getattr__ = absent_names(__name__)
+    __getattr__ = absent_names(__name__, kind="dataset")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from neonport.base import NervanaObject
 from neonport.errors import ConfigurationError
@@ -33,6 +33,10 @@ class Dataset(NervanaObject):
         subset_pct: 100; data sets that can give a part say so.
         name: name.
 
+    Attributes:
+        CHECKSUMS: of a class: `{file name: "sha256:..."}` for files whose checksum is known; what
+            is downloaded is compared.
+
     Raises:
         UnusableSubset: another `subset_pct`; also a `NotImplementedError`.
 
@@ -50,6 +54,7 @@ class Dataset(NervanaObject):
 
     be: Backend
     neon_module = "neon.data.datasets"
+    CHECKSUMS: ClassVar[dict[str, str]] = {}
 
     def __init__(
         self,
@@ -83,7 +88,9 @@ class Dataset(NervanaObject):
         return folder if not paths else paths[0] if len(paths) == 1 else paths
 
     @staticmethod
-    def fetch_dataset(url: str, sourcefile: str, destfile: str, totalsz: int) -> None:
+    def fetch_dataset(
+        url: str, sourcefile: str, destfile: str, totalsz: int, checksum: str | None = None
+    ) -> None:
         """Download a file, with progress; one that broke off is continued.
 
         Args:
@@ -91,12 +98,13 @@ class Dataset(NervanaObject):
             sourcefile: its name there.
             destfile: path of the file to be made.
             totalsz: its bytes; 0 if that is not known.
+            checksum: of what arrives, `"sha256:..."`; None if that is not known.
 
         Raises:
-            MissingData: it cannot be had, or has another size; also a `ConfigurationError` and an
-                `OSError`.
+            MissingData: it cannot be had, or has another size or checksum; also a
+                `ConfigurationError` and an `OSError`.
         """
-        downloads.download(f"{url.rstrip('/')}/{sourcefile}", destfile, totalsz)
+        downloads.download(f"{url.rstrip('/')}/{sourcefile}", destfile, totalsz, checksum)
 
     def load_zip(self, filename: str, size: int) -> str:
         """The path of a file, which is fetched if it is not there; zip archives are unpacked.
@@ -134,7 +142,7 @@ class Dataset(NervanaObject):
 
     def _fetch(self, filename: str, size: int) -> str:
         path = self._find(filename)
-        self.fetch_dataset(self.url, filename, path, size)
+        self.fetch_dataset(self.url, filename, path, size, self.CHECKSUMS.get(filename))
         return path
 
     def _read(self, path: str) -> Any:

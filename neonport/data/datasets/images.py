@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import pickle
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from neonport.data.dataiterator import ArrayIterator
 from neonport.data.datasets.dataset import Dataset, UnusableSubset
-from neonport.data.row_order import RowOrder
+from neonport.data.rows.row_order import RowOrder
 from neonport.errors import CheckpointError, ConfigurationError
 from neonport.io.atomic_write import write_file
 from neonport.io.downloads import unpack
@@ -163,6 +163,8 @@ class CIFAR10(_Images):
     """
 
     lshape = (3, 32, 32)
+    # from the page of the data set
+    CHECKSUMS: ClassVar = {"cifar-10-python.tar.gz": "md5:c58f30108f718f92721af3b95e74349a"}
     FOLDER = "cifar-10-batches-py"
     TRAINING = tuple(f"data_batch_{i}" for i in range(1, 6))
     ZCA_CACHE = "cifar-10-zca-cache.pkl"

@@ -35,6 +35,7 @@ class GenerativeAdversarial(Sequential):
     """
 
     neon_module = "neon.layers.container"
+    mixes: ClassVar[bool] = False
     described_parts: ClassVar[tuple[str, ...]] = ("layers",)
 
     def __init__(self, generator: Any, discriminator: Any, name: str | None = None) -> None:

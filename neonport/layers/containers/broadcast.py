@@ -11,6 +11,7 @@ from neonport.layers.containers.paths import (
     first_layer,
     need_one_output,
     need_own_gradient,
+    need_own_place,
 )
 from neonport.layers.deltas import DeltasTree
 from neonport.layers.layer_container import LayerContainer
@@ -32,6 +33,7 @@ class Broadcast(LayerContainer):
     """
 
     nest_deltas: ClassVar[bool] = True
+    mixes: ClassVar[bool] = True
 
     def __init__(self, layers: Any, name: str | None = None) -> None:
         super().__init__(name)
@@ -48,6 +50,7 @@ class Broadcast(LayerContainer):
         """
         super().configure(in_obj)
         for path in self.layers:
+            need_own_place(self, path)
             path.configure(in_obj)
             need_one_output(self, path)
             if len(self.layers) > 1 or self.prev_layer:
@@ -131,7 +134,7 @@ def _measure(path: Sequential, inner: DeltasTree) -> None:
         first.allocate_deltas(_joint(None, inner))
     for layer in path.layers:
         if layer is not first and layer is not first.prev_layer:
-            layer.allocate_deltas(inner)
+            layer.allocate_deltas(inner.at(layer.be))
 
 
 def _hand_out(path: Sequential, bottom: Any, inner: DeltasTree) -> None:
@@ -145,7 +148,7 @@ def _hand_out(path: Sequential, bottom: Any, inner: DeltasTree) -> None:
         first.set_deltas([bottom, bottom])
     for layer in path.layers:
         if layer is not first and layer is not first.prev_layer:
-            layer.set_deltas(inner)
+            layer.set_deltas(inner.at(layer.be))
 
 
 def _joint(bottom: Any, inner: DeltasTree) -> DeltasTree:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -35,6 +35,8 @@ class Encoder(Sequential):
         (state,) = encoder.get_final_hidden()
         assert state.shape == (5, 4)
     """
+
+    mixes: ClassVar[bool] = False
 
     def __init__(self, layers: Any, name: str | None = None) -> None:
         super().__init__(layers, name)
@@ -101,6 +103,8 @@ class Decoder(Sequential):
         decoder.allocate()
         assert decoder.generate([be.zeros((5, 4))]).shape == (3, 2 * 4)
     """
+
+    mixes: ClassVar[bool] = False
 
     def __init__(
         self, layers: Any, name: str | None = None, start_index: int | None = None

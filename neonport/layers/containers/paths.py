@@ -7,7 +7,7 @@ from typing import Any
 
 from neonport.errors import ConfigurationError
 from neonport.layers.base import Layer
-from neonport.layers.checks import accepts, label
+from neonport.layers.checks import accepts, label, need_distinct
 from neonport.layers.layer_container import LayerContainer
 from neonport.layers.sequential import Sequential
 from neonport.layers.shapes import is_flat
@@ -37,6 +37,7 @@ def as_paths(container: Layer, layers: Any) -> list[Sequential]:
                 "buffers; make a second one"
             )
         paths.append(layer if isinstance(layer, Sequential) else Sequential(layer))
+    need_distinct(container, paths)
     if not paths:
         raise ConfigurationError(f"{label(container)}: needs at least one path")
     return paths
@@ -127,3 +128,18 @@ def need_one_output(container: Layer, path: Sequential) -> None:
             f"{label(container)}: all of {label(path)} works in the buffer below it; end it with a "
             "SkipNode()"
         )
+
+
+def need_own_place(container: Layer, path: Sequential) -> None:
+    """Raise unless a path begins and ends on the backend of the container, whose buffers it shares.
+
+    Raises:
+        ConfigurationError: it does not.
+    """
+    for layer, where in ((first_layer(path), "begins"), (last_layer(path), "ends")):
+        if layer.be is not container.be:
+            raise ConfigurationError(
+                f"{label(container)}: {label(layer)} {where} a path on {layer.be!r}, but paths "
+                f"share buffers on {container.be!r}; put a SkipNode() there, and the layers of the "
+                "other backend inside of the path"
+            )

@@ -45,6 +45,7 @@ class Tree(LayerContainer):
 
     neon_module = "neon.layers.container"
     nest_deltas: ClassVar[bool] = True
+    mixes: ClassVar[bool] = True
 
     def __init__(self, layers: Any, name: str | None = None, alphas: Any = None) -> None:
         super().__init__(name)

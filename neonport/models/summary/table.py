@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
+from neonport.layers.crossing import Passage, passages
 from neonport.layers.layer_container import LayerContainer
 from neonport.layers.shapes import is_flat, is_int
+from neonport.models.placing import settle
 from neonport.models.summary.counting import Counted, NotCounted, count
 from neonport.models.weights.names import named_layers
 from neonport.optimizers.base import get_param_list
@@ -67,9 +70,11 @@ class ModelSummary:
         batch: samples in a minibatch.
         rows: the layers.
         remark: what is missing, and why.
+        crossings: where the network goes from one backend to another.
 
     Attributes:
         rows: the layers.
+        crossings: where the network goes from one backend to another, and how values cross.
 
     Example:
         found = model.summary(3)
@@ -77,12 +82,19 @@ class ModelSummary:
     """
 
     def __init__(
-        self, name: str, batch: int | None, rows: list[LayerSummary], remark: str = ""
+        self,
+        name: str,
+        batch: int | None,
+        rows: list[LayerSummary],
+        remark: str = "",
+        crossings: Sequence[Passage] = (),
     ) -> None:
         self.name = name
         self.batch = batch
         self.rows = rows
-        self.remark = remark
+        self.crossings = list(crossings)
+        lines = [f"crossing: {crossing}" for crossing in self.crossings]
+        self.remark = "\n".join([*([remark] if remark else []), *lines])
 
     @property
     def data(self) -> list[dict[str, Any]]:
@@ -173,14 +185,22 @@ def summarize(model: Any, shape: Any) -> ModelSummary:
     except NotCounted as error:
         describe = _known if model.initialized else _unknown
         rows = [describe(name, layer) for name, layer in layers.items()]
-        return ModelSummary(model.name, batch, rows, f"launches are not counted: {error}")
+        why = f"launches are not counted: {error}"
+        return ModelSummary(model.name, batch, rows, why, _crossings(model, names))
     own = [model.layers, *model.layers.layers_fprop()]
     rows = [
         _row(names.get(id(layer), layer.name), layer if model.initialized else entry.layer, entry)
         for layer, entry in zip(own, counted, strict=True)
         if id(layer) in names or entry.launches
     ]
-    return ModelSummary(model.name, batch, rows)
+    return ModelSummary(model.name, batch, rows, crossings=_crossings(model, names))
+
+
+def _crossings(model: Any, names: dict[int, str]) -> list[Passage]:
+    """Where the model goes from one backend to another; before it is configured, where it will."""
+    if not model.initialized:
+        settle(model)
+    return list(passages(model.layers, names))
 
 
 def _unknown(name: str, layer: Any) -> LayerSummary:

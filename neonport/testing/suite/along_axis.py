@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from neonport.optree.node import apply
 from neonport.testing.cases import FLOATS, Batch, Case, Statement, exactly
-from neonport.testing.inputs import numbers
+from neonport.testing.inputs import generator, numbers
 from neonport.testing.layouts import Target
 from neonport.testing.operands import Operands
 
@@ -99,7 +99,7 @@ def _lines(dtype: str, shape: Shape, axis: int, be: Backend) -> list[Statement]:
 
 
 def _index(shape: Shape, n: int) -> Array:
-    return np.random.RandomState(7).randint(-1, n + 1, shape).astype(np.int32)
+    return generator(7).randint(-1, n + 1, shape).astype(np.int32)
 
 
 LINES = (

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from neonport.optree.node import apply
 from neonport.testing.cases import FLOATS, Case, Outcome, Want, compare, defined
-from neonport.testing.inputs import numbers
+from neonport.testing.inputs import generator, numbers
 from neonport.testing.layouts import Target, place
 from neonport.testing.operands import Operands
 from neonport.testing.tolerances import EPS, Allowance, stored
@@ -143,7 +143,7 @@ def _batched_node(dtype: str, shapes: tuple[tuple[int, ...], ...], be: Backend) 
 
 
 def _xnor(be: Backend) -> Outcome:
-    rng = np.random.RandomState(0)
+    rng = generator(0)
     a, b = rng.choice([-1.0, 1.0], (8, 64)), rng.choice([-1.0, 1.0], (64, 5))
     c, sums = be.empty((8, 5)), be.empty((8, 1))
     be.xnor_compound_dot(be.array(a), be.array(b), c, bsum=sums)

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from neonport.ops.op import OPS
 from neonport.optree.node import apply
 from neonport.testing.cases import FLOATS, Batch, Case, Statement, Want, defined
-from neonport.testing.inputs import numbers
+from neonport.testing.inputs import generator, numbers
 from neonport.testing.layouts import Target
 from neonport.testing.operands import Operands
 
@@ -141,7 +141,7 @@ class Maker:
 
     def index(self, shape: Ints, low: int, high: int, dtype: str) -> Any:
         """Random indices, some of them outside."""
-        info, rng = np.iinfo(dtype), np.random.RandomState(5)
+        info, rng = np.iinfo(dtype), generator(5)
         values = rng.randint(max(low, info.min), min(high, info.max + 1), shape)
         return self.operands.add("index", values.astype(dtype), self.layout)
 

@@ -114,3 +114,32 @@ def test_tensors_may_be_collected_while_memory_is_handed_out(cuda, finalizer_upl
     with cuda.device.blocks._lock, memory._pending_lock:
         gc.collect()
     assert cuda.ones((100, 100)).get().all()
+
+
+def test_pinned_buffers_are_filled_and_sent_again_and_again(cuda):
+    buffer = cuda.device.host_buffer((64, 64), np.dtype(np.float32))
+    assert not buffer.array.any()
+    tensors = [cuda.empty((64, 64)) for _ in range(20)]
+    for i, t in enumerate(tensors):
+        buffer.wait()
+        buffer.array[:] = i
+        buffer.send(t)
+    for i, t in enumerate(tensors):
+        assert (t.get() == i).all()
+    buffer.array[:] = 7
+    wide = cuda.zeros((64, 128))
+    buffer.send(wide[:, ::2])  # not in one piece
+    assert (wide.get() == [7, 0] * 64).all()
+    half = cuda.empty((64, 64), dtype=np.float16)
+    buffer.send(half)
+    assert (half.get() == 7).all()
+
+
+def test_a_pinned_buffer_that_goes_takes_no_pending_copy_with_it(cuda):
+    t = cuda.empty((64, 64))
+    buffer = cuda.device.host_buffer((64, 64), np.dtype(np.float32))
+    buffer.array[:] = 3
+    buffer.send(t)
+    del buffer
+    gc.collect()
+    assert (t.get() == 3).all()

@@ -6,6 +6,7 @@ cuda backend renders them; statements that reach every form of a kernel; hand-wr
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -16,19 +17,25 @@ from neonport.backends import gen_backend
 from neonport.backends.gpu.all_variants import hand_written
 from neonport.compiler.codegen.gpu.dialects import cuda_dialect
 from tests.compiler.codegen import nvrtc
+from tests.compiler.codegen.cuda_texts import ROOT, RUN
 from tests.compiler.codegen.render_trees import TREES, WIDE
 
 pytestmark = pytest.mark.nvrtc
-ROOT = Path(__file__).parents[3]
-RUN = ["tests/testing/test_suite.py", "tests/layers", "tests/optimizers"]
 OPTIONS = cuda_dialect().options
 
 
 def run_by_tests(folder: Path) -> dict[str, str]:
-    """Texts of the kernels that tests run on the cpu backend, by name."""
-    command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--cuda-texts", str(folder)]
-    done = subprocess.run([*command, *RUN], cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout[-3000:]
+    """Texts of the kernels that tests run on the cpu backend, by name.
+
+    A run of these tests with CUDA_TEXTS has left them in that folder; else they run now.
+    """
+    kept = os.environ.get("CUDA_TEXTS")
+    if kept and any(Path(kept).glob("*.cu")):
+        folder = Path(kept)
+    else:
+        command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--cuda-texts", str(folder)]
+        done = subprocess.run([*command, *RUN], cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout[-3000:]
     return {f"of a test, {path.stem}": path.read_text() for path in folder.glob("*.cu")}
 
 

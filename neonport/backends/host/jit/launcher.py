@@ -9,8 +9,6 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from struct import Struct
-from struct import error as StructError
 from typing import Any
 
 import numpy as np
@@ -23,9 +21,9 @@ from neonport.compiler.codegen.cpu.buffers import HostVariant
 from neonport.compiler.codegen.cpu.dialect import c_dialect
 from neonport.compiler.codegen.cpu.task_shape import TaskShape, task_shape
 from neonport.compiler.codegen.cpu.writer import HostWriter
-from neonport.compiler.codegen.dialect import Arguments
 from neonport.compiler.kernel import BoundKernel, Kernel
-from neonport.dtypes import whole_number
+from neonport.engine import c_kernels
+from neonport.engine.c_kernels import ArgumentWords, temporaries
 from neonport.errors import CompileError
 from neonport.foundation.bounded_table import BoundedTable
 from neonport.foundation.package_text import package_text
@@ -55,47 +53,24 @@ class HostLaunch(partial[None]):
     Args:
         run: the runtime's entry point.
         program: launch records.
-        words: argument words, 8 bytes each.
-        arguments: order of the words.
+        arguments: words that the records name.
         keep: what must live as long as the launch (code, temporaries).
     """
 
-    __slots__ = ("_numbers", "_pack", "_program", "_rands", "_words", "keep")
-    _numbers: int
-    _pack: Callable[..., None]
-    _program: np.ndarray
-    _rands: int
-    _words: np.ndarray
+    __slots__ = ("keep", "set_numbers", "set_rands")
     keep: Any
+    set_numbers: Callable[[Sequence[float]], None]
+    set_rands: Callable[[Sequence[tuple[int, int]]], None]
 
     def __new__(
-        cls, run: Any, program: np.ndarray, words: np.ndarray, arguments: Arguments, keep: Any
+        cls, run: Any, program: np.ndarray, arguments: ArgumentWords, keep: Any
     ) -> HostLaunch:
         """Bind the entry point to the records."""
         self = super().__new__(cls, run, program.ctypes.data)
-        self._program = program
-        self._words = words
-        types = ["q" if whole else "d" for whole in arguments.kernel.whole_scalars]
-        self._pack = Struct("".join(types)).pack_into
-        self._numbers = 8 * arguments.scalars
-        self._rands = arguments.rands
-        self.keep = keep
+        self.set_numbers = arguments.set_numbers
+        self.set_rands = arguments.set_rands
+        self.keep = (program, keep)
         return self
-
-    def set_numbers(self, numbers: Sequence[float]) -> None:
-        """Replace the number arguments."""
-        try:
-            self._pack(self._words.data, self._numbers, *numbers)
-        except StructError:
-            for number in numbers:
-                whole_number(number)  # which says what is wrong
-            raise
-
-    def set_rands(self, sources: Sequence[tuple[int, int]]) -> None:
-        """Replace key and offset of each random source."""
-        for i, (key, offset) in enumerate(sources):
-            self._words[self._rands + 2 * i] = key
-            self._words[self._rands + 2 * i + 1] = offset
 
 
 class BoundProgram(partial[None]):
@@ -163,29 +138,17 @@ class HostJit:
         self, code: Code, spec: BoundKernel, places: Sequence[tuple[Storage, int] | None]
     ) -> HostLaunch:
         """A launch; see `Device.bind_kernel`."""
-        arguments = Arguments(spec.kernel)
         shape = shape_of(spec)
-        words = np.zeros(arguments.count, np.uint64)
-        signed = words.view(np.int64)
-        signed[: len(spec.sizes)] = spec.sizes
-        keep: list[Any] = [p[0] for p in places if p is not None and p[0].space == "arena"]
         scratch = np.empty(shape.scratch, np.float64) if shape.variant.split else None
-        first = arguments.chunks
-        signed[first : first + 3] = (
-            shape.chunks, shape.chunk, 0 if scratch is None else scratch.ctypes.data
-        )  # fmt: skip
-        for i, place in enumerate(places):
-            if place is not None:
-                signed[arguments.address(i)] = place[0].address + place[1]
-        for i, axis in arguments.strides:
-            signed[arguments.stride(i, axis)] = spec.strides[i][axis]
+        address = 0 if scratch is None else scratch.ctypes.data
+        arguments = ArgumentWords(spec, shape, places, address)
         entries = [
-            (address, words, *((shape.tasks, shape.grain) if parallel else (shape.rows, 0)))
-            for address, parallel in code.entries
+            (entry, arguments.words, *((shape.tasks, shape.grain) if many else (shape.rows, 0)))
+            for entry, many in code.entries
         ]
         program = make_program(entries, turns=all(s.row for s in spec.kernel.stores))
         run = self.run if shape.grain else self.run_briefly
-        return HostLaunch(run, program, words, arguments, (keep, scratch, code))
+        return HostLaunch(run, program, arguments, (temporaries(places), scratch, code))
 
 
 def entry_address(function: Any) -> int:
@@ -219,9 +182,7 @@ def shape_of(spec: BoundKernel) -> TaskShape:
 
 def render_c(spec: BoundKernel, prelude: bool = False) -> str:
     """The C of a kernel, with or without the prelude; needs no compiler."""
-    writer = HostWriter(spec.kernel, c_dialect(), shape_of(spec).variant)
-    text = writer.source()
-    return text if prelude else "\n".join(writer.lines[1:])
+    return c_kernels.render_c(spec, c_dialect(), prelude, last_level_cache())
 
 
 class _Shared:

@@ -1,0 +1,1 @@
+"""neonport on PyTorch: the backend `torch`."""

@@ -1,0 +1,1 @@
+"""Bounds of right results, and second opinions on those that a backend gives."""

@@ -1,0 +1,347 @@
+"""A second opinion: some statements of a backend run on a second one too, and are compared.
+
+It is put on a backend from outside and taken off again. While it is on, methods of this one device,
+of its executor and tracer are covered by others, and bound statements stand in a table whose
+entries count turns. When it is off, nothing of it is there.
+"""
+
+from __future__ import annotations
+
+import threading
+import warnings
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from neonport import settings
+from neonport.checking.examination import Examination
+from neonport.checking.finding import Finding, WrongResultWarning, of_statement, place
+from neonport.checking.memory_checks import copy_in, new_memory
+from neonport.checking.reproducing import Inputs
+from neonport.checking.second import SecondBackend
+from neonport.checking.spec import Check, parse
+from neonport.checking.turns import Turns
+from neonport.engine.tracing import Launched
+from neonport.errors import WrongResultError
+from neonport.foundation.bounded_table import BoundedTable
+from neonport.log import logger
+from neonport.optree.node import apply
+
+SEED = 0  # of the choice of statements
+_examining: set[int] = set()  # threads that are: what they run meanwhile is not looked at
+
+
+class CountedTable(BoundedTable[Any, Any]):
+    """Bound statements that decline to run when it is their turn, so that they run as new ones.
+
+    Args:
+        limit: see `BoundedTable`.
+        opinion: says whose turn it is.
+    """
+
+    __slots__ = ("opinion",)
+
+    def __init__(self, limit: int, opinion: Opinion) -> None:
+        super().__init__(limit)
+        self.opinion = opinion
+
+    def keep(self, key: Any, value: Any) -> None:
+        """Keep a statement with its turn; products have theirs already."""
+        known = getattr(value, "counted", False) or isinstance(key[0], str)
+        super().keep(key, value if known else self._counted(value))
+
+    def _counted(self, call: Callable[[Any], bool]) -> Callable[[Any], bool]:
+        turns, due = self.opinion.turns, self.opinion.due
+
+        def recall(scalars: Any) -> bool:
+            if (due and threading.get_ident() in due) or turns.here():
+                due[threading.get_ident()] = call, scalars
+                return False
+            return call(scalars)
+
+        recall.counted = True  # type: ignore[attr-defined]
+        return recall
+
+
+class Opinion:
+    """The second opinion that is on a backend.
+
+    Args:
+        be: the backend whose statements are checked.
+        check: how often, by whom, and what then.
+        folder: where inputs of wrong statements are saved; empty: nowhere.
+
+    Attributes:
+        checked: statements, calls, copies and allocations that were looked at.
+        findings: what was wrong; one for each op, the first.
+        recorded: statements and calls of the step that is being recorded.
+
+    Raises:
+        BackendUnavailable: the second backend cannot be used.
+    """
+
+    def __init__(self, be: Any, check: Check, folder: str = "") -> None:
+        self.be = be
+        self.check = check
+        self.folder = folder
+        self.turns = Turns(check.rate, SEED)
+        # statements whose turn it is, each with its numbers, by the thread that runs it next
+        self.due: dict[int, tuple[Callable[[Any], bool], Any]] = {}
+        self.checked = 0
+        self.recorded = 0
+        self.findings: list[Finding] = []
+        self._reported: set[tuple[str, str]] = set()
+        self._blocks: weakref.WeakSet[Any] = weakref.WeakSet()  # that were allocated meanwhile
+        self._lock = threading.RLock()
+        self.second = SecondBackend(check)
+        self._covers: list[tuple[Any, str]] = []
+        self._install()
+
+    # ---- on and off --------------------------------------------------------------------------
+
+    def _install(self) -> None:
+        be, device = self.be, self.be.device
+        self._bound = be.bound
+        self._bound.clear()
+        be.bound = CountedTable(self._bound.limit, self)
+        self._cover(be.executor, "run", self._run)
+        self._cover(be.tracer, "watch", self._watch)
+        self._cover(device, "allocate", self._allocate)
+        self._cover(device, "copy_in", self._copy_in)
+        self._outer, be.second_opinion = be.second_opinion, self
+
+    def _cover(self, owner: Any, name: str, by: Callable[..., Any]) -> None:
+        """Let `by(method, *args)` stand in front of a method of an object."""
+        method = getattr(owner, name)
+        before = vars(owner).get(name)
+        setattr(owner, name, lambda *args, **kwargs: by(method, *args, **kwargs))
+        self._covers.append((owner, name) if before is None else (_Again(owner, before), name))
+
+    def close(self) -> None:
+        """Take it off; what it found stays."""
+        if not self._covers:
+            return
+        for owner, name in reversed(self._covers):
+            if isinstance(owner, _Again):
+                setattr(owner.owner, name, owner.before)
+            else:
+                delattr(owner, name)
+        self._covers = []
+        self.be.bound.clear()
+        self._bound.clear()
+        self.be.bound = self._bound
+        self.be.second_opinion = self._outer
+        self.second.close()
+
+    # ---- what stands in front of methods -----------------------------------------------------
+
+    def _passes(self, turns: bool = True) -> bool:
+        """Whether a candidate just runs: nobody's turn, in an examination, or in a recording."""
+        if threading.get_ident() in _examining:
+            return True
+        recorder = self.be.recorder
+        if recorder is not None and recorder.here:
+            return True
+        return turns and not self.turns.here()
+
+    def _run(self, run: Callable[[Any], None], pairs: list[tuple[Any, Any]]) -> None:
+        here = threading.get_ident()
+        due = self.due.pop(here, None)
+        if self.be.recorder is not None and here not in _examining:
+            self.recorded += 1
+        if self._passes(due is None) or all(t.size == 0 for t, _ in pairs):
+            run(pairs)
+            return
+
+        def bound() -> None:
+            if due is None or not due[0](due[1]):  # it is bound already, or has to be bound anew
+                run(pairs)
+
+        self._statement(pairs, bound)
+
+    def _watch(
+        self, watch: Callable[..., Any], launch: Callable[[], None], what: Launched, backend: Any
+    ) -> Callable[[], None]:
+        call: Callable[[], None] = watch(launch, what, backend)
+        recorder = self.be.recorder
+        if recorder is not None and recorder.here:
+            self.recorded += bool(what.operands)
+            return call
+        if not what.operands:
+            return call
+
+        def counted() -> None:
+            if self._passes():
+                call()
+                return
+            a, b, c = (find() for find in what.operands)
+            self._product(what, (a, b, c), call)
+
+        return counted
+
+    def _allocate(self, allocate: Callable[[int], Any], nbytes: int) -> Any:
+        storage = allocate(nbytes)
+        if nbytes and not self._passes():
+            with self._examined():
+                problems = list(new_memory(self.be, storage, nbytes, self._blocks))
+            self._report_plain("allocate", problems)
+        self._blocks.add(storage)
+        return storage
+
+    def _copy_in(self, copy: Callable[[Any, Any], None], target: Any, values: np.ndarray) -> None:
+        if not values.size or self._passes():
+            copy(target, values)
+            return
+        with self._examined():
+            problems = list(copy_in(self.be, copy, target, values))
+        self._report_plain("copy_in", problems)
+
+    # ---- examinations ------------------------------------------------------------------------
+
+    @contextmanager
+    def _examined(self) -> Iterator[None]:
+        """Inside, what this thread runs is not looked at; one thread at a time is here."""
+        here = threading.get_ident()
+        with self._lock:
+            self.checked += 1
+            _examining.add(here)
+            try:
+                yield
+            finally:
+                _examining.discard(here)
+
+    def _statement(
+        self, pairs: Sequence[tuple[Any, Any]], run: Callable[[], None], **how: Any
+    ) -> None:
+        with self._examined():
+            state = self.be.philox.get_state()
+            looked = Examination(self.be, pairs)
+            got = looked.run(run)
+            problems = [*looked.problems, *looked.compare(got, self.second)]
+            if not problems:
+                return
+            kept = Inputs(looked.contents, None if looked.sources is None else state, **how)
+            first = self._is_first(pairs, how)
+            found = of_statement(
+                self.be, self.second.be, pairs, problems, kept, self.folder if first else ""
+            )
+        self._report(found, first)
+
+    def _product(
+        self, what: Launched, tensors: tuple[Any, Any, Any], call: Callable[[], None]
+    ) -> None:
+        a, b, c = tensors
+        alpha, beta = what.factors
+        if what.op == "batched_dot":
+            tree = apply("batched_dot", a, b, reduce=c.ndim == 2)
+            product: tuple[Any, ...] = (a, b, c)
+        else:
+            tree = apply("dot", a, b)
+            product = (a, b, c, alpha, beta)
+        if alpha != 1:
+            tree = tree * alpha
+        if beta:
+            tree = tree + c * beta
+        self._statement([(c, tree)], call, product=product, call=what.op)
+
+    # ---- reports -----------------------------------------------------------------------------
+
+    def _is_first(self, pairs: Sequence[tuple[Any, Any]], how: dict[str, Any]) -> bool:
+        """Whether no statement of this structure was wrong before."""
+        key = ("statement", str([getattr(v, "op", "") for _, v in pairs]) + how.get("call", ""))
+        first = key not in self._reported
+        self._reported.add(key)
+        return first
+
+    def _report_plain(self, what: str, problems: Iterable[str]) -> None:
+        problem = "; ".join(problems)
+        if problem:
+            first = (what, "") not in self._reported
+            self._reported.add((what, ""))
+            self._report(Finding(what, place(self.be), str(self.second.be), problem), first)
+
+    def _report(self, found: Finding, first: bool) -> None:
+        if self.check.raises:
+            self.findings.append(found)
+            raise WrongResultError(str(found), found)
+        if first:
+            self.findings.append(found)
+            warnings.warn(str(found), WrongResultWarning, stacklevel=6)
+        else:
+            logger.debug("%s", found)
+
+
+class _Again:
+    """An object whose attribute was covered before, and by what."""
+
+    def __init__(self, owner: Any, before: Any) -> None:
+        self.owner = owner
+        self.before = before
+
+
+@contextmanager
+def second_opinion(backends: Any, check: Any, folder: str | None = None) -> Iterator[list[Opinion]]:
+    """Inside, statements of backends are checked; nothing happens if `check` is None.
+
+    Args:
+        backends: one, or several.
+        check: `"cpu:0.01"` and the like, see `parse`.
+        folder: where inputs of wrong statements are saved; None asks `NEONPORT_CHECK_SAVE`.
+
+    Raises:
+        WrongResultError: something was wrong and the check says `raise`.
+
+    Example:
+        from neonport.checking.opinion import second_opinion
+        with second_opinion(be, "cpu:1:raise") as (opinion,):
+            y[:] = be.exp(x)
+        assert opinion.checked and not opinion.findings
+    """
+    wanted = parse(check)
+    several = backends if isinstance(backends, (list, tuple)) else [backends]
+    made: list[Opinion] = []
+    try:
+        if wanted is not None:
+            into = settings.CHECK_SAVE.get() if folder is None else folder
+            for be in several:
+                made.append(Opinion(be, wanted, into))
+        yield made
+    finally:
+        for opinion in reversed(made):
+            opinion.close()
+
+
+def install_by_setting(be: Any) -> None:
+    """Put a second opinion on a backend if `NEONPORT_CHECK` asks for one."""
+    check = parse(settings.CHECK.get() or None, settings.CHECK.name)
+    if check is not None and be.device.capabilities.runs:
+        Opinion(be, check, settings.CHECK_SAVE.get())
+
+
+def examine(
+    be: Any, pairs: Sequence[tuple[Any, Any]], check: Any, run: Callable[[], None] | None = None
+) -> list[str]:
+    """Run one statement and say in words what is wrong with it.
+
+    Args:
+        be: the backend of its tensors.
+        pairs: (target, value), as for `assign_many`.
+        check: names the second backend: `"cpu:1"`.
+        run: runs it; None: `be.assign_many(pairs)`.
+
+    Example:
+        from neonport.checking.opinion import examine
+        assert examine(be, [(y, be.exp(x))], "cpu:1") == []
+    """
+    wanted = parse(check)
+    assert wanted is not None
+    second = SecondBackend(wanted)
+    try:
+        looked = Examination(be, pairs)
+        got = looked.run(run or (lambda: be.assign_many(list(pairs))))
+        return [*looked.problems, *looked.compare(got, second)]
+    finally:
+        second.close()

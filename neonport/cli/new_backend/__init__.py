@@ -1,0 +1,1 @@
+"""`neonport new-backend`: the package of a new backend, with everything around it."""

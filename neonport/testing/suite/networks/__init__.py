@@ -1,0 +1,1 @@
+"""Cases of layers, of small networks, and of whole trainings."""
