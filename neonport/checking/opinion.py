@@ -27,6 +27,7 @@ from neonport.checking.turns import Turns
 from neonport.engine.tracing import Launched
 from neonport.errors import WrongResultError
 from neonport.foundation.bounded_table import BoundedTable
+from neonport.foundation.fork import call_in_child
 from neonport.log import logger
 from neonport.optree.node import apply
 
@@ -95,10 +96,14 @@ class Opinion:
         self.findings: list[Finding] = []
         self._reported: set[tuple[str, str]] = set()
         self._blocks: weakref.WeakSet[Any] = weakref.WeakSet()  # that were allocated meanwhile
-        self._lock = threading.RLock()
+        self._renew_lock()
+        call_in_child(self, Opinion._renew_lock)
         self.second = SecondBackend(check)
         self._covers: list[tuple[Any, str]] = []
         self._install()
+
+    def _renew_lock(self) -> None:
+        self._lock = threading.RLock()
 
     # ---- on and off --------------------------------------------------------------------------
 
