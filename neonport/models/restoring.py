@@ -42,6 +42,17 @@ def restore(
             model is as it was.
         ConfigurationError: there is no backend.
     """
+    try:
+        _restore(model, description, load_states, classes, file)
+    except CheckpointError as error:
+        if not file:
+            raise
+        raise CheckpointError(f"{file!r}: {error}") from error
+
+
+def _restore(
+    model: Network, description: Any, load_states: bool, classes: Iterable[type], file: str
+) -> None:
     if is_first_generation(description):
         description = described(description, model.layers)
     entry = _model_entry(description)

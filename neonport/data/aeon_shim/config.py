@@ -16,6 +16,7 @@ _IGNORED = {
     "block_size",
     "cache_directory",
     "cpu_list",
+    "macrobatch_size",
     "minibatch_size",  # of releases before 1.0, which took the size from the backend
     "node_count",
     "node_id",

@@ -64,7 +64,7 @@ class LoaderIterator(StagedIterator):
         be: Any = None,
     ) -> None:
         super().__init__(name, be, prefetch, nclass)
-        if not hasattr(loader, "__iter__") or iter(loader) is loader:
+        if not hasattr(loader, "__iter__") or hasattr(loader, "__next__"):
             raise ConfigurationError(
                 f"{self._label}: a {type(loader).__name__} cannot be iterated again and again; "
                 "give a loader whose every `for` is a pass, not a generator"
@@ -143,6 +143,8 @@ class LoaderIterator(StagedIterator):
                 yield (number, left == 0), self._as_batch(taken)
             if not left:
                 return
+            # what is left over: the loader may use its memory again
+            waiting = [[part.copy() for part in parts] for parts in waiting]
         left -= sum(len(parts[0]) for parts in waiting)
         raise ConfigurationError(
             f"{self._label}: the loader ended {left} samples before the {self.ndata} that it is "
@@ -175,6 +177,9 @@ class LoaderIterator(StagedIterator):
 
 
 def _joined(waiting: list[list[np.ndarray]]) -> list[np.ndarray]:
+    """Batches as one, without a copy where there is only one."""
+    if len(waiting) == 1:
+        return waiting[0]
     return [np.concatenate(parts) for parts in zip(*waiting, strict=True)]
 
 

@@ -162,6 +162,9 @@ def test_a_pass_is_repeated_with_its_random_changes(make_backend: Make, shuffle:
     assert len(found) == len(whole)
     for x, x2 in zip(whole, found, strict=True):
         np.testing.assert_array_equal(x, x2)
+    state = other.get_state()
+    assert len(list(other.in_order())) == 3
+    assert other.get_state() == state
     plain = [x.get() for x, _ in in_order(other)]
     assert plain[0].max() < 120
     with pytest.raises(ConfigurationError, match="shuffle="):
