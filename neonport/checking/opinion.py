@@ -20,6 +20,7 @@ from neonport import settings
 from neonport.checking.examination import Examination
 from neonport.checking.finding import Finding, WrongResultWarning, of_statement, place
 from neonport.checking.memory_checks import copy_in, new_memory
+from neonport.checking.replays import Replayed
 from neonport.checking.reproducing import Inputs
 from neonport.checking.second import SecondBackend
 from neonport.checking.spec import Check, parse
@@ -116,6 +117,7 @@ class Opinion:
         self._cover(be.tracer, "watch", self._watch)
         self._cover(device, "allocate", self._allocate)
         self._cover(device, "copy_in", self._copy_in)
+        self._cover(device, "make_replay", self._make_replay)
         self._outer, be.second_opinion = be.second_opinion, self
 
     def _cover(self, owner: Any, name: str, by: Callable[..., Any]) -> None:
@@ -203,6 +205,23 @@ class Opinion:
         with self._examined():
             problems = list(copy_in(self.be, copy, target, values))
         self._report_plain("copy_in", problems)
+
+    def _make_replay(
+        self, make: Callable[[Any], tuple[Callable[[], None], str]], recorder: Any
+    ) -> tuple[Callable[[], None], str]:
+        launches = recorder.launches()
+        replay, how = make(recorder)
+        replayed = Replayed(self.be, replay, recorder, launches)
+
+        def counted() -> None:
+            if not self._covers or self._passes():  # it may outlive this opinion
+                replay()
+                return
+            with self._examined():
+                problems = list(replayed.problems())
+            self._report_plain("replay", problems)
+
+        return counted, how
 
     # ---- examinations ------------------------------------------------------------------------
 
