@@ -50,6 +50,10 @@ class BackendUnavailable(NeonportError, RuntimeError):
     """A backend is known but cannot be used here; the message says why and what to do."""
 
 
+class ExtensionUnavailable(NeonportError, ImportError):
+    """An op, layer, data set, callback or optimizer of a plugin cannot be used."""
+
+
 class UnknownBackendError(BackendUnavailable, ValueError):
     """No backend of that name is registered."""
 

@@ -17,6 +17,7 @@ from neonport.backends.api.memory import Memory
 from neonport.backends.api.neon_helpers import NeonHelpers
 from neonport.backends.api.normalization import Normalization
 from neonport.backends.api.operations import Operations
+from neonport.backends.api.plugin_ops import PluginOps
 from neonport.backends.api.pooling import Pooling
 from neonport.backends.api.randomness import Randomness
 from neonport.backends.api.recurrence import Recurrence
@@ -92,6 +93,7 @@ class Backend(
     Randomness,
     Diagnostics,
     Memory,
+    PluginOps,
 ):
     """Arrays, ops, products, random numbers and neon's helpers on one device.
 

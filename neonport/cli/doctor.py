@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from neonport import __version__, settings
+from neonport.cli import doctor_extensions
 from neonport.cli.bug_report import bug_report
 from neonport.cli.output import print_json, reports_only, show, show_line
 from neonport.plugins import registry
@@ -37,7 +38,7 @@ STYLES |= {"blocked": "yellow", "incompatible": "red", "refused": "red", "shadow
     help="Print what a bug report needs, without names of people, machines and folders of yours.",
 )
 def doctor(as_json: bool, as_report: bool) -> None:
-    """Show every backend (state, device, reason), the software underneath and the settings.
+    """Show every backend (state, device, reason), what else plugins bring, and the settings.
 
     Works with any number of broken plugins: each is examined in a process of its own.
     """
@@ -50,7 +51,16 @@ def doctor(as_json: bool, as_report: bool) -> None:
     elif as_json:
         backends = [_backend(row) for row in rows]
         found = _plugins(plugins)
-        print_json({"host": host, "settings": chosen, "backends": backends, "plugins": found})
+        brought = doctor_extensions.rows(plugins)
+        print_json(
+            {
+                "host": host,
+                "settings": chosen,
+                "backends": backends,
+                "extensions": brought,
+                "plugins": found,
+            }
+        )
     else:
         _show(host, rows, plugins, chosen)
 
@@ -64,6 +74,8 @@ def _show(
     click.echo()
     show(COLUMNS, [cells(row) for row in rows], STYLES, whole=("name", "state"))
     click.echo()
+    if doctor_extensions.table(plugins):
+        click.echo()
     lines = remarks(plugins)
     if lines:
         show(REMARK_COLUMNS, lines, whole=REMARK_COLUMNS[:1])

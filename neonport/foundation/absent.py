@@ -11,13 +11,16 @@ from types import FrameType
 from typing import Any
 
 
-def absent_names(module: str, elsewhere: Mapping[str, str] | None = None) -> Callable[[str], Any]:
+def absent_names(
+    module: str, elsewhere: Mapping[str, str] | None = None, kind: str = ""
+) -> Callable[[str], Any]:
     """The `__getattr__` of a module: refuses names, with a similar one that is there.
 
     Args:
         module: `__name__` of the module.
         elsewhere: names that neon has in this module and we in another one, which needs this one:
             name -> module.
+        kind: what plugins may add to the module, a key of `neonport.plugins.kinds.KINDS`.
 
     Example:
         __getattr__ = absent_names(__name__)
@@ -26,6 +29,10 @@ def absent_names(module: str, elsewhere: Mapping[str, str] | None = None) -> Cal
     def refuse(name: str) -> Any:
         if elsewhere and name in elsewhere:
             return getattr(import_module(elsewhere[name]), name)
+        if kind:
+            found = import_module("neonport.plugins.extension_lookup").find_class(kind, name)
+            if found is not None:
+                return found
         text = f"module {module!r} has no attribute {name!r}"
         if not name.startswith("_"):
             known = [found for found in vars(sys.modules[module]) if not found.startswith("_")]

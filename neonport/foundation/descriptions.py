@@ -4,8 +4,9 @@ A description is `{"type": path, "config": {argument: value}}`, and may come fro
 somebody else wrote. So `type` is looked up in a table and never imported by name; each place (where
 a layer stands, an initializer, ...) has a list of its own; and arguments are those of the
 constructor's signature. Building a class of the table opens no file, starts no process and changes
-no global state. Classes of users are built where the caller hands them over
-(`Model(path, classes=[MyLayer])`).
+no global state. Of classes outside of neonport only those are found that the hook of an installed
+plugin announces for the place (`neonport.plugins.extension_lookup`), and those of users where the
+caller hands them over (`Model(path, classes=[MyLayer])`).
 """
 
 from __future__ import annotations
@@ -120,6 +121,7 @@ ARGUMENTS = {
     "transform": "transform",
 }
 
+OURS = ("neon", "neonport")
 _KINDS: dict[str, tuple[type, ...]] = {
     "bool": (bool, np.bool_),
     "int": (Integral,),
@@ -154,10 +156,17 @@ def load_class(path: Any, place: str | None = None) -> type:
         raise ConfigurationError(f"cannot load class {path!r}: a description's 'type' is a string")
     package, _, rest = path.partition(".")
     folder, _, name = rest.rpartition(".")
-    if package not in ("neon", "neonport") or not name:
+    if package not in OURS or not name:
+        announced: type | None = None
+        if rest:
+            lookup = import_module("neonport.plugins.extension_lookup")
+            announced = lookup.described_class(path, place)
+        if announced is not None:
+            return announced
         raise ConfigurationError(
-            f"cannot load class {path[:200]!r}: only classes of neon's module paths are known; "
-            "hand over your own with classes=[...], as in Model(path, classes=[MyLayer])"
+            f"cannot load class {path[:200]!r}: only classes of neon's module paths are known, and "
+            "those that installed plugins announce; hand over your own with classes=[...], as in "
+            "Model(path, classes=[MyLayer])"
         )
     for known in PLACES if place is None else [place]:
         module = _module(known, name)
@@ -247,7 +256,8 @@ class Builder:
         if own is None:
             if place is not None:
                 return load_class(path, place)
-            return load_class(path, _any_place(path))
+            ours = isinstance(path, str) and path.partition(".")[0] in OURS
+            return load_class(path, _any_place(path) if ours else None)
         if place in BASES:
             module, _, name = BASES[place].partition(":")
             if not issubclass(own, getattr(import_module(f"neonport.{module}"), name)):

@@ -69,4 +69,4 @@ from neonport.layers.windows import RoiPooling as RoiPooling
 from neonport.layers.windows import Upsample as Upsample
 
 if not TYPE_CHECKING:
-    __getattr__ = absent_names(__name__)
+    __getattr__ = absent_names(__name__, kind="layer")

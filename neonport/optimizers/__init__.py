@@ -52,4 +52,4 @@ __all__ = [
 ]
 
 if not TYPE_CHECKING:
-    __getattr__ = absent_names(__name__)
+    __getattr__ = absent_names(__name__, kind="optimizer")

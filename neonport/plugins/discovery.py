@@ -7,11 +7,12 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from neonport import settings
 from neonport.plugins.attribution import attributed
-from neonport.plugins.info import BackendInfo
+from neonport.plugins.info import BackendInfo, ClassInfo, OpInfo
+from neonport.plugins.kinds import KINDS
 from neonport.plugins.metadata import Installed
 from neonport.plugins.text import Failure, guarded, printable
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from pluggy import PluginManager
 
 MOST_FAILURES, MOST_BACKENDS = 20, 200  # of one plugin; what follows is not read
+_Info = TypeVar("_Info")
 BUILTIN_PLUGIN = "neonport.backends.builtin"
 _VALUE = re.compile(r"[\w.]+(:[\w.]+)?(\s*\[.*\])?")
 
@@ -27,9 +29,11 @@ _VALUE = re.compile(r"[\w.]+(:[\w.]+)?(\s*\[.*\])?")
 class Plugin:
     """One entry point: where it comes from and what came of it.
 
+    `extensions` are what it brings beside backends: a kind (see `kinds`) and a description each.
     `state` is `loaded`, `broken` (see `failures`) or `blocked`; a plugin that gave good and bad
     backends is broken and still lists the good ones. `remarks` are lines on what it printed and
     warned while it was imported, and what it changed for everybody; `tried` says that it was.
+    `tried_extensions` holds state and reason of each extension that was tried out.
     """
 
     name: str
@@ -38,9 +42,11 @@ class Plugin:
     version: str
     state: str = "loaded"
     backends: list[BackendInfo] = field(default_factory=list)
+    extensions: list[tuple[str, ClassInfo | OpInfo]] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
     tried: bool = False
+    tried_extensions: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
 
     @property
     def origin(self) -> str:
@@ -147,7 +153,8 @@ def load(
             failure = _call_hooks(manager, module, plugin)
     if failure:
         plugin.fail(failure)
-    names = ", ".join(info.name for info in plugin.backends) or "no backend"
+    brought = [*plugin.backends, *(info for _, info in plugin.extensions)]
+    names = ", ".join(info.name for info in brought) or "nothing"
     trace(f"{plugin.name} ({plugin.origin}) brings {names}; {plugin.state}")
     for problem in plugin.failures:
         trace(f"{plugin.name} ({plugin.origin}) failed {problem.reason}")
@@ -160,20 +167,31 @@ def _call_hooks(manager: PluginManager, module: Any, plugin: Plugin) -> Failure 
     _, failure = guarded("registering its hooks", _register, manager, module, unique, plugin)
     if failure:
         return failure
-    others = [p for p in manager.get_plugins() if p is not module]
-    caller = manager.subset_hook_caller("register_backends", others)
-    stage = "calling register_backends"
-    answers, failure = guarded(stage, caller)
-    if failure:
-        return failure
-    for answer in answers or []:
-        plugin.backends += _flatten(answer, plugin)
-    implemented = any(c.name == "register_backends" for c in manager.get_hookcallers(module) or ())
-    if implemented and not answers:
-        return Failure(stage, TypeError("expected BackendInfo entries, got None"))
-    if implemented and not plugin.backends and not plugin.failures:
-        plugin.remarks.append(f"{stage}: it brings no backend")
+    plugin.backends += _answers(manager, "register_backends", BackendInfo, plugin, module)
+    for row in KINDS.values():
+        found: list[Any] = _answers(manager, row.hook, row.info, plugin, module)
+        plugin.extensions += [(row.name, info) for info in found]
     return None
+
+
+def _answers(
+    manager: PluginManager, hook: str, info: type[_Info], plugin: Plugin, module: Any
+) -> list[_Info]:
+    """What one hook of a plugin returns; what is wrong with it becomes failures of the plugin."""
+    stage, before = f"calling {hook}", len(plugin.failures)
+    if not any(caller.name == hook for caller in manager.get_hookcallers(module) or ()):
+        return []
+    caller = manager.subset_hook_caller(hook, [p for p in manager.get_plugins() if p is not module])
+    answers, failure = guarded(stage, caller)
+    if not failure and not answers:
+        failure = Failure(stage, TypeError(f"expected {info.__name__} entries, got None"))
+    if failure:
+        plugin.fail(failure)
+    good = [item for answer in answers or [] for item in _flatten(answer, info, hook, plugin)]
+    if not good and len(plugin.failures) == before:
+        what = hook.partition("_")[2].removesuffix("s")
+        plugin.remarks.append(f"{stage}: it brings no {what}")
+    return good
 
 
 def _register(manager: PluginManager, module: Any, name: str, plugin: Plugin) -> None:
@@ -220,28 +238,31 @@ def _hooks(manager: PluginManager) -> list[str]:
     return sorted(name for name in vars(hookspecs) if manager.parse_hookspec_opts(hookspecs, name))
 
 
-def _flatten(answer: Any, plugin: Plugin) -> Iterable[BackendInfo]:
-    """Return the BackendInfo entries of a hook's answer; others become failures of the plugin.
+def _flatten(answer: Any, info: type[_Info], hook: str, plugin: Plugin) -> list[_Info]:
+    """Return the descriptions in a hook's answer; others become failures of the plugin.
 
     Entries that came before an error count.
     """
-    stage = "reading what register_backends returned"
-    if isinstance(answer, BackendInfo):
+    stage = f"reading what {hook} returned"
+    if isinstance(answer, info):
         answer = (answer,)
-    good: list[BackendInfo] = []
+    good: list[_Info] = []
     remaining, failure = guarded(stage, iter, answer)
     while remaining is not None:
         item, failure = guarded(stage, next, remaining, remaining)
         if failure or item is remaining:
             break
         if len(good) == MOST_BACKENDS:
-            failure = Failure(stage, ValueError(f"more than {MOST_BACKENDS} backends"))
+            what = hook.partition("_")[2]
+            failure = Failure(stage, ValueError(f"more than {MOST_BACKENDS} {what}"))
             break
-        if isinstance(item, BackendInfo):
+        if isinstance(item, info):
             good.append(item)
         elif len(plugin.failures) < MOST_FAILURES:
             kind = printable(type(item).__name__)
-            plugin.fail(Failure(stage, TypeError(f"expected BackendInfo entries, got a {kind}")))
+            plugin.fail(
+                Failure(stage, TypeError(f"expected {info.__name__} entries, got a {kind}"))
+            )
         else:
             break
     if failure:

@@ -17,6 +17,7 @@ from typing import Any
 
 from neonport.plugins import discovery
 from neonport.plugins.discovery import Plugin
+from neonport.plugins.extensions import Extension, try_out
 from neonport.plugins.global_state import GlobalState
 from neonport.plugins.info import BackendInfo
 from neonport.plugins.names import offer
@@ -66,6 +67,7 @@ def examine(plugin: Plugin, say: Say, whole: bool) -> None:
             "plugin": {
                 "state": plugin.state,
                 "backends": [_info(info) for info in plugin.backends],
+                "extensions": [[kind, asdict(info)] for kind, info in plugin.extensions],
                 "failures": [_failure(failure) for failure in plugin.failures],
             }
         }
@@ -74,6 +76,9 @@ def examine(plugin: Plugin, say: Say, whole: bool) -> None:
         say({"stage": f"asking backend {info.name!r}", "number": number})
         row = ask(offer(info, plugin), try_out=whole)
         say({"number": number, "row": _row(row)})
+    for number, (kind, brought) in enumerate(plugin.extensions):
+        say({"stage": f"trying out {kind} {brought.name!r}"})
+        say({"extension": number, "answer": try_out(Extension(kind, brought, plugin))})
     remarks = [*plugin.remarks, *(f"{stage}: {change}" for change in changes)]
     say({"remarks": list(dict.fromkeys(remarks))})
 

@@ -18,9 +18,23 @@ from collections.abc import Iterable
 
 import pluggy
 
-from neonport.plugins.info import PROTOCOL, BackendInfo, ProbeResult
+from neonport.plugins.info import PROTOCOL, BackendInfo, ClassInfo, OpInfo, ProbeResult
 
-__all__ = ["PROTOCOL", "BackendInfo", "ProbeResult", "hookimpl", "hookspec", "register_backends"]
+__all__ = [
+    "PROTOCOL",
+    "BackendInfo",
+    "ClassInfo",
+    "OpInfo",
+    "ProbeResult",
+    "hookimpl",
+    "hookspec",
+    "register_backends",
+    "register_callbacks",
+    "register_datasets",
+    "register_layers",
+    "register_ops",
+    "register_optimizers",
+]
 
 PROJECT = "neonport"
 
@@ -31,3 +45,28 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 @hookspec
 def register_backends() -> Iterable[BackendInfo]:  # type: ignore[empty-body]
     """Return the backends this plugin brings."""
+
+
+@hookspec
+def register_ops() -> Iterable[OpInfo]:  # type: ignore[empty-body]
+    """Return the ops this plugin brings, each a method of every backend."""
+
+
+@hookspec
+def register_layers() -> Iterable[ClassInfo]:  # type: ignore[empty-body]
+    """Return the layers this plugin brings, found in `neonport.layers`."""
+
+
+@hookspec
+def register_datasets() -> Iterable[ClassInfo]:  # type: ignore[empty-body]
+    """Return the data sets this plugin brings, found in `neonport.data.datasets`."""
+
+
+@hookspec
+def register_callbacks() -> Iterable[ClassInfo]:  # type: ignore[empty-body]
+    """Return the callbacks this plugin brings, found in `neonport.callbacks`."""
+
+
+@hookspec
+def register_optimizers() -> Iterable[ClassInfo]:  # type: ignore[empty-body]
+    """Return the optimizers this plugin brings, found in `neonport.optimizers`."""

@@ -7,13 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-PROTOCOL: tuple[int, int] = (1, 0)
+PROTOCOL: tuple[int, int] = (1, 1)
 """The (major, minor) version of the backend protocol that this neonport speaks."""
 
 ProbeState = Literal["ready", "no-device", "not-installed", "broken"]
 PROBE_STATES: tuple[str, ...] = ("ready", "no-device", "not-installed", "broken")
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]*")
+_OP_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_CLASS_NAME = re.compile(r"[A-Z]\w*")
 _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 
 
@@ -85,8 +87,81 @@ class BackendInfo:
                     raise ValueError(f"{field} {value!r} must read 'package.module:attribute'")
             elif not callable(value) and not (field == "probe" and value is None):
                 raise TypeError(f"{field} must be 'module:attribute' or a callable, got {value!r}")
-        numbers = self.protocol
-        if not (isinstance(numbers, tuple) and [type(n) for n in numbers] == [int, int]):
-            raise TypeError(f"protocol must be a (major, minor) pair of ints, got {numbers!r}")
+        _check_protocol(self.protocol)
         if type(self.priority) is not int:
             raise TypeError(f"priority must be an int, got {self.priority!r}")
+
+
+@dataclass(frozen=True)
+class ClassInfo:
+    """A layer, data set, callback or optimizer, as a plugin announces it; it imports nothing.
+
+    Args:
+        name: the class's name, which begins with a capital letter; users find it in neonport's
+            module of this kind.
+        target: `"module:Class"`, the module being the one in which the class is defined.
+        protocol: as in `BackendInfo`.
+        summary: one line for listings.
+
+    Raises:
+        TypeError, ValueError: a field has the wrong type or form.
+    """
+
+    name: str
+    target: str
+    protocol: tuple[int, int]
+    summary: str = ""
+
+    def __post_init__(self) -> None:
+        _check_text("class name", self.name, _CLASS_NAME)
+        _check_text("target", self.target, _TARGET, "'package.module:Class'")
+        if self.target.rpartition(":")[2] != self.name:
+            raise ValueError(f"target {self.target!r} must end in the name {self.name!r}")
+        _check_protocol(self.protocol)
+
+
+@dataclass(frozen=True)
+class OpInfo:
+    """An op, as a plugin announces it; naming it imports nothing.
+
+    Args:
+        name: the op's name, lower case; users call it as a method of a backend.
+        row: `"module:attribute"`, a `neonport.ops.op.Op` of this name.
+        protocol: as in `BackendInfo`.
+        derivative: `"module:function"`, its derivative row (see `neonport.autodiff.vjps`); None:
+            it has none.
+        expression: C expression of an element-wise op, with `{0}`, `{1}` for its operands and `{t}`
+            for the compute type (see `neonport.compiler.codegen.dialect.register`).
+        summary: one line for listings.
+
+    Raises:
+        TypeError, ValueError: a field has the wrong type or form.
+    """
+
+    name: str
+    row: str
+    protocol: tuple[int, int]
+    derivative: str | None = None
+    expression: str = ""
+    summary: str = ""
+
+    def __post_init__(self) -> None:
+        _check_text("op name", self.name, _OP_NAME)
+        _check_text("row", self.row, _TARGET, "'package.module:attribute'")
+        if self.derivative is not None:
+            _check_text("derivative", self.derivative, _TARGET, "'package.module:function'")
+        if not isinstance(self.expression, str):
+            raise TypeError(f"expression must be a string, got {self.expression!r}")
+        _check_protocol(self.protocol)
+
+
+def _check_text(what: str, value: Any, form: re.Pattern[str], example: str = "") -> None:
+    if not isinstance(value, str):
+        raise TypeError(f"{what} must be a string, got {value!r}")
+    if not form.fullmatch(value):
+        raise ValueError(f"{what} {value!r} must read {example or form.pattern}")
+
+
+def _check_protocol(numbers: Any) -> None:
+    if not (isinstance(numbers, tuple) and [type(n) for n in numbers] == [int, int]):
+        raise TypeError(f"protocol must be a (major, minor) pair of ints, got {numbers!r}")

@@ -17,6 +17,7 @@ from neonport import settings
 from neonport.plugins.attribution import MOST_REMARKS, REMARK_LENGTH
 from neonport.plugins.discovery import Plugin
 from neonport.plugins.info import BackendInfo
+from neonport.plugins.kinds import KINDS
 from neonport.plugins.names import Entry, offer
 from neonport.plugins.status import Status, status
 from neonport.plugins.text import TRACEBACK_LENGTH, Failure, ReportedError, printable
@@ -146,6 +147,9 @@ def _read(plugin: Plugin, lines: list[dict[str, Any]], printed: str, ending: str
             stage, number = line["stage"], line.get("number")
         if "plugin" in line:
             _fill(plugin, line["plugin"])
+        if "answer" in line:
+            kind, brought = plugin.extensions[line["extension"]]
+            plugin.tried_extensions[kind, brought.name] = tuple(line["answer"])
         if "row" in line:
             info = plugin.backends[line["number"]]
             rows[id(info)] = _status(line["row"])
@@ -189,6 +193,10 @@ def _fill(plugin: Plugin, said: dict[str, Any]) -> None:
             summary=row["summary"],
         )
         for row in said["backends"]
+    ]
+    plugin.extensions = [
+        (kind, KINDS[kind].info(**fields | {"protocol": tuple(fields["protocol"])}))
+        for kind, fields in said["extensions"]
     ]
     plugin.failures = [
         Failure(row["stage"], ReportedError(row["words"], row["traceback"]))

@@ -8,6 +8,7 @@ none has. A listing of names imports nothing. What was installed or removed sinc
 from __future__ import annotations
 
 import os
+import re
 import sys
 import threading
 import warnings
@@ -22,6 +23,8 @@ from neonport.foundation.fork import call_in_child
 from neonport.plugins import discovery, metadata
 from neonport.plugins.attribution import PluginWarning
 from neonport.plugins.discovery import Plugin
+from neonport.plugins.extensions import Extensions
+from neonport.plugins.extensions import build as build_extensions
 from neonport.plugins.info import PROTOCOL, BackendInfo, ProbeResult
 from neonport.plugins.metadata import canonical
 from neonport.plugins.names import NEON_NAMES, RESERVED, Catalogue, Entry, build
@@ -41,6 +44,7 @@ __all__ = [
     "create_backend",
     "default_backend",
     "examine",
+    "extensions",
     "plugins",
     "probe",
     "require",
@@ -175,6 +179,27 @@ class Registry:
             found, _, rows = self._examined(try_out=False)
             self._surveyed = known = (found, rows)
         return known
+
+    def extensions(self, package: str | None = None) -> Extensions:
+        """Return what plugins bring beside backends; nothing while one of them is imported.
+
+        Args:
+            package: ask only the plugins whose module is in this package; None asks all.
+        """
+        with self._lock:
+            if self._scanning:
+                return Extensions()
+            asked = [
+                plugin
+                for plugin in self._installed()
+                if package is None or re.split(r"\W", plugin.value, maxsplit=1)[0] == package
+            ]
+            with self._alone():
+                for plugin in asked:
+                    self._load(plugin)
+            found = build_extensions(asked)
+        self._warn(found)
+        return found
 
     def require(self, name: str) -> Entry:
         """Return the entry of a backend that can be constructed here.
@@ -380,7 +405,7 @@ class Registry:
         finally:
             self._scanning = False
 
-    def _warn(self, found: Catalogue) -> None:
+    def _warn(self, found: Catalogue | Extensions) -> None:
         """Say once what is wrong with names; after all is stored: a warning may be an error."""
         for message in found.warnings:
             if message not in self._said:
@@ -397,5 +422,6 @@ probe = _REGISTRY.probe
 require = _REGISTRY.require
 statuses = _REGISTRY.statuses
 examine = _REGISTRY.examine
+extensions = _REGISTRY.extensions
 backend_choices = _REGISTRY.choices
 create_backend = _REGISTRY.create

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from neonport.backends.arrays.graph_program import Computer, GraphProgram, host_number, read_as
+from neonport.backends.arrays.graph_program import Computer, GraphProgram, host_number
 from neonport.backends.arrays.namespace import ArrayNamespace
-from neonport.compiler.graph import Graph, MemoryView
+from neonport.compiler.graph import Graph, MemoryView, Value
 from neonport.dtypes import ROWS
 from neonport.engine.device import Bound, Device, Launch, Place
 from neonport.ops.op import OPS
@@ -149,57 +149,60 @@ class ArrayDevice(Device):
         """Statements are bound, though not to kernels."""
         return True
 
-    def bind_graph(self, graph: Graph, places: Sequence[Place]) -> Launch | None:
+    def bind_graph(self, graph: Graph, places: Sequence[Place]) -> Launch:
         """The statement as a whole."""
         return GraphLaunch(self, graph, [(storage.native, start) for storage, start in places])
 
     def matmul(self, a: Tensor, b: Tensor, c: Tensor, alpha: float, beta: float) -> Bound:
-        """The product of the definition, in the compute dtype."""
+        """The product of the definition, in the compute dtype, as a statement."""
         compute = np.dtype(ROWS[c.dtype.name].compute)
-        x, y, z = (_of_tensor(t) for t in (a, b, c))
+        values = [_leaf(slot, t, compute) for slot, t in enumerate((a, b))]
 
-        def run() -> None:
-            with np.errstate(all="ignore"):
-                left, right = (self._duck(p).astype(compute, copy=False) for p in (x, y))
-                found = np.matmul(left, right)
-                if alpha != 1:
-                    found = found * alpha
-                if beta:
-                    found = found + self._duck(z).astype(compute, copy=False) * beta
-                value = self.computer.stored(found, z[2][0], z[1])
-            self.store(*z, value)
+        def add(op: str, args: tuple[int, ...], attr: Any = None, shape: Shape = c.shape) -> int:
+            values.append(Value(op, args, shape, compute, attr))
+            return len(values) - 1
 
-        return run
+        root = add("dot", (0, 1))
+        if alpha != 1:
+            root = add("mul", (root, add("scalar", (), 0, (1, 1))))
+        if beta:
+            values.append(_leaf(2, c, compute))
+            old = add("mul", (len(values) - 1, add("scalar", (), 1, (1, 1))))
+            root = add("add", (root, old))
+        return self._bound([a, b, c], values, root, (alpha, beta))
 
     def batched_matmul(self, a: Tensor, b: Tensor, c: Tensor) -> Bound:
         """The definition of `batched_dot`."""
-        return self._bound("batched_dot", [a, b], c, {"reduce": c.ndim == 2})
+        return self.library_call("batched_dot", [a, b], c, {"reduce": c.ndim == 2})
 
     def library_call(
         self, op: str, operands: list[Tensor], target: Tensor, params: dict[str, Any]
-    ) -> Bound | None:
-        """The definition of the op, by the library's functions."""
-        return self._bound(op, operands, target, params)
+    ) -> Bound:
+        """The definition of the op, by the library's functions, as a statement."""
+        row = OPS[op]
+        compute = row.result or np.dtype(ROWS[target.dtype.name].compute)
+        values = [_leaf(slot, t, t.dtype) for slot, t in enumerate(operands)]
+        args = tuple(range(len(operands)))
+        values.append(Value(op, args, target.shape, compute, tuple(params.items()) or None))
+        return self._bound([*operands, target], values, len(args))
 
     def _bound(
-        self, op: str, operands: list[Tensor], target: Tensor, params: dict[str, Any]
+        self, tensors: list[Tensor], values: list[Value], root: int, numbers: Any = ()
     ) -> Bound:
-        row, place = OPS[op], _of_tensor(target)
-        sources = list(map(_of_tensor, operands))
-        _, stored, (shape, _, _) = place
-        compute = row.result or np.dtype(ROWS[stored.name].compute)
+        """A statement of which each tensor has a slot of its own, the target's the last one."""
+        target = tensors[-1]
+        view = MemoryView(len(tensors) - 1, target.dtype, (target.shape, target.strides, 0))
+        graph = Graph(tuple(values), ((root, view),), len(tensors), 0)
+        places = [(t.storage, t.offset * t.dtype.itemsize) for t in tensors]
+        launch = self.bind_graph(graph, places)
+        launch.set_numbers(numbers)
+        return launch
 
-        def run() -> None:
-            found = read_as(row, [self._duck(p) for p in sources], compute)
-            with np.errstate(all="ignore"):
-                value = self.computer.compute(op, row.numpy, found, params, shape, compute)
-                array = self.computer.stored(value, shape, stored)
-            self.store(*place, array)
 
-        return run
-
-    def _duck(self, place: tuple[Any, np.dtype, Layout]) -> Any:
-        return self.arrays.duck(self.load(*place), place[1])
+def _leaf(slot: int, tensor: Tensor, dtype: np.dtype) -> Value:
+    """A tensor as a value that is read in a dtype."""
+    view = MemoryView(slot, tensor.dtype, (tensor.shape, tensor.strides, 0))
+    return Value("leaf", (), tensor.shape, dtype, view)
 
 
 def forward_layout(layout: Layout) -> tuple[Layout, Shape]:
@@ -215,8 +218,3 @@ def forward_layout(layout: Layout) -> tuple[Layout, Shape]:
 def padded(nbytes: int) -> int:
     """Bytes to allocate, so that memory can be seen as any dtype."""
     return -(-nbytes // GRANULE) * GRANULE
-
-
-def _of_tensor(tensor: Tensor) -> tuple[Any, np.dtype, Layout]:
-    """Memory, dtype and layout, without the storage: a bound call must not keep it alive."""
-    return tensor.storage.native, tensor.dtype, tensor.layout

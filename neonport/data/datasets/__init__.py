@@ -19,4 +19,4 @@ from neonport.data.datasets.translation import TextNMT as TextNMT
 from neonport.foundation.absent import absent_names
 
 if not TYPE_CHECKING:
-    __getattr__ = absent_names(__name__)
+    __getattr__ = absent_names(__name__, kind="dataset")

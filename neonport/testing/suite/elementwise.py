@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 Shape = tuple[int, ...]
 
-NAMES = [n for n in OPS if n in of_kind(Kind.ELEMENTWISE)]
-WITH_OPERANDS = [n for n in NAMES if OPS[n].arity > 1]
 # enough to see that a dtype is read and written right
 FEW = ["add", "div", "pow", "lt", "maximum", "where", "neg", "sqrt", "exp"]
 FEW_OPERANDS = [n for n in FEW if OPS[n].arity > 1]
@@ -58,6 +56,17 @@ MIXED = (
     ("bfloat16", "float32", "bfloat16"),
     ("float64", "bfloat16", "float16"),
 )
+
+
+def every_op() -> list[str]:
+    """Every element-wise op; plugins may have added some."""
+    kind = of_kind(Kind.ELEMENTWISE)
+    return [name for name in OPS if name in kind]
+
+
+def with_operands() -> list[str]:
+    """Those of more than one operand."""
+    return [name for name in every_op() if OPS[name].arity > 1]
 
 
 Source = Callable[[int, Domain], Array]
@@ -115,15 +124,15 @@ def cases() -> Iterator[Case]:
             if thin and label not in THIN:
                 continue
             source = _random([shape] * 3, [dtype] * 3)
-            names = NAMES if full or (label in ALL_DTYPES and not thin) else FEW
+            names = every_op() if full or (label in ALL_DTYPES and not thin) else FEW
             yield from _batch(names, f"{dtype} {label}", source, dtype, layout)
         for label, shapes in BROADCASTS.items():
-            names = WITH_OPERANDS if full else FEW_OPERANDS
+            names = with_operands() if full else FEW_OPERANDS
             yield from _batch(
                 names, f"{dtype} {label}", _random(shapes, [dtype] * 3), dtype, "plain"
             )
-        yield from _batch(NAMES, f"{dtype} special values", _special(dtype), dtype, "plain")
-        for names in _groups([] if thin else WITH_OPERANDS if full else FEW_OPERANDS, 5):
+        yield from _batch(every_op(), f"{dtype} special values", _special(dtype), dtype, "plain")
+        for names in _groups([] if thin else with_operands() if full else FEW_OPERANDS, 5):
             ids = [
                 (name, f"{dtype} with number {n!r} on the {side}")
                 for name in names
@@ -133,7 +142,7 @@ def cases() -> Iterator[Case]:
             yield from Batch(ids, partial(_numbers, names, dtype), [dtype]).cases()
     for dtype in (*INTEGERS, "bool"):
         full = dtype in ("int32", "uint8", "bool")
-        names = NAMES if full else FEW
+        names = every_op() if full else FEW
         for label in ("odd", "strided") if full else ("odd",):
             shape, layout = CLASSES[label]
             source = _random([shape] * 3, [dtype] * 3)

@@ -1,0 +1,1 @@
+"""neonport on JAX: the backend `jax`."""
