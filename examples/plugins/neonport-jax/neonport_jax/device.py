@@ -9,8 +9,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from neonport_jax import memory
-from neonport_jax.memory import Cell
 
 from neonport.backends.arrays.device import ArrayDevice
 from neonport.backends.arrays.graph_program import GraphProgram, host_number
@@ -22,6 +20,8 @@ from neonport.errors import BackendUnavailable, OutOfDeviceMemory
 from neonport.foundation.bounded_table import BoundedTable
 from neonport.ops.philox import uniform
 from neonport.tensor.storage import Layout, Storage
+from neonport_jax import memory
+from neonport_jax.memory import Cell
 
 MAX_COMPILED = 1024  # statements of a generation
 
