@@ -34,6 +34,7 @@ def on(backend: str | Backend) -> Iterator[Backend]:
         ConfigurationError: it is no name and no backend.
 
     Example:
+        import neonport
         with neonport.on("cpu"):
             below = Affine(nout=5, init=Gaussian(), activation=Rectlin())
         model = Model([below, Affine(nout=3, init=Gaussian(), activation=Softmax())])
