@@ -125,7 +125,7 @@ def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> A
         copy: None copies where the memory cannot be shared, True always, False never.
 
     Raises:
-        DLPackError: the memory cannot be shared, and `copy` is False.
+        DLPackError, ShapeError: the memory cannot be shared, and `copy` is False.
         DtypeError: a dtype that the standard does not have.
     """
     if isinstance(x, Array) and device is None:

@@ -180,6 +180,13 @@ def test_from_dlpack_keeps_the_shape(device, shape):
     assert np.asarray(x).tolist() == theirs.tolist()
 
 
+def test_memory_in_which_elements_repeat_is_copied(device):
+    host = np.broadcast_to(np.float32(2), (2, 3))
+    same(xp.from_dlpack(host, device=device), host)
+    with pytest.raises((DLPackError, ShapeError)):
+        xp.from_dlpack(host, device=device, copy=False)
+
+
 def test_from_dlpack_shares_the_memory_or_says_that_it_cannot(device):
     host = np.arange(3.0)
     try:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import doctest
 import inspect
+import re
 import sys
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 
 import neonport.array_api as xp
+from neonport.backends import cleanup_backend
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -104,3 +107,22 @@ def test_functions_are_called_as_numpys(name):
     mine = {n for n, p in ours.items() if p.kind is p.KEYWORD_ONLY}
     standard = {"device", "copy", "stable", "descending", "side", "sorter", "indexing", "endpoint"}
     assert mine - standard <= set(theirs), name
+
+
+def test_the_reference_lists_what_the_host_computes():
+    """A function says so in its docstring."""
+    page = (Path(__file__).parents[2] / "docs/reference/array-api.md").read_text(encoding="utf-8")
+    table = page.split("| functions | on the host |")[1].split("\n\n")[0]
+    listed = set(re.findall(r"`(\w+)`", table)) - {"uint64", "linalg"}
+    spaces = {**vars(xp), **vars(xp.linalg)}
+    said = {n for n in (*FUNCTIONS, *LINALG.split()) if "host" in spaces[n].__doc__}
+    assert said == listed
+
+
+MODULES = [m for n, m in sorted(sys.modules.items()) if n.startswith("neonport.array_api")]
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda m: m.__name__)
+def test_examples_print_what_they_say(module):
+    cleanup_backend()
+    assert doctest.testmod(module).failed == 0

@@ -52,6 +52,11 @@ def test_count_nonzero(pair, axis):
     )
 
 
+def test_more_than_float32_can_count(device):
+    x = xp.ones(2**24 + 1, device=device)
+    assert int(xp.count_nonzero(x)) == 2**24 + 1
+
+
 def test_nonzero(pair):
     x, theirs = pair
     for ours, expected in zip(xp.nonzero(x), np.nonzero(theirs), strict=True):
