@@ -101,9 +101,11 @@ def _of_others(obj: Any, dtype: Any, backend: Any, copy: bool | None) -> Array:
     values = host_numbers(obj, "asarray")
     if not values.dtype.isnative:
         values = values.astype(values.dtype.newbyteorder("="))
-    if not hasattr(obj, "dtype"):  # Python's numbers become what is asked for at once
-        kind = default_float(backend) if values.dtype.kind == "f" else values.dtype
-        values = convert(values, kind if dtype is None else checked(dtype))
+    wanted = None if dtype is None else checked(dtype)
+    if wanted is None and values.dtype.kind == "f" and not hasattr(obj, "dtype"):
+        wanted = default_float(backend)
+    if wanted is not None:  # here, for the device may lack what it is converted from
+        values = convert(values, wanted)
     if values.dtype not in ALL:
         raise DtypeError(f"asarray: the array API has no dtype {values.dtype}; convert it first")
     return from_host(backend, values)
