@@ -25,20 +25,13 @@ from neonport.array_api.core.evaluate import (
     broadcast,
     from_host,
     lead,
+    left,
     on_host,
     result,
     same_backend,
 )
 from neonport.errors import ConfigurationError, ShapeError
 from neonport.optree.node import apply
-from neonport.shape import Shape, reduced_shape
-
-
-def _left(x: Array, axes: Shape, keepdims: bool) -> Shape:
-    """The shape that is left when axes are folded."""
-    if keepdims:
-        return reduced_shape(x.shape, axes)
-    return tuple(n for a, n in enumerate(x.shape) if a not in axes)
 
 
 def _position(op: str, x: Array, axis: int | None, keepdims: bool) -> Array:
@@ -47,7 +40,7 @@ def _position(op: str, x: Array, axis: int | None, keepdims: bool) -> Array:
     axes = axes_of(op, x, axis)
     if 0 in [x.shape[a] for a in axes]:
         raise ShapeError(f"{op}: of shape {x.shape} nothing can be picked along axis {axis}")
-    shape = _left(x, axes, keepdims)
+    shape = left(x, axes, keepdims)
     if x.dtype == uint64:
         find = getattr(np, op)
         return on_host(lambda v: find(v, axis=axis, keepdims=keepdims), [x], int64)
@@ -89,7 +82,7 @@ def count_nonzero(
     if x.dtype in FLOATING:  # as bools, which are counted in int64
         there = result(x.tensor.backend, there, bool_, x.shape).tensor
     tree = apply("sum", there, axes=tuple(a + lead(x) for a in axes))
-    return result(x.tensor.backend, tree, int64, _left(x, axes, keepdims))
+    return result(x.tensor.backend, tree, int64, left(x, axes, keepdims))
 
 
 def nonzero(x: Array, /) -> tuple[Array, ...]:
