@@ -14,10 +14,9 @@ from neonport.array_api.core.dtypes import (
     check_kind,
     checked,
     int64,
-    uint64,
     weak,
 )
-from neonport.array_api.core.evaluate import array_of, from_host, result, scalar_of
+from neonport.array_api.core.evaluate import array_of, from_host, kept, result, scalar_of
 from neonport.array_api.data_types import astype, convert
 from neonport.array_api.manipulation import broadcast_to, reshape
 from neonport.dtypes import host_numbers
@@ -171,9 +170,7 @@ def full(shape: Any, fill_value: Any, *, dtype: Any = None, device: Any = None) 
         value = int(value)
     out = empty(shape, dtype=kind, device=backend)
     value = weak("full", value, kind)
-    if kind == uint64 and value >= 1 << 63:
-        value -= 1 << 64
-    bits(out.tensor)[:] = value
+    bits(out.tensor)[:] = kept(value, kind)
     return out
 
 

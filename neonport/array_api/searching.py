@@ -24,6 +24,7 @@ from neonport.array_api.core.evaluate import (
     axes_of,
     broadcast,
     from_host,
+    kept,
     lead,
     left,
     on_host,
@@ -148,15 +149,8 @@ def where(condition: Array, x1: Any, x2: Any, /) -> Array:
     given = Operands("where", [x1, x2], ALL)
     backend = same_backend("where", [condition, *(x for x in (x1, x2) if isinstance(x, Array))])
     shape = broadcast("where", [condition.shape, given.shape])
-    terms = [_kept(x, given.dtype) for x in given.values]
+    terms = [kept(x, given.dtype) for x in given.values]
     return result(backend, apply("where", condition.tensor, *terms), given.dtype, shape)
-
-
-def _kept(x: Any, dtype: np.dtype) -> Any:
-    """An operand of a choice, as kernels keep its bits."""
-    if isinstance(x, Array):
-        return bits(x.tensor)
-    return x - (1 << 64) if dtype == uint64 and x >= 1 << 63 else x
 
 
 __all__ = ["argmax", "argmin", "count_nonzero", "nonzero", "searchsorted", "where"]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from neonport.array_api.core.array import Array, bits, padded
-from neonport.array_api.core.dtypes import check_kind, promote, weak
+from neonport.array_api.core.dtypes import check_kind, promote, uint64, weak
 from neonport.errors import BackendMismatchError, DtypeError, ShapeError
 from neonport.optree.node import apply
 from neonport.shape import Shape, broadcast_shapes, normalize_axis, reduced_shape
@@ -52,6 +52,13 @@ def wrapped(tree: Any, dtype: np.dtype) -> Any:
     if dtype.kind == "u":
         return apply("mod", tree, span)
     return apply("sub", apply("mod", apply("add", tree, span // 2), span), span // 2)
+
+
+def kept(x: Any, dtype: np.dtype) -> Any:
+    """An operand whose bits kernels keep: a number of uint64 is the int64 of the same bits."""
+    if isinstance(x, Array):
+        return bits(x.tensor)
+    return x - (1 << 64) if dtype == uint64 and x >= 1 << 63 else x
 
 
 def array_of(op: str, x: Any) -> Array:
