@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neonport.checking.judging import Definition, alike, alike_product
+from neonport.checking.memory_checks import bytes_of
 from neonport.checking.second import SecondBackend, leaves, root_op
 from neonport.dtypes import is_float
 from neonport.log import logger
@@ -17,10 +18,8 @@ from neonport.ops.philox import PhiloxState
 from neonport.optree.node import walk
 from neonport.optree.random_nodes import Sources, is_random, replaying, sources_of
 from neonport.tensor.overlaps import MemoryIndex
-from neonport.tensor.tensor import Tensor
 
 Array = npt.NDArray[Any]
-BYTE = np.dtype("uint8")
 AROUND = 1 << 26  # bytes of a block of which views are written, beyond which nobody looks around
 
 
@@ -115,7 +114,7 @@ class Examination:
         for views in blocks.values():
             storage = views[0].storage
             if sum(t.nbytes for t in views) < storage.nbytes <= AROUND:
-                whole = _bytes_of(self.be, storage)
+                whole = bytes_of(self.be, storage)
                 yield whole, views, self._read(whole)
 
     def _look_around(self, got: Sequence[Array]) -> None:
@@ -181,11 +180,6 @@ def _words(op: str, got: Array, verdict: Any, be: Any, other_be: Any, other: Any
         "the error that is allowed"
     )
     return text if other is None else f"{text}; {other_be} gives {other[verdict.worst]!r}"
-
-
-def _bytes_of(be: Any, storage: Any) -> Tensor:
-    """All of a block of memory, as a row of bytes."""
-    return Tensor(be, storage, BYTE, ((1, storage.nbytes), (storage.nbytes, 1), 0))
 
 
 def _elements(flags: Array, view: Any) -> Array:

@@ -20,6 +20,7 @@ from neonport import settings
 from neonport.checking.examination import Examination
 from neonport.checking.finding import Finding, WrongResultWarning, of_statement, place
 from neonport.checking.memory_checks import copy_in, new_memory
+from neonport.checking.replays import Replayed
 from neonport.checking.reproducing import Inputs
 from neonport.checking.second import SecondBackend
 from neonport.checking.spec import Check, parse
@@ -27,6 +28,7 @@ from neonport.checking.turns import Turns
 from neonport.engine.tracing import Launched
 from neonport.errors import WrongResultError
 from neonport.foundation.bounded_table import BoundedTable
+from neonport.foundation.fork import call_in_child
 from neonport.log import logger
 from neonport.optree.node import apply
 
@@ -95,10 +97,14 @@ class Opinion:
         self.findings: list[Finding] = []
         self._reported: set[tuple[str, str]] = set()
         self._blocks: weakref.WeakSet[Any] = weakref.WeakSet()  # that were allocated meanwhile
-        self._lock = threading.RLock()
+        self._renew_lock()
+        call_in_child(self, Opinion._renew_lock)
         self.second = SecondBackend(check)
         self._covers: list[tuple[Any, str]] = []
         self._install()
+
+    def _renew_lock(self) -> None:
+        self._lock = threading.RLock()
 
     # ---- on and off --------------------------------------------------------------------------
 
@@ -111,6 +117,7 @@ class Opinion:
         self._cover(be.tracer, "watch", self._watch)
         self._cover(device, "allocate", self._allocate)
         self._cover(device, "copy_in", self._copy_in)
+        self._cover(device, "make_replay", self._make_replay)
         self._outer, be.second_opinion = be.second_opinion, self
 
     def _cover(self, owner: Any, name: str, by: Callable[..., Any]) -> None:
@@ -198,6 +205,23 @@ class Opinion:
         with self._examined():
             problems = list(copy_in(self.be, copy, target, values))
         self._report_plain("copy_in", problems)
+
+    def _make_replay(
+        self, make: Callable[[Any], tuple[Callable[[], None], str]], recorder: Any
+    ) -> tuple[Callable[[], None], str]:
+        launches = recorder.launches()
+        replay, how = make(recorder)
+        replayed = Replayed(self.be, replay, recorder, launches)
+
+        def counted() -> None:
+            if not self._covers or self._passes():  # it may outlive this opinion
+                replay()
+                return
+            with self._examined():
+                problems = list(replayed.problems())
+            self._report_plain("replay", problems)
+
+        return counted, how
 
     # ---- examinations ------------------------------------------------------------------------
 

@@ -32,5 +32,10 @@ def test_from_nothing_to_a_backend_that_conforms(environment, tmp_path):
     assert " passed" in tests.stdout
     assert "failed" not in tests.stdout
 
+    advice = environment.run("-m", "neonport", "coverage", "my-npu", "--steps", "1", "--json")
+    advice = json.loads(advice.stdout)
+    assert advice["origins"]["fallback"] == 1
+    assert "compile_c" in advice["write_next"][0]["method"]
+
     environment.pip("uninstall", "--yes", "neonport-my-npu")
     assert backends(environment) == before

@@ -275,6 +275,8 @@ def test_refusals(make_backend: Make, tmp_path: Path) -> None:
             RowIterator(wrong, y)
     with pytest.raises(ConfigurationError, match="no samples"):
         RowIterator(X[:0])
+    with pytest.raises(ShapeError, match="a list means several inputs"):
+        RowIterator(X.tolist())
     with pytest.raises(ConfigurationError, match="empty list"):
         RowIterator([])
     with pytest.raises(DtypeError, match="holds no numbers"):

@@ -26,6 +26,10 @@ from neonport_jax.memory import Cell
 MAX_COMPILED = 1024  # statements of a generation
 
 
+IN_FLOAT64 = frozenset({"arctan2", "cosh", "exp2", "power", "sinh"})
+"""Functions that XLA computes in float32 with larger errors than neonport allows."""
+
+
 def wide() -> Any:
     """While this lasts, arrays may be of 64 bits; the setting of everybody else is left alone."""
     return jax.enable_x64(True)
@@ -43,6 +47,18 @@ class JaxNamespace(ArrayNamespace):
     def upload(self, values: np.ndarray) -> Any:
         """An array of the device; a constant while a statement is traced."""
         return jnp.asarray(np.array(values))
+
+    def function(self, name: str) -> Callable[..., Any]:
+        """JAX's function for a ufunc of NumPy's."""
+        found = super().function(name)
+        if name not in IN_FLOAT64:
+            return found
+
+        def exact(*operands: Any) -> Any:
+            values = (x.astype(np.float64) for x in operands)
+            return found(*values).astype(operands[0].dtype)
+
+        return exact
 
     def bitcast(self, array: Any, dtype: np.dtype) -> Any:
         """The same bits as another dtype."""
