@@ -124,23 +124,20 @@ class NervanaObject:
     `be` is the process-wide default backend (set by `gen_backend` on this class). An object may
     carry its own, set by `set_backend` or by `neonport.on`, so that models on two backends live in
     one process, and layers on two backends in one model.
-
-    Attributes:
-        placed: whether it was given its backend for itself.
     """
 
     be: TensorBackend = None  # type: ignore[assignment]
     neon_module: ClassVar[str | None] = None
-    keeps_place: ClassVar[bool] = False  # one that was given a backend keeps it: layers do
-    links: ClassVar[tuple[str, ...]] = ()  # attributes that lead to others which are no parts of it
-    placed = False
+    _keeps_place: ClassVar[bool] = False  # one that was given a backend keeps it: layers do
+    _not_parts: ClassVar[tuple[str, ...]] = ()  # attributes that lead to others
+    _placed = False  # whether it was given its backend for itself
     _counter: ClassVar[int] = 0
 
     def __init__(self, name: str | None = None) -> None:
         cls = type(self)
         place = PLACE.get()
         if place is not None:
-            self.be, self.placed = place, True
+            self.be, self._placed = place, True
         self.name = f"{cls.__name__}_{cls._counter}" if name is None else name
         cls._counter += 1
         self._desc: dict[str, Any] | None = None
@@ -159,18 +156,18 @@ class NervanaObject:
 
     def set_backend(self, be: TensorBackend) -> None:
         """Give this object, and every NervanaObject it holds, its own backend."""
-        for item, _ in self._parts(be, False):
-            item.be, item.placed = be, True
+        for item, _ in self._objects_with_backends(be, False):
+            item.be, item._placed = be, True
 
     def adopt_backend(self, be: TensorBackend) -> None:
         """Give a backend to this object and to all it holds, but not to layers that have a place.
 
         A layer has one if it was made inside of `neonport.on`, or given one by `set_backend`.
         """
-        for item, chosen in self._parts(be, True):
+        for item, chosen in self._objects_with_backends(be, True):
             item.be = chosen
 
-    def _parts(
+    def _objects_with_backends(
         self, be: TensorBackend, keep: bool
     ) -> Iterator[tuple[NervanaObject, TensorBackend]]:
         """This object and every one it holds, each with its backend: that of what holds it.
@@ -187,9 +184,9 @@ class NervanaObject:
                 continue
             seen.add(id(item))
             if isinstance(item, NervanaObject):
-                if keep and item.placed and item.keeps_place:
+                if keep and item._placed and item._keeps_place:
                     chosen = item.be
-                skip = ("be", *item.links)
+                skip = ("be", *item._not_parts)
                 queue.extend((v, chosen) for k, v in vars(item).items() if k not in skip)
                 yield item, chosen
             if isinstance(item, dict):

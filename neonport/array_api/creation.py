@@ -18,7 +18,7 @@ from neonport.array_api.core.dtypes import (
     weak,
 )
 from neonport.array_api.core.evaluate import array_of, from_host, result, scalar_of
-from neonport.array_api.data_types import astype
+from neonport.array_api.data_types import astype, convert
 from neonport.array_api.manipulation import broadcast_to, reshape
 from neonport.dtypes import host_numbers
 from neonport.errors import ConfigurationError, DLPackError, DtypeError, ShapeError
@@ -67,36 +67,33 @@ def asarray(
         Array([[1., 2.],
                [3., 4.]], dtype=float32, device='cpu:0')
     """
-    found = obj
     if isinstance(obj, Tensor):
-        found = Array(obj, obj.shape)
-    if not isinstance(found, Array):
-        found = _of_others(obj, dtype, backend_of(device), copy)
-        if found.tensor.readonly and copy is None:
-            found = found.__copy__()
-        copy = copy or None
+        obj = Array(obj, obj.shape)
+    known = isinstance(obj, Array)
+    found = obj if known else _of_others(obj, dtype, backend_of(device), copy)
     wanted = found.dtype if dtype is None else checked(dtype)
     check_kind("asarray", wanted, ALL)
     home = found.tensor.backend if device is None else backend_of(device)
-    moves = home is not found.tensor.backend or wanted != found.dtype
-    if copy is False and moves:
-        raise ShapeError("asarray: another dtype or device needs a copy, and copy=False forbids it")
-    if moves:
+    if home is not found.tensor.backend or wanted != found.dtype:
+        if copy is False:
+            raise ShapeError(
+                "asarray: another dtype or device needs a copy, and copy=False forbids it"
+            )
         return astype(found, wanted, device=home, copy=False)
-    return found.__copy__() if copy and found.tensor is getattr(obj, "tensor", obj) else found
+    return found.__copy__() if known and copy else found
 
 
 def _of_others(obj: Any, dtype: Any, backend: Any, copy: bool | None) -> Array:
     """An array of what is neither an array nor a tensor."""
+    ndarray = isinstance(obj, np.ndarray)
     if hasattr(obj, "__dlpack__") and not isinstance(obj, np.generic):
-        plain = isinstance(obj, np.ndarray)
-        shared = plain and not (obj.flags.writeable and obj.dtype.isnative and _regular(obj))
-        if not shared:
-            try:
-                return adopt(backend, obj, copy)
-            except (DLPackError, DtypeError):
-                if copy is False or not plain:
-                    raise
+        try:
+            if not ndarray or _regular(obj):
+                found = adopt(backend, obj, copy)
+                return found.__copy__() if found.tensor.readonly and copy is None else found
+        except (DLPackError, DtypeError):
+            if not ndarray or copy is False:
+                raise
     if copy is False:
         raise ShapeError(
             f"asarray: a {type(obj).__name__} is copied into an array, and copy=False forbids it"
@@ -104,24 +101,19 @@ def _of_others(obj: Any, dtype: Any, backend: Any, copy: bool | None) -> Array:
     values = host_numbers(obj, "asarray")
     if not values.dtype.isnative:
         values = values.astype(values.dtype.newbyteorder("="))
+    if not hasattr(obj, "dtype"):  # Python's numbers become what is asked for at once
+        kind = default_float(backend) if values.dtype.kind == "f" else values.dtype
+        values = convert(values, kind if dtype is None else checked(dtype))
     if values.dtype not in ALL:
         raise DtypeError(f"asarray: the array API has no dtype {values.dtype}; convert it first")
-    kind = None
-    if dtype is None and values.dtype.kind == "f" and not hasattr(obj, "dtype"):
-        kind = default_float(backend)
-    elif dtype is not None and not hasattr(obj, "dtype"):
-        kind = checked(dtype)  # once, from what was written
-        if values.dtype.kind == "f" and kind.kind in "iu":
-            kind = None
-    if kind is not None:
-        values = values.astype(kind)
     return from_host(backend, values)
 
 
 def _regular(values: np.ndarray) -> bool:
-    """Whether all strides are whole and positive, as tensors over foreign memory need them."""
+    """Whether a tensor can lie over an array: byte order, and whole positive strides."""
     pairs = zip(values.strides, values.shape, strict=True)
-    return all(n <= 1 or (s > 0 and s % values.itemsize == 0) for s, n in pairs)
+    whole = all(n <= 1 or (s > 0 and s % values.itemsize == 0) for s, n in pairs)
+    return whole and values.dtype.isnative
 
 
 def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> Array:
@@ -133,7 +125,7 @@ def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> A
         copy: None copies where the memory cannot be shared, True always, False never.
 
     Raises:
-        DLPackError: the memory cannot be shared, and `copy` is False.
+        DLPackError, ShapeError: the memory cannot be shared, and `copy` is False.
         DtypeError: a dtype that the standard does not have.
     """
     if isinstance(x, Array) and device is None:

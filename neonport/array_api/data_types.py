@@ -53,7 +53,7 @@ def astype(x: Array, dtype: Any, /, *, copy: bool = True, device: Any = None) ->
     if target == x.dtype and not copy:
         return x
     if uint64 in (target, x.dtype):
-        return on_host(_converted(target), [x], target)
+        return on_host(lambda v: convert(v, target), [x], target)
     tree: Any = x.tensor
     if target == bool_:
         tree = apply("ne", tree, 0)
@@ -62,18 +62,16 @@ def astype(x: Array, dtype: Any, /, *, copy: bool = True, device: Any = None) ->
     return result(x.tensor.backend, tree, target, x.shape)
 
 
-def _converted(target: np.dtype) -> Any:
-    def convert(values: np.ndarray) -> np.ndarray:
-        if values.dtype.kind == "f" and target.kind in "iu":
-            values = np.nan_to_num(np.trunc(values), posinf=np.inf, neginf=-np.inf)
-            info = np.iinfo(target)
-            low, high = values <= info.min, values >= info.max
-            inside = np.where(low | high, 0, values).astype(target)
-            found: np.ndarray = np.where(low, info.min, np.where(high, info.max, inside))
-            return found.astype(target)
+def convert(values: np.ndarray, target: np.dtype) -> np.ndarray:
+    """An array of the host in another dtype, as `astype` converts."""
+    if values.dtype.kind != "f" or target.kind not in "iu":
         return values.astype(target)
-
-    return convert
+    values = np.nan_to_num(np.trunc(values), posinf=np.inf, neginf=-np.inf)
+    info = np.iinfo(target)
+    low, high = values <= info.min, values >= info.max
+    found = np.where(low | high, 0, values).astype(target)
+    found[low], found[high] = info.min, info.max
+    return found
 
 
 def can_cast(from_: Any, to: Any, /) -> bool:

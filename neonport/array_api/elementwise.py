@@ -28,6 +28,7 @@ from neonport.array_api.core.evaluate import (
     Operands,
     array_of,
     broadcast,
+    from_host,
     on_host,
     result,
     same_backend,
@@ -269,12 +270,18 @@ def clip(x: Array, /, min: Any = None, max: Any = None) -> Array:
             arrays.append(same)
     backend = same_backend("clip", arrays)
     shape = broadcast("clip", [a.shape for a in arrays])
+    sides = [
+        (bound, op)
+        for bound, op in zip(bounds, ("maximum", "minimum"), strict=True)
+        if bound is not None
+    ]
     if uint64 in [a.dtype for a in arrays]:
-        values = [b.host() if isinstance(b, Array) else b for b in bounds]
-        found = on_host(lambda v: np.clip(v, *values), [x], None)
-        return found if found.dtype == x.dtype else on_host(lambda v: v, [found], x.dtype)
+        found = x.host()
+        for bound, op in sides:
+            limit = bound.host() if isinstance(bound, Array) else bound
+            found = getattr(np, op)(found, limit)
+        return from_host(backend, found, x.dtype)
     tree: Any = x.tensor
-    for bound, op in zip(bounds, ("maximum", "minimum"), strict=True):
-        if bound is not None:
-            tree = apply(op, tree, bound.tensor if isinstance(bound, Array) else bound)
+    for bound, op in sides:
+        tree = apply(op, tree, bound.tensor if isinstance(bound, Array) else bound)
     return result(backend, tree, x.dtype, shape)

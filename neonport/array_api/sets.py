@@ -37,7 +37,7 @@ class UniqueInverse(NamedTuple):
 def unique_all(x: Array, /) -> UniqueAll:
     """The distinct values in order, where each stands first, which one each element is, and counts.
 
-    Each nan is a value of its own.
+    Found by the host; each nan is a value of its own.
     """
     array_of("unique_all", x)
     found, backend = np.unique_all(x.host()), x.tensor.backend
@@ -46,19 +46,19 @@ def unique_all(x: Array, /) -> UniqueAll:
 
 
 def unique_counts(x: Array, /) -> UniqueCounts:
-    """The distinct values in order, and how often each occurs."""
+    """The distinct values in order, and how often each occurs; found by the host."""
     found = unique_all(x)
     return UniqueCounts(found.values, found.counts)
 
 
 def unique_inverse(x: Array, /) -> UniqueInverse:
-    """The distinct values in order, and which one each element is."""
+    """The distinct values in order, and which one each element is; found by the host."""
     found = unique_all(x)
     return UniqueInverse(found.values, found.inverse_indices)
 
 
 def unique_values(x: Array, /) -> Array:
-    """The distinct values in order."""
+    """The distinct values in order; found by the host."""
     return unique_all(x).values
 
 

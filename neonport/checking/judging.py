@@ -9,12 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from neonport.checking.bounds import Bounded, after_store
-from neonport.checking.tolerances import finfo
+from neonport.checking.tolerances import EPS, STORE, finfo
 from neonport.dtypes import cast, is_float
 from neonport.ops.op import OPS
 from neonport.optree.node import OpTreeNode
 
 Array = npt.NDArray[Any]
+QUICK = 4.0  # units in the last place by which two results may differ without a closer look
 
 
 @dataclass(frozen=True)
@@ -46,12 +47,36 @@ def alike(got: Array, other: Array, value: Any) -> bool:
         return True
     if not is_float(got.dtype):
         return False
-    rounds = isinstance(value, OpTreeNode) and OPS[value.op].accuracy.ulps >= 1
-    eps = float(finfo(got.dtype).eps) if rounds else 0.0
+    ulps = OPS[value.op].accuracy.ulps if isinstance(value, OpTreeNode) else 0.0
+    eps = float(finfo(got.dtype).eps)
     with np.errstate(all="ignore"):
-        a, b = got.astype(np.float64), other.astype(np.float64)
-        same = (a == b) | (np.isnan(a) & np.isnan(b))
-        return bool(np.all(same | (np.abs(a - b) <= eps * np.abs(b))))
+        b = other.astype(np.float64)
+        return _near(got, b, min(ulps, QUICK) * eps * np.abs(b))
+
+
+def alike_product(got: Array, other: Array, value: OpTreeNode, magnitudes: Array) -> bool:
+    """Whether two results of a product are as close as its published bound asks.
+
+    Args:
+        got, other: the results.
+        value: the product, of tensors.
+        magnitudes: what is added up in it, without signs.
+    """
+    op = OPS[value.op]
+    assert op.terms is not None
+    count = op.terms([a.sig.shape for a in value.args], value.params)
+    units = (op.accuracy.ulps + count**0.5) * EPS[np.dtype(value.dtype)]
+    stored = STORE.get(got.dtype, (0.0, 0.0)) if got.dtype != value.dtype else (0.0, 0.0)
+    with np.errstate(all="ignore"):
+        b = other.astype(np.float64)
+        allowed = units * magnitudes.astype(np.float64) + stored[0] * np.abs(b) + stored[1]
+        return _near(got, b, np.where(np.isfinite(allowed), allowed, 0.0))
+
+
+def _near(got: Array, b: Array, allowed: Array) -> bool:
+    a = got.astype(np.float64)
+    same = (a == b) | (np.isnan(a) & np.isnan(b))
+    return bool(np.all(same | (np.abs(a - b) <= allowed)))
 
 
 class Definition:

@@ -13,6 +13,12 @@ from neonport.tensor.tensor import Tensor
 PART = 1 << 25  # bytes of each end of a large block that are read
 
 
+def bytes_of(be: Any, storage: Any, start: int = 0, size: int | None = None) -> Tensor:
+    """A block of memory, or a part of it, as a row of bytes."""
+    size = storage.nbytes if size is None else size
+    return Tensor(be, storage, as_dtype("uint8"), ((1, size), (size, 1), start))
+
+
 def new_memory(be: Any, storage: Any, nbytes: int, others: Iterable[Any]) -> Iterator[str]:
     """What is wrong with a block that was just allocated, in words.
 
@@ -32,9 +38,8 @@ def new_memory(be: Any, storage: Any, nbytes: int, others: Iterable[Any]) -> Ite
         yield f"allocate({nbytes}) gives a block of {storage.nbytes} bytes"
     for start in sorted({0, max(nbytes - PART, 0)}):
         size = min(PART, nbytes - start)
-        layout = ((1, size), (size, 1), start)
         try:
-            found = be.device.copy_out(Tensor(be, storage, as_dtype("uint8"), layout))
+            found = be.device.copy_out(bytes_of(be, storage, start, size))
         except Exception as error:
             yield f"allocate({nbytes}) gives memory that cannot be read: {error}"
             return

@@ -20,6 +20,7 @@ from neonport import settings
 from neonport.checking.examination import Examination
 from neonport.checking.finding import Finding, WrongResultWarning, of_statement, place
 from neonport.checking.memory_checks import copy_in, new_memory
+from neonport.checking.replays import Replayed
 from neonport.checking.reproducing import Inputs
 from neonport.checking.second import SecondBackend
 from neonport.checking.spec import Check, parse
@@ -27,6 +28,7 @@ from neonport.checking.turns import Turns
 from neonport.engine.tracing import Launched
 from neonport.errors import WrongResultError
 from neonport.foundation.bounded_table import BoundedTable
+from neonport.foundation.fork import call_in_child
 from neonport.log import logger
 from neonport.optree.node import apply
 
@@ -57,8 +59,8 @@ class CountedTable(BoundedTable[Any, Any]):
         turns, due = self.opinion.turns, self.opinion.due
 
         def recall(scalars: Any) -> bool:
-            if turns.here() or (due and threading.get_ident() in due):
-                due.add(threading.get_ident())
+            if (due and threading.get_ident() in due) or turns.here():
+                due[threading.get_ident()] = call, scalars
                 return False
             return call(scalars)
 
@@ -88,16 +90,21 @@ class Opinion:
         self.check = check
         self.folder = folder
         self.turns = Turns(check.rate, SEED)
-        self.due: set[int] = set()  # threads whose next statement is to be checked
+        # statements whose turn it is, each with its numbers, by the thread that runs it next
+        self.due: dict[int, tuple[Callable[[Any], bool], Any]] = {}
         self.checked = 0
         self.recorded = 0
         self.findings: list[Finding] = []
         self._reported: set[tuple[str, str]] = set()
         self._blocks: weakref.WeakSet[Any] = weakref.WeakSet()  # that were allocated meanwhile
-        self._lock = threading.RLock()
+        self._renew_lock()
+        call_in_child(self, Opinion._renew_lock)
         self.second = SecondBackend(check)
         self._covers: list[tuple[Any, str]] = []
         self._install()
+
+    def _renew_lock(self) -> None:
+        self._lock = threading.RLock()
 
     # ---- on and off --------------------------------------------------------------------------
 
@@ -110,6 +117,7 @@ class Opinion:
         self._cover(be.tracer, "watch", self._watch)
         self._cover(device, "allocate", self._allocate)
         self._cover(device, "copy_in", self._copy_in)
+        self._cover(device, "make_replay", self._make_replay)
         self._outer, be.second_opinion = be.second_opinion, self
 
     def _cover(self, owner: Any, name: str, by: Callable[..., Any]) -> None:
@@ -148,14 +156,18 @@ class Opinion:
 
     def _run(self, run: Callable[[Any], None], pairs: list[tuple[Any, Any]]) -> None:
         here = threading.get_ident()
-        due = here in self.due
-        self.due.discard(here)
+        due = self.due.pop(here, None)
         if self.be.recorder is not None and here not in _examining:
             self.recorded += 1
-        if self._passes(not due) or all(t.size == 0 for t, _ in pairs):
+        if self._passes(due is None) or all(t.size == 0 for t, _ in pairs):
             run(pairs)
             return
-        self._statement(pairs, lambda: run(pairs))
+
+        def bound() -> None:
+            if due is None or not due[0](due[1]):  # it is bound already, or has to be bound anew
+                run(pairs)
+
+        self._statement(pairs, bound)
 
     def _watch(
         self, watch: Callable[..., Any], launch: Callable[[], None], what: Launched, backend: Any
@@ -193,6 +205,23 @@ class Opinion:
         with self._examined():
             problems = list(copy_in(self.be, copy, target, values))
         self._report_plain("copy_in", problems)
+
+    def _make_replay(
+        self, make: Callable[[Any], tuple[Callable[[], None], str]], recorder: Any
+    ) -> tuple[Callable[[], None], str]:
+        launches = recorder.launches()
+        replay, how = make(recorder)
+        replayed = Replayed(self.be, replay, recorder, launches)
+
+        def counted() -> None:
+            if not self._covers or self._passes():  # it may outlive this opinion
+                replay()
+                return
+            with self._examined():
+                problems = list(replayed.problems())
+            self._report_plain("replay", problems)
+
+        return counted, how
 
     # ---- examinations ------------------------------------------------------------------------
 

@@ -31,9 +31,10 @@ from neonport.dtypes import as_dtype
 from neonport.optree.node import apply
 from neonport.tensor.tensor import Tensor
 
-name, device = [*sys.argv[1:], *{default!r}][:2] if len(sys.argv) < 3 else sys.argv[1:3]
+name, device = [*sys.argv[1:], "0"][:2] if sys.argv[1:] else {default!r}
 be = gen_backend(name, device_id=int(device), batch_size={batch})
-data = np.load(Path(__file__).with_name("inputs.npz"))
+with np.load(Path(__file__).with_name("inputs.npz")) as file:
+    data = dict(file)
 
 
 def tensor(block, dtype, *layout, raw=None):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from neonport.cli.impersonal import impersonal
@@ -12,11 +14,6 @@ from neonport.plugins.discovery import Plugin
 from neonport.plugins.status import Status
 from neonport.plugins.trial import in_words
 
-PACKAGES = (
-    "numpy", "pluggy", "click", "rich", "platformdirs", "safetensors", "ml_dtypes",
-    "scipy-openblas32", "ziglang", "pyopencl", "intel-opencl-rt", "pyclblast", "cupy-cuda12x",
-    "cupy-cuda13x", "torch", "jax", "numba", "h5py", "scikit-learn", "matplotlib",
-)  # fmt: skip
 VARIABLES = (
     "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "CUDA_VISIBLE_DEVICES",
     "OCL_ICD_VENDORS", "OCL_ICD_FILENAMES", "RUSTICL_ENABLE", "PYTHONWARNINGS",
@@ -96,14 +93,14 @@ def _machine() -> list[tuple[str, str]]:
 
 
 def _packages() -> str:
+    """Packages of others whose modules are loaded by now, with their versions."""
     from importlib.metadata import PackageNotFoundError, version
 
     found = []
-    for name in PACKAGES:
-        try:
-            found.append(f"{name} {version(name)}")
-        except PackageNotFoundError:
-            continue
+    for name in sorted(set(sys.modules) - sys.stdlib_module_names - {"neonport"}):
+        if "." not in name and not name.startswith("_"):
+            with suppress(PackageNotFoundError, ValueError):
+                found.append(f"{name} {version(name)}")
     return ", ".join(found)
 
 

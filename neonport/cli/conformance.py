@@ -3,59 +3,74 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Collection
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from neonport.cli.output import print_json, progress, reports_only, show
+from neonport.cli.output import print_json, progress, reports_only, show, write_text
 from neonport.plugins import registry
 
+if TYPE_CHECKING:
+    from neonport.testing.reports.summary import Report
 
-@dataclass
-class OpReport:
-    """Summary of the cases of one op."""
-
-    op: str
-    passed: int = 0
-    failures: list[Any] = field(default_factory=list)
-    max_error: float = 0.0
-
-    def add(self, result: Any) -> None:
-        """Count one case; an error that is not a number is the largest of all."""
-        if result.passed:
-            self.passed += 1
-        else:
-            self.failures.append(result)
-        if result.max_error is not None:
-            error = float(result.max_error)
-            self.max_error = error if error != error else max(self.max_error, error)
+COLUMNS = ("op", "passed", "failed", "known", "worst ulp", "of bound", "")
 
 
-def summarize(results: Iterable[Any]) -> dict[str, OpReport]:
-    """Group results by op, in the order in which the suite ran them."""
-    reports: dict[str, OpReport] = {}
-    for result in results:
-        reports.setdefault(result.op, OpReport(result.op)).add(result)
-    return reports
-
-
-@click.command()
+@click.command(
+    epilog="Levels: 0 memory and copies, 1 compile and launch, 2 library calls, 3 recording, "
+    "DLPack and random numbers on the device. Example: neonport conformance cpu --only exp"
+)
 @click.argument("name", required=False)
 @click.option("--only", multiple=True, metavar="OP", help="Test this op only; may be repeated.")
+@click.option(
+    "--level",
+    type=click.IntRange(0, 3),
+    help="Test what a device of this level has to hold. [default: all that it declares]",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    help="Of the numbers in operands of ops. [default: 0]",
+)
+@click.option(
+    "--xfails",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="TOML file of known gaps; entries that no longer fit are failures.",
+)
+@click.option(
+    "--report",
+    "report_path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the report there as one HTML page.",
+)
+@click.option("--force", is_flag=True, help="Let --report replace a file that is no report.")
 @click.option("--list", "as_list", is_flag=True, help="List the ops and how many cases they have.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with every failure.")
 @click.pass_context
 def conformance(
-    ctx: click.Context, name: str | None, only: tuple[str, ...], as_list: bool, as_json: bool
+    ctx: click.Context,
+    name: str | None,
+    only: tuple[str, ...],
+    level: int | None,
+    seed: int,
+    xfails: Path | None,
+    report_path: Path | None,
+    force: bool,
+    as_list: bool,
+    as_json: bool,
 ) -> None:
     """Test backend NAME against the definition of every op.
 
-    Exit status 1 when a case fails.
+    What the device declares is tested; what it does not declare (dtypes, kernels, DLPack, ...) is
+    listed. Each failure comes with a script that reproduces it. Exit status 1 when a case fails.
     """
     from neonport.backends.api.plugin_ops import plugin_op
-    from neonport.testing.conformance import applicable, counts, opened, run
+    from neonport.testing.conformance import applicable, counts, opened, undeclared
+    from neonport.testing.known_gaps import read_known_gaps
+    from neonport.testing.reports.summary import Report, run, stale_gaps
 
     known = counts()
     for op in set(only) - set(known):
@@ -71,19 +86,24 @@ def conformance(
         return
     if name is None:
         raise click.UsageError("name a backend; `neonport doctor` lists them")
+    _check_report(report_path, force)
+    gaps = read_known_gaps(xfails) if xfails else []
     registry.require(name)
     with reports_only(), opened(name) as be:
-        total = sum(1 for _ in applicable(be, chosen))
-        reports = summarize(progress(run(be, chosen), total, f"testing {name}"))
-    failures = [result for report in reports.values() for result in report.failures]
-    passed = sum(report.passed for report in reports.values())
+        report = Report(name, level, seed)
+        report.lacks = undeclared(be, chosen, level)
+        report.stale = stale_gaps(be, chosen, level, gaps)
+        total = sum(1 for _ in applicable(be, chosen, level))
+        report.add(progress(run(be, chosen, level, seed, gaps), total, f"testing {name}"))
+    if report_path is not None:
+        from neonport.testing.reports.html import page
+
+        write_text(report_path, page(report))
     if as_json:
-        print_json(_as_data(name, reports, passed, len(failures)))
+        print_json(report.as_data())
     else:
-        _print(reports, failures)
-        click.echo(f"{passed + len(failures)} cases")
-        click.echo(f"{passed} passed, {len(failures)} failed")
-    ctx.exit(1 if failures or not passed else 0)
+        _print(report)
+    ctx.exit(0 if report.right else 1)
 
 
 def _chosen(only: tuple[str, ...], known: Collection[str]) -> tuple[str, ...] | None:
@@ -100,34 +120,54 @@ def _chosen(only: tuple[str, ...], known: Collection[str]) -> tuple[str, ...] | 
     return only or None
 
 
-def _print(reports: dict[str, OpReport], failures: list[Any]) -> None:
-    """Print the table of ops, then one line a failure."""
+def _check_report(path: Path | None, force: bool) -> None:
+    """Refuse, before anything runs, to replace a file that is no report, unless asked to.
+
+    Raises:
+        ClickException: there is such a file, or no such folder.
+    """
+    from neonport.testing.reports.html import is_report
+
+    if path is None:
+        return
+    shown = click.format_filename(path)
+    if path.is_file() and not force and not is_report(path):
+        raise click.ClickException(f"{shown} exists and is no report; --force replaces it")
+    if not path.parent.is_dir():
+        raise click.ClickException(f"{shown}: there is no such folder")
+
+
+def _print(report: Report) -> None:
+    """Print the table of ops, what was not tested, and each failure with its script."""
+    from neonport.testing.reports.html import in_percent, in_ulps
+    from neonport.testing.reports.summary import SHOWN
+
     rows = [
-        (r.op, r.passed, len(r.failures), f"{r.max_error:.2e}", "FAIL" if r.failures else "ok")
-        for r in reports.values()
+        (
+            r.op,
+            r.passed - r.known,
+            len(r.failures),
+            r.known or "",
+            in_ulps(r.ulps),
+            in_percent(r.share),
+            "FAIL" if r.failures else "ok",
+        )
+        for r in report.ops.values()
     ]
-    columns = ("op", "passed", "failed", "max error", "")
-    show(columns, rows, {"FAIL": "red", "ok": "green"}, whole=columns)
-    for result in failures:
-        message = " ".join(str(result.message).split())
-        click.echo(f"FAILED {result.op} {result.case_id}: {message}")
-
-
-def _as_data(name: str, reports: dict[str, OpReport], passed: int, failed: int) -> dict[str, Any]:
-    """Return the report as JSON holds it."""
-    fields = ("case_id", "max_error", "bound", "message")
-    return {
-        "backend": name,
-        "passed": passed,
-        "failed": failed,
-        "ops": [
-            {
-                "op": r.op,
-                "passed": r.passed,
-                "failed": len(r.failures),
-                "max_error": r.max_error,
-                "failures": [{f: getattr(x, f) for f in fields} for x in r.failures],
-            }
-            for r in reports.values()
-        ],
-    }
+    show(COLUMNS, rows, {"FAIL": "red", "ok": "green"}, whole=COLUMNS)
+    for lack in report.lacks:
+        click.echo(str(lack))
+    for op in report.ops.values():
+        for number, (result, script) in enumerate(op.failures, 1):
+            message = " ".join(str(result.message).split())
+            click.echo(f"FAILED {result.op} {result.case_id}: {message}")
+            if number <= SHOWN:
+                click.echo("".join(f"    {line}\n" for line in script.splitlines()))
+        if len(op.failures) > SHOWN:
+            click.echo(f"{op.op}: --json and --report have the scripts of all failures\n")
+    for gap in report.stale:
+        click.echo(f"FAILED known gaps: no case that runs fits {gap}; remove the entry")
+    failed = len(report.failures)
+    known = f", {report.known} known to fail" if report.known else ""
+    click.echo(f"{report.passed + failed} cases ({report.words})")
+    click.echo(f"{report.passed - report.known} passed, {failed} failed{known}")

@@ -8,7 +8,7 @@ import platform
 import re
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,9 +18,9 @@ SYSTEM = (
     "System", "Library", "Applications",
 )  # fmt: skip
 _END = r"(?=$|[/\\\s'\"`:;,()\[\]{}|<>])"
-_HOMES = re.compile(r"(/home|/Users|[A-Za-z]:[\\/]Users)[\\/][^/\\\s'\"`:;,()|]+")
+_HOMES = re.compile(r"([A-Za-z]:[\\/]Users)[\\/][^/\\\s'\"`:;,()|]+")
 _OTHERS = re.compile(
-    rf"(?<![\w.~>/-])/(?!(?:{'|'.join(SYSTEM)})\b)[^\s'\"`:;,()|]*[^\s'\"`:;,()|.]"
+    rf"(?<![\w.~>/-])/(?!/)(?!(?:{'|'.join(SYSTEM)})\b)[^\s'\"`:;,()|]*[^\s'\"`:;,()|.]"
 )
 _NAME = r"(?<![\w-]){}(?![\w-])"
 
@@ -36,7 +36,7 @@ def impersonal(text: str) -> str:
         True
     """
     for path, word in sorted(set(_folders()), key=lambda pair: -len(pair[0])):
-        text = re.sub(rf"(?<![\w.-]){re.escape(path)}{_END}", lambda _, word=word: word, text)
+        text = re.sub(rf"(?<![\w.-]){re.escape(path)}{_END}", word, text)
     text = _HOMES.sub(r"\1/<user>", text)
     text = _OTHERS.sub(lambda found: f"<path>/{os.path.basename(found[0])}", text)
     for name, word in _names():
@@ -46,22 +46,20 @@ def impersonal(text: str) -> str:
 
 def _folders() -> Iterator[tuple[str, str]]:
     """Folders of this user and this process, and what stands for them."""
-    found: list[tuple[Callable[[], str], str]] = [
-        (os.getcwd, "."),
-        (lambda: str(Path.home()), "~"),
-        (tempfile.gettempdir, "<tmp>"),
-        (lambda: sys.prefix if sys.prefix != sys.base_prefix else "", "<python>"),
-    ]
-    found += [(lambda entry=entry: entry, "<site>") for entry in sys.path if os.path.isdir(entry)]
-    for ask, word in found:
-        try:
-            path = ask()
-        except (OSError, RuntimeError, KeyError):  # removed, or a user without a home
-            continue
-        if _is_system(path):
-            continue
-        yield path, word
-        yield os.path.realpath(path), word
+    found = [(entry, "<site>") for entry in sys.path if os.path.isdir(entry)]
+    if sys.prefix != sys.base_prefix:
+        found.append((sys.prefix, "<python>"))
+    for ask, word in ((os.getcwd, "."), (_home, "~"), (tempfile.gettempdir, "<tmp>")):
+        with suppress(OSError, RuntimeError, KeyError):  # removed, or a user without a home
+            found.append((ask(), word))
+    for path, word in found:
+        if not _is_system(path):
+            yield path, word
+            yield os.path.realpath(path), word
+
+
+def _home() -> str:
+    return str(Path.home())
 
 
 def _is_system(path: str) -> bool:

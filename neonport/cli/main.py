@@ -13,6 +13,10 @@ from neonport import __version__, settings
 COMMANDS = {
     "conformance": ("neonport.cli.conformance:conformance", "Test a backend, op by op."),
     "convert": ("neonport.cli.checkpoints:convert", "Write a checkpoint of neon's as safetensors."),
+    "coverage": (
+        "neonport.cli.coverage:coverage",
+        "Show what a backend leaves to NumPy, and what to write next.",
+    ),
     "doctor": ("neonport.cli.doctor:doctor", "Show which backends work here, and why not."),
     "new-backend": (
         "neonport.cli.new_backend.command:new_backend",

@@ -8,6 +8,7 @@ from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
+from threading import Lock
 from types import ModuleType
 
 from neonport.errors import ConfigurationError
@@ -66,6 +67,7 @@ class _AliasFinder(MetaPathFinder):
 
 
 _finder = _AliasFinder()
+_lock = Lock()  # of what is installed
 
 
 def installed() -> bool:
@@ -97,15 +99,16 @@ def install() -> None:
         compat.uninstall()
         assert Affine.__module__ == "neonport.layers.compound"
     """
-    if installed():
-        return
-    foreign = sys.modules.get(NEON)
-    if foreign is not None:
-        raise ConfigurationError(
-            f"compat.install: another neon has been imported, {getattr(foreign, '__file__', '?')}; "
-            "call install before that, or leave it out"
-        )
-    sys.meta_path.insert(0, _finder)
+    with _lock:
+        if installed():
+            return
+        foreign = sys.modules.get(NEON)
+        if foreign is not None:
+            raise ConfigurationError(
+                "compat.install: another neon has been imported, "
+                f"{getattr(foreign, '__file__', '?')}; call install before that, or leave it out"
+            )
+        sys.meta_path.insert(0, _finder)
 
 
 def uninstall() -> None:
@@ -116,8 +119,9 @@ def uninstall() -> None:
 
         compat.uninstall()  # does nothing if it is not installed
     """
-    if not installed():
-        return
-    sys.meta_path.remove(_finder)
-    for name in [name for name in sys.modules if name == NEON or name.startswith(f"{NEON}.")]:
-        del sys.modules[name]
+    with _lock:
+        if not installed():
+            return
+        sys.meta_path.remove(_finder)
+        for name in [name for name in list(sys.modules) if name.partition(".")[0] == NEON]:
+            del sys.modules[name]

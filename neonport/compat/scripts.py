@@ -16,12 +16,15 @@ from contextlib import contextmanager
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from importlib.util import find_spec
+from threading import RLock
 from types import ModuleType
 from typing import Any
 
 from neonport.compat import neon_alias
 from neonport.compat.dropped_names import DROPPED, GONE, RENAMED, stand_in
 from neonport.errors import ConfigurationError
+
+_one_at_a_time = RLock()  # arguments, search path and `import neon` are those of the process
 
 
 class _Imports:
@@ -125,7 +128,9 @@ def run_script(path: str | os.PathLike[str], arguments: Sequence[str] = ()) -> d
 
     `import neon` means neonport in it. In the script, and in modules of its folder, names work that
     Python and NumPy have dropped since (`np.float`, `collections.Iterable`, `inspect.getargspec`)
-    and packages that are not installed (`past`, `future`, `nose`).
+    and packages that are not installed (`past`, `future`, `nose`). Afterwards all is as it was. A
+    script has the arguments and the search path of the process, so that one of another thread
+    waits until it ends.
 
     Args:
         path: of the script.
@@ -148,5 +153,5 @@ def run_script(path: str | os.PathLike[str], arguments: Sequence[str] = ()) -> d
         raise ConfigurationError(f"run: there is no script {path!r}")
     imports = _Imports()
     finder = _FolderFinder(os.path.dirname(os.path.realpath(path)), imports)
-    with _script_at(path, arguments, finder):
+    with _one_at_a_time, _script_at(path, arguments, finder):
         return runpy.run_path(path, {"__builtins__": imports.builtins}, run_name="__main__")

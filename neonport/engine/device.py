@@ -308,6 +308,10 @@ class Device(ABC):
         """DLPack device type and ordinal of this device's memory; `kDLExtDev` by default."""
         return (EXTENSION, self.device_id)
 
+    def cuda_array_interface(self, tensor: Tensor) -> dict[str, Any] | None:
+        """What `tensor.__cuda_array_interface__` is; None: the memory is not CUDA's."""
+        return None
+
     def dlpack_shares(self, device: tuple[int, int]) -> bool:
         """Whether `dlpack_adopt` can use memory on a DLPack device in place."""
         return device == self.dlpack_device()

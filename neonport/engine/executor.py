@@ -150,7 +150,8 @@ class Executor:
         whole = self.device.bind_graph(graph, lowering.storages)
         if whole is not None:
             numbers, sources = range(len(lowering.scalars)), range(graph.rands)
-            what = Launched(None, "statement", tuple(t.shape for t, _ in pairs))
+            ops = tuple(value.op for value in graph.values)
+            what = Launched(None, "statement", tuple(t.shape for t, _ in pairs), ops=ops)
             return Statement(
                 self.owner, [self.owner.tracer.watch(whole, what, self.owner)],
                 [(whole, tuple(numbers))] if numbers else [],

@@ -14,7 +14,7 @@ takes longer than without a profile.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -31,7 +31,7 @@ NATIVE, DERIVED, FALLBACK = "native", "derived", "fallback"
 KERNELS = "compile_c"  # or bind_kernel
 NOBODY = ""  # nothing that a device could give would change it
 PRODUCTS = {"dot": "matmul", "compound_dot": "matmul", "batched_dot": "batched_matmul"}
-PLUMBING = frozenset({"load", "scalar", "iota", "gather", "result", "broadcast"})
+PLUMBING = frozenset({"leaf", "load", "scalar", "iota", "gather", "result", "broadcast"})
 
 
 class Key(NamedTuple):
@@ -65,31 +65,48 @@ class Row:
     seconds: float = 0.0
 
 
+class Enough(BaseException):
+    """Ends what is profiled after the time that was given; no error, so nothing should catch it."""
+
+
 class Profile(Tracer):
     """Measures every launch, and every statement that NumPy evaluates.
 
+    Args:
+        limit: seconds after which `Enough` is raised; None for no end.
+
     Attributes:
-        backends: names of the backends that something ran on.
+        on: whether anything is measured.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, limit: float | None = None) -> None:
         super().__init__()
-        self.on = self.printing = False
-        self.backends: set[str] = set()
-        self._rows: dict[Key, Row] = {}
-
-    def rows(self) -> list[Row]:
-        """What was measured, the longest first."""
-        return sorted(self._rows.values(), key=lambda row: -row.seconds)
+        self.on, self.printing = True, False
+        self._rows: dict[tuple[str, Key], Row] = {}
+        self._end = None if limit is None else time.perf_counter() + limit
 
     @property
-    def seconds(self) -> float:
-        """Time of all launches and evaluations."""
-        return sum(row.seconds for row in self._rows.values())
+    def backends(self) -> set[str]:
+        """Names of the backends that something ran on."""
+        return {name for name, _ in self._rows}
 
-    def clear(self) -> None:
-        """Forget what was measured, for example of a first step that compiles."""
-        self._rows.clear()
+    def rows(self, backend: str | None = None) -> list[Row]:
+        """What was measured, the longest first.
+
+        Args:
+            backend: a name; None for all.
+        """
+        found = (row for (name, _), row in self._rows.items() if backend in (None, name))
+        return sorted(found, key=lambda row: -row.seconds)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Measure nothing while the block runs, for example a first step, which compiles."""
+        self.on = False
+        try:
+            yield
+        finally:
+            self.on = True
 
     def watch(self, launch: Callable[[], None], what: Launched, backend: Any) -> Callable[[], None]:
         """A call that measures the launch."""
@@ -134,12 +151,16 @@ class Profile(Tracer):
             self._add(backend, key, whole * part)
 
     def _add(self, backend: Any, key: Key, seconds: float) -> None:
-        self.backends.add(backend.backend_name)
-        row = self._rows.get(key)
+        if not self.on:
+            return
+        place = (backend.backend_name, key)
+        row = self._rows.get(place)
         if row is None:
-            row = self._rows[key] = Row(*key)
+            row = self._rows[place] = Row(*key)
         row.calls += 1
         row.seconds += seconds
+        if self._end is not None and time.perf_counter() > self._end:
+            raise Enough
 
 
 def _method(device: Device, op: str) -> str:
@@ -155,6 +176,8 @@ def _origins(device: Device, what: Launched, launch: Callable[[], None]) -> list
     """Who does a launch; a kernel of several ops has a key for each."""
     if isinstance(what.step, BoundKernel):
         return [Key(op, NATIVE, NOBODY) for op in _ops(what.step.kernel)]
+    if what.ops:
+        return [Key(op, NATIVE, NOBODY) for op in _computed(what.ops)]
     op = what.op if what.step is None else what.step.value.op
     if op in PRODUCTS:
         return [_product(device, op)]
@@ -195,6 +218,11 @@ def profiled(backend: Any) -> Iterator[Profile]:
 
 
 def _ops(kernel: Kernel) -> list[str]:
-    """The ops that a kernel computes; "copy" if it only moves values."""
-    found = [node.op for node in kernel.nodes if node.op not in PLUMBING]
-    return [*found, *(reduction.op for reduction in kernel.reductions)] or ["copy"]
+    """The ops that a kernel computes."""
+    values = (node.op for node in kernel.nodes)
+    return _computed([*values, *(reduction.op for reduction in kernel.reductions)])
+
+
+def _computed(ops: Iterable[str]) -> list[str]:
+    """The ops among the values of a launch; "copy" if it only moves some."""
+    return [op for op in ops if op not in PLUMBING] or ["copy"]

@@ -89,6 +89,10 @@ class Recorder:
         """Memory that a replay needs."""
         self._keep.extend(storages)
 
+    def kept(self) -> list[Storage]:
+        """The memory that a replay needs, each block once."""
+        return list({id(storage): storage for storage in self._keep}.values())
+
     def refuse(self, reason: str) -> None:
         """Something happened that a replay would not do; the first reason is kept."""
         self.reason = self.reason or reason

@@ -110,6 +110,7 @@ class Launched:
         shapes: of such a call: those of the operands, then that of the result.
         operands: of such a call: a function for each of these tensors that gives it.
         factors: of such a call, a product: alpha and beta.
+        ops: of a statement that is one launch: what it computes.
     """
 
     step: BoundKernel | LibraryCall | None
@@ -117,6 +118,7 @@ class Launched:
     shapes: tuple[tuple[int, ...], ...] = ()
     operands: tuple[Callable[[], Any], ...] = ()
     factors: tuple[float, float] = (1.0, 0.0)
+    ops: tuple[str, ...] = ()
 
     def line(self, seconds: float) -> str:
         """What is printed: name, sizes, time and rate."""

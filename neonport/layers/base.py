@@ -67,8 +67,8 @@ class Layer(NervanaObject):
     neon_module = "neon.layers.layer"
     nest_deltas: ClassVar[bool] = False  # a first layer is measured too: containers with paths
     is_branch: ClassVar[bool] = False
-    keeps_place: ClassVar[bool] = True
-    links: ClassVar[tuple[str, ...]] = ("prev_layer", "next_layer")
+    _keeps_place: ClassVar[bool] = True
+    _not_parts: ClassVar[tuple[str, ...]] = ("prev_layer", "next_layer")
 
     def __init__(self, name: str | None = None, parallelism: str = "Unknown") -> None:
         super().__init__(name)
@@ -109,7 +109,7 @@ class Layer(NervanaObject):
             layer = Linear(nout=2, init=Gaussian())
             layer.set_backend(other)
         """
-        check_movable(self, (item for item, _ in self._parts(be, False)), be)
+        check_movable(self, (item for item, _ in self._objects_with_backends(be, False)), be)
         super().set_backend(be)
 
     def configure(self, in_obj: Any) -> Layer:

@@ -24,7 +24,7 @@ class CostLayer(NervanaObject):
     """Base of cost layers: the cost of a minibatch stays on the device until somebody reads it."""
 
     be: Backend
-    links: ClassVar[tuple[str, ...]] = ("prev_layer",)
+    _not_parts: ClassVar[tuple[str, ...]] = ("prev_layer",)
 
     def measure(self, inputs: Any, targets: Any) -> DeferredCost:
         """Mean cost over all columns. Subclasses implement it.

@@ -13,6 +13,7 @@ from neonport.callbacks.cost import LossCallback
 from neonport.data.dataiterator import in_order
 from neonport.data.rows.extent import batch_extent
 from neonport.errors import ConfigurationError
+from neonport.layers.containers.merge_broadcast import MergeMultistream
 from neonport.layers.linear import Linear
 from neonport.layers.recurrent.stateful import StatefulLayer
 from neonport.models.array_data import input_rows, inputs_iterator
@@ -150,9 +151,13 @@ def has_weights(layers: Any) -> bool:
 
 def loaded_features(layers: Any) -> int | None:
     """Inputs of a sample by the loaded weights of the first layer, if that is a Linear."""
-    first = next((layer for layer in layers.layers_fprop() if not hasattr(layer, "layers")), None)
-    loaded = isinstance(first, Linear) and first.W is not None
-    return int(first.W.shape[1]) if loaded else None  # type: ignore[union-attr]
+    for layer in layers.layers_fprop():
+        if isinstance(layer, MergeMultistream):
+            return None  # there are several inputs
+        if not hasattr(layer, "layers"):
+            loaded = isinstance(layer, Linear) and layer.W is not None
+            return int(layer.W.shape[1]) if loaded else None
+    return None
 
 
 def predict(model: Network, X: Any, in_shape: Any) -> Any:

@@ -18,6 +18,7 @@ import numpy as np
 from neonport.errors import CheckpointError, ConfigurationError, NeonportError
 from neonport.foundation.descriptions import Builder
 from neonport.io.checkpoint import checksum
+from neonport.layers.crossing import backends_of
 from neonport.log import logger
 from neonport.models.first_generations import described, is_first_generation
 from neonport.models.mixed_precision import PRECISIONS
@@ -41,6 +42,17 @@ def restore(
             model is as it was.
         ConfigurationError: there is no backend.
     """
+    try:
+        _restore(model, description, load_states, classes, file)
+    except CheckpointError as error:
+        if not file:
+            raise
+        raise CheckpointError(f"{file!r}: {error}") from error
+
+
+def _restore(
+    model: Network, description: Any, load_states: bool, classes: Iterable[type], file: str
+) -> None:
     if is_first_generation(description):
         description = described(description, model.layers)
     entry = _model_entry(description)
@@ -208,6 +220,7 @@ def read_position(description: dict[str, Any]) -> Position:
             optimizer_state=_dict(resume, "optimizer_state", "resume/") or None,
             data_state=resume.get("data_state"),
             rng_state=None,
+            other_rng_states=_list(backend, "other_rng_states", "backend/"),
             batch_size=_count(resume, "batch_size", "resume/") or None,
             ndata=_count(resume, "ndata", "resume/") or None,
             loss_scale=_dict(resume, "loss_scale", "resume/") or None,
@@ -232,6 +245,13 @@ def _count(holder: dict[str, Any], key: str, where: str = "") -> int:
     if not whole or not 0 <= value < _LARGEST:
         raise CheckpointError(f"{where}{key} is {str(value)[:80]!r}, no count")
     return int(value)
+
+
+def _list(holder: dict[str, Any], key: str, where: str = "") -> list[Any]:
+    value = holder.get(key)
+    if not isinstance(value, (list, type(None))):
+        raise CheckpointError(f"{where}{key} is a {type(value).__name__}, no list")
+    return value or []
 
 
 def _take_position(model: Network, position: Position, rng_state: Any, load_states: bool) -> None:
@@ -392,6 +412,10 @@ def resume(model: Network, dataset: Any, optimizer: Any) -> None:
     told += _fit_batches(model, dataset, pending)
     if pending.rng_state is not None:
         set_generator(model.be, pending.rng_state)
+        others = backends_of(model.layers)[1:]
+        if len(others) == len(pending.other_rng_states):  # where the layers were, too
+            for be, state in zip(others, pending.other_rng_states, strict=True):
+                set_generator(be, state)
     model.state.pending = None
     for text in told:
         warnings.warn(text, UserWarning, stacklevel=4)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 import neonport
+from neonport.layers.crossing import backends_of
 from neonport.models.state import Network
 
 NEON_FORMAT = "2.6.0"  # the neon release whose description keys we write
@@ -30,6 +31,9 @@ def describe(model: Network, get_weights: bool, keep_states: bool) -> dict[str, 
             "rng_state": be.rng_get_state(),
         },
     }
+    if others := backends_of(model.layers)[1:]:
+        states = [other.rng_get_state() for other in others]
+        description["backend"]["other_rng_states"] = states
     if model.cost is not None and hasattr(model.cost, "costfunc"):
         description["cost"] = model.cost.costfunc.get_description()
     if model.optimizer is not None:

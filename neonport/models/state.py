@@ -108,6 +108,7 @@ class Pending:
     batch_size: int | None = None
     ndata: int | None = None
     loss_scale: dict[str, Any] | None = None
+    other_rng_states: list[Any] = field(default_factory=list)
 
 
 @dataclass

@@ -34,7 +34,7 @@ class MultiOptimizer(Optimizer):
     """
 
     neon_module = "neon.optimizers.optimizer"
-    links: ClassVar[tuple[str, ...]] = ("map_list",)
+    _not_parts: ClassVar[tuple[str, ...]] = ("map_list",)
 
     def __init__(self, optimizer_mapping: Mapping[str, Optimizer], name: str | None = None) -> None:
         super().__init__(name=name)

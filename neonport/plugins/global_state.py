@@ -77,7 +77,7 @@ def _folder() -> str:
 def _numerics() -> dict[str, Any]:
     import numpy as np
 
-    kind, *state = np.random.get_state()  # type: ignore[misc]
+    kind, *state = np.random.get_state()
     return {
         "the random numbers of NumPy": (kind, *(repr(part) for part in state)),
         "how NumPy treats floating-point errors": np.geterr(),

@@ -68,6 +68,9 @@ class TensorBackend(ExpressionBackend, Protocol):
     def host_array(self, tensor: Any, dtype: Any, copy: bool | None) -> np.ndarray:
         """What `np.asarray(tensor)` gives."""
 
+    def cuda_array_interface(self, tensor: Any) -> dict[str, Any] | None:
+        """CUDA's array interface of a tensor; None: it has none."""
+
     def dlpack_device(self) -> tuple[int, int]:
         """DLPack device type and ordinal of the memory."""
 

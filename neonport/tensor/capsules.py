@@ -19,6 +19,8 @@ LEGACY, VERSIONED = b"dltensor", b"dltensor_versioned"
 NAMES = {row.dlpack: row.name for row in ROWS.values()}  # by DLDataTypeCode and bits
 MOST_AXES = 64  # NumPy's limit
 ADDRESSES = 1 << 63
+HOST = 1  # kDLCPU, which has no number
+UNIFIED = {2, 13}  # kDLCUDA, kDLCUDAManaged: one address space
 WAY_OUT = "make a plain array of it first: np.array(x)"
 # views of PyTorch whose values are others than those in memory, and what makes plain ones of them
 LAZY = (("is_conj", "resolve_conj"), ("is_neg", "resolve_neg"))
@@ -172,8 +174,21 @@ class Checked:
             raise
         except Exception as error:  # of any library
             raise _refused(self.x, error) from error
-        check_contents(structs(capsule)[0])
+        inner, _ = structs(capsule)
+        self._check_device(inner, kwargs.get("dl_device"))
+        check_contents(inner)
         return capsule
+
+    def _check_device(self, inner: DLTensor, wanted: Any) -> None:
+        """Raise DLPackError if the capsule is for another device than was said or asked for."""
+        said = device_of(self.x) if wanted is None else (int(wanted[0]), int(wanted[1]))
+        found = (int(inner.device_type), int(inner.device_id))
+        same = found[0] == said[0] or {found[0], said[0]} <= UNIFIED
+        if not same or (found[0] != HOST and found[1] != said[1]):
+            raise DLPackError(
+                f"from_dlpack: the capsule of the {type(self.x).__name__} is for device {found}, "
+                f"not {said} as it says; {WAY_OUT}"
+            )
 
 
 def _refused(x: Any, error: Exception) -> DLPackError:

@@ -59,6 +59,8 @@ class Exportable(Protocol):
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray: ...
 
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+
 
 class _Memory:
     """An object with NumPy's array interface; keeps the memory alive, and is never read through."""
@@ -252,6 +254,9 @@ class Host:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return self.tensor.__array__(dtype, copy)
 
+    def __buffer__(self, flags: int) -> memoryview:
+        return self.tensor.__buffer__(flags)
+
     def __repr__(self) -> str:
         return f"<host view of {self.tensor!r}>"
 
@@ -263,7 +268,8 @@ def adopt(backend: Any, x: Any, copy: bool | None, **options: Any) -> Any:
     """
     if not hasattr(x, "__dlpack__") or not hasattr(x, "__dlpack_device__"):
         raise DtypeError(
-            f"from_dlpack: {type(x).__name__} has no __dlpack__; copy it in with be.array(x)"
+            f"from_dlpack: {type(x).__name__} has no __dlpack__; copy its values in: "
+            "be.array(x), or be.array(x.get()), be.array(x.numpy())"
         )
     backend.check_open()
     device = device_of(x)

@@ -11,7 +11,7 @@ import numpy as np
 
 from neonport.dtypes import as_dtype
 from neonport.errors import AliasError, FrozenError, ReadOnlyError, ShapeError
-from neonport.optree.node import Expression, OpTreeNode, apply
+from neonport.optree.node import OpTreeNode, apply
 from neonport.shape import (
     Shape,
     as_shape,
@@ -22,8 +22,8 @@ from neonport.shape import (
     reshape_strides,
     resolve_reshape,
 )
-from neonport.tensor import dlpack
 from neonport.tensor.backend_protocol import TensorBackend
+from neonport.tensor.exchanged import Exchanged
 from neonport.tensor.indexing import check_indices, parse
 from neonport.tensor.storage import Layout, Storage
 
@@ -31,7 +31,7 @@ from neonport.tensor.storage import Layout, Storage
 Derivation = tuple[str, dict[str, Any]]
 
 
-class TensorSlots(Expression):
+class TensorSlots(Exchanged):
     """What a tensor holds, while it is being made."""
 
     backend: TensorBackend
@@ -444,30 +444,6 @@ class Tensor(TensorSlots):
         out: Tensor = self.backend.empty(self.shape, dtype=dtype)
         out[:] = self
         return out
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        self.backend.check_open()
-        self.backend.unrecordable("it reads a tensor as a NumPy array")
-        return self.backend.host_array(self, dtype, copy)
-
-    def __dlpack__(self, **kwargs: Any) -> Any:
-        self.backend.unrecordable("it hands a tensor to another library (DLPack)")
-        return dlpack.export(self, **kwargs)
-
-    def __dlpack_device__(self) -> tuple[int, int]:
-        return self.backend.dlpack_device()
-
-    @property
-    def __dlpack_data__(self) -> str:
-        """The kind of `data` in exported capsules; the protocol leaves it open for some devices."""
-        return self.backend.dlpack_data
-
-    def host(self) -> Any:
-        """This tensor as host memory, for libraries that take no other: `torch.from_dlpack(h)`.
-
-        Shared where the host sees the memory, else copied at each export.
-        """
-        return dlpack.Host(self)
 
     def __float__(self) -> float:
         return float(self._only())

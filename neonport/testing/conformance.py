@@ -108,10 +108,17 @@ class Result(NamedTuple):
         return self.max_error / self.bound if self.max_error is not None and self.bound else None
 
 
-def cases(only: Collection[str] | None = None) -> Iterator[Case]:
-    """All cases, or those of some ops; they are cheap to list and do nothing until they run."""
+def cases(only: Collection[str] | None = None, seed: int = 0) -> Iterator[Case]:
+    """All cases, or those of some ops; they are cheap to list and do nothing until they run.
+
+    Args:
+        only: ops; None for all.
+        seed: of the numbers that operands hold.
+    """
     for suite in SUITES:
-        for case in suite.cases():
+        with seeded(seed):
+            listed = list(suite.cases())
+        for case in listed:
             if only is None or case.op in only:
                 yield case
 
@@ -125,7 +132,10 @@ def counts() -> dict[str, int]:
 
 
 def applicable(
-    be: Backend, only: Collection[str] | None = None, level: int | None = None
+    be: Backend,
+    only: Collection[str] | None = None,
+    level: int | None = None,
+    seed: int = 0,
 ) -> Iterator[Case]:
     """The cases that a backend has to pass.
 
@@ -133,13 +143,14 @@ def applicable(
         be: the backend.
         only: ops to test; None tests all.
         level: what a device of this level has to hold; None for what the device declares.
+        seed: of the numbers that operands hold.
 
     Raises:
         ConfigurationError: there is no such level.
     """
     check_level(level)
     has = declared(be)
-    return (case for case in cases(only) if is_wanted(case, has, level))
+    return (case for case in cases(only, seed) if is_wanted(case, has, level))
 
 
 def undeclared(
@@ -215,7 +226,7 @@ def _run(
     seed: int,
     gaps: Sequence[KnownGap],
 ) -> Iterator[Result]:
-    for case in applicable(be, only, level):
+    for case in applicable(be, only, level, seed):
         yield run_case(be, case, seed, find_gap(gaps, case))
 
 
@@ -250,13 +261,13 @@ def run_case(be: Backend, case: Case, seed: int = 0, gap: KnownGap | None = None
     )
 
 
-def find_case(op: str, case_id: str) -> Case:
-    """The case of that name.
+def find_case(op: str, case_id: str, seed: int = 0) -> Case:
+    """The case of that name; see `cases`.
 
     Raises:
         ConfigurationError: there is none.
     """
-    found = next((case for case in cases([op]) if case.id == case_id), None)
+    found = next((case for case in cases([op], seed) if case.id == case_id), None)
     if found is None:
         raise ConfigurationError(f"conformance: {op} has no case {case_id!r}")
     return found
@@ -269,4 +280,4 @@ def run_one(backend: str, op: str, case_id: str, seed: int = 0) -> Result:
         assert run_one("cpu", "add", "float32 odd").passed
     """
     with opened(backend) as be:
-        return run_case(be, find_case(op, case_id), seed)
+        return run_case(be, find_case(op, case_id, seed), seed)

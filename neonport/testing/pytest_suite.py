@@ -28,6 +28,7 @@ from neonport.testing import conformance
 from neonport.testing.abilities import Undeclared
 from neonport.testing.cases import Case
 from neonport.testing.known_gaps import KnownGap, find_gap, read_known_gaps, unused
+from neonport.testing.reports.reproduction import script
 
 CASE, LACK = "conformance_case", "conformance_lack"
 
@@ -88,12 +89,12 @@ class Collected(NamedTuple):
     """What is tested in a module, and what is not.
 
     Attributes:
-        key: backend and level.
+        key: backend, level and seed.
         cases: those that have to pass.
         lacks: what the device does not declare.
     """
 
-    key: tuple[str, int | None]
+    key: tuple[str, int | None, int]
     cases: list[Case]
     lacks: list[Undeclared]
 
@@ -104,13 +105,13 @@ def _collected(module: Any) -> Collected:
     Raises:
         pytest.fail.Exception: the backend cannot be made; a suite that runs nothing is no success.
     """
-    key = (_name(module), _level(module))
+    key = name, level, seed = (_name(module), _level(module), _seed(module))
     found: Collected | None = getattr(module, "_conformance_cases", None)
     if found is None or found.key != key:
         try:
-            with conformance.opened(key[0]) as be:
-                cases = list(conformance.applicable(be, level=key[1]))
-                found = Collected(key, cases, conformance.undeclared(be, level=key[1]))
+            with conformance.opened(name) as be:
+                cases = list(conformance.applicable(be, level=level, seed=seed))
+                found = Collected(key, cases, conformance.undeclared(be, level=level))
         except NeonportError as error:
             pytest.fail(f"{type(error).__name__}: {error}", pytrace=False)
         module._conformance_cases = found
@@ -135,7 +136,8 @@ def test_conformance(
     seed = _seed(request.module)
     result = conformance.run_case(conformance_backend, conformance_case, seed)
     if not result.passed:
-        pytest.fail(result.message, pytrace=False)
+        reproduced = script(conformance_backend, conformance_case, result, seed)
+        pytest.fail(f"{result.message}\n\n{reproduced}", pytrace=False)
 
 
 def test_what_is_not_declared(conformance_lack: Undeclared | None) -> None:

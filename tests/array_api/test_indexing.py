@@ -172,6 +172,19 @@ def test_an_assigned_array_broadcasts_and_keeps_the_dtype(put):
     same(x, theirs)
 
 
+def test_assigned_integers_of_another_dtype_wrap(put):
+    for source, target in [
+        ("int64", "int8"),
+        ("uint8", "uint64"),
+        ("uint64", "int64"),
+        ("uint64", "uint64"),
+    ]:
+        values = [1, 200] if source == "uint8" else [300, np.iinfo(source).max]
+        (x, theirs), (y, given) = put([[0, 0, 0]] * 2, target), put(values, source)
+        x[0, 1:], theirs[0, 1:] = y, given.astype(target)
+        same(x, theirs)
+
+
 def test_views_see_what_is_written(put):
     x, _ = put(values_of((2, 3)))
     row = x[1]

@@ -7,6 +7,7 @@ import pytest
 
 from neonport.checking.opinion import second_opinion
 from neonport.errors import WrongResultError
+from tests.testing import test_finds_device_faults as of_devices
 from tests.testing.test_finds_faults import FAULTS, Evaluator, make
 
 
@@ -92,6 +93,64 @@ UNSEEN = {
     "an exported copy shares": "it shows in another library, which writes into it",
     "raises": "the program ends, by that very error",
 }
+
+
+# the same for faults of what is no op
+
+
+def in_place(be):
+    x = be.array(values())
+    x[:] = x * 2
+
+
+def recorded(be):
+    x, y, rate = be.array(values()), be.zeros((6, 4)), iter(range(1, 99))
+
+    def step():
+        y[:] = y + x
+        y[:] = y * be.number(lambda: float(next(rate))) + be.rand()
+
+    replay = be.record(step)
+    for _ in range(3):
+        replay()
+
+
+DEVICE_PROGRAMS = {
+    "a replay forgets a launch": recorded,
+    "a replay has old numbers": recorded,
+    "products are off": product(1.0, 0.0),
+    "a target is written first": in_place,
+}
+
+DEVICE_UNSEEN = {
+    "says that it compiles": "NumPy runs: slower, the same values",
+    "exports are copies": "it shows in another library, whose writes do not arrive",
+    "an error is swallowed": "memory must run out first; the target then keeps what it held",
+    "an error gets another name": "the program ends, by an error of another class",
+    "nothing works after an error": "the program ends, by the first error or by the next",
+}
+
+
+def test_every_planted_fault_of_devices_stands_in_one_list():
+    assert not set(DEVICE_PROGRAMS) & set(DEVICE_UNSEEN)
+    assert set(DEVICE_PROGRAMS) | set(DEVICE_UNSEEN) == set(of_devices.FAULTS)
+
+
+@pytest.mark.parametrize("fault", DEVICE_PROGRAMS)
+def test_a_fault_of_a_device_is_found(fault):
+    be = of_devices.make(of_devices.FAULTS[fault][1])
+    with second_opinion(be, "cpu:1:raise"), pytest.raises(WrongResultError):
+        DEVICE_PROGRAMS[fault](be)
+
+
+@pytest.mark.parametrize("fault", DEVICE_UNSEEN)
+def test_what_is_not_seen_of_devices_changes_no_value(fault):
+    be = of_devices.make(of_devices.FAULTS[fault][1])
+    with second_opinion(be, "cpu:1:raise") as (opinion,):
+        for program in DEVICE_PROGRAMS.values():
+            program(be)
+    assert opinion.checked
+    assert not opinion.findings
 
 
 def test_every_planted_fault_stands_in_one_list():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 
@@ -92,6 +93,21 @@ NAMES = {
     "create_epoch_x convert_rgb_to_bokehrgba",
     "visualizations.figure": "cost_fig hist_fig image_fig deconv_figs deconv_summary_page",
 }
+
+
+def rows():
+    """The rows of the table of names in the documentation."""
+    return [
+        f"| `neon.{module}".rstrip(".") + "` | " + ", ".join(f"`{n}`" for n in names.split()) + " |"
+        for module, names in NAMES.items()
+    ]
+
+
+def test_the_page_from_neon_has_the_table():
+    page = (Path(__file__).parents[2] / "docs/tutorials/from-neon.md").read_text(encoding="utf-8")
+    _, _, table = page.partition("## Table of names")
+    found = [line for line in table.splitlines() if line.startswith("| `neon")]
+    assert found == rows()
 
 
 @pytest.mark.parametrize("module", NAMES)

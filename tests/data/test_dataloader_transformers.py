@@ -135,6 +135,16 @@ def test_a_transformer_is_a_loader_of_what_it_wraps(loader: DataLoaderAdapter) -
         next(iter(TypeCast(loader, 5, np.float32)))
 
 
+def test_another_backend(make_backend: Make, loader: DataLoaderAdapter) -> None:
+    data = OneHot(TypeCast(loader, 0, np.float32), 1, nclasses=3)
+    before = first(data)
+    be = make_backend(batch_size=4)
+    data.set_backend(be)
+    for part, kept in zip(next(iter(data)), before, strict=True):
+        assert part.backend is be
+        np.testing.assert_array_equal(part.get(), kept)
+
+
 def test_refusals(loader: DataLoaderAdapter) -> None:
     with pytest.raises(DtypeError, match="put a TypeCast"):
         next(iter(BGRMeanSubtract(loader, 0)))

@@ -18,6 +18,7 @@ from neonport.layers import (
     LSTM,
     Activation,
     Affine,
+    BatchNorm,
     BranchNode,
     Conv,
     Dropout,
@@ -123,7 +124,14 @@ def nested(middle):
     return [Linear(6, init()), inner, Affine(3, init(), activation=Softmax())], 6
 
 
-NETWORKS = [dense, in_place, last, first, images, sequence, residual, nested]
+def sums(middle):
+    """A BatchNorm finds the sums that the layer below has made only where it is itself."""
+    with neonport.on(middle):
+        norm = BatchNorm()
+    return [Linear(7, init(), bsum=True), norm, Affine(3, init(), activation=Softmax())], 6
+
+
+NETWORKS = [dense, in_place, last, first, images, sequence, residual, nested, sums]
 
 
 def data(shape):
@@ -234,7 +242,7 @@ def test_a_tree_whose_paths_have_other_backends_inside(places):
 
 def test_checkpoints_go_from_mixed_to_one_backend_and_back(places, tmp_path):
     outer, middle = places
-    one, mixed, shape = pair(dense, outer, middle)
+    _, mixed, shape = pair(dense, outer, middle)
     X, y = data(shape)
     mixed.fit(
         X, y, cost=cost(), optimizer=Adam(learning_rate=0.01), num_epochs=1, progress_bar=False
@@ -253,6 +261,32 @@ def test_checkpoints_go_from_mixed_to_one_backend_and_back(places, tmp_path):
     assert len(history["cost"]) == 1  # states came along
     params = get_param_list(back.layers_to_optimize)
     assert {state.backend for _, states in params for state in states} == {outer, middle}
+
+
+def test_a_training_goes_on_to_the_same_bits(places, tmp_path):
+    """Each backend draws its own masks, and a checkpoint remembers where each was."""
+    _, middle = places
+
+    def network():
+        with neonport.on(middle):
+            inner = [Affine(9, init(), activation=Tanh()), Dropout(keep=0.5)]
+        return Model([Linear(6, init()), *inner, Affine(3, init(), activation=Softmax())])
+
+    X, y = data(6)
+    how = {"cost": cost(), "optimizer": Adam(learning_rate=0.01), "progress_bar": False}
+    whole = network()
+    whole.fit(X, y, num_epochs=1, shuffle=False, **how)
+    whole.save_params(tmp_path / "half.prm")
+    whole.fit(X, y, num_epochs=2, shuffle=False, **how)
+    for be in places:
+        be.rng_reset()
+    rest = network()
+    rest.load_params(tmp_path / "half.prm")
+    rest.fit(X, y, num_epochs=2, shuffle=False, **how)
+    for name, weights in whole.get_weights().items():
+        assert np.array_equal(weights, rest.get_weights()[name]), name
+    again = Model(tmp_path / "half.prm")  # on one backend: the other state has no owner
+    again.fit(X, y, num_epochs=2, shuffle=False, **how)
 
 
 def test_the_summary_says_where_values_cross_and_how(places):
@@ -290,7 +324,7 @@ def test_a_layer_is_put_on_a_backend_by_itself(places):
     assert [x.be for x in model.layers.layers] == [outer, middle, outer]
     assert layer.W.backend is middle
     layer.set_backend(middle)  # it is there
-    with pytest.raises(ConfigurationError, match="has its .* already"):
+    with pytest.raises(ConfigurationError, match=r"has its .* already"):
         layer.set_backend(outer)
 
 
@@ -310,11 +344,11 @@ def test_a_step_on_several_backends_is_not_recorded(places, caplog):
 
 
 def test_what_shares_buffers_must_be_on_one_backend(places):
-    outer, middle = places
+    _, middle = places
     with neonport.on(middle):
         elsewhere = Linear(6, init())
         lone = BranchNode("lone")
-    with pytest.raises(ConfigurationError, match="ends a path.*SkipNode"):
+    with pytest.raises(ConfigurationError, match=r"ends a path.*SkipNode"):
         Model([Linear(6, init()), MergeSum([SkipNode(), [SkipNode(), elsewhere]])]).initialize(6)
     fork = BranchNode("fork")
     with pytest.raises(ConfigurationError, match="BranchNode and its neighbours"):
@@ -338,7 +372,7 @@ def test_backends_of_one_model_have_one_batch_size(make_backend):
     assert other.bsz == BATCH
     with neonport.on(other):
         layer = Linear(3, init())
-    with pytest.raises(ConfigurationError, match="several backends.*precision"):
+    with pytest.raises(ConfigurationError, match=r"several backends.*precision"):
         Model([Linear(4, init()), layer]).initialize(6, precision="bfloat16")
     other.cleanup_backend()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import gzip
-import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ import pytest
 
 from neonport.errors import CheckpointError
 from tests.fixtures.old_pickles import python2, python3
-from tests.io.test_campaigns import damage
 
 Make = Callable[..., Any]
 WRITERS = {"python2": python2, "python3": python3}
@@ -137,29 +135,3 @@ def test_a_generator_of_a_gpu_only_warns(make_problem: Make, fit: Make, tmp_path
     q = make_problem()
     q.model.load_params(tmp_path / "gpu.prm")
     check_loaded(q.model, p)
-
-
-def test_mutated_checkpoints(make_problem: Make, fit: Make, tmp_path: Path, campaign: int) -> None:
-    """Whatever happens to a file: loaded, or a `CheckpointError` and the model as it was."""
-    _, description = trained(make_problem, fit)
-    files = [
-        write(value, 2)
-        for write in WRITERS.values()
-        for value in (description, items(description, 0), items(description, 1))
-    ]
-    files.append(gzip.compress(files[0]))
-    q = make_problem()
-    q.model.initialize(q.data)
-    good = tmp_path / "good.prm"
-    q.model.save_params(good)
-    before = q.model.serialize()["model"]
-    r = random.Random(7)
-    path = tmp_path / "m.prm"
-    for _ in range(3_000 * campaign):
-        path.write_bytes(damage(r.choice(files), r))
-        try:
-            q.model.load_params(path)
-        except CheckpointError:
-            continue
-        q.model.load_params(good)
-    np.testing.assert_equal(q.model.serialize()["model"], before)

@@ -51,8 +51,9 @@ def test_probe_states_are_checked():
 
 def test_every_hook_has_a_one_line_docstring():
     hooks = [f for f in vars(hookspecs).values() if hasattr(f, "neonport_spec")]
-    assert [hook.__name__ for hook in hooks] == ["register_backends"]
+    assert "register_backends" in {hook.__name__ for hook in hooks}
     for hook in hooks:
+        assert hook.__name__.startswith("register_")
         assert re.fullmatch(r"[A-Z].*\.", hook.__doc__)
 
 
@@ -60,7 +61,7 @@ def test_builtins_use_the_hook_reserved_names_and_this_protocol():
     infos = plugin.register_backends()
     assert hasattr(plugin.register_backends, "neonport_impl")
     assert {info.name for info in infos} <= set(RESERVED)
-    assert {info.protocol for info in infos} == {PROTOCOL}
+    assert all(info.protocol[0] == PROTOCOL[0] and info.protocol <= PROTOCOL for info in infos)
 
 
 def test_the_builtin_plugin_is_an_entry_point_of_the_project():

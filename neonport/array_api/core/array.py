@@ -221,11 +221,11 @@ def adopt(backend: Any, x: Any, copy: bool | None) -> Array:
     """An array over the memory of a DLPack producer; a copy if `copy`, or if None and need be.
 
     Raises:
-        DLPackError: the memory cannot be shared and `copy` is False.
+        DLPackError, ShapeError: the memory cannot be shared and `copy` is False.
     """
     try:
         tensor = backend.from_dlpack(x, copy=copy)
-    except DLPackError:
+    except (DLPackError, ShapeError):  # of another device, or elements repeat in memory
         if copy is not None:
             raise
         tensor = backend.from_dlpack(x, copy=True)

@@ -97,13 +97,15 @@ def _close() -> None:
 
 
 def known() -> list[Device]:
-    """The default device first, then a device for each other backend that is ready here.
+    """The default device first, then those that were named so far.
 
-    Nothing is constructed for it but the default device: the others are there by name.
+    Nothing else is looked for: a backend is imported when it is named, never before.
     """
     first = backend_of()
     found = {str(first): Device(first)}
-    found |= {str(be): Device(be) for be in _opened.values() if not be.closed}
+    for backend in _opened.values():
+        if not backend.closed:
+            found.setdefault(str(backend), Device(backend))
     return list(found.values())
 
 

@@ -82,8 +82,8 @@ def same_backend(op: str, arrays: Sequence[Array]) -> Any:
     for x in arrays[1:]:
         if x.tensor.backend is not backend:
             raise BackendMismatchError(
-                f"{op}: arrays live on {backend} and on {x.tensor.backend}; move one of them "
-                "first: x.to_device(y.device)"
+                f"{op}: arrays live on two backends, {backend} and {x.tensor.backend}; move one "
+                "of them first: x.to_device(y.device)"
             )
     return backend
 

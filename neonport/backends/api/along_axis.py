@@ -97,8 +97,7 @@ class AlongAxis:
     ) -> Any:
         """Indices (int32) of the entries in order along an axis; NaN counts as the largest.
 
-        Equal entries keep their order, also if `descending`. Integers are compared as float32, as
-        everywhere (above 2^24 neighbours may be equal).
+        Equal entries keep their order, also if `descending`. Integers are compared exactly.
 
         Args:
             a: tensor or op-tree.

@@ -43,6 +43,10 @@ class Memory:
         """What `np.asarray(tensor)` gives: a host copy, unless the memory is the host's."""
         return self.device.host_array(tensor, dtype, copy)
 
+    def cuda_array_interface(self, tensor: Tensor) -> dict[str, Any] | None:
+        """What `tensor.__cuda_array_interface__` is; None: the memory is not CUDA's."""
+        return self.device.cuda_array_interface(tensor)
+
     def synchronize(self) -> None:
         """Wait until all work given to the device is done."""
         self.device.synchronize()

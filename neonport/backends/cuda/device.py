@@ -19,7 +19,7 @@ from neonport.backends.gpu.device import GpuDevice
 from neonport.backends.gpu.launch import WORDS, Box
 from neonport.backends.gpu.matmul import check
 from neonport.compiler.codegen.gpu.dialects import cuda_dialect
-from neonport.dtypes import FLOAT_NAMES
+from neonport.dtypes import FLOAT_NAMES, is_bfloat16
 from neonport.engine.device import Bound, Capabilities, ProbeResult
 from neonport.engine.host_buffer import HostBuffer
 from neonport.engine.recording import Recorder
@@ -30,6 +30,7 @@ from neonport.tensor.storage import Layout, Storage
 from neonport.tensor.tensor import Tensor
 
 CUDA, MANAGED = 2, 13  # kDLCUDA, kDLCUDAManaged
+LEGACY_STREAM = 1  # what the array interface calls the default stream
 
 
 class CUDADevice(GpuDevice):
@@ -279,6 +280,25 @@ class CUDADevice(GpuDevice):
             self.executor.run([(_bits(tensor), _bits(source))])
         with self.queue.entered():
             return tensor.native.__dlpack__(stream=stream, max_version=max_version)
+
+    def cuda_array_interface(self, tensor: Tensor) -> dict[str, Any] | None:
+        """Version 3: a consumer waits for the stream that is named.
+
+        Source: the CUDA array interface of Numba's documentation.
+        """
+        if is_bfloat16(tensor.dtype):
+            return None
+        step = tensor.dtype.itemsize
+        strides = None if tensor.is_contiguous else tuple(s * step for s in tensor.strides)
+        address = tensor.raw() if tensor.size else 0
+        return {
+            "version": 3,
+            "shape": tensor.shape,
+            "strides": strides,
+            "typestr": tensor.dtype.str,
+            "data": (address, tensor.readonly),
+            "stream": int(self.queue.stream.ptr) or LEGACY_STREAM,
+        }
 
     def dlpack_adopt(self, x: Any, **options: Any) -> Tensor:
         """A tensor over the producer's memory, after its pending work."""

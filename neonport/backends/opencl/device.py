@@ -17,7 +17,7 @@ from neonport.backends.host.workspace import Workspace
 from neonport.backends.opencl import context as sessions
 from neonport.backends.opencl import discovery as devices
 from neonport.backends.opencl import dlpack as exchange
-from neonport.backends.opencl import interpreter_exit, launch, memory
+from neonport.backends.opencl import interpreter_exit, launch, memory, pyopencl_arrays
 from neonport.backends.opencl.clblast_choice import Choice
 from neonport.backends.opencl.icd_loader import load_pyopencl
 from neonport.compiler.codegen.gpu.dialects import opencl_dialect
@@ -301,9 +301,42 @@ class OpenCLBackend(Backend):
         """A tensor over the memory of another library's array; see `Backend.from_dlpack`.
 
         Args:
-            x: object with `__dlpack__` and `__dlpack_device__`.
+            x: object with `__dlpack__` and `__dlpack_device__`, or an array of PyOpenCL.
             copy: None or False share the memory; True copies, also from another device.
             trust_cl_mem: believe that the data of `x` is a cl_mem handle although it does not say
                 so. A handle that is none ends the process.
         """
-        return adopt(self, x, copy, trust_cl_mem=trust_cl_mem)
+        if not pyopencl_arrays.is_pyopencl_array(x):
+            return adopt(self, x, copy, trust_cl_mem=trust_cl_mem)
+        self.check_open()
+        if copy:
+            return self.array(x.get())
+        if self.shared:
+            raise DLPackError(
+                f"from_dlpack: {self} works in the host's memory; copy it: be.array(x.get())"
+            )
+        return pyopencl_arrays.adopt_array(self.device, x)
+
+    def pyopencl_array(self, tensor: Tensor) -> Any:
+        """A `pyopencl.array.Array` over the memory of a tensor of this backend.
+
+        Args:
+            tensor: where the memory is the device's own (`shared` is false).
+
+        Raises:
+            DLPackError: it is no such tensor, or the memory is the host's.
+        """
+        self.check_open()
+        if not isinstance(tensor, Tensor) or tensor.backend is not self:
+            raise DLPackError(
+                f"pyopencl_array: {type(tensor).__name__} is no tensor of {self}; make it one: "
+                "be.array(x)"
+            )
+        if self.shared or tensor.readonly:
+            why = "is the host's" if self.shared else "is read-only, which PyOpenCL cannot say"
+            raise DLPackError(
+                f"pyopencl_array: the memory {why}; copy it: pyopencl.array.to_device(queue, "
+                "t.get())"
+            )
+        self.unrecordable("it hands a tensor to another library (PyOpenCL)")
+        return pyopencl_arrays.as_array(self.device, tensor)

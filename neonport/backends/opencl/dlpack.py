@@ -132,7 +132,15 @@ def adopt(be: Home, x: Any, trust_cl_mem: bool = False) -> Tensor:
             f"__dlpack_data__ = {DATA!r}); if it is a cl_mem: from_dlpack(x, trust_cl_mem=True), "
             "else copy it: from_dlpack(x, copy=True)"
         )
-    found = read_handle(x, be.dlpack_device())
+    return adopt_handle(be, read_handle(x, be.dlpack_device()))
+
+
+def adopt_handle(be: Home, found: Foreign) -> Tensor:
+    """A tensor over memory that is described.
+
+    Raises:
+        DLPackError: it cannot be used.
+    """
     if 0 in found.shape:
         return be.executor.owner.empty(found.shape, dtype=found.dtype)
     buffer, flags, root, start = _checked(be, found)

@@ -16,6 +16,7 @@ _IGNORED = {
     "block_size",
     "cache_directory",
     "cpu_list",
+    "macrobatch_size",
     "minibatch_size",  # of releases before 1.0, which took the size from the backend
     "node_count",
     "node_id",
@@ -95,9 +96,9 @@ class LoaderConfig:
         self.batch_size = _count(config, "batch_size", config.get("minibatch_size", batch_size))
         self.shuffle_manifest = bool(config.get("shuffle_manifest", False))
         self.shuffle_enable = bool(config.get("shuffle_enable", False))
-        self.seed = int(config.get("random_seed", 0))
+        self.seed = int(_number(config, "random_seed", 0))
         self.threads = _count(config, "decode_thread_count", 1) or 1
-        self.share = float(config.get("subset_fraction", 1.0))
+        self.share = _number(config, "subset_fraction", 1.0)
         if not 0 < self.share <= 1:
             raise ConfigurationError(
                 f"AeonDataLoader: subset_fraction={self.share} must be above 0, to 1"
@@ -118,9 +119,14 @@ class LoaderConfig:
             raise ConfigurationError("AeonDataLoader: etl lists no kinds of data")
         given = config.get("augmentation") or {}
         given = [given] if isinstance(given, Mapping) else list(given)
-        self.augmentation: Mapping[str, Any] = next((entry for entry in given if entry), {})
         for entry in given:
             check_keys("AeonDataLoader: augmentation", entry, _AUGMENTATION)
+        given = [entry for entry in given if entry]
+        if len(given) > 1 or any(entry.get("type", "image") != "image" for entry in given):
+            raise ConfigurationError(
+                "AeonDataLoader: augmentation may have one entry, of type 'image'"
+            )
+        self.augmentation: Mapping[str, Any] = given[0] if given else {}
 
     @staticmethod
     def _part(entry: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -151,7 +157,7 @@ class LoaderConfig:
             raise ConfigurationError(
                 "AeonDataLoader: crop_enable=False is not done here; leave it out"
             )
-        padding = int(given.get("padding", 0))
+        padding = int(_number(given, "padding", 0))
         return ImageAugmentation(
             size=(part["height"], part["width"]),
             resize_short=given.get("resize_short_size") or None,
@@ -182,6 +188,15 @@ def output_type(part: Mapping[str, Any], usual: str) -> np.dtype:
     except TypeError as error:
         raise ConfigurationError(
             f"AeonDataLoader: output_type={name!r} is none of {', '.join(_TYPES)}"
+        ) from error
+
+
+def _number(config: Mapping[str, Any], key: str, usual: float) -> float:
+    try:
+        return float(config.get(key, usual))
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(
+            f"AeonDataLoader: {key}={config[key]!r} must be a number"
         ) from error
 
 

@@ -103,11 +103,10 @@ class DatasetIterator(PlannedIterator):
         def parts(place: int, item: Any) -> list[Any]:
             found = [part_of(self._label, item, key) for key in keys]
             if self.transform is not None:
-                rng = None if evaluation else self._passes.generator(batch, place)
-                found[0] = self.transform(found[0], rng)
-            found = [as_array(part) for part in found]
+                found[0] = self.transform(found[0], self._generator(batch, place, evaluation))
+            found = [as_array(self._label, part) for part in found]
             if self.target is not None:
-                found.append(as_array(part_of(self._label, item, self.target)))
+                found.append(as_array(self._label, part_of(self._label, item, self.target)))
             return found
 
         if together is not None:
@@ -161,13 +160,16 @@ def part_of(label: str, item: Any, key: Key) -> Any:
     )
 
 
-def as_array(value: Any) -> np.ndarray:
-    """An array, tensor on any device, PIL image or number as NumPy's."""
+def as_array(label: str, value: Any) -> np.ndarray:
+    """An array, tensor on any device, PIL image or number as NumPy's.
+
+    Raises:
+        DtypeError: it holds no numbers.
+    """
     if hasattr(value, "detach"):  # a tensor that may have a gradient, or be on a device
         value = value.detach().cpu()
     elif hasattr(value, "getbands") and hasattr(value, "convert"):  # a PIL image
         grey = value.mode in ("1", "L", "I;16", "F", "I")
         return channels_first(value if value.mode in ("L", "RGB") else value.convert(
             "L" if grey else "RGB"))  # fmt: skip
-    array = np.asarray(value)
-    return checks.numbers("a sample", "X", array)
+    return checks.numbers(label, "a sample", value)

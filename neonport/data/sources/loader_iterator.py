@@ -64,7 +64,7 @@ class LoaderIterator(StagedIterator):
         be: Any = None,
     ) -> None:
         super().__init__(name, be, prefetch, nclass)
-        if not hasattr(loader, "__iter__") or iter(loader) is loader:
+        if not hasattr(loader, "__iter__") or hasattr(loader, "__next__"):
             raise ConfigurationError(
                 f"{self._label}: a {type(loader).__name__} cannot be iterated again and again; "
                 "give a loader whose every `for` is a pass, not a generator"
@@ -103,16 +103,17 @@ class LoaderIterator(StagedIterator):
         dataset: Any = getattr(self.loader, "dataset", None)
         collate = getattr(self.loader, "collate_fn", None)
         if hasattr(dataset, "__getitem__") and hasattr(dataset, "__len__") and callable(collate):
-            return self._parts(collate([dataset[0]]))
+            return self._host_batch(collate([dataset[0]]))
         for batch in self.loader:
-            return self._parts(batch)
+            return self._host_batch(batch)
         raise ConfigurationError(f"{self._label}: the loader yields nothing")
 
-    def _parts(self, batch: Any) -> HostBatch:
-        parts = [as_array(part_of(self._label, batch, key)) for key in input_keys(self.inputs)]
+    def _host_batch(self, batch: Any) -> HostBatch:
+        label = self._label
+        parts = [as_array(label, part_of(label, batch, k)) for k in input_keys(self.inputs)]
         target = None
         if self.target is not None:
-            target = as_array(part_of(self._label, batch, self.target))
+            target = as_array(label, part_of(label, batch, self.target))
         lengths = {part.shape[:1] for part in (*parts, *([] if target is None else [target]))}
         if len(lengths) > 1 or () in lengths:
             raise ConfigurationError(
@@ -129,7 +130,7 @@ class LoaderIterator(StagedIterator):
         waiting: list[list[np.ndarray]] = []
         head: list[np.ndarray] | None = None  # the first samples, to fill up with
         for batch in self.loader:
-            inputs, target = self._parts(batch)
+            inputs, target = self._host_batch(batch)
             waiting.append([*inputs, *([] if target is None else [target])])
             while left and sum(len(parts[0]) for parts in waiting) >= min(size, left):
                 rows = _joined(waiting)
@@ -143,6 +144,8 @@ class LoaderIterator(StagedIterator):
                 yield (number, left == 0), self._as_batch(taken)
             if not left:
                 return
+            # what is left over: the loader may use its memory again
+            waiting = [[part.copy() for part in parts] for parts in waiting]
         left -= sum(len(parts[0]) for parts in waiting)
         raise ConfigurationError(
             f"{self._label}: the loader ended {left} samples before the {self.ndata} that it is "
@@ -175,6 +178,9 @@ class LoaderIterator(StagedIterator):
 
 
 def _joined(waiting: list[list[np.ndarray]]) -> list[np.ndarray]:
+    """Batches as one, without a copy where there is only one."""
+    if len(waiting) == 1:
+        return waiting[0]
     return [np.concatenate(parts) for parts in zip(*waiting, strict=True)]
 
 

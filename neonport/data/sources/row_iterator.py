@@ -41,15 +41,9 @@ class PlannedIterator(StagedIterator):
         for batch in passes.in_order(size) if evaluation else passes.plan(size):
             yield batch, self._read(batch, evaluation)
 
-    def _changed(self, samples: Any, batch: Minibatch, evaluation: bool) -> Any:
-        """Samples after `transform`, or as they are."""
-        if self.transform is None:
-            return samples
-        each = range(len(samples))
-        return [
-            self.transform(samples[n], None if evaluation else self._passes.generator(batch, n))
-            for n in each
-        ]
+    def _generator(self, batch: Minibatch, place: int, evaluation: bool) -> Any:
+        """Random numbers for `transform` of one sample; None in an evaluation."""
+        return None if evaluation else self._passes.generator(batch, place)
 
     def _arrived(self, mark: Minibatch) -> None:
         self._passes.arrived(mark)
@@ -141,6 +135,11 @@ class RowIterator(PlannedIterator):
     ) -> None:
         super().__init__(name, be, prefetch, nclass)
         given = X if isinstance(X, (list, tuple)) else [X]
+        if given is X and any(isinstance(x, (int, float, list, tuple)) for x in given):
+            raise ShapeError(
+                f"{self._label}: X is a list of rows; a list means several inputs, for one give an "
+                "array: numpy.array(X)"
+            )
         self._arrays = [_opened(self._label, "X", x) for x in given]
         self._labels = None if y is None else _opened(self._label, "y", y)
         if not self._arrays:
@@ -167,7 +166,11 @@ class RowIterator(PlannedIterator):
             first = inputs[0]
             if self._image_shape is not None:
                 first = first.reshape(len(first), *self._image_shape)
-            inputs[0] = stacked(self._label, self._changed(first, batch, evaluation))
+            changed = [
+                self.transform(sample, self._generator(batch, place, evaluation))
+                for place, sample in enumerate(first)
+            ]
+            inputs[0] = stacked(self._label, changed)
         labels = self._labels
         return HostBatch(inputs, None if labels is None else read_rows(labels, batch.rows))
 
@@ -226,7 +229,8 @@ def _opened(label: str, name: str, given: Any) -> Any:
                 f"{label}: {name}: {path!r} is no .npy file of numbers ({error}); write it by "
                 "numpy.save, or give numpy.memmap(path, dtype, 'r', shape=...)"
             ) from error
-    if not hasattr(given, "shape") or not hasattr(given, "dtype"):
+    labelled = hasattr(given, "iloc")  # a column of pandas: [] goes by its own row labels
+    if labelled or not hasattr(given, "shape") or not hasattr(given, "dtype"):
         given = np.asarray(given)
     if hasattr(given, "tocsr"):  # a sparse matrix; of its forms this one has rows
         given = given.tocsr()

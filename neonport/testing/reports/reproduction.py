@@ -49,10 +49,11 @@ def script(be: Backend, case: Case, result: Result, seed: int = 0) -> str:
             shown = _statement(be, case)
     except Exception:  # the device fails elsewhere too; by its name the case can always be run
         shown = None
-    return title + message + (shown or _by_name(be, case, seed))
+    return title + message + (shown or by_name(be, case, seed))
 
 
-def _by_name(be: Backend, case: Case, seed: int) -> str:
+def by_name(be: Backend, case: Case, seed: int = 0) -> str:
+    """Python that runs a case by its name."""
     more = f", seed={seed}" if seed else ""
     return (
         "from neonport.testing.conformance import run_one\n\n"

@@ -78,6 +78,23 @@ def test_the_host(cuda):
     assert (copied.get() == 1).all()
 
 
+def test_the_array_interface(cuda):
+    t = cuda.array(np.arange(12.0).reshape(3, 4), dtype=np.float32)
+    part = t[1:, 1:3].__cuda_array_interface__
+    assert part == {
+        "version": 3,
+        "shape": (2, 2),
+        "strides": (16, 4),
+        "typestr": "<f4",
+        "data": (t.raw() + 20, False),
+        "stream": cuda.device.queue.stream.ptr or 1,
+    }
+    whole = t.__cuda_array_interface__
+    assert (whole["strides"], whole["data"]) == (None, (t.raw(), False))
+    assert t[:0].__cuda_array_interface__["data"][0] == 0
+    assert not hasattr(cuda.ones((2, 2), dtype="bfloat16"), "__cuda_array_interface__")
+
+
 def test_views_and_memory_that_begins_anywhere(cuda):
     whole = cuda.array(np.arange(40.0).reshape(5, 8), dtype=np.float32)
     array = cupy.from_dlpack(whole[1:, 1:4])

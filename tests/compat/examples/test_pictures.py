@@ -8,6 +8,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from PIL import Image
 
 from neonport.cli.main import main
 from neonport.models import Model
@@ -127,3 +128,25 @@ def test_experiment_in_yaml(digits: Path, capsys: pytest.CaptureFixture[str]) ->
     assert len(costs) == 4 * 5  # a minibatch of 32, as the file says
     assert costs[-1] < 0.5 * costs[0]
     assert persist.load_obj("net.prm")["epoch_index"] == 4
+
+
+def test_images_that_manifests_list(folder: Path, run: Run) -> None:
+    rng = np.random.RandomState(0)
+    colours = np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255], [200, 200, 200]])
+    (folder / "pictures").mkdir()
+    for part, count in (("train", 70), ("val", 40)):
+        lines = ["@FILE\tASCII_INT"]
+        for n in range(count):
+            pixels = 0.7 * colours[n % 4] + 70 * rng.rand(16, 16, 3)
+            name = f"{part}_{n}.png"
+            Image.fromarray(pixels.astype(np.uint8)).save(folder / "pictures" / name)
+            lines.append(f"{name}\t{n % 4}")
+        (folder / f"{part}.tsv").write_text("\n".join(lines) + "\n")
+    given = ["--manifest", "train:train.tsv", "--manifest", "val:val.tsv"]
+    given += ["--manifest_root", "pictures", "-z", "16", "-s", "net.prm"]
+    names = run("images/manifest.py", 4, *given)
+    assert names["train"].nbatches == 5
+    assert names["test"].shape == (3, 16, 16)
+    assert float(names["error_rate"]) < 0.2
+    again = Model("net.prm").eval(names["test"], names["Misclassification"]())
+    assert float(again) == float(names["error_rate"])

@@ -11,7 +11,7 @@ import pytest
 from sklearn.datasets import load_iris
 
 from neonport.callbacks import Callbacks
-from neonport.data import ArrayIterator, FrameIterator
+from neonport.data import ArrayIterator, FrameIterator, RowIterator
 from neonport.errors import ConfigurationError, DtypeError
 from neonport.initializers import Gaussian
 from neonport.layers import Affine, GeneralizedCost
@@ -76,6 +76,15 @@ def test_columns_go_into_other_iterators_and_fit(make_backend: Make) -> None:
         table[["a", "b"]], table["b"], cost, Adam(learning_rate=0.1), 20, progress_bar=False
     )
     assert history["cost"][-1] < history["cost"][0]
+
+
+def test_columns_in_another_order(make_backend: Make) -> None:
+    make_backend(batch_size=4)
+    table = frame()[::-1]  # row labels 7 to 0
+    for shuffle in (False, True):
+        data = RowIterator(table[["a"]], table["b"], shuffle=shuffle, seed=1)
+        for x, t in data:
+            np.testing.assert_array_equal(x.get() % 3, t.get())
 
 
 def test_scikit_learns_data(make_backend: Make) -> None:

@@ -38,11 +38,13 @@ class Loader:
         order = np.arange(10)
         if self.generator is not None:
             order = np.random.RandomState(self.generator.seed).permutation(10)
+        memory = np.empty((3, 4), np.float32)  # used again and again
         for begin in range(0, len(order), 3):
             rows = order[begin : begin + 3]
             if self.drop_last and len(rows) < 3:
                 return
-            pair = X[rows], Y[rows]
+            memory[: len(rows)] = X[rows]
+            pair = memory[: len(rows)], Y[rows]
             yield pair if self.form is tuple else dict(zip(("x", "label"), pair, strict=True))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
+import time
 import traceback
 from collections.abc import Iterator
 
@@ -79,14 +80,15 @@ def test_the_thread_ends_with_a_pass_that_is_left() -> None:
                 yield n
                 n += 1
         finally:
+            time.sleep(0.05)  # the pass is over when this is
             ended.append(threading.current_thread().name)
 
     for n in ahead(endless(), 2, lambda item: None):
         if n == 3:
             break
     gc.collect()
-    assert not threads()
     assert ended == ["neonport-prefetch"]
+    assert not threads()
 
     def use() -> None:
         for n in ahead(endless(), 2, lambda item: None):

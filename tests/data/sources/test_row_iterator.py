@@ -162,6 +162,9 @@ def test_a_pass_is_repeated_with_its_random_changes(make_backend: Make, shuffle:
     assert len(found) == len(whole)
     for x, x2 in zip(whole, found, strict=True):
         np.testing.assert_array_equal(x, x2)
+    state = other.get_state()
+    assert len(list(other.in_order())) == 3
+    assert other.get_state() == state
     plain = [x.get() for x, _ in in_order(other)]
     assert plain[0].max() < 120
     with pytest.raises(ConfigurationError, match="shuffle="):
@@ -272,6 +275,8 @@ def test_refusals(make_backend: Make, tmp_path: Path) -> None:
             RowIterator(wrong, y)
     with pytest.raises(ConfigurationError, match="no samples"):
         RowIterator(X[:0])
+    with pytest.raises(ShapeError, match="a list means several inputs"):
+        RowIterator(X.tolist())
     with pytest.raises(ConfigurationError, match="empty list"):
         RowIterator([])
     with pytest.raises(DtypeError, match="holds no numbers"):

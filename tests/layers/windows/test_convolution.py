@@ -76,6 +76,27 @@ def test_ones_are_exact_and_batch_one_is_fine(make_backend, tools):
     assert (layer.dW.get() == 9).all()
 
 
+def test_dilated_filters_are_wider_ones_with_zeros_between(make_backend, tools):
+    be = make_backend(batch_size=2, rng_seed=0)
+    kwargs = {"init": Gaussian(), "strides": (2, 1), "padding": (1, 2)}
+    layer = tools.drive(Convolution((3, 2, 5), dilation=(2, 3), **kwargs), (3, 9, 8))
+    wide = tools.drive(Convolution((5, 4, 5), **kwargs), (3, 9, 8))
+    filters = layer.W.get().reshape(layer.nglayer.dimF)
+    stuffed = np.zeros(wide.nglayer.dimF)
+    stuffed[:, :, ::2, ::3] = filters
+    wide.W.set(stuffed.reshape(wide.W.shape))
+    assert wide.out_shape == layer.out_shape
+    x = be.array(randn(3 * 9 * 8, 2))
+    y = layer.fprop(x).get()
+    np.testing.assert_allclose(y, wide.fprop(x).get(), rtol=1e-4, atol=1e-5)
+    error = be.array(randn(*y.shape, seed=1))
+    deltas = layer.bprop(error).get()
+    np.testing.assert_allclose(deltas, wide.bprop(error).get(), rtol=1e-4, atol=1e-5)
+    gradient = wide.dW.get().reshape(wide.nglayer.dimF)[:, :, ::2, ::3]
+    found = layer.dW.get().reshape(filters.shape)
+    np.testing.assert_allclose(found, gradient, rtol=1e-4, atol=1e-4)
+
+
 def test_alpha_and_beta(make_backend, tools):
     be = make_backend(batch_size=2)
     layer = tools.drive(Convolution_bias((2, 2, 2), init=Constant(1), bias=Constant(3)), (1, 2, 2))

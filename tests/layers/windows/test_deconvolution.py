@@ -47,6 +47,17 @@ def test_it_is_the_transpose_of_a_convolution(make_backend, tools, case):
     np.testing.assert_allclose(layer.dW.get().reshape(sizes.dimF), wanted, atol=1e-4)
 
 
+def test_ones_are_exact(make_backend, tools):
+    be = make_backend(batch_size=2)
+    layer = tools.drive(Deconvolution((3, 3, 2), init=Constant(1)), (4, 2, 2))
+    y = layer.fprop(be.iobuf((4, 2, 2)).fill(1.0)).get().reshape(2, 4, 4, 2)
+    line = np.array([1, 2, 2, 1])  # filters that reach a place, along an axis
+    assert (y == 4 * np.outer(line, line)[None, :, :, None]).all()
+    layer.bprop(be.iobuf((2, 4, 4)).fill(1.0))
+    assert (layer.deltas.get() == 2 * 9).all()
+    assert (layer.dW.get() == 2 * 4).all()  # samples and places
+
+
 def test_alpha_beta_and_parts_of_a_batch(make_backend, tools):
     be = make_backend(batch_size=3)
     layer = tools.drive(Deconvolution((2, 2, 1), init=Constant(1)), (2, 1, 1))

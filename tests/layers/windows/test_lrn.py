@@ -36,6 +36,20 @@ def test_gradients(be64, tools, bpower):
     assert tools.check_gradients(be64, layer, randn(8, 4)) < 1e-6
 
 
+def test_the_gradient_of_one_element(be64, tools):
+    """A map alone in its window: d/dx of x d^-p is d^-p - 2 p a x^2 / depth d^(-p - 1)."""
+    layer = tools.drive(LRN(3, ascale=0.7, bpower=0.75), (3, 1, 1))
+    for value in (-2.0, 0.5, 3.0):
+        x, error = np.zeros((3, 4)), np.zeros((3, 4))
+        x[1], error[1] = value, 1
+        layer.fprop(be64.array(x))
+        share = 0.7 / 3 * value**2
+        wanted = (1 + share) ** -0.75 - 1.5 * share * (1 + share) ** -1.75
+        found = layer.bprop(be64.array(error)).get()
+        assert abs(found[1] - wanted).max() < 1e-12
+        assert abs(found[[0, 2]]).max() < 1e-12
+
+
 def test_alpha_beta_and_a_first_layer(make_backend, tools):
     be = make_backend(batch_size=2)
     layer = tools.drive(LRN(1, ascale=1.0, bpower=1.0), (2, 1, 1))

@@ -52,6 +52,17 @@ def check(be, tools, case, op):
 
 
 @pytest.mark.parametrize("op", ["max", "avg"])
+def test_ones_are_exact(make_backend, tools, op):
+    be = make_backend(batch_size=3)
+    layer = tools.drive(Pooling(3, op=op, strides=2, padding=1), (2, 5, 5))
+    assert (layer.fprop(be.iobuf((2, 5, 5)).fill(1.0)).get() == 1).all()
+    deltas = layer.bprop(be.iobuf((2, 3, 3)).fill(1.0)).get()
+    if op == "max":
+        assert set(np.unique(deltas)) <= {0.0, 1.0, 2.0, 3.0, 4.0}  # whole errors, wherever they go
+    np.testing.assert_allclose(deltas.sum(axis=0), 2 * 9, rtol=0 if op == "max" else 1e-6)
+
+
+@pytest.mark.parametrize("op", ["max", "avg"])
 @pytest.mark.parametrize("case", CASES)
 def test_outputs_and_gradients_against_the_definition(make_backend, tools, case, op):
     check(make_backend(batch_size=3), tools, CASES[case], op)

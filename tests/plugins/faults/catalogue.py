@@ -383,7 +383,7 @@ add(
         + _OWN,
     ).replace("lambda **k: Faulty(**k)", "Faulty"),
     "broken",
-    "Bad does not define allocate, bind_kernel, copy_in",
+    "Bad does not define allocate",
 )
 add(
     "probing",

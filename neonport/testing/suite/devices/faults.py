@@ -105,8 +105,7 @@ def failing_launches(device: Any, switch: Switch) -> Iterator[None]:
 
     with ExitStack() as stack:
         for method in BINDING:
-            if hasattr(device, method):
-                stack.enter_context(replaced(device, method, make))
+            stack.enter_context(replaced(device, method, make))
         yield
 
 
@@ -216,8 +215,8 @@ def _no_kernel(be: Backend) -> Outcome:
     scene, switch = Scene(be), Switch()
     error = CompileError("syntax error in line 1 of a test")
     with ExitStack() as stack:
-        stack.enter_context(failing(be.device, "bind_kernel", switch))
-        stack.enter_context(failing(be.device, "prefetch", switch))
+        for method in (*BINDING, "prefetch"):
+            stack.enter_context(failing(be.device, method, switch))
         stack.enter_context(replaced(be.device, "give_up_kernels", lambda _: lambda error: False))
         be.device.forget_statements()
         problem = _attempt(switch, error, scene.statement)
@@ -238,8 +237,6 @@ def _gone(be: Backend) -> Outcome:
     }
     with ExitStack() as stack:
         for method in METHODS:
-            if not hasattr(be.device, method):
-                continue
             stack.enter_context(failing(be.device, method, switch))
         be.device.forget_statements()
         for label, act in acts.items():

@@ -83,6 +83,23 @@ def _zeroed(be: Backend) -> Outcome:
     return Outcome()
 
 
+def _bytes_in_place(be: Backend) -> Outcome:
+    """What `write` stored at a place is what `read` finds there, and nothing else changes."""
+    storage = be.device.allocate(100)
+    values = np.arange(1, 21, dtype=np.uint8)
+    be.device.write(storage, 10, values)
+    values[:] = 99
+    found = np.full(40, 98, np.uint8)
+    be.device.read(storage, 5, found)
+    wanted = np.concatenate([np.zeros(5), np.arange(1, 21), np.zeros(15)])
+    if not np.array_equal(found, wanted):
+        return Outcome(
+            message="write(storage, 10, values) and read(storage, 5, out) do not fit: bytes 5 to "
+            f"45 hold {found.tolist()}"
+        )
+    return Outcome()
+
+
 def _lengths(be: Backend) -> Outcome:
     for nbytes in (0, *SIZES):
         found = be.device.allocate(nbytes).nbytes
@@ -297,6 +314,7 @@ def _usable(be: Backend) -> Outcome:
 
 CASES: dict[str, Callable[[Backend], Outcome]] = {
     "new memory is zero": _zeroed,
+    "bytes are read where they were written": _bytes_in_place,
     "nbytes is what was asked for": _lengths,
     "blocks in use are apart": _apart,
     "copies are copies": _copies,

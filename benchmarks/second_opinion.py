@@ -1,0 +1,117 @@
+"""What a second opinion costs a training: none, off, and at some rates.
+
+    python benchmarks/second_opinion.py
+    python benchmarks/second_opinion.py --backend opencl --second cpu --rates 0.001,0.01
+
+Trainings with and without checks take turns, so that a change of the machine meets all of them. A
+ratio is the time with checks over that without, of the medians; at a rate of 0.001 it should be
+below 1.02. What is checked is drawn with a fixed seed, so a training must be long enough for some
+statements to come to their turn: their number is printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from typing import Any
+
+import numpy as np
+from harness import machine
+
+from neonport import gen_backend
+from neonport.backends import cleanup_backend
+from neonport.checking.opinion import second_opinion
+from neonport.initializers import Gaussian
+from neonport.layers import Affine, Conv, GeneralizedCost, Pooling
+from neonport.models import Model
+from neonport.optimizers import Adam, GradientDescentMomentum
+from neonport.transforms import CrossEntropyMulti, Rectlin, Softmax
+
+BATCH = 128
+
+
+def dense() -> tuple[Any, tuple[int, ...], Any]:
+    """784-100-10, the first network of the tutorials."""
+    layers = [
+        Affine(100, Gaussian(scale=0.01), activation=Rectlin()),
+        Affine(10, Gaussian(scale=0.01), activation=Softmax()),
+    ]
+    return layers, (784,), GradientDescentMomentum(0.1, 0.9)
+
+
+def wide() -> tuple[Any, tuple[int, ...], Any]:
+    """784-1000-1000-10 with batch normalization."""
+    layers = [
+        Affine(1000, Gaussian(scale=0.01), batch_norm=True, activation=Rectlin()),
+        Affine(1000, Gaussian(scale=0.01), batch_norm=True, activation=Rectlin()),
+        Affine(10, Gaussian(scale=0.01), activation=Softmax()),
+    ]
+    return layers, (784,), Adam()
+
+
+def convolutions() -> tuple[Any, tuple[int, ...], Any]:
+    """Two convolutions with pooling, on 28 x 28 pixels."""
+    layers: list[Any] = []
+    for maps in (16, 32):
+        layers.append(Conv((5, 5, maps), Gaussian(scale=0.01), activation=Rectlin()))
+        layers.append(Pooling(2, strides=2))
+    layers.append(Affine(10, Gaussian(scale=0.01), activation=Softmax()))
+    return layers, (1, 28, 28), Adam()
+
+
+NETWORKS = {"dense": dense, "wide": wide, "convolutions": convolutions}
+
+
+def seconds(network: str, args: argparse.Namespace, check: str | None) -> tuple[float, int]:
+    """Time of a training after an epoch to warm up, and how many statements were checked."""
+    be = gen_backend(args.backend, batch_size=BATCH, rng_seed=0)
+    try:
+        layers, shape, optimizer = NETWORKS[network]()
+        model = Model(layers)
+        rng = np.random.RandomState(0)
+        X = rng.rand(BATCH * args.batches, *shape).astype(np.float32)
+        y = np.arange(len(X)) % 10
+        cost = GeneralizedCost(costfunc=CrossEntropyMulti())
+        how = {"progress_bar": False, "record": args.record}
+        model.fit(X, y, cost, optimizer, 1, **how)
+        with second_opinion(be, check) as opinions:
+            be.synchronize()
+            start = time.perf_counter()
+            model.fit(X, y, cost, optimizer, 1 + args.epochs, **how)
+            be.synchronize()
+            spent = time.perf_counter() - start
+        return spent, sum(opinion.checked for opinion in opinions)
+    finally:
+        cleanup_backend()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--backend", default="cpu")
+    parser.add_argument("--second", default="cpu")
+    parser.add_argument("--rates", default="0.001,0.01")
+    parser.add_argument("--networks", default=",".join(NETWORKS))
+    parser.add_argument("--batches", type=int, default=50, help="minibatches of an epoch")
+    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--record", action="store_true", help="fit(record=True)")
+    args = parser.parse_args()
+    print(f"{args.backend}, second opinion of {args.second}; {machine()}")
+    checks = {"off": None} | {r: f"{args.second}:{r}:raise" for r in args.rates.split(",")}
+    for network in args.networks.split(","):
+        times: dict[str, list[float]] = {name: [] for name in checks}
+        counts: dict[str, int] = {}
+        for _ in range(args.repeats):
+            for name, check in checks.items():
+                spent, counts[name] = seconds(network, args, check)
+                times[name].append(spent)
+        off = statistics.median(times["off"])
+        print(f"{network}: off {off:.3f} s")
+        for name in list(checks)[1:]:
+            ratio = statistics.median(times[name]) / off
+            print(f"  at {name}: {ratio:.3f} times, {counts[name]} checked")
+
+
+if __name__ == "__main__":
+    main()
