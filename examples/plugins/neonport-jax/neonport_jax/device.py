@@ -23,7 +23,7 @@ from neonport.tensor.storage import Layout, Storage
 from neonport_jax import accuracy, memory
 from neonport_jax.memory import Cell
 
-MAX_COMPILED = 1024  # statements of a generation
+MAX_COMPILED = 256  # statements of a generation; XLA keeps megabytes for each
 
 
 def wide() -> Any:

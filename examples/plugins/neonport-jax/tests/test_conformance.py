@@ -1,4 +1,4 @@
-"""Every so many case of the conformance suite, known gaps included; the README says how to run all."""
+"""Every so many case of the conformance suite, and all known gaps; README.md: how to run it all."""
 
 from __future__ import annotations
 
