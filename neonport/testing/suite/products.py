@@ -106,10 +106,8 @@ def _compound(
     if sums is None or outcome.message:
         return outcome
     got = c.get().astype(_wide(dtype))
-    total = _want(
-        dtype, got.sum(1, keepdims=True), np.abs(got).sum(1, keepdims=True), 14, got[:, :1] * 0
-    )
-    return compare(sums.get(), total)
+    rows, magnitudes = got.sum(1, keepdims=True), np.abs(got).sum(1, keepdims=True)
+    return compare(sums.get(), _want(dtype, rows, magnitudes, 14, np.zeros_like(rows)))
 
 
 def _batched(
@@ -127,8 +125,10 @@ def _batched(
         product, condition = product.sum(0), condition.sum(0)
     product = np.maximum(product, 0) if relu else product
     rest = beta * wc if beta else np.zeros_like(wc)
-    if dtype in SHORT:  # partial sums may be stored
-        condition = condition * (1 + 3 * SHORT[dtype] / EPS[np.dtype("float32")] / 6)
+    if dtype in SHORT:  # partial sums, with the rest in them, may be stored
+        condition = (condition + np.abs(rest)) * (
+            1 + 3 * SHORT[dtype] / EPS[np.dtype("float32")] / 6
+        )
     return compare(c.get(), _want(dtype, product, condition, 21, rest))
 
 
