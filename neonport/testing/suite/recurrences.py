@@ -39,9 +39,9 @@ SCALE = 0.0625  # of the numbers, so that states stay about as large as 1
 class _Maker(Maker):
     def tensor(self, seed: int, shape: tuple[int, ...]) -> Any:
         """Random numbers that saturate nothing; a power of two rounds nothing."""
-        if self.computed:
-            return super().tensor(seed, shape) * (SCALE / 2)
         with seeded(0):  # the bounds know nothing of large errors that cancel on the way back
+            if self.computed:
+                return super().tensor(seed, shape) * (SCALE / 2)
             values = numbers(seed, shape, self.dtype)
         scaled = (values.astype(np.float64) * SCALE).astype(values.dtype)
         return self.operands.add((seed, "scaled"), scaled, self.layout)
