@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -185,7 +186,7 @@ class Batch:
         self.names = names
         self.build = build
         self.needs = frozenset(needs)
-        self._last: tuple[Any, int, list[Outcome]] | None = None
+        self._last: tuple[weakref.ref[Backend], int, list[Outcome]] | None = None
 
     def cases(self) -> Iterator[Case]:
         """The cases."""
@@ -198,8 +199,8 @@ class Batch:
 
     def _outcome(self, index: int, be: Backend) -> Outcome:
         seed = current_seed()
-        if self._last is None or self._last[0] is not be or self._last[1] != seed:
-            self._last = be, seed, self._run(be)
+        if self._last is None or self._last[0]() is not be or self._last[1] != seed:
+            self._last = weakref.ref(be), seed, self._run(be)
         outcome = self._last[2][index]
         if index == len(self.names) - 1:
             self._last = None

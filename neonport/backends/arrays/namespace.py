@@ -247,9 +247,7 @@ class ArrayNamespace:
 
     def common(self, values: Sequence[Any]) -> list[DuckArray]:
         """Several operands in the dtype that NumPy gives them together."""
-        parts = [
-            x if isinstance(x, (bool, int, float)) else np.empty(0, x.dtype).dtype for x in values
-        ]
+        parts = [x if type(x) in (bool, int, float) else x.dtype for x in values]
         dtype = self.held(np.result_type(*parts))
         return [self.lift(x, dtype).astype(dtype, copy=False) for x in values]
 

@@ -20,14 +20,10 @@ from neonport.errors import BackendUnavailable, OutOfDeviceMemory
 from neonport.foundation.bounded_table import BoundedTable
 from neonport.ops.philox import uniform
 from neonport.tensor.storage import Layout, Storage
-from neonport_jax import memory
+from neonport_jax import accuracy, memory
 from neonport_jax.memory import Cell
 
-MAX_COMPILED = 1024  # statements of a generation
-
-
-IN_FLOAT64 = frozenset({"arctan2", "cosh", "exp2", "power", "sinh"})
-"""Functions that XLA computes in float32 with larger errors than neonport allows."""
+MAX_COMPILED = 256  # statements of a generation; XLA keeps megabytes for each
 
 
 def wide() -> Any:
@@ -50,9 +46,9 @@ class JaxNamespace(ArrayNamespace):
 
     def function(self, name: str) -> Callable[..., Any]:
         """JAX's function for a ufunc of NumPy's."""
-        found = super().function(name)
-        if name not in IN_FLOAT64:
-            return found
+        found = accuracy.FUNCTIONS.get(name)
+        if found is None:
+            return super().function(name)
 
         def exact(*operands: Any) -> Any:
             values = (x.astype(np.float64) for x in operands)
