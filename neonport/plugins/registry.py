@@ -153,9 +153,9 @@ class Registry:
         """Ask everything, as `examine` says; return names, plugins of others, and rows."""
         from neonport.plugins import isolation
 
-        if self._scanning:
-            raise RuntimeError("a plugin asks for the list of backends while it is imported")
         with self._lock:
+            if self._scanning:
+                raise RuntimeError("a plugin asks for the list of backends while it is imported")
             builtin = self._own_plugin()
             foreign = [discovery.afresh(plugin) for plugin in self._installed()]
         rows = isolation.examine([p for p in foreign if p.state == "loaded"], try_out)
