@@ -15,7 +15,7 @@ from neonport.dtypes import FLOAT_NAMES, is_float
 from neonport.testing.inputs import current_seed
 from neonport.testing.layouts import Target
 from neonport.testing.reference import Interpreter
-from neonport.testing.tolerances import Allowance, finfo, stored
+from neonport.testing.tolerances import EPS, Allowance, finfo, stored
 
 if TYPE_CHECKING:
     from neonport.backends.backend import Backend
@@ -32,7 +32,7 @@ class Outcome(NamedTuple):
         max_error: largest error relative to what the bound refers to; None if nothing was compared.
         bound: the largest that is allowed.
         message: what is wrong; empty if nothing is.
-        unit: the last place of the dtype that was compared, relative to 1; 0 if it is no float.
+        unit: the last place of a right result, relative to 1; 0 where errors are not measured so.
     """
 
     max_error: float | None = 0.0
@@ -67,11 +67,13 @@ class Want(NamedTuple):
         values: in a wide dtype.
         allowed: how far off each element may be.
         others: results that are as good, element by element.
+        unit: the last place of a right result, relative to 1; 0 where errors are not measured so.
     """
 
     values: Array
     allowed: Allowance
     others: tuple[Array, ...] = ()
+    unit: float = 0.0
 
 
 class Statement(NamedTuple):
@@ -109,7 +111,13 @@ def defined(tree: Any, values: dict[int, Array], target: Target) -> Want:
         np.broadcast_to(values_wanted, shape),
         Allowance(np.broadcast_to(final.absolute, shape), final.bound),
         (np.broadcast_to(flushed, shape),),
+        last_place(compute, dtype),
     )
+
+
+def last_place(compute: np.dtype, stored_as: np.dtype) -> float:
+    """A unit in the last place of what is computed in one dtype and stored in another."""
+    return max(EPS.get(compute, 0.0), float(finfo(stored_as).eps) if is_float(stored_as) else 0.0)
 
 
 def compare(got: Array, want: Want) -> Outcome:
@@ -127,8 +135,8 @@ def compare(got: Array, want: Want) -> Outcome:
         _, as_good = _judge(got, other, want.allowed)
         error = np.where(as_good & ~right, 0.0, error)
         right |= as_good
-    unit = float(finfo(got.dtype).eps)
-    return Outcome(float(np.max(error)), want.allowed.bound, _message(got, values, right), unit)
+    message = _message(got, values, right)
+    return Outcome(float(np.max(error)), want.allowed.bound, message, want.unit)
 
 
 def _judge(got: Array, values: Array, allowed: Allowance) -> tuple[Array, Array]:

@@ -85,7 +85,7 @@ class Result(NamedTuple):
         max_error: largest error, relative to what the bound refers to; None if nothing came back.
         bound: the largest error allowed.
         message: what is wrong.
-        unit: the last place of the dtype that was compared, relative to 1; 0 if it is no float.
+        unit: the last place of a right result, relative to 1; 0 where errors are not measured so.
         known: the reason of a failure that a file of known gaps lists; empty for all else.
     """
 
@@ -100,7 +100,7 @@ class Result(NamedTuple):
 
     @property
     def ulps(self) -> float | None:
-        """The largest error in units in the last place; None if no floats were compared."""
+        """The largest error in units in the last place; None where it is not measured so."""
         return self.max_error / self.unit if self.max_error is not None and self.unit else None
 
     @property

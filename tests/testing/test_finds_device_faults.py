@@ -203,3 +203,13 @@ def test_errors_in_units_of_the_last_place_and_of_the_bound():
     assert 0 < rounded.share == rounded.max_error / rounded.bound < 1
     assert exact.ulps is not None
     assert (empty.ulps, empty.share) == (None, None)
+
+
+def test_units_are_those_of_what_is_computed_and_gradients_have_none():
+    with conformance.opened("cpu") as be:
+        narrow = conformance.find_case("add", "int32 with float32 into float64")
+        ulps = conformance.run_case(be, narrow).ulps
+        gradient = conformance.run_case(be, conformance.find_case("add", "gradient of operand 0"))
+    assert 0 < ulps <= 0.5
+    assert gradient.ulps is None
+    assert gradient.share < 1

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neonport.optree.node import apply
-from neonport.testing.cases import FLOATS, Case, Outcome, Want, compare, defined
+from neonport.testing.cases import FLOATS, Case, Outcome, Want, compare, defined, last_place
 from neonport.testing.inputs import generator, numbers
 from neonport.testing.layouts import Target, place
 from neonport.testing.operands import Operands
@@ -77,7 +77,8 @@ def _want(dtype: str, product: Array, condition: Array, terms: int, rest: Array)
     units = 6 + terms**0.5
     allowed = Allowance(units * EPS[compute] * (condition + np.abs(rest)), units * EPS[compute])
     values = product + rest
-    return Want(values, stored(allowed, values, compute, np.dtype(dtype)))
+    kind = np.dtype(dtype)
+    return Want(values, stored(allowed, values, compute, kind), unit=last_place(compute, kind))
 
 
 def _compound(
