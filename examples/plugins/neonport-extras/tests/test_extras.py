@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -85,7 +86,8 @@ def test_training_and_checkpoint(be, tmp_path):
 
 def test_doctor():
     command = [sys.executable, "-m", "neonport", "doctor", "--json"]
-    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    slowly = os.environ | {"NEONPORT_PLUGIN_TIMEOUT": "300"}
+    run = subprocess.run(command, capture_output=True, text=True, check=True, env=slowly)
     rows = [r for r in json.loads(run.stdout)["extensions"] if "extras" in r["distribution"]]
     assert [(row["kind"], row["name"], row["state"]) for row in rows] == [
         ("callback", "WeightNormCallback", "ready"),
