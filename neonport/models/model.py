@@ -16,11 +16,13 @@ from neonport.foundation.absent import absent_names
 from neonport.io import checkpoint
 from neonport.layers.cost import minibatch_cost
 from neonport.models import benchmark as timing
-from neonport.models import checks, evaluation, fitting, mixed_precision, placing, restoring, saving
+from neonport.models import checks, evaluation, mixed_precision, placing
 from neonport.models import output_checks as shortcut
+from neonport.models.checkpoints import restoring, saving
 from neonport.models.front_door import FrontDoor
-from neonport.models.history import History
 from neonport.models.state import StepPart, TrainingState
+from neonport.models.training import fitting
+from neonport.models.training.history import History
 
 if TYPE_CHECKING:
     from neonport.backends.backend import Backend

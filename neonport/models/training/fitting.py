@@ -14,9 +14,9 @@ from neonport.data.dataiterator import ArrayIterator
 from neonport.layers.crossing import backends_of
 from neonport.models import checks
 from neonport.models.array_data import data_iterator, sample_weights, weighted
-from neonport.models.history import History
 from neonport.models.state import Network
-from neonport.models.trainer import Trainer
+from neonport.models.training.history import History
+from neonport.models.training.trainer import Trainer
 
 
 def are_arrays(dataset: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:

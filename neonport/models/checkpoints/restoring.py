@@ -20,7 +20,7 @@ from neonport.foundation.descriptions import Builder
 from neonport.io.checkpoint import checksum
 from neonport.layers.crossing import backends_of
 from neonport.log import logger
-from neonport.models.first_generations import described, is_first_generation
+from neonport.models.checkpoints.first_generations import described, is_first_generation
 from neonport.models.mixed_precision import PRECISIONS
 from neonport.models.state import Network, Pending
 

@@ -12,10 +12,10 @@ from neonport.callbacks.callback import StopTraining, scalar
 from neonport.callbacks.evaluations import evaluations
 from neonport.engine.recording import ATTEMPTS
 from neonport.log import logger
-from neonport.models import restoring, saving
-from neonport.models.history import History
-from neonport.models.nonfinite import CostWatch
+from neonport.models.checkpoints import restoring, saving
 from neonport.models.state import Network, StepPart
+from neonport.models.training.history import History
+from neonport.models.training.nonfinite import CostWatch
 
 BUFFERS = 8  # recordings in an epoch: a data iterator may take turns with a few buffers
 
