@@ -8,22 +8,22 @@ from typing import Any, ClassVar
 import numpy as np
 
 from neonport.backends.api.along_axis import AlongAxis
-from neonport.backends.api.convolution import Convolution
 from neonport.backends.api.creation import Creation
 from neonport.backends.api.diagnostics import Diagnostics
 from neonport.backends.api.layer_operations import LayerOperations
 from neonport.backends.api.matmul import Matmul
 from neonport.backends.api.memory import Memory
 from neonport.backends.api.neon_helpers import NeonHelpers
-from neonport.backends.api.normalization import Normalization
 from neonport.backends.api.operations import Operations
 from neonport.backends.api.plugin_ops import PluginOps
-from neonport.backends.api.pooling import Pooling
 from neonport.backends.api.randomness import Randomness
 from neonport.backends.api.recurrence import Recurrence
-from neonport.backends.api.roi_pooling import RoiPooling
 from neonport.backends.api.statistics import Statistics
 from neonport.backends.api.unrolled_recurrence import UnrolledRecurrence
+from neonport.backends.api.windows.convolution import Convolution
+from neonport.backends.api.windows.normalization import Normalization
+from neonport.backends.api.windows.pooling import Pooling
+from neonport.backends.api.windows.roi_pooling import RoiPooling
 from neonport.dtypes import FLOAT32, as_dtype, cast, host_numbers
 from neonport.engine.checks import check_pair, check_target, is_array
 from neonport.engine.device import Device, ProbeResult

@@ -74,8 +74,10 @@ HOOKS = ("memory", "neon_helpers")  # what devices implement, and neon's calls w
 def functions_of_a_backend() -> dict[str, Any]:
     """The functions that users call on a backend."""
     found = {}
-    for path in (Path(api.__path__[0])).glob("[a-z]*.py"):
-        module = import_module(f"neonport.backends.api.{path.stem}")
+    folder = Path(api.__path__[0])
+    for path in folder.rglob("[a-z]*.py"):
+        inner = ".".join(path.relative_to(folder).with_suffix("").parts)
+        module = import_module(f"neonport.backends.api.{inner}")
         owners = [c for c in vars(module).values() if inspect.isclass(c)]
         for owner in (c for c in owners if c.__module__ == module.__name__):
             for name in (n for n in vars(owner) if not n.startswith("_") and n not in INTERNAL):

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from neonport.backends.api.convolution import shaped, target
+from neonport.backends.api.windows.convolution import shaped, target
 from neonport.backends.arguments import check_counts, check_numbers, check_operands, check_tensors
 from neonport.dtypes import host_numbers
 from neonport.errors import DtypeError, ShapeError

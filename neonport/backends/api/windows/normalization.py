@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from neonport.backends.api.convolution import scaled, shaped, target
+from neonport.backends.api.windows.convolution import scaled, shaped, target
 from neonport.backends.arguments import check_counts, check_numbers, size_object
 from neonport.backends.layer_cpu import PoolLayer
 from neonport.errors import ConfigurationError

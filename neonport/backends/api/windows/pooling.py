@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 from typing import Any, cast
 
-from neonport.backends.api.convolution import scaled, shaped, spatial, target
+from neonport.backends.api.windows.convolution import scaled, shaped, spatial, target
 from neonport.backends.arguments import check_numbers, size_object
 from neonport.backends.layer_cpu import PoolLayer
 from neonport.errors import ConfigurationError, DtypeError, NotDifferentiableError, ShapeError

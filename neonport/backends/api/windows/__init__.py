@@ -1,0 +1,1 @@
+"""What users call on a backend that looks at windows of images: convolution, pooling, LRN."""
