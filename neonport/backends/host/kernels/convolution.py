@@ -27,7 +27,7 @@ from neonport.backends.host.blas import gemm as blas
 from neonport.backends.host.kernels.direct_convolution import direct_of
 from neonport.backends.host.kernels.geometry import Geometry, geometry_of
 from neonport.backends.host.workspace import Carver, Workspace, staged
-from neonport.ops.windows import cells, of_maps
+from neonport.ops.windows.geometry import cells, of_maps
 
 Bound = Callable[[], None]
 Ints = tuple[int, ...]

@@ -24,7 +24,7 @@ from neonport.backends.host.kernels.geometry import Geometry, Ints, Windows
 from neonport.backends.host.kernels.library import Library
 from neonport.backends.host.kernels.winograd import Winograd
 from neonport.backends.host.workspace import Carver
-from neonport.ops.windows import of_maps
+from neonport.ops.windows.geometry import of_maps
 
 Bound = Callable[[], None]
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from neonport.backends.host.kernels import library as native
 from neonport.backends.host.workspace import Carver, Workspace, staged
-from neonport.ops.pooling import inside_count, pool_cells
+from neonport.ops.windows.pooling import inside_count, pool_cells
 
 Bound = Callable[[], None]
 Cells = list[tuple[int, tuple[slice, ...], tuple[slice, ...]]]

@@ -10,7 +10,7 @@ import numpy as np
 
 from neonport.errors import ShapeError
 from neonport.ops.op import SUMS, Array, Ints, Op, require_same, wide
-from neonport.ops.windows import (
+from neonport.ops.windows.geometry import (
     FILTER,
     IMAGE,
     LEAST,

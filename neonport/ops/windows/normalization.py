@@ -14,7 +14,7 @@ import numpy as np
 
 from neonport.errors import ShapeError
 from neonport.ops.op import Accuracy, Array, Op, require_same, wide
-from neonport.ops.windows import IMAGE, require_rank, window_row
+from neonport.ops.windows.geometry import IMAGE, require_rank, window_row
 from neonport.shape import Shape
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from neonport.dtypes import INT32
 from neonport.errors import ShapeError
 from neonport.ops.op import SUMS, Array, Ints, Op, require_same, wide
-from neonport.ops.windows import LEAST, require_ints, require_rank, window_row
+from neonport.ops.windows.geometry import LEAST, require_ints, require_rank, window_row
 from neonport.shape import Shape
 
 ROI_LIMIT = 2.0**24  # corners beyond are no exact float32 integers

@@ -11,7 +11,7 @@ import numpy as np
 from neonport.dtypes import INT32
 from neonport.errors import ShapeError
 from neonport.ops.op import SUMS, Array, Ints, Op, require_same, wide
-from neonport.ops.windows import (
+from neonport.ops.windows.geometry import (
     IMAGE,
     LEAST,
     RESULT,

@@ -1,0 +1,1 @@
+"""Ops that look at windows of images: convolution, pooling, local response normalisation."""
