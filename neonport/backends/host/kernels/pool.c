@@ -1,8 +1,9 @@
 /* Pooling of images (C, D, H, W, N). REAL, and INDEX of the numbers of cells,
    are defined above. A task is one row of N results.
 
-   The meaning is that of `ops/windows/geometry.py`: cells of a window are numbered in row-major order, those
-   outside of the images do not count, the first maximum wins, and nan over everything. */
+   The meaning is that of `ops/windows/geometry.py`: cells of a window are numbered in row-major
+   order, those outside of the images do not count, the first maximum wins, and nan over
+   everything. */
 #include <stdint.h>
 #include <string.h>
 
