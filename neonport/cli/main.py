@@ -17,7 +17,7 @@ COMMANDS = {
         "neonport.cli.coverage:coverage",
         "Show what a backend leaves to NumPy, and what to write next.",
     ),
-    "doctor": ("neonport.cli.doctor:doctor", "Show which backends work here, and why not."),
+    "doctor": ("neonport.cli.doctor.command:doctor", "Show which backends work here, and why not."),
     "new-backend": (
         "neonport.cli.new_backend.command:new_backend",
         "Write the package of a new backend, with its tests.",

@@ -13,7 +13,7 @@ import numpy
 import pytest
 
 import neonport
-from neonport.cli.impersonal import impersonal
+from neonport.cli.doctor.impersonal import impersonal
 
 SITE = Path(neonport.__file__).parents[1]  # of the package under test: source tree or wheel
 PLUGINS = Path(__file__).parents[1] / "fixtures" / "plugins"

@@ -12,7 +12,7 @@ import pytest
 
 import neonport
 from neonport import __version__, settings
-from neonport.cli.doctor import COLUMNS
+from neonport.cli.doctor.command import COLUMNS
 from tests.cli.terminal import on_terminal
 
 SITE = Path(neonport.__file__).parents[1]  # of the package under test: source tree or wheel
@@ -138,7 +138,7 @@ def test_it_does_not_import_the_model_code():
     assert done.returncode == 0, done.stderr
     above = ("layers", "models", "optimizers", "callbacks", "data", "transforms", "cli.train")
     loaded = set(done.stdout.split())
-    assert "neonport.cli.doctor" in loaded
+    assert "neonport.cli.doctor.command" in loaded
     assert not loaded & {f"neonport.{room}" for room in above}
 
 

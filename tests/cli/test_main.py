@@ -21,8 +21,8 @@ def _add_command(monkeypatch, error):
     def fails():
         raise error
 
-    monkeypatch.setattr("neonport.cli.doctor.fails", fails, raising=False)
-    monkeypatch.setitem(cli.COMMANDS, "fails", ("neonport.cli.doctor:fails", "Fail."))
+    monkeypatch.setattr("neonport.cli.doctor.command.fails", fails, raising=False)
+    monkeypatch.setitem(cli.COMMANDS, "fails", ("neonport.cli.doctor.command:fails", "Fail."))
 
 
 def test_version(capsys):

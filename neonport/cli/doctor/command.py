@@ -11,8 +11,8 @@ from typing import Any
 import click
 
 from neonport import __version__, settings
-from neonport.cli import doctor_extensions
-from neonport.cli.bug_report import bug_report
+from neonport.cli.doctor import extensions
+from neonport.cli.doctor.bug_report import bug_report
 from neonport.cli.output import print_json, reports_only, show, show_line
 from neonport.plugins import registry
 from neonport.plugins.discovery import Plugin
@@ -51,7 +51,7 @@ def doctor(as_json: bool, as_report: bool) -> None:
     elif as_json:
         backends = [_backend(row) for row in rows]
         found = _plugins(plugins)
-        brought = doctor_extensions.rows(plugins)
+        brought = extensions.rows(plugins)
         print_json(
             {
                 "host": host,
@@ -74,7 +74,7 @@ def _show(
     click.echo()
     show(COLUMNS, [cells(row) for row in rows], STYLES, whole=("name", "state"))
     click.echo()
-    if doctor_extensions.table(plugins):
+    if extensions.table(plugins):
         click.echo()
     lines = remarks(plugins)
     if lines:

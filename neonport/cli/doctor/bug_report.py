@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from neonport.cli.impersonal import impersonal
+from neonport.cli.doctor.impersonal import impersonal
 from neonport.plugins.discovery import Plugin
 from neonport.plugins.status import Status
 from neonport.plugins.trial import in_words
