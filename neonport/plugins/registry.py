@@ -151,18 +151,18 @@ class Registry:
 
     def _examined(self, try_out: bool) -> tuple[Catalogue, list[Plugin], list[Status]]:
         """Ask everything, as `examine` says; return names, plugins of others, and rows."""
-        from neonport.plugins import isolation
+        from neonport.plugins.isolation.parent import examine, row
 
         with self._lock:
             if self._scanning:
                 raise RuntimeError("a plugin asks for the list of backends while it is imported")
             builtin = self._own_plugin()
             foreign = [discovery.afresh(plugin) for plugin in self._installed()]
-        rows = isolation.examine([p for p in foreign if p.state == "loaded"], try_out)
+        rows = examine([p for p in foreign if p.state == "loaded"], try_out)
         found = build(builtin, foreign, self._blocked)
         entries = (*found.entries.values(), *found.rejected)
         answers = [
-            ask(entry, try_out) if entry.plugin is builtin else isolation.row(entry, rows)
+            ask(entry, try_out) if entry.plugin is builtin else row(entry, rows)
             for entry in entries
         ]
         return found, foreign, answers

@@ -30,7 +30,7 @@ _START = """
 import json, sys
 path, arguments = json.loads(sys.argv[1])
 sys.path[:] = path
-from neonport.plugins.examination import main
+from neonport.plugins.isolation.child import main
 main(*arguments)
 """
 Rows = dict[int, Status]  # of the backends of a plugin, by id of their BackendInfo

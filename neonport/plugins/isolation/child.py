@@ -1,4 +1,4 @@
-"""What a process of its own does to examine one plugin; see `isolation`.
+"""What a process of its own does to examine one plugin; see `parent.py`.
 
 Lines of JSON on the stream that was stdout: `{"stage": ...}` before each thing that may hang or end
 the process, `{"plugin": ...}` after its hooks were called, `{"row": ...}` for each backend,
@@ -18,8 +18,8 @@ from typing import Any
 from neonport.plugins import discovery
 from neonport.plugins.discovery import Plugin
 from neonport.plugins.extensions import Extension, try_out
-from neonport.plugins.global_state import GlobalState
 from neonport.plugins.info import BackendInfo
+from neonport.plugins.isolation.global_state import GlobalState
 from neonport.plugins.names import offer
 from neonport.plugins.probing import ask
 from neonport.plugins.status import Status
