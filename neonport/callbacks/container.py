@@ -23,13 +23,13 @@ from neonport.callbacks.interrupt import InterruptGuard
 from neonport.callbacks.loading import build_callbacks, read_description
 from neonport.callbacks.logs import RunTimerCallback, TrainLoggerCallback
 from neonport.callbacks.progress import ProgressBarCallback
+from neonport.callbacks.records.store import open_store, reserve
 from neonport.callbacks.saving import (
     EarlyStopCallback,
     SaveBestStateCallback,
     SerializeModelCallback,
     check_path,
 )
-from neonport.callbacks.store import open_store, reserve
 from neonport.errors import CheckpointError, ConfigurationError, NeonportError
 from neonport.log import logger
 

@@ -7,7 +7,7 @@ import os
 from typing import Any
 
 from neonport.callbacks.callback import Callback, scalar
-from neonport.callbacks.evaluations import EVAL_COST, evaluations
+from neonport.callbacks.records.evaluations import EVAL_COST, evaluations
 from neonport.callbacks.saving import check_folder, check_path
 from neonport.errors import ConfigurationError
 

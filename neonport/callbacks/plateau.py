@@ -8,7 +8,7 @@ from typing import Any
 
 from neonport.base import shown
 from neonport.callbacks.callback import Callback, scalar
-from neonport.callbacks.evaluations import EVAL_COST, evaluations
+from neonport.callbacks.records.evaluations import EVAL_COST, evaluations
 from neonport.errors import ConfigurationError
 from neonport.log import logger
 

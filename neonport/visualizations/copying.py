@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from neonport.callbacks.store import MemoryStore
+from neonport.callbacks.records.store import MemoryStore
 from neonport.errors import RecordsError
 from neonport.foundation.extras import need
 

@@ -12,7 +12,7 @@ import pytest
 
 from neonport.callbacks import Callback, Callbacks
 from neonport.callbacks.callback import fires, firing_count, firing_index
-from neonport.callbacks.store import MemoryStore
+from neonport.callbacks.records.store import MemoryStore
 from neonport.errors import CheckpointError, ConfigurationError
 from neonport.io import checkpoint
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from neonport.callbacks import Callbacks
-from neonport.callbacks.store import open_store
+from neonport.callbacks.records.store import open_store
 from neonport.errors import ConfigurationError
 
 Make = Callable[..., Any]
@@ -83,7 +83,7 @@ def test_folders_pipes_and_missing_folders_are_refused(tmp_path: Path) -> None:
 
 BUSY = """
 import sys
-from neonport.callbacks.store import open_store
+from neonport.callbacks.records.store import open_store
 store = open_store(sys.argv[1])
 store.create_group("config")
 store.flush()
@@ -127,7 +127,7 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
 
 KILLED = """
 import os, sys
-from neonport.callbacks.store import open_store
+from neonport.callbacks.records.store import open_store
 store = open_store(sys.argv[1])
 data = store.create_dataset("cost/train", (100_000,), dtype="float32")
 for step in range(int(sys.argv[2])):
@@ -178,7 +178,7 @@ import resource, signal, sys
 import numpy as np
 from neonport import gen_backend
 from neonport.callbacks import Callback, Callbacks
-from neonport.callbacks.store import create_late
+from neonport.callbacks.records.store import create_late
 from neonport.data import ArrayIterator
 from neonport.initializers import Gaussian
 from neonport.layers import Affine, GeneralizedCost

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from neonport.callbacks.store import MemoryStore
+from neonport.callbacks.records.store import MemoryStore
 from neonport.errors import RecordsError
 from neonport.visualizations import data
 
@@ -128,7 +128,7 @@ def test_downsampled_pixels() -> None:
 
 WRITER = """
 import sys
-from neonport.callbacks.store import open_store
+from neonport.callbacks.records.store import open_store
 store = open_store(sys.argv[1])
 markers = store.create_group("time_markers")
 markers.create_dataset("minibatch", (3,), dtype="int64")[0] = 4

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from neonport.callbacks.callback import Callback
-from neonport.callbacks.store import create_late
+from neonport.callbacks.records.store import create_late
 from neonport.data.checks import check_dataset
 from neonport.data.dataiterator import in_order
 from neonport.errors import ConfigurationError

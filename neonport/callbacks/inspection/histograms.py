@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from neonport.callbacks.callback import Callback, minibatch_position
-from neonport.callbacks.store import create_late
+from neonport.callbacks.records.store import create_late
 from neonport.errors import ConfigurationError
 from neonport.layers.deferred_cost import UNREAD
 from neonport.tensor.tensor import Tensor

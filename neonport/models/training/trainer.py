@@ -9,7 +9,7 @@ import numpy as np
 
 from neonport.backends.backend import Block
 from neonport.callbacks.callback import StopTraining, scalar
-from neonport.callbacks.evaluations import evaluations
+from neonport.callbacks.records.evaluations import evaluations
 from neonport.engine.recording import ATTEMPTS
 from neonport.log import logger
 from neonport.models.checkpoints import restoring, saving
