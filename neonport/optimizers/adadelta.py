@@ -7,7 +7,7 @@ from typing import Any
 
 from neonport.backends.home import home
 from neonport.optimizers.base import Optimizer
-from neonport.optimizers.checks import fraction
+from neonport.optimizers.shared.checks import fraction
 
 
 class Adadelta(Optimizer):

@@ -9,7 +9,7 @@ from typing import Any
 from neonport.backends.home import home
 from neonport.errors import CheckpointError
 from neonport.optimizers.base import Optimizer, scaled
-from neonport.optimizers.checks import fraction
+from neonport.optimizers.shared.checks import fraction
 
 
 class Adam(Optimizer):

@@ -10,7 +10,7 @@ from neonport.backends.home import home
 from neonport.errors import CheckpointError
 from neonport.optimizers.adam import Adam
 from neonport.optimizers.base import scaled
-from neonport.optimizers.checks import not_negative
+from neonport.optimizers.shared.checks import not_negative
 
 if TYPE_CHECKING:
     from neonport.optimizers.base import Param

@@ -6,8 +6,8 @@ from math import cos, inf, isfinite, isnan, pi
 from typing import Any
 
 from neonport.errors import CheckpointError, ConfigurationError
-from neonport.optimizers.checks import fraction, not_negative, positive, whole
 from neonport.optimizers.schedules import Schedule, as_schedule
+from neonport.optimizers.shared.checks import fraction, not_negative, positive, whole
 
 
 def _cosine(begin: float, end: float, share: float) -> float:

@@ -11,9 +11,9 @@ from neonport.backends.home import home
 from neonport.base import NervanaObject
 from neonport.dtypes import compute_dtype
 from neonport.errors import CheckpointError, ConfigurationError, ShapeError
-from neonport.optimizers.checks import bound, not_negative, rounding_bits
-from neonport.optimizers.rounding import rounded
 from neonport.optimizers.schedules import as_schedule
+from neonport.optimizers.shared.checks import bound, not_negative, rounding_bits
+from neonport.optimizers.shared.rounding import rounded
 from neonport.optree.node import apply
 from neonport.tensor.tensor import Tensor
 

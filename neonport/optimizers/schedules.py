@@ -12,7 +12,7 @@ import numpy as np
 from neonport.base import NervanaObject
 from neonport.errors import ConfigurationError
 from neonport.log import logger
-from neonport.optimizers.checks import finite, not_negative, positive, whole
+from neonport.optimizers.shared.checks import finite, not_negative, positive, whole
 
 
 def _is_list(value: Any) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 from neonport.errors import ConfigurationError
 from neonport.optimizers.base import Optimizer, scaled
-from neonport.optimizers.checks import fraction
+from neonport.optimizers.shared.checks import fraction
 
 
 class GradientDescentMomentum(Optimizer):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from neonport.optimizers import Adam, GradientDescentMomentum
-from neonport.optimizers.rounding import rounded
+from neonport.optimizers.shared.rounding import rounded
 
 Make = Callable[..., Any]
 

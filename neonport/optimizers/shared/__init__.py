@@ -1,0 +1,1 @@
+"""What all optimizers share: ranges of hyper-parameters, stochastic rounding."""
