@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from neonport.optree.node import Expression, OpTreeNode, apply, resolve_wild, walk, with_draw
+from neonport.optree.node import Expression, OpTreeNode, apply, walk, with_draw
+from neonport.optree.open_sizes import resolve_wild
 from neonport.optree.operators import power
 from neonport.optree.random_nodes import draw_of, is_random
 from neonport.optree.replay_number import Traced

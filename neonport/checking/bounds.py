@@ -28,7 +28,8 @@ from neonport.checking.tolerances import Allowance, stored
 from neonport.dtypes import cast, is_float
 from neonport.ops.op import OPS, Kind
 from neonport.ops.philox import uniform
-from neonport.optree.node import OpTreeNode, resolve_wild, walk
+from neonport.optree.node import OpTreeNode, walk
+from neonport.optree.open_sizes import resolve_wild
 from neonport.optree.random_nodes import Sources, is_random
 
 Array = npt.NDArray[Any]

@@ -17,7 +17,8 @@ from neonport.compiler.graph import Graph, MemoryView, Value
 from neonport.dtypes import BELOW_ONE, INT64, is_float, is_whole
 from neonport.ops.inference import operand_dtypes
 from neonport.ops.op import OPS, Kind
-from neonport.optree.node import Expression, OpTreeNode, resolve_wild, walk
+from neonport.optree.node import Expression, OpTreeNode, walk
+from neonport.optree.open_sizes import resolve_wild
 from neonport.optree.random_nodes import Sources
 from neonport.optree.replay_number import Traced
 from neonport.shape import Shape, broadcast_strides, reshape_strides

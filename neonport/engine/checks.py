@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from neonport.errors import BackendMismatchError, DtypeError, ShapeError
-from neonport.optree.node import Expression, OpTreeNode, as_operand, resolve_wild
+from neonport.optree.node import Expression, OpTreeNode, as_operand
+from neonport.optree.open_sizes import resolve_wild
 from neonport.shape import Shape, broadcast_shapes
 from neonport.tensor.tensor import Tensor
 

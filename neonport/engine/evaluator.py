@@ -14,7 +14,8 @@ from neonport.ops.inference import operand_dtypes
 from neonport.ops.op import OPS, Kind
 from neonport.ops.philox import uniform
 from neonport.optree.draw import Reserve
-from neonport.optree.node import Expression, OpTreeNode, make_node, resolve_wild, walk
+from neonport.optree.node import Expression, OpTreeNode, make_node, walk
+from neonport.optree.open_sizes import resolve_wild
 from neonport.optree.random_nodes import is_random, sources_of
 from neonport.shape import Shape
 from neonport.tensor.tensor import Tensor

@@ -7,7 +7,8 @@ from typing import Any
 
 from neonport.ops.op import Kind
 from neonport.optree.draw import Draw, Position, Reserve
-from neonport.optree.node import Expression, OpTreeNode, make_node, resolve_wild, walk, with_draw
+from neonport.optree.node import Expression, OpTreeNode, make_node, walk, with_draw
+from neonport.optree.open_sizes import resolve_wild
 
 
 def draw_of(node: OpTreeNode) -> Draw:
