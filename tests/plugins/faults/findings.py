@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import neonport
-from tests.plugins.faults.catalogue import FAULTS, GOOD, Fault
+from tests.plugins.faults.catalogue import FAULTS, GOOD
 from tests.plugins.faults.installing import Environment
+from tests.plugins.faults.rows import Fault
 
 SITE = Path(neonport.__file__).parents[1]  # of the package under test: source tree or wheel
 PAGE = Path(__file__).parents[3] / "docs" / "explanation" / "plugins.md"

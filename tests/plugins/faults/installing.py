@@ -11,7 +11,7 @@ import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from tests.plugins.faults.catalogue import Fault
+from tests.plugins.faults.rows import Fault
 
 VERSION = "1.0"
 
