@@ -212,7 +212,7 @@ CHECK = Setting(
     "NEONPORT_CHECK", _pattern(r"none|[a-z][\w-]*(:\d+)?:[\d.]+(e-?\d+)?(:(warn|raise))?"), "",
     "`BACKEND:RATE` or `BACKEND:DEVICE:RATE`, with `:warn` or `:raise` behind", "no checks",
     "run this share of all statements on a second backend too, and compare (`cpu:0.01`)",
-    "check-a-backend.md",
+    "check-a-backend.md#what-is-compared",
 )  # fmt: skip
 CHECK_SAVE = Setting(
     "NEONPORT_CHECK_SAVE", str, "", "a folder", "nothing is saved",

@@ -14,10 +14,9 @@ from neonport.array_api.core.dtypes import (
     check_kind,
     checked,
     int64,
-    uint64,
     weak,
 )
-from neonport.array_api.core.evaluate import array_of, from_host, result, scalar_of
+from neonport.array_api.core.evaluate import array_of, from_host, kept, result, scalar_of
 from neonport.array_api.data_types import astype, convert
 from neonport.array_api.manipulation import broadcast_to, reshape
 from neonport.dtypes import host_numbers
@@ -101,9 +100,11 @@ def _of_others(obj: Any, dtype: Any, backend: Any, copy: bool | None) -> Array:
     values = host_numbers(obj, "asarray")
     if not values.dtype.isnative:
         values = values.astype(values.dtype.newbyteorder("="))
-    if not hasattr(obj, "dtype"):  # Python's numbers become what is asked for at once
-        kind = default_float(backend) if values.dtype.kind == "f" else values.dtype
-        values = convert(values, kind if dtype is None else checked(dtype))
+    wanted = None if dtype is None else checked(dtype)
+    if wanted is None and values.dtype.kind == "f" and not hasattr(obj, "dtype"):
+        wanted = default_float(backend)
+    if wanted is not None:  # here, for the device may lack what it is converted from
+        values = convert(values, wanted)
     if values.dtype not in ALL:
         raise DtypeError(f"asarray: the array API has no dtype {values.dtype}; convert it first")
     return from_host(backend, values)
@@ -169,9 +170,7 @@ def full(shape: Any, fill_value: Any, *, dtype: Any = None, device: Any = None) 
         value = int(value)
     out = empty(shape, dtype=kind, device=backend)
     value = weak("full", value, kind)
-    if kind == uint64 and value >= 1 << 63:
-        value -= 1 << 64
-    bits(out.tensor)[:] = value
+    bits(out.tensor)[:] = kept(value, kind)
     return out
 
 

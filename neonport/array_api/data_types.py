@@ -58,7 +58,8 @@ def astype(x: Array, dtype: Any, /, *, copy: bool = True, device: Any = None) ->
     if target == bool_:
         tree = apply("ne", tree, 0)
     elif target in INTEGRAL:
-        tree = apply("trunc", tree) if x.dtype in FLOATING else wrapped(tree, target)
+        whole = x.dtype == bool_ or x.dtype in INTEGRAL
+        tree = wrapped(tree, target) if whole else apply("trunc", tree)
     return result(x.tensor.backend, tree, target, x.shape)
 
 

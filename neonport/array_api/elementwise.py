@@ -128,6 +128,11 @@ def _hypotenuse(x: Any, y: Any) -> Any:
     return apply("where", apply("logical_or", _is_infinite(x), _is_infinite(y)), math.inf, length)
 
 
+def _power(x: Any, y: Any) -> Any:
+    """The commonest exponent is a product, rounded once as NumPy's."""
+    return apply("sqr", x) if type(y) is float and y == 2 else apply("pow", x, y)
+
+
 # ---- arithmetic ----------------------------------------------------------------------------------
 
 add = _binary("add", _op("add"), NUMERIC, "x1 + x2.")
@@ -138,7 +143,7 @@ floor_divide = _binary("floor_divide", _op("floordiv"), NUMERIC, "x1 / x2 rounde
 remainder = _binary("remainder", _op("mod"), NUMERIC, "The rest of x1 / x2, with x2's sign.")
 pow = _binary(
     "pow",
-    _op("pow"),
+    _power,
     NUMERIC,
     "x1 to the power x2; of integers by NumPy on the host.",
     host=INTEGRAL,

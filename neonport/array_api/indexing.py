@@ -17,6 +17,7 @@ from neonport.array_api.core.evaluate import (
     SCALARS,
     array_of,
     from_host,
+    kept,
     lead,
     result,
     same_backend,
@@ -256,7 +257,10 @@ def _by_one(x: Array, entries: list[Any], array: np.ndarray) -> Array:
 
 
 def set_item(x: Array, key: Any, value: Any) -> None:
-    """`x[key] = value`, which broadcasts; of a key with arrays the host works out the places.
+    """`x[key] = value`, which broadcasts.
+
+    A number where a mask holds is written by the device; of other keys with arrays the host works
+    out the places.
 
     Raises:
         IndexRangeError, DtypeError, ShapeError: before anything is written.
@@ -273,6 +277,9 @@ def set_item(x: Array, key: Any, value: Any) -> None:
                 "xp.astype(x, dtype)"
             )
         given = value
+    if isinstance(key, Array) and key.dtype == bool_ and _is_number(given, x.dtype):
+        _fill_where(x, key, given)
+        return
     entries = _entries(key, x.shape)
     if not any(isinstance(item, np.ndarray) for item in entries):
         _store(_basic(x, entries), given)
@@ -287,6 +294,25 @@ def set_item(x: Array, key: Any, value: Any) -> None:
     _store(x, from_host(x.tensor.backend, everything, x.dtype))
 
 
+def _is_number(value: Any, dtype: np.dtype) -> bool:
+    """Whether a checked value is one number that needs no conversion."""
+    return not isinstance(value, Array) or (value.ndim == 0 and value.dtype == dtype)
+
+
+def _fill_where(x: Array, mask: Array, value: Any) -> None:
+    """One number to all places where a mask over the first axes holds.
+
+    Raises:
+        IndexRangeError: the mask has another shape.
+    """
+    same_backend("setitem", [x, mask])
+    _check_arrays([np.broadcast_to(np.False_, mask.shape)], x.shape)
+    shape = padded((*mask.shape, *(1,) * (x.ndim - mask.ndim)))
+    held = apply("reshape", mask.tensor, shape=shape)
+    target = bits(x.tensor)
+    target[:] = apply("where", held, kept(value, x.dtype), target)
+
+
 def _fits(source: np.dtype, target: np.dtype) -> bool:
     """Whether the standard lets values of a dtype into an array of another one."""
     if source == bool_ or target == bool_:
@@ -298,9 +324,7 @@ def _store(view: Array, value: Any) -> None:
     """Assign to all of a view."""
     target = bits(view.tensor)
     if not isinstance(value, Array):
-        if view.dtype.name == "uint64" and value >= 1 << 63:
-            value -= 1 << 64
-        target[:] = value
+        target[:] = kept(value, view.dtype)
         return
     if broadcast_shapes(value.shape, view.shape) != view.shape:
         raise ShapeError(f"setitem: shape {value.shape} does not fit shape {view.shape}")

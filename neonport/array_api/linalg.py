@@ -19,6 +19,7 @@ from neonport.array_api.core.evaluate import (
     broadcast,
     from_host,
     lead,
+    left,
     on_host,
     result,
     same_backend,
@@ -29,7 +30,7 @@ from neonport.array_api.manipulation import broadcast_to, reshape, stack
 from neonport.array_api.statistical import sum as total
 from neonport.errors import ShapeError
 from neonport.optree.node import apply
-from neonport.shape import normalize_axis, reduced_shape
+from neonport.shape import normalize_axis
 from neonport.tensor.tensor import Tensor
 
 
@@ -291,12 +292,7 @@ def vector_norm(
     else:
         powers = apply("pow", size, float(ord))
         tree = apply("pow", apply("sum", powers, axes=folded), 1.0 / ord)
-    shape = (
-        reduced_shape(x.shape, axes)
-        if keepdims
-        else tuple(n for a, n in enumerate(x.shape) if a not in axes)
-    )
-    return result(x.tensor.backend, tree, x.dtype, shape)
+    return result(x.tensor.backend, tree, x.dtype, left(x, axes, keepdims))
 
 
 __all__ = [

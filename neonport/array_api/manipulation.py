@@ -29,7 +29,7 @@ def _moved(x: Array, tree: Any, shape: Shape) -> Array:
     return result(x.tensor.backend, tree, x.dtype, shape)
 
 
-def _sized(op: str, x: Array, shape: Shape) -> Array:
+def _sized(x: Array, shape: Shape) -> Array:
     """A view of another shape with the same elements, or a copy where there is none."""
     wanted = padded(shape)
     if reshape_strides(x.tensor.shape, x.tensor.strides, wanted) is not None:
@@ -64,18 +64,18 @@ def reshape(x: Array, /, shape: tuple[int, ...], *, copy: bool | None = None) ->
         raise ShapeError(f"reshape of {x.shape} to {sizes} needs a copy, and copy=False forbids it")
     if copy:
         return _moved(x, apply("reshape", bits(x.tensor), shape=padded(sizes)), sizes)
-    return _sized("reshape", x, sizes)
+    return _sized(x, sizes)
 
 
 def expand_dims(x: Array, /, *, axis: int = 0) -> Array:
     """A view with a new axis of size 1.
 
     Raises:
-        IndexRangeError: the axis is out of range.
+        ShapeError: the axis is out of range.
     """
     array_of("expand_dims", x)
     at = normalize_axis(axis, x.ndim + 1, "expand_dims")
-    return _sized("expand_dims", x, (*x.shape[:at], 1, *x.shape[at:]))
+    return _sized(x, (*x.shape[:at], 1, *x.shape[at:]))
 
 
 def squeeze(x: Array, /, axis: int | tuple[int, ...]) -> Array:
@@ -88,7 +88,7 @@ def squeeze(x: Array, /, axis: int | tuple[int, ...]) -> Array:
     axes = axes_of("squeeze", x, axis)
     if any(x.shape[a] != 1 for a in axes):
         raise ShapeError(f"squeeze: axes {axes} of shape {x.shape} are not all of size 1")
-    return _sized("squeeze", x, tuple(n for a, n in enumerate(x.shape) if a not in axes))
+    return _sized(x, tuple(n for a, n in enumerate(x.shape) if a not in axes))
 
 
 def permute_dims(x: Array, /, axes: tuple[int, ...]) -> Array:
@@ -157,7 +157,7 @@ def concat(arrays: Sequence[Array], /, *, axis: int | None = 0) -> Array:
     """
     parts = _listed("concat", arrays)
     if axis is None:
-        parts = [_sized("concat", x, (x.size,)) for x in parts]
+        parts = [_sized(x, (x.size,)) for x in parts]
     first = parts[0]
     where = normalize_axis(0 if axis is None else axis, first.ndim, "concat")
     for x in parts:
@@ -259,7 +259,7 @@ def roll(
     if axis is None:
         if isinstance(shift, tuple):
             raise ShapeError("roll: several shifts need as many axes: axis=")
-        return _sized("roll", roll(_sized("roll", x, (x.size,)), shift, axis=0), x.shape)
+        return _sized(roll(_sized(x, (x.size,)), shift, axis=0), x.shape)
     where = axis if isinstance(axis, tuple) else (axis,)
     by = shift if isinstance(shift, tuple) else (shift,) * len(where)
     if len(by) != len(where):
@@ -288,7 +288,7 @@ def repeat(x: Array, repeats: int | Array, /, *, axis: int | None = None) -> Arr
     """
     array_of("repeat", x)
     if axis is None:
-        return repeat(_sized("repeat", x, (x.size,)), repeats, axis=0)
+        return repeat(_sized(x, (x.size,)), repeats, axis=0)
     where = normalize_axis(axis, x.ndim, "repeat")
     if isinstance(repeats, Array):
         check_kind("repeat", repeats.dtype, INTEGRAL)

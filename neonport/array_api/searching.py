@@ -24,21 +24,15 @@ from neonport.array_api.core.evaluate import (
     axes_of,
     broadcast,
     from_host,
+    kept,
     lead,
+    left,
     on_host,
     result,
     same_backend,
 )
 from neonport.errors import ConfigurationError, ShapeError
 from neonport.optree.node import apply
-from neonport.shape import Shape, reduced_shape
-
-
-def _left(x: Array, axes: Shape, keepdims: bool) -> Shape:
-    """The shape that is left when axes are folded."""
-    if keepdims:
-        return reduced_shape(x.shape, axes)
-    return tuple(n for a, n in enumerate(x.shape) if a not in axes)
 
 
 def _position(op: str, x: Array, axis: int | None, keepdims: bool) -> Array:
@@ -47,7 +41,7 @@ def _position(op: str, x: Array, axis: int | None, keepdims: bool) -> Array:
     axes = axes_of(op, x, axis)
     if 0 in [x.shape[a] for a in axes]:
         raise ShapeError(f"{op}: of shape {x.shape} nothing can be picked along axis {axis}")
-    shape = _left(x, axes, keepdims)
+    shape = left(x, axes, keepdims)
     if x.dtype == uint64:
         find = getattr(np, op)
         return on_host(lambda v: find(v, axis=axis, keepdims=keepdims), [x], int64)
@@ -89,7 +83,7 @@ def count_nonzero(
     if x.dtype in FLOATING:  # as bools, which are counted in int64
         there = result(x.tensor.backend, there, bool_, x.shape).tensor
     tree = apply("sum", there, axes=tuple(a + lead(x) for a in axes))
-    return result(x.tensor.backend, tree, int64, _left(x, axes, keepdims))
+    return result(x.tensor.backend, tree, int64, left(x, axes, keepdims))
 
 
 def nonzero(x: Array, /) -> tuple[Array, ...]:
@@ -155,15 +149,8 @@ def where(condition: Array, x1: Any, x2: Any, /) -> Array:
     given = Operands("where", [x1, x2], ALL)
     backend = same_backend("where", [condition, *(x for x in (x1, x2) if isinstance(x, Array))])
     shape = broadcast("where", [condition.shape, given.shape])
-    terms = [_kept(x, given.dtype) for x in given.values]
+    terms = [kept(x, given.dtype) for x in given.values]
     return result(backend, apply("where", condition.tensor, *terms), given.dtype, shape)
-
-
-def _kept(x: Any, dtype: np.dtype) -> Any:
-    """An operand of a choice, as kernels keep its bits."""
-    if isinstance(x, Array):
-        return bits(x.tensor)
-    return x - (1 << 64) if dtype == uint64 and x >= 1 << 63 else x
 
 
 __all__ = ["argmax", "argmin", "count_nonzero", "nonzero", "searchsorted", "where"]

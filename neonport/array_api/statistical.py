@@ -19,12 +19,20 @@ from neonport.array_api.core.dtypes import (
     int64,
     uint64,
 )
-from neonport.array_api.core.evaluate import array_of, axes_of, from_host, lead, on_host, result
+from neonport.array_api.core.evaluate import (
+    array_of,
+    axes_of,
+    from_host,
+    lead,
+    left,
+    on_host,
+    result,
+)
 from neonport.array_api.data_types import astype
 from neonport.array_api.manipulation import concat
 from neonport.errors import ShapeError
 from neonport.optree.node import apply
-from neonport.shape import Shape, normalize_axis, reduced_shape
+from neonport.shape import normalize_axis
 
 Axis = int | tuple[int, ...] | None
 
@@ -37,11 +45,7 @@ class _Fold:
         check_kind(op, self.x.dtype, kinds)
         self.axes = axes_of(op, self.x, axis)
         self.count = product(self.x.shape[a] for a in self.axes)
-        self.shape: Shape = (
-            reduced_shape(self.x.shape, self.axes)
-            if keepdims
-            else tuple(n for a, n in enumerate(self.x.shape) if a not in self.axes)
-        )
+        self.shape = left(self.x, self.axes, keepdims)
 
     def tree(self, op: str) -> Any:
         """The node of an op of the table."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from neonport.array_api.core.array import Array, bits
 from neonport.array_api.core.dtypes import NUMERIC, bool_, check_kind
-from neonport.array_api.core.evaluate import array_of, axes_of, lead, result
+from neonport.array_api.core.evaluate import array_of, axes_of, lead, left, result
 from neonport.array_api.elementwise import subtract
 from neonport.array_api.manipulation import concat
 from neonport.errors import ShapeError
 from neonport.optree.node import apply
-from neonport.shape import normalize_axis, reduced_shape
+from neonport.shape import normalize_axis
 
 Axis = int | tuple[int, ...] | None
 
@@ -19,11 +19,7 @@ def _decided(op: str, x: Array, axis: Axis, keepdims: bool, sought: str, found: 
     array_of(op, x)
     axes = axes_of(op, x, axis)
     count = apply("sum", apply(sought, bits(x.tensor), 0), axes=tuple(a + lead(x) for a in axes))
-    shape = (
-        reduced_shape(x.shape, axes)
-        if keepdims
-        else tuple(n for a, n in enumerate(x.shape) if a not in axes)
-    )
+    shape = left(x, axes, keepdims)
     return result(x.tensor.backend, apply(found, count, 0), bool_, shape)
 
 

@@ -82,7 +82,6 @@ def gen_backend(
         ConfigurationError: `batch_size` is no whole number.
         ValueError: an argument the backend does not take.
     """
-    global _exit_handler_registered
     name = registry.default_backend() if backend is None else backend
     if not isinstance(name, str):
         raise ConfigurationError(
@@ -101,9 +100,6 @@ def gen_backend(
             "(0 for none yet)"
         )
     registry.require(name)
-    if not _exit_handler_registered:
-        atexit.register(cleanup_backend)
-        _exit_handler_registered = True
     be = make(
         name,
         rng_seed=rng_seed,
@@ -128,6 +124,10 @@ def make(name: str, **keywords: Any) -> Backend:
         name: name or alias.
         keywords: for its constructor.
     """
+    global _exit_handler_registered
+    if not _exit_handler_registered:
+        atexit.register(cleanup_backend)
+        _exit_handler_registered = True
     be: Backend = registry.create_backend(name, **keywords)
     if settings.CHECK.text():
         from neonport.checking.opinion import install_by_setting

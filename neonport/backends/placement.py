@@ -34,11 +34,12 @@ def on(backend: str | Backend) -> Iterator[Backend]:
         ConfigurationError: it is no name and no backend.
 
     Example:
+        import neonport
         with neonport.on("cpu"):
             below = Affine(nout=5, init=Gaussian(), activation=Rectlin())
         model = Model([below, Affine(nout=3, init=Gaussian(), activation=Softmax())])
     """
-    found = _named(backend) if isinstance(backend, str) else backend
+    found = named(backend) if isinstance(backend, str) else backend
     if not hasattr(found, "assign_many"):
         raise ConfigurationError(
             f"on: backend is {shown(backend)}; give a name such as 'cpu' or 'opencl:0', or what "
@@ -52,8 +53,13 @@ def on(backend: str | Backend) -> Iterator[Backend]:
         PLACE.reset(token)
 
 
-def _named(text: str) -> Any:
-    """The backend of a name and the number of a device."""
+def named(text: str) -> Any:
+    """The backend of a name and the number of a device, the process-wide one if that is it.
+
+    Raises:
+        UnknownBackendError, BackendUnavailable: there is none of that name, or it cannot be used.
+        ConfigurationError: what stands behind the name is no number.
+    """
     name, colon, number = text.partition(":")
     if colon and not number.isdigit():
         raise ConfigurationError(

@@ -71,7 +71,9 @@ def _backend(row: Status) -> str:
 
 
 def _plugin(plugin: Plugin) -> str:
-    names = ", ".join(info.name for info in plugin.backends) or "no backend"
+    brought = [info.name for info in plugin.backends]
+    brought += [f"{kind} {info.name}" for kind, info in plugin.extensions]
+    names = ", ".join(brought) or "nothing"
     parts = [f"{plugin.state}, {plugin.origin}, {plugin.value}, brings {names}"]
     return "; ".join([*parts, *(f.reason for f in plugin.failures), *plugin.remarks])
 

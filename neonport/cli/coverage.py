@@ -158,15 +158,27 @@ def _as_main(name: str, script: Path, arguments: tuple[str, ...]) -> Iterator[No
 
 
 def _script(name: str, profile: Profile, script: Path, arguments: tuple[str, ...]) -> float:
+    """Run a script to its end, or until the time is over.
+
+    Raises:
+        ClickException: it ends itself with a status that says that something is wrong.
+    """
+    from neonport.backends import cleanup_backend
     from neonport.engine.profile import Enough
     from neonport.engine.tracing import traced_by
 
+    shown = click.format_filename(script)
     start = time.perf_counter()
     with traced_by(profile), _as_main(name, script, arguments):
         try:
             runpy.run_path(str(script), run_name="__main__")
         except Enough:
-            click.echo(f"{click.format_filename(script)} was stopped; --seconds lets it go on")
+            click.echo(f"{shown} was stopped; --seconds lets it go on")
+        except SystemExit as end:  # many scripts end with sys.exit(main())
+            if end.code not in (None, 0):
+                raise click.ClickException(f"{shown} ended with status {end.code}") from end
+        finally:
+            cleanup_backend()
     return time.perf_counter() - start
 
 

@@ -104,10 +104,9 @@ class Layer(NervanaObject):
             ConfigurationError: it has buffers or weights on another one.
 
         Example:
-            with neonport.on("cpu") as other:
-                pass
             layer = Linear(nout=2, init=Gaussian())
-            layer.set_backend(other)
+            layer.set_backend(be)
+            assert layer.configure(3).be is be
         """
         check_movable(self, (item for item, _ in self._objects_with_backends(be, False)), be)
         super().set_backend(be)

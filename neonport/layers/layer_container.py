@@ -12,6 +12,8 @@ from neonport.layers.checks import AccumulationError, label
 from neonport.layers.deltas import DeltasTree
 from neonport.layers.parameter_io import describe_entry
 
+SHOWN = 40  # entries of a file that an error lists
+
 
 class LayerContainer(Layer):
     """A layer made of layers, in the list `layers`.
@@ -140,7 +142,8 @@ class LayerContainer(Layer):
             pairs.append((layer, entry))
             rest = rest[used:]
         if rest or len(pairs) < len(self.layers):
-            stored = ", ".join(describe_entry(entry) for entry in entries)
+            more = ", ..." if len(entries) > SHOWN else ""
+            stored = ", ".join(describe_entry(entry) for entry in entries[:SHOWN]) + more
             raise CheckpointError(
                 f"{label(self)} has {len(self.layers)} layers, the file {len(entries)} ({stored}); "
                 "build the model as it was when saved"

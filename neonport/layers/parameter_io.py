@@ -41,7 +41,7 @@ def check_fit(layer: Any, what: str, value: Any, shape: tuple[int, ...] | None) 
     Raises:
         CheckpointError: it is none, or naming both shapes.
     """
-    dtype = getattr(value, "dtype", None)
+    dtype, found = getattr(value, "dtype", None), _shape(layer, what, value)
     if not isinstance(value, Tensor):
         dtype = np.asarray(value).dtype if isinstance(value, (list, float, int)) else dtype
         if not isinstance(dtype, np.dtype) or not is_real(dtype):
@@ -49,7 +49,6 @@ def check_fit(layer: Any, what: str, value: Any, shape: tuple[int, ...] | None) 
                 f"{label(layer)}: stored {what} is no array of numbers but "
                 f"{dtype or type(value).__name__}"
             )
-    found = np.shape(value)
     if shape is None:
         return
     fits = found == shape if len(found) > 1 else np.size(value) == math.prod(shape)
@@ -58,6 +57,21 @@ def check_fit(layer: Any, what: str, value: Any, shape: tuple[int, ...] | None) 
             f"{label(layer)}: stored {what} has shape {found}, this layer needs {shape}; "
             "the model was built differently (sizes or order of layers)"
         )
+
+
+def _shape(layer: Any, what: str, value: Any) -> tuple[int, ...]:
+    """The shape of a stored value.
+
+    Raises:
+        CheckpointError: it is a nested list whose parts differ in length.
+    """
+    try:
+        return np.shape(value)
+    except ValueError as error:
+        raise CheckpointError(
+            f"{label(layer)}: stored {what} is no array of numbers but a {type(value).__name__} "
+            "whose parts differ in length"
+        ) from error
 
 
 def check_names(layer: Any, what: str, found: Iterable[Any], wanted: Iterable[str]) -> None:
@@ -107,7 +121,7 @@ def check_states(layer: Any, what: str, arrays: Any, shape: tuple[int, ...] | No
     if arrays and shape is None:
         raise CheckpointError(f"{label(layer)}: load the parameters before the states of {what}")
     for array in arrays:
-        if not np.shape(array):  # no optimizer could go on from it
+        if not _shape(layer, f"state of {what}", array):  # no optimizer could go on from it
             raise CheckpointError(
                 f"{label(layer)}: stored state of {what} is {type(array).__name__}, no array of "
                 f"shape {shape}"
@@ -158,4 +172,5 @@ def describe_entry(entry: Any) -> str:
         return type(entry).__name__
     kind = str(entry.get("type", "?")).rpartition(".")[2]
     config = entry.get("config")
-    return f"{kind} {config.get('name', '') if isinstance(config, Mapping) else ''!r}"
+    name = repr(config.get("name", "") if isinstance(config, Mapping) else "")
+    return f"{kind[:80]} {name[:80]}"

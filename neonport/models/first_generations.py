@@ -53,7 +53,7 @@ def described(description: dict[str, Any], layers: Any) -> dict[str, Any]:
             target.update(_take(layer, rest, len(items)))
     if rest:
         raise CheckpointError(
-            f"the checkpoint has parameters of {len(items)} layers, this model uses "
+            f"{ITEMS}: the checkpoint has parameters of {len(items)} layers, this model uses "
             f"{len(items) - len(rest)} of them; build it with the layers it was saved with"
         )
     return {"epoch_index": description.get("epoch_index", 0), "model": entry}

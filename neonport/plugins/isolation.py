@@ -71,14 +71,22 @@ def examine(plugins: Sequence[Plugin], try_out: bool) -> Rows:
         raise RuntimeError("a plugin asks for the list of backends while it is imported")
     limit = settings.PLUGIN_TIMEOUT.get()
     rows: Rows = {}
-    if plugins:
-        with ThreadPoolExecutor(min(AT_ONCE, len(plugins))) as pool:
-            for found in pool.map(lambda plugin: _examine(plugin, limit, try_out), plugins):
+    running: list[subprocess.Popen[bytes]] = []
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        try:
+            for found in pool.map(lambda p: _examine(p, limit, try_out, running), plugins):
                 rows |= found
+        except BaseException:  # an interrupt: nobody waits for what hangs
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in list(running):
+                _end(process)
+            raise
     return rows
 
 
-def _examine(plugin: Plugin, limit: float, try_out: bool) -> Rows:
+def _examine(
+    plugin: Plugin, limit: float, try_out: bool, running: list[subprocess.Popen[bytes]]
+) -> Rows:
     arguments = (plugin.name, plugin.value, plugin.distribution, plugin.version, limit, try_out)
     request = json.dumps([sys.path, arguments])
     flags = [f"-W{option}" for option in sys.warnoptions]
@@ -94,6 +102,7 @@ def _examine(plugin: Plugin, limit: float, try_out: bool) -> Rows:
     except (OSError, ValueError) as error:
         plugin.fail(Failure("starting a process for it", error))
         return {}
+    running.append(process)
     assert process.stdout
     assert process.stderr
     report, printed = _Reader(process.stdout), _Reader(process.stderr)
@@ -102,6 +111,7 @@ def _examine(plugin: Plugin, limit: float, try_out: bool) -> Rows:
             process.wait(limit + GRACE)
     finally:
         _end(process)
+        running.remove(process)
     lines = _lines(report.text())
     return _read(plugin, lines, printed.text(), _ending(process.returncode, limit))
 

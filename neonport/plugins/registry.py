@@ -79,6 +79,7 @@ class Registry:
             self._builtin: Catalogue | None = None
             self._seen: tuple[metadata.Installed, ...] | None = None
             self._said: set[str] = set()
+            self._import_afresh = False
             self._scanning = False
             self._forget_foreign()
 
@@ -152,9 +153,9 @@ class Registry:
         """Ask everything, as `examine` says; return names, plugins of others, and rows."""
         from neonport.plugins import isolation
 
-        if self._scanning:
-            raise RuntimeError("a plugin asks for the list of backends while it is imported")
         with self._lock:
+            if self._scanning:
+                raise RuntimeError("a plugin asks for the list of backends while it is imported")
             builtin = self._own_plugin()
             foreign = [discovery.afresh(plugin) for plugin in self._installed()]
         rows = isolation.examine([p for p in foreign if p.state == "loaded"], try_out)
@@ -298,6 +299,9 @@ class Registry:
         if self._manager is None:
             self._manager = discovery.new_manager(self._environ)
         plugin.tried = True
+        if self._import_afresh:  # not where names are listed: it imports importlib.metadata
+            self._import_afresh = False
+            invalidate_caches()
         trace = discovery.tracer(self._environ)
         discovery.load(self._manager, plugin, lambda: discovery.import_plugin(plugin), trace)
 
@@ -324,7 +328,7 @@ class Registry:
         seen = metadata.installed()
         if seen == self._seen:
             return self._foreign
-        invalidate_caches()
+        self._import_afresh = True
         known = {self._identity(plugin): plugin for plugin in self._foreign}
         self._forget_foreign()
         self._seen = seen

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +15,7 @@ from neonport.dtypes import FLOAT_NAMES, is_float
 from neonport.testing.inputs import current_seed
 from neonport.testing.layouts import Target
 from neonport.testing.reference import Interpreter
-from neonport.testing.tolerances import Allowance, finfo, stored
+from neonport.testing.tolerances import EPS, Allowance, finfo, stored
 
 if TYPE_CHECKING:
     from neonport.backends.backend import Backend
@@ -31,7 +32,7 @@ class Outcome(NamedTuple):
         max_error: largest error relative to what the bound refers to; None if nothing was compared.
         bound: the largest that is allowed.
         message: what is wrong; empty if nothing is.
-        unit: the last place of the dtype that was compared, relative to 1; 0 if it is no float.
+        unit: the last place of a right result, relative to 1; 0 where errors are not measured so.
     """
 
     max_error: float | None = 0.0
@@ -66,11 +67,13 @@ class Want(NamedTuple):
         values: in a wide dtype.
         allowed: how far off each element may be.
         others: results that are as good, element by element.
+        unit: the last place of a right result, relative to 1; 0 where errors are not measured so.
     """
 
     values: Array
     allowed: Allowance
     others: tuple[Array, ...] = ()
+    unit: float = 0.0
 
 
 class Statement(NamedTuple):
@@ -108,7 +111,13 @@ def defined(tree: Any, values: dict[int, Array], target: Target) -> Want:
         np.broadcast_to(values_wanted, shape),
         Allowance(np.broadcast_to(final.absolute, shape), final.bound),
         (np.broadcast_to(flushed, shape),),
+        last_place(compute, dtype),
     )
+
+
+def last_place(compute: np.dtype, stored_as: np.dtype) -> float:
+    """A unit in the last place of what is computed in one dtype and stored in another."""
+    return max(EPS.get(compute, 0.0), float(finfo(stored_as).eps) if is_float(stored_as) else 0.0)
 
 
 def compare(got: Array, want: Want) -> Outcome:
@@ -126,8 +135,8 @@ def compare(got: Array, want: Want) -> Outcome:
         _, as_good = _judge(got, other, want.allowed)
         error = np.where(as_good & ~right, 0.0, error)
         right |= as_good
-    unit = float(finfo(got.dtype).eps)
-    return Outcome(float(np.max(error)), want.allowed.bound, _message(got, values, right), unit)
+    message = _message(got, values, right)
+    return Outcome(float(np.max(error)), want.allowed.bound, message, want.unit)
 
 
 def _judge(got: Array, values: Array, allowed: Allowance) -> tuple[Array, Array]:
@@ -185,7 +194,7 @@ class Batch:
         self.names = names
         self.build = build
         self.needs = frozenset(needs)
-        self._last: tuple[Any, int, list[Outcome]] | None = None
+        self._last: tuple[weakref.ref[Backend], int, list[Outcome]] | None = None
 
     def cases(self) -> Iterator[Case]:
         """The cases."""
@@ -198,8 +207,8 @@ class Batch:
 
     def _outcome(self, index: int, be: Backend) -> Outcome:
         seed = current_seed()
-        if self._last is None or self._last[0] is not be or self._last[1] != seed:
-            self._last = be, seed, self._run(be)
+        if self._last is None or self._last[0]() is not be or self._last[1] != seed:
+            self._last = weakref.ref(be), seed, self._run(be)
         outcome = self._last[2][index]
         if index == len(self.names) - 1:
             self._last = None

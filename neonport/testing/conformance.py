@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from neonport.backends.backend import Backend
@@ -84,7 +85,7 @@ class Result(NamedTuple):
         max_error: largest error, relative to what the bound refers to; None if nothing came back.
         bound: the largest error allowed.
         message: what is wrong.
-        unit: the last place of the dtype that was compared, relative to 1; 0 if it is no float.
+        unit: the last place of a right result, relative to 1; 0 where errors are not measured so.
         known: the reason of a failure that a file of known gaps lists; empty for all else.
     """
 
@@ -99,7 +100,7 @@ class Result(NamedTuple):
 
     @property
     def ulps(self) -> float | None:
-        """The largest error in units in the last place; None if no floats were compared."""
+        """The largest error in units in the last place; None where it is not measured so."""
         return self.max_error / self.unit if self.max_error is not None and self.unit else None
 
     @property
@@ -115,12 +116,15 @@ def cases(only: Collection[str] | None = None, seed: int = 0) -> Iterator[Case]:
         only: ops; None for all.
         seed: of the numbers that operands hold.
     """
-    for suite in SUITES:
-        with seeded(seed):
-            listed = list(suite.cases())
-        for case in listed:
-            if only is None or case.op in only:
-                yield case
+    for case in _listed(tuple(SUITES), seed):
+        if only is None or case.op in only:
+            yield case
+
+
+@lru_cache(maxsize=8)  # commands and pytest list them several times
+def _listed(suites: tuple[Any, ...], seed: int) -> tuple[Case, ...]:
+    with seeded(seed):
+        return tuple(case for suite in suites for case in suite.cases())
 
 
 def counts() -> dict[str, int]:
@@ -146,9 +150,11 @@ def applicable(
         seed: of the numbers that operands hold.
 
     Raises:
-        ConfigurationError: there is no such level.
+        ConfigurationError: there is no such level, or the seed is negative.
     """
     check_level(level)
+    if seed < 0:
+        raise ConfigurationError(f"conformance: seed {seed} must be a whole number of 0 or more")
     has = declared(be)
     return (case for case in cases(only, seed) if is_wanted(case, has, level))
 
@@ -210,8 +216,6 @@ def run(
     Example:
         failed = [r for r in run("cpu", only=["add"]) if not r.passed]
     """
-    if seed < 0:
-        raise ConfigurationError(f"conformance: seed {seed} must be a whole number of 0 or more")
     if isinstance(backend, Backend):
         yield from _run(backend, only, level, seed, gaps)
         return

@@ -19,7 +19,7 @@ FLOATS = ("float32", "float64")
 
 @pytest.fixture
 def device(backend_name: str) -> Any:
-    """The device under test; it is not the one of `gen_backend`."""
+    """The device under test; made once, until a test cleans up."""
     try:
         found = xp.Device(backend_of(backend_name))
     except BackendUnavailable as error:

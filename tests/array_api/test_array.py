@@ -10,6 +10,7 @@ import sys
 import numpy as np
 import pytest
 
+import neonport
 import neonport.array_api as xp
 from neonport.backends import cleanup_backend, gen_backend
 from neonport.errors import (
@@ -197,7 +198,8 @@ def test_read_only_memory_is_not_written(device):
 
 def test_the_default_device_is_that_of_gen_backend():
     cleanup_backend()
-    alone = xp.asarray([1.0]).device
+    alone = xp.asarray([1.0])
+    assert xp.asarray([1.0]).device == alone.device
     be = gen_backend("cpu", datatype=np.float64)
     try:
         assert xp.asarray([1.0]).tensor.backend is be
@@ -207,9 +209,21 @@ def test_the_default_device_is_that_of_gen_backend():
         assert info.default_device() == xp.Device(be)
         assert info.default_dtypes()["real floating"] == xp.float64
         assert info.devices()[0] == xp.Device(be)
+        with neonport.on(alone.device.backend):
+            assert xp.zeros(2).device == alone.device
     finally:
         cleanup_backend()
-    assert xp.asarray([1.0]).device == alone
+    assert xp.asarray([1.0]).tensor.backend is not be
+
+
+def test_a_named_device_is_one_whatever_the_batch_size():
+    cleanup_backend()
+    x = xp.zeros(2, device="cpu")
+    with neonport.on("cpu") as placed:
+        assert x.device == xp.Device(placed)
+    placed.bsz = 7
+    assert xp.zeros(2, device="cpu:0").device == x.device
+    cleanup_backend()
 
 
 @pytest.mark.parametrize("device", [5, "cpu:x", 1.5])

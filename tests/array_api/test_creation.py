@@ -135,6 +135,11 @@ def test_asarray_of_arrays(put, device):
     tensor = device.backend.ones((2, 3))
     assert xp.asarray(tensor).tensor is tensor
     same(xp.asarray([x[0], x[1]], device=device), theirs)
+    short = device.backend.array(np.array([[1.7, -2.7]]), dtype=np.float16)
+    same(xp.asarray(short, dtype=xp.int8), np.array([[1, -2]], np.int8))
+    same(xp.asarray(np.float16([1.5]), dtype=xp.float32, device=device), np.float32([1.5]))
+    with pytest.raises(DtypeError, match="float16"):
+        xp.asarray(short)
     same(xp.asarray([1.7, -2.7], dtype=xp.int8, device=device), np.asarray([1, -2], np.int8))
     same(xp.asarray([0.1], dtype=xp.float64, device=device), np.asarray([0.1]))
     same(xp.asarray([2**63], dtype=xp.uint64, device=device), np.asarray([2**63], np.uint64))

@@ -184,6 +184,8 @@ def test_python_scalars_never_change_the_dtype(put):
     same(xp.multiply(2, x), theirs * np.int8(2))
     single, values = put([1.5, 2.5], "float32")
     same(single * 2, values * np.float32(2))
+    third, fraction = put([1 / 3, -0.1], "float32")
+    same(third**2, fraction * fraction)
     same(single / 3.0, values / np.float32(3), 3)
     same(single * np.float64(2.0), values * np.float32(2))
     flag, bools = put([True, False])

@@ -125,11 +125,23 @@ def test_masks(put, device, shape):
     same(x[ours], theirs[mask])
     x[ours], theirs[mask] = -1, -1
     same(x, theirs)
+    number, value = put(7.0, "float32")
+    x[ours], theirs[mask] = number, value
+    same(x, theirs)
     row, values = put(values_of(theirs[mask].shape[1:], "float32"))
     x[ours], theirs[mask] = row, values
     same(x, theirs)
     nothing = xp.zeros(shape, dtype=xp.bool, device=device)
     assert x[nothing].shape == (0, *theirs[mask].shape[1:])
+
+
+def test_a_mask_over_large_integers(put, device):
+    x, theirs = put([2**63 + 1, 5, 2**64 - 1], "uint64")
+    x[x == 5], theirs[theirs == 5] = 2**64 - 2, 2**64 - 2
+    same(x, theirs)
+    y, flags = put([True, False, True])
+    y[y], flags[flags] = False, False
+    same(y, flags)
 
 
 def test_arrays_that_do_not_fit_are_refused_before_anything_is_written(put, device):

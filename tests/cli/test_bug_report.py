@@ -58,7 +58,7 @@ def report(tmp_path_factory) -> str:
         f" numpy {numpy.__version__}",
         "- cpu: ready, neonport ",
         "- npu: loaded, neonport-npu 1.2.0, fake_good.plugin, brings npu",
-        "- own: broken, neonport_own 1.5, jane_plugin, brings no backend; importing jane_plugin: ",
+        "- own: broken, neonport_own 1.5, jane_plugin, brings nothing; importing jane_plugin: ",
         "- NEONPORT_TUNE: 0",
         "- OMP_NUM_THREADS: 1",
         "- NEONPORT_CACHE_DIR: ~/cache",

@@ -79,6 +79,16 @@ def test_a_script_that_names_another_backend_is_told_so(covered, tmp_path):
     assert "ran nothing on zero but on cpu; let it call gen_backend() without a name" in err
 
 
+@pytest.mark.parametrize(("end", "status"), [("sys.exit(0)", 0), ("sys.exit(3)", 1)])
+def test_a_script_that_ends_itself(covered, tmp_path, end, status):
+    path = tmp_path / "train.py"
+    path.write_text(SCRIPT.format(name="") + end)
+    found, out, err = covered("zero", "--model", str(path), "--", "1")
+    assert found == status
+    assert ("what to write next" in out) == (status == 0)
+    assert ("train.py ended with status 3" in err) == (status == 1)
+
+
 def test_wrong_usage(covered, tmp_path):
     path = tmp_path / "train.py"
     path.write_text("")

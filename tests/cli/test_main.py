@@ -48,7 +48,7 @@ def test_an_unknown_command_is_a_usage_error(capsys):
     assert cli.main(["dcotor"]) == 2
     assert "No such command 'dcotor'; did you mean 'doctor'?" in capsys.readouterr().err
     assert cli.main(["frobnicate"]) == 2
-    assert "there are conformance, convert, doctor, " in capsys.readouterr().err
+    assert "there are conformance, convert, coverage, doctor, " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

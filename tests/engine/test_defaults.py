@@ -2,52 +2,16 @@
 
 from __future__ import annotations
 
-import ctypes
 import gc
 
 import numpy as np
 import pytest
 
-from neonport.backends.backend import Backend
 from neonport.compiler.codegen.cpu.dialect import c_dialect
 from neonport.dtypes import FLOAT_NAMES
-from neonport.engine.device import Capabilities, Device, ProbeResult
 from neonport.errors import CompileError, DLPackError
 from neonport.tensor.storage import Storage
-
-
-class Bytes(Device):
-    """Bytearrays; notes each transfer."""
-
-    capabilities = Capabilities(dtypes=FLOAT_NAMES)
-
-    def __init__(self, device_id=0):
-        super().__init__(device_id)
-        self.moved = []
-
-    @classmethod
-    def probe(cls):
-        return ProbeResult("ready", "bytearrays", count=1)
-
-    def allocate(self, nbytes):
-        block = bytearray(max(nbytes, 1))
-        address = ctypes.addressof(ctypes.c_char.from_buffer(block))
-        return Storage(block, nbytes, "bytes", address)
-
-    def read(self, storage, start, out):
-        self.moved.append(("read", start, out.nbytes))
-        memoryview(out)[:] = memoryview(storage.native)[start : start + out.nbytes]
-
-    def write(self, storage, start, values):
-        self.moved.append(("write", start, values.nbytes))
-        storage.native[start : start + values.nbytes] = memoryview(values)
-
-
-class BytesBackend(Backend):
-    """Tensors in bytearrays."""
-
-    backend_name = "bytes"
-    device_class = Bytes
+from tests.fixtures.byte_device import Bytes, BytesBackend
 
 
 @pytest.fixture

@@ -5,7 +5,19 @@ import pytest
 
 from neonport.errors import ConfigurationError
 from neonport.initializers import Constant, Gaussian
-from neonport.layers import Activation, Affine, Bias, Dropout, Layer, Linear, Sequential, SkipNode
+from neonport.layers import (
+    Activation,
+    Affine,
+    Bias,
+    BranchNode,
+    Dropout,
+    Layer,
+    Linear,
+    MergeSum,
+    Sequential,
+    SkipNode,
+    Tree,
+)
 from neonport.transforms import Rectlin, Tanh
 
 
@@ -35,6 +47,28 @@ def test_empty_and_repeated_layers():
     layer = Linear(2, Constant(1), name="once")
     with pytest.raises(ConfigurationError, match="'once' stands there twice"):
         Sequential([layer, Activation(Rectlin()), layer])
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda x: Sequential([x, Sequential([Linear(2, Constant(1)), x])]),
+        lambda x: Sequential([x, MergeSum([SkipNode(), [Linear(2, Constant(1)), x]])]),
+        lambda x: MergeSum([x, [Linear(2, Constant(1)), x]]),
+        lambda x: Tree([[x, BranchNode("n"), SkipNode()], [BranchNode("n"), x]]),
+    ],
+    ids=["chain in chain", "path in chain", "two paths", "tree"],
+)
+def test_a_layer_that_stands_twice_deeper_inside(build):
+    """Its gradients would be those of its last place only."""
+    with pytest.raises(ConfigurationError, match=r"'once' stands there twice.*make a second one"):
+        build(Linear(2, Constant(1), name="once"))
+
+
+def test_a_branch_node_may_stand_in_several_paths():
+    node = BranchNode("n")
+    tree = Tree([[Linear(2, Constant(1)), node, SkipNode()], [node, Linear(2, Constant(1))]])
+    assert tree.layers[1].layers[0] is node
 
 
 @pytest.mark.parametrize("root", [lambda: Bias(Constant(0)), lambda: Activation(Tanh())])

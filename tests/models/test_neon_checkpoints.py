@@ -108,6 +108,8 @@ def test_parameters_by_position(
         (lambda found: found.insert(0, found.pop()), "shape"),
         (lambda found: found[0].update(params=3), "no parameters"),
         (lambda found: found[0].update(states=3), "no list"),
+        (lambda found: found[0].update(states=[([1], 2)]), "state of W is .* differ in length"),
+        (lambda found: found[0].update(params={"W": [[1], [2, 3]]}), "W is .* differ in length"),
         (lambda found: found[0].update(params=found[0]["params"].T), "shape"),
         (lambda found: found.__setitem__(0, "text"), "no list of parameters"),
         (lambda found: found[0].pop("params"), "no parameters"),
@@ -135,3 +137,14 @@ def test_a_generator_of_a_gpu_only_warns(make_problem: Make, fit: Make, tmp_path
     q = make_problem()
     q.model.load_params(tmp_path / "gpu.prm")
     check_loaded(q.model, p)
+
+
+def test_errors_of_huge_entries_are_short(make_problem: Make, fit: Make, tmp_path: Path) -> None:
+    _, description = trained(make_problem, fit)
+    entries = description["model"]["config"]["layers"]
+    entries[0]["type"] = entries[0]["config"]["name"] = "x" * 10_000
+    entries += [entries[-1]] * 500
+    (tmp_path / "old.prm").write_bytes(python2(description))
+    with pytest.raises(CheckpointError, match="layers, the file 5") as caught:
+        make_problem().model.load_params(tmp_path / "old.prm")
+    assert len(str(caught.value)) < 4_000

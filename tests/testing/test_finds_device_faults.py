@@ -184,21 +184,32 @@ def test_a_seed_gives_other_numbers_under_the_same_names():
     errors, be = [], make(Executor)
     be.executor.run = be.executor.interpret
     for seed in (0, 5, 5):
-        results = list(conformance.run(be, only=["exp", "sum"], seed=seed))
+        results = list(conformance.run(be, only=["dot", "sum"], seed=seed))
         assert all(r.passed for r in results)
         errors.append({(r.op, r.case_id): r.max_error for r in results})
     assert errors[0].keys() == errors[1].keys()
     assert errors[1] == errors[2]
-    for op in ("exp", "sum"):
+    for op in ("dot", "sum"):
         assert any(errors[0][key] != errors[1][key] for key in errors[0] if key[0] == op)
 
 
 def test_errors_in_units_of_the_last_place_and_of_the_bound():
-    for result in conformance.run("cpu", only=["exp"]):
-        dtype = result.case_id.split()[0]
-        if dtype in ("float32", "float64") and result.unit:
-            assert result.ulps == result.max_error / np.finfo(dtype).eps
-            assert result.ulps < 5
-    (exact,) = (r for r in conformance.run("cpu", only=["neg"]) if r.case_id == "float32 odd")
-    assert exact.ulps == 0
-    assert exact.share is None
+    with conformance.opened("cpu") as be:
+        rounded, exact, empty = (
+            conformance.run_case(be, conformance.find_case("dot", f"float32 {label}"))
+            for label in ("(17, 100, 1)", "(1, 1, 1)", "(0, 3, 5)")
+        )
+    assert 0 < rounded.ulps == rounded.max_error / np.finfo(np.float32).eps
+    assert 0 < rounded.share == rounded.max_error / rounded.bound < 1
+    assert exact.ulps is not None
+    assert (empty.ulps, empty.share) == (None, None)
+
+
+def test_units_are_those_of_what_is_computed_and_gradients_have_none():
+    with conformance.opened("cpu") as be:
+        narrow = conformance.find_case("add", "int32 with float32 into float64")
+        ulps = conformance.run_case(be, narrow).ulps
+        gradient = conformance.run_case(be, conformance.find_case("add", "gradient of operand 0"))
+    assert 0 < ulps <= 0.5
+    assert gradient.ulps is None
+    assert gradient.share < 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -20,11 +21,12 @@ FAULTY = Path(__file__).parents[1] / "fixtures" / "plugins" / "planted_faults"
 
 @pytest.fixture
 def pytest_in(tmp_path):
-    """`pytest_in(head, *arguments, xfails="")` runs a plugin author's test file."""
+    """`pytest_in(heads, *arguments, xfails="")` runs test files of a plugin author, by name."""
 
-    def run(head, *arguments, xfails=""):
-        text = f"from neonport.testing.suite import *  # noqa: F403\n{head}\n"
-        (tmp_path / "test_device.py").write_text(text)
+    def run(heads, *arguments, xfails=""):
+        for name, head in heads.items():
+            text = f"from neonport.testing.suite import *  # noqa: F403\n{head}\n"
+            (tmp_path / f"test_{name}.py").write_text(text)
         (tmp_path / "xfails.toml").write_text(xfails)
         return subprocess.run(
             [sys.executable, "-m", "pytest", "-q", "-rA", "-p", "no:cacheprovider", *arguments],
@@ -48,48 +50,53 @@ def outcomes(run):
 def test_one_test_a_case_and_known_gaps(pytest_in):
     gaps = """
     [[xfail]]
-    op = "tanh"
-    case = "* strided"
-    reason = "there is no tanh"
+    op = "compound_dot"
+    case = "*(2.0, 0.0*"
+    reason = "alpha is forgotten"
     [[xfail]]
-    op = "sig"
-    case = "float32 odd"
+    op = "memory"
+    case = "nbytes*"
     reason = "nobody knows"
     [[xfail]]
-    op = "sigg"
+    op = "memmory"
     reason = "misspelt"
     """
     run = pytest_in(
-        'BACKEND = "faulty"\nXFAILS = "xfails.toml"',
+        {"device": 'BACKEND = "faulty"\nXFAILS = "xfails.toml"'},
         "-n2",
         "-k",
-        "known_gaps or ((tanh or sig) and float32 and (odd or strided))",
+        "declared or known_gaps or memory or (compound_dot and float32 and offset)",
         xfails=gaps,
     )
     found = {test.partition(" - ")[0]: outcome for outcome, test in outcomes(run)}
-    assert found["test_conformance[sig: float32 strided]"] == "PASSED"
-    assert found["test_conformance[tanh: float32 odd]"] == "FAILED"
-    assert found["test_conformance[tanh: float32 strided]"] == "XFAIL"
-    assert found["test_conformance[sig: float32 odd]"] == "FAILED"  # passes, though it is listed
+    product = "test_conformance[compound_dot: float32 offset transposed transposed alpha, beta, "
+    assert found["test_conformance[memory: new memory is zero]"] == "PASSED"
+    assert found[product + "relu, bsum = (0.5, 2.0, True, False)]"] == "FAILED"
+    assert found[product + "relu, bsum = (2.0, 0.0, False, False)]"] == "XFAIL"
+    assert found["test_conformance[memory: nbytes is what was asked for]"] == "FAILED"  # it passes
     assert found["test_known_gaps"] == "FAILED"
-    assert "fits these entries, remove them: op = 'sigg', case = '*'" in run.stdout
-    assert "there is no tanh on this device" in run.stdout
+    assert "fits these entries, remove them: op = 'memmory', case = '*'" in run.stdout
+    assert "run_one('faulty', 'compound_dot'" in run.stdout  # the script that reproduces it
+    assert re.search(r"SKIPPED .*not tested: float64 \(level 0, \d+ cases\)", run.stdout)
     assert run.returncode == 1
 
 
-@pytest.mark.parametrize(
-    ("head", "words"),
-    [
-        ("", 'BACKEND = "name"'),
-        ('BACKEND = "nonsense"', "unknown backend 'nonsense'"),
-        ('BACKEND = "cpu"\nXFAILS = "none.toml"', "none.toml cannot be read"),
-        ('BACKEND = "cpu"\nLEVEL = "1"', "LEVEL is a level, 0 to 3; got '1'"),
-    ],
-)
-def test_a_file_that_can_test_nothing_is_an_error(pytest_in, head, words):
-    run = pytest_in(head)
-    assert words in run.stdout
+WRONG = {
+    "none": ("", 'BACKEND = "name"'),
+    "unknown": ('BACKEND = "nonsense"', "unknown backend 'nonsense'"),
+    "gaps": ('BACKEND = "cpu"\nXFAILS = "none.toml"', "none.toml cannot be read"),
+    "word": ('BACKEND = "cpu"\nLEVEL = "1"', "LEVEL is a level, 0 to 3; got '1'"),
+    "level": ('BACKEND = "cpu"\nLEVEL = 4', "there is no level 4; 0: memory and copies"),
+    "seed": ('BACKEND = "cpu"\nSEED = -1', "seed -1 must be a whole number of 0 or more"),
+}
+
+
+def test_a_file_that_can_test_nothing_is_an_error(pytest_in):
+    run = pytest_in({name: head for name, (head, _) in WRONG.items()})
     assert run.returncode not in (0, 1, 5)
+    for name, (_, words) in WRONG.items():
+        _, _, report = run.stdout.partition(f"ERROR collecting test_{name}.py")
+        assert words in report.partition("ERROR collecting")[0]
 
 
 CASES = [Case("exp", "float32 odd", lambda be: None), Case("conv", "2-D [x]", lambda be: None)]

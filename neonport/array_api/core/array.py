@@ -8,6 +8,7 @@ and broadcasting, are the same for both.
 from __future__ import annotations
 
 import operator
+import sys
 from collections.abc import Iterator
 from math import prod
 from types import ModuleType
@@ -165,8 +166,7 @@ class Array:
             raise ConfigurationError(
                 f"array API version {api_version!r} is not offered; there is {VERSION}"
             )
-        import sys
-
+        # the package imports this module, and is there when somebody has an array
         return sys.modules["neonport.array_api"]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
@@ -219,6 +219,8 @@ class Array:
 
 def adopt(backend: Any, x: Any, copy: bool | None) -> Array:
     """An array over the memory of a DLPack producer; a copy if `copy`, or if None and need be.
+
+    One without the attribute `shape`, which the protocol does not ask for, has the tensor's.
 
     Raises:
         DLPackError, ShapeError: the memory cannot be shared and `copy` is False.

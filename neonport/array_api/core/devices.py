@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import atexit
 from typing import Any
 
 import numpy as np
 
+from neonport import backends
 from neonport.array_api.core.dtypes import ALL, FLOATING, float32
-from neonport.base import NervanaObject
+from neonport.backends.placement import named
+from neonport.base import PLACE, NervanaObject
 from neonport.errors import ConfigurationError
 from neonport.plugins import registry
-
-_opened: dict[str, Any] = {}  # backends that were named here, beside the one of gen_backend
 
 
 class Device:
@@ -48,9 +47,10 @@ def backend_of(device: Any = None) -> Any:
     """The backend that a device names.
 
     Args:
-        device: None for the backend of `gen_backend`, or the default one if none was made; a
-            `Device`, a backend, or a name such as "opencl" or "opencl:1". A backend that is named
-            for the first time is made here; it does not become that of `gen_backend`.
+        device: None for the backend of `gen_backend` (in a block of `neonport.on`: of that), or the
+            default one if none was made; a `Device`, a backend, or a name such as "opencl" or
+            "opencl:1". A backend that is named for the first time is made here; it does not become
+            that of `gen_backend`.
 
     Raises:
         UnknownBackendError, BackendUnavailable: there is no such backend, or it cannot be used.
@@ -58,14 +58,11 @@ def backend_of(device: Any = None) -> Any:
     """
     if device is None:
         current = _current()
-        return _named(registry.default_backend(), 0) if current is None else current
+        return _named(registry.default_backend()) if current is None else current
     if isinstance(device, Device):
         return device.backend
     if isinstance(device, str):
-        name, _, number = device.partition(":")
-        if not (number or "0").isdecimal():
-            raise ConfigurationError(f"device {device!r}: write the number as in 'opencl:1'")
-        return _named(name, int(number or 0))
+        return _named(device)
     if hasattr(device, "leaf_signature"):  # a backend
         return device
     raise ConfigurationError(
@@ -74,26 +71,19 @@ def backend_of(device: Any = None) -> Any:
 
 
 def _current() -> Any:
-    current: Any = NervanaObject.be
+    current: Any = PLACE.get() or NervanaObject.be
     return None if current is None or current.closed else current
 
 
-def _named(name: str, number: int) -> Any:
-    label = f"{registry.require(name).name}:{number}"
+def _named(text: str) -> Any:
+    """The backend of a name: one that is there, whatever its batch size, or a new one."""
+    name, colon, number = text.partition(":")
+    if colon and not number.isdecimal():
+        raise ConfigurationError(f"device {text!r}: write the number as in 'opencl:1'")
+    label = f"{registry.require(name).name}:{number or 0}"
     current = _current()
-    if current is not None and str(current) == label:
-        return current
-    found = _opened.get(label)
-    if found is None or found.closed:
-        if not _opened:
-            atexit.register(_close)
-        found = _opened[label] = registry.create_backend(name, device_id=number)
-    return found
-
-
-def _close() -> None:
-    while _opened:
-        _opened.popitem()[1].cleanup_backend()
+    there = [be for be in (current, NervanaObject.be, *backends.others.values()) if be is not None]
+    return next((be for be in there if str(be) == label and not be.closed), None) or named(text)
 
 
 def known() -> list[Device]:
@@ -103,7 +93,7 @@ def known() -> list[Device]:
     """
     first = backend_of()
     found = {str(first): Device(first)}
-    for backend in _opened.values():
+    for backend in backends.others.values():
         if not backend.closed:
             found.setdefault(str(backend), Device(backend))
     return list(found.values())

@@ -11,7 +11,7 @@ from neonport.array_api.core.array import Array, bits, padded
 from neonport.array_api.core.dtypes import check_kind, promote, uint64, weak
 from neonport.errors import BackendMismatchError, DtypeError, ShapeError
 from neonport.optree.node import apply
-from neonport.shape import Shape, broadcast_shapes, normalize_axis
+from neonport.shape import Shape, broadcast_shapes, normalize_axis, reduced_shape
 
 SCALARS = (bool, int, float, complex)
 
@@ -52,6 +52,13 @@ def wrapped(tree: Any, dtype: np.dtype) -> Any:
     if dtype.kind == "u":
         return apply("mod", tree, span)
     return apply("sub", apply("mod", apply("add", tree, span // 2), span), span // 2)
+
+
+def kept(x: Any, dtype: np.dtype) -> Any:
+    """An operand whose bits kernels keep: a number of uint64 is the int64 of the same bits."""
+    if isinstance(x, Array):
+        return bits(x.tensor)
+    return x - (1 << 64) if dtype == uint64 and x >= 1 << 63 else x
 
 
 def array_of(op: str, x: Any) -> Array:
@@ -137,11 +144,6 @@ class Operands:
         self.shape = broadcast(op, [x.shape for x in arrays])
         self.terms = [x.tensor if isinstance(x, Array) else x for x in self.values]
 
-    @property
-    def for_host(self) -> bool:
-        """Whether kernels have no exact arithmetic of the dtype."""
-        return self.dtype == uint64
-
     def host(self, function: Callable[..., Any], dtype: np.dtype | None = None) -> Array:
         """What NumPy's function gives for the values, all in the common dtype."""
         values = [
@@ -171,3 +173,10 @@ def axes_of(op: str, x: Array, axis: Any) -> Shape:
 def lead(x: Array) -> int:
     """How many axes of the tensor stand before those of the array."""
     return x.tensor.ndim - x.ndim
+
+
+def left(x: Array, axes: Shape, keepdims: bool) -> Shape:
+    """The shape that is left when axes are folded."""
+    if keepdims:
+        return reduced_shape(x.shape, axes)
+    return tuple(n for a, n in enumerate(x.shape) if a not in axes)

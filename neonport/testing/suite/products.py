@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neonport.optree.node import apply
-from neonport.testing.cases import FLOATS, Case, Outcome, Want, compare, defined
+from neonport.testing.cases import FLOATS, Case, Outcome, Want, compare, defined, last_place
 from neonport.testing.inputs import generator, numbers
 from neonport.testing.layouts import Target, place
 from neonport.testing.operands import Operands
@@ -77,7 +77,8 @@ def _want(dtype: str, product: Array, condition: Array, terms: int, rest: Array)
     units = 6 + terms**0.5
     allowed = Allowance(units * EPS[compute] * (condition + np.abs(rest)), units * EPS[compute])
     values = product + rest
-    return Want(values, stored(allowed, values, compute, np.dtype(dtype)))
+    kind = np.dtype(dtype)
+    return Want(values, stored(allowed, values, compute, kind), unit=last_place(compute, kind))
 
 
 def _compound(
@@ -106,10 +107,8 @@ def _compound(
     if sums is None or outcome.message:
         return outcome
     got = c.get().astype(_wide(dtype))
-    total = _want(
-        dtype, got.sum(1, keepdims=True), np.abs(got).sum(1, keepdims=True), 14, got[:, :1] * 0
-    )
-    return compare(sums.get(), total)
+    rows, magnitudes = got.sum(1, keepdims=True), np.abs(got).sum(1, keepdims=True)
+    return compare(sums.get(), _want(dtype, rows, magnitudes, 14, np.zeros_like(rows)))
 
 
 def _batched(
@@ -127,8 +126,10 @@ def _batched(
         product, condition = product.sum(0), condition.sum(0)
     product = np.maximum(product, 0) if relu else product
     rest = beta * wc if beta else np.zeros_like(wc)
-    if dtype in SHORT:  # partial sums may be stored
-        condition = condition * (1 + 3 * SHORT[dtype] / EPS[np.dtype("float32")] / 6)
+    if dtype in SHORT:  # partial sums, with the rest in them, may be stored
+        condition = (condition + np.abs(rest)) * (
+            1 + 3 * SHORT[dtype] / EPS[np.dtype("float32")] / 6
+        )
     return compare(c.get(), _want(dtype, product, condition, 21, rest))
 
 

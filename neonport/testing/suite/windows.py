@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from neonport.ops.op import OPS
 from neonport.optree.node import apply
-from neonport.testing.cases import FLOATS, Batch, Case, Statement, Want, defined
+from neonport.testing.cases import FLOATS, Batch, Case, Statement, defined
 from neonport.testing.inputs import generator, numbers
 from neonport.testing.layouts import Target
 from neonport.testing.operands import Operands
@@ -153,7 +153,8 @@ class Maker:
         want = defined(tree, self.operands.values, out)
         if self.computed:  # what stands after is a kernel of its own; a sign rounds nothing
             tree = apply("neg", tree)
-            want = Want(-want.values, want.allowed, tuple(-other for other in want.others))
+            others = tuple(-other for other in want.others)
+            want = want._replace(values=-want.values, others=others)
         self.statements.append(Statement(out, tree, want))
 
 

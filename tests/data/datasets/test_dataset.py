@@ -74,10 +74,10 @@ def test_every_data_set_says_which_file_to_put_where(
     assert not (tmp_path / name).exists()
 
 
-GARBAGE = [b"", b"text", b"\x80\x02]q\x00.", gzip.compress(b"\x80\x02}q\x00.")]
+GARBAGE = [b"", b"text", b"\x80\x02]q\x00.", gzip.compress(b"\x80\x02}q\x00.", mtime=0)]
 
 
-@pytest.mark.parametrize("content", GARBAGE)
+@pytest.mark.parametrize("content", GARBAGE, ids=["empty", "text", "pickle", "gzip"])
 @pytest.mark.parametrize(
     ("load", "name"),
     [

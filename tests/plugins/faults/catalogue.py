@@ -37,6 +37,12 @@ class Fault:
     backend: str | None = None
 
     @property
+    def by_pip(self) -> bool:
+        """Whether pip of each age installs it; what it refuses is put there as files."""
+        odd = ("noequals", "binary", "nameless", "novalue")
+        return self.name.isascii() and self.name not in odd
+
+    @property
     def distribution(self) -> str:
         return f"fault-{self.name}"
 

@@ -72,13 +72,14 @@ class Environment:
         """Run the pip of the tests' own environment on this one."""
         command = [sys.executable, "-m", "pip", "--python", str(self.python), "--quiet"]
         flags = ["--disable-pip-version-check", "--no-input"]
-        subprocess.run([*command, *flags, *arguments], check=True, capture_output=True, text=True)
+        done = subprocess.run([*command, *flags, *arguments], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
 
     def install(self, faults: Iterable[Fault], folder: Path) -> None:
         """Install wheels; what pip refuses is put there as files."""
         wheels = []
         for fault in faults:
-            if fault.metadata is None and fault.name.isascii() and fault.backend != "?":
+            if fault.by_pip:
                 wheels.append(str(wheel(fault, folder)))
             else:
                 self.put(fault)

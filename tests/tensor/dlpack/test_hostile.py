@@ -219,7 +219,7 @@ def test_an_address_that_is_passed_off_as_a_handle(with_memory):
 
 @pytest.mark.skipif("sys.platform != 'linux'", reason="reads /proc/self/statm")
 @pytest.mark.parametrize("copy", [None, True])
-def test_imports_leave_memory_flat(be, copy, campaign):
+def test_imports_leave_memory_flat(be, copy, campaign: int):
     from tests.tensor.dlpack.exchanging import flat
 
     x = np.ones((64, 64), np.float32)
@@ -227,7 +227,7 @@ def test_imports_leave_memory_flat(be, copy, campaign):
     assert grown < 4 << 20
 
 
-def test_threads_exchange_tensors(campaign):
+def test_threads_exchange_tensors(campaign: int):
     from tests.tensor.dlpack.exchanging import exchange
 
     done = exchange(threads=4, seconds=2.0 * campaign, make=lambda: create_backend("cpu"))

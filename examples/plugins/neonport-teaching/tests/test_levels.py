@@ -99,6 +99,23 @@ def test_launches_of_a_recording_become_one_list(teaching):
     np.testing.assert_allclose(y.get(), np.full((3, 3), 0.5 * np.exp(6)), rtol=1e-6)
 
 
+def test_what_is_no_command_is_called_in_its_turn(teaching):
+    x, w = teaching.ones((3, 3)), teaching.ones((3, 3))
+    h, y = teaching.empty((3, 3)), teaching.empty((3, 3))
+
+    def run():
+        h[:] = x + 1
+        y[:] = teaching.dot(h * 2, w) + 1  # its temporaries are locked
+        h[:] = y * 2
+
+    step = teaching.record(run)
+    step()
+    assert step.how == "lists of commands: 3 calls"
+    x[:] = 2
+    step()
+    np.testing.assert_array_equal(h.get(), np.full((3, 3), 38))
+
+
 def test_random_numbers_are_those_of_every_backend(be):
     cpu = gen_backend("cpu", rng_seed=0)
     drawn = []

@@ -154,9 +154,9 @@ def _same(name: str, be: Backend) -> Outcome:
         allowed = Allowance(TOLERANCE * (1 + np.abs(values)), TOLERANCE)
         outcome = compare(found[label], Want(values.astype(np.float64), allowed))
         if outcome.message:
-            return outcome._replace(message=f"{label}: {outcome.message}", unit=0.0)
+            return outcome._replace(message=f"{label}: {outcome.message}")
         if (outcome.max_error or 0) >= (worst.max_error or 0):
-            worst = outcome._replace(unit=0.0)
+            worst = outcome
     return worst
 
 
