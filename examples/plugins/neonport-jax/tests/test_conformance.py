@@ -21,7 +21,7 @@ def be():
 
 
 def test_selection(be):
-    chosen = [case for case in CASES[::STEP] if find_gap(GAPS, case) is None]
+    chosen = [c for c in list(conformance.applicable(be))[::STEP] if find_gap(GAPS, c) is None]
     results = [conformance.run_case(be, case) for case in chosen]
     assert len(results) > 30
     assert not [f"{r.op} {r.case_id}: {r.message}" for r in results if not r.passed]
