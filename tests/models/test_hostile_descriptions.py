@@ -65,8 +65,8 @@ def test_every_class_is_in_the_table_or_named_here() -> None:
     rooms = "callbacks data initializers layers models optimizers transforms"
     for room in rooms.split():
         package = importlib.import_module(f"neonport.{room}")
-        for module in pkgutil.iter_modules(package.__path__):
-            importlib.import_module(f"neonport.{room}.{module.name}")
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            importlib.import_module(module.name)
     ours = [c for c in subclasses(NervanaObject) if c.__module__.startswith("neonport.")]
     found = {c.__name__ for c in ours if c.__module__.split(".")[1] != "data"}  # they have data
     listed = {name for modules in PLACES.values() for n in modules.values() for name in n.split()}
