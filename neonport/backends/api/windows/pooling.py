@@ -1,4 +1,4 @@
-"""Pooling and local response normalisation: op-trees for users, and neon's calls."""
+"""Pooling: op-trees for users, and neon's calls."""
 
 from __future__ import annotations
 
