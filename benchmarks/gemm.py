@@ -35,7 +35,7 @@ from neonport.backends.host.blas import gemm as blas
 
 # (m, k, n): squares, layers of small networks, a convolution as a product, small ones, a vector.
 SIZES = [
-    (2048, 2048, 2048), (512, 512, 512), (100, 784, 128), (1024, 256, 128), (64, 576, 131072),
+    (2048, 2048, 2048), (1024, 1024, 1024), (768, 768, 768), (512, 512, 512), (100, 784, 128), (1024, 256, 128), (64, 576, 131072),
     (512, 512, 1), (128, 128, 128), (64, 64, 64), (10, 100, 128), (16, 16, 16), (4, 4, 4),
 ]  # fmt: skip
 

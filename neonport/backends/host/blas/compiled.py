@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Mapping
 from struct import Struct
 from typing import Any
 
 import numpy as np
 
 from neonport.backends.host import memory
-from neonport.backends.host.blas.product import KINDS, Addresses, Bound, Prepared, Product
+from neonport.backends.host.blas.product import (
+    KINDS,
+    Addresses,
+    Bound,
+    Functions,
+    Prepared,
+    Product,
+)
 from neonport.backends.host.blas.wide import wide_of
 from neonport.backends.host.jit.launcher import BoundProgram, HostJit, entry_address, make_program
 from neonport.foundation.package_text import package_text
@@ -31,14 +37,14 @@ class CompiledRunner:
 
     Args:
         jit: compiles, and has the pool.
-        functions: addresses of BLAS functions, by the name after `cblas_`.
+        functions: addresses of BLAS functions.
         small_kernels: whether they multiply small matrices without copies.
 
     Raises:
         CompileError: with the compiler's own words.
     """
 
-    def __init__(self, jit: HostJit, functions: Mapping[str, int], small_kernels: bool) -> None:
+    def __init__(self, jit: HostJit, functions: Functions, small_kernels: bool) -> None:
         text = package_text("neonport.backends.host.blas", "products.c")
         self.jit = jit
         self.functions = functions
@@ -77,7 +83,7 @@ class CompiledProduct:
         self.grain = product.grain(self.tasks)
         flags = [_TRANSPOSED if t else _PLAIN for t in product.transposed]
         words = _WORDS.pack(
-            runner.functions[product.function], *flags, *product.sizes, *product.steps,
+            runner.functions.of(product), *flags, *product.sizes, *product.steps,
             *pieces[:3], *pieces.parts, product.count, product.added, *product.jumps,
             0.0, 0.0, 0, 0, 0, 0,
         )  # fmt: skip

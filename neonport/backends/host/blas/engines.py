@@ -7,7 +7,9 @@ everything.
 
 from __future__ import annotations
 
-from typing import Protocol
+import threading
+from collections.abc import Callable
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -15,7 +17,15 @@ from neonport.backends.host.blas.compiled import CompiledRunner
 from neonport.backends.host.blas.gate import Gate
 from neonport.backends.host.blas.layout import INT_MAX, address, blas_layout, extent, vector_step
 from neonport.backends.host.blas.openblas import OpenBlas
-from neonport.backends.host.blas.product import KINDS, Addresses, Bound, Plan, Product, Runner
+from neonport.backends.host.blas.product import (
+    KINDS,
+    Addresses,
+    Bound,
+    Functions,
+    Plan,
+    Product,
+    Runner,
+)
 from neonport.backends.host.blas.threaded import ThreadedRunner
 from neonport.backends.host.jit.launcher import entry_address, shared_jit
 from neonport.errors import CompileError
@@ -115,14 +125,15 @@ class OpenBlasEngine:
 
     Args:
         library: the loaded library.
+        large: loads the one for large products, if that is another; called once.
     """
 
     name = "openblas"
 
-    def __init__(self, library: OpenBlas) -> None:
+    def __init__(self, library: OpenBlas, large: Callable[[], OpenBlas] | None = None) -> None:
         self.library = library
         self.core = library.core
-        self.runner = _runner(library)
+        self.runner = _runner(library, large)
 
     def reads(self, array: np.ndarray) -> bool:
         """Whether BLAS knows the dtype and the layout of a matrix (the last two axes)."""
@@ -210,16 +221,36 @@ def _layout(matrix: np.ndarray) -> tuple[bool, int]:
     return found
 
 
-def _runner(library: OpenBlas) -> Runner:
+def _runner(library: OpenBlas, large: Callable[[], OpenBlas] | None) -> Runner:
     """The pool of the fused kernels; threads of Python where there is no C compiler."""
-    names = [kind + name for kind in KINDS.values() for name in ("gemm", "gemv")]
-    functions = {name: library.function(f"cblas_{name}") for name in names}
     small = library.core.lower() in _SMALL_KERNELS
     try:
         jit = shared_jit()
         if jit is not None:
-            places = {name: entry_address(function) for name, function in functions.items()}
-            return CompiledRunner(jit, places, small)
+            return CompiledRunner(jit, _functions(library, large, entry_address), small)
     except CompileError as error:
         logger.debug("matrix products run on threads of Python: %s", error)
-    return ThreadedRunner(functions, small)
+    return ThreadedRunner(_functions(library, large, lambda function: function), small)
+
+
+def _functions(
+    library: OpenBlas, large: Callable[[], OpenBlas] | None, form: Callable[[Any], Any]
+) -> Functions:
+    """The functions of a library in some form, and later those of the one for large products."""
+    names = [kind + name for kind in KINDS.values() for name in ("gemm", "gemv")]
+
+    def of(loaded: OpenBlas) -> dict[str, Any]:
+        return {name: form(loaded.function(f"cblas_{name}")) for name in names}
+
+    if large is None:
+        return Functions(of(library))
+    lock, load = threading.Lock(), large
+    found: list[dict[str, Any]] = []
+
+    def of_large() -> dict[str, Any]:
+        with lock:
+            if not found:
+                found.append(of(load()))
+            return found[0]
+
+    return Functions(of(library), of_large)

@@ -49,6 +49,16 @@ class Pieces(NamedTuple):
         return high * wide * deep
 
 
+def in_small_kernels(work: int, terms: int) -> bool:
+    """Whether pieces are so small that they are multiplied without copies, where a core does so.
+
+    Args:
+        work: multiplications of the product.
+        terms: length of its sum, over all products that are added up.
+    """
+    return work <= SMALL_TOTAL and LEAST_SIDE**2 * terms <= SMALL_WORK
+
+
 @lru_cache(maxsize=4096)
 def cut(m: int, n: int, k: int, terms: int, *, vector: bool, small_kernels: bool) -> Pieces:
     """The pieces of a product.
@@ -66,7 +76,7 @@ def cut(m: int, n: int, k: int, terms: int, *, vector: bool, small_kernels: bool
         wanted = min(work // VECTOR_WORK, MOST) if work >= VECTOR_SERIAL else 1
         rows = _part(m, min(wanted, max(1, m // VECTOR_SIDE)), COLUMNS)
         columns = n
-    elif small_kernels and work <= SMALL_TOTAL and LEAST_SIDE**2 * k * terms <= SMALL_WORK:
+    elif small_kernels and in_small_kernels(work, k * terms):
         wanted = ceil(work / SMALL_WORK)
         rows, columns = _small_grid(m, n, k * terms)
     else:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from neonport.backends.host.blas.pieces import SERIAL_WORK, VECTOR_SERIAL, Pieces, cut
+from neonport.backends.host.blas.pieces import (
+    SERIAL_WORK,
+    VECTOR_SERIAL,
+    Pieces,
+    cut,
+    in_small_kernels,
+)
 
 Bound = Callable[[], None]
 Addresses = tuple[int, int, int]
@@ -55,6 +61,13 @@ class Product:
         m, n, k = self.sizes
         return cut(m, n, k, self.added, vector=self.vector, small_kernels=small_kernels)
 
+    @property
+    def large(self) -> bool:
+        """Whether its operands are copied, whatever the core type."""
+        m, n, k = self.sizes
+        terms = k * self.added
+        return not (self.vector or in_small_kernels(m * n * terms, terms))
+
     def grain(self, tasks: int) -> int:
         """Of so many tasks, those handed out together; 0 if one thread does them all."""
         serial = VECTOR_SERIAL if self.vector else SERIAL_WORK
@@ -71,6 +84,23 @@ class Prepared(Protocol):
 
     def bind(self, alpha: float, beta: float, addresses: Addresses, keep: Any) -> Bound:
         """Make a call without arguments for these addresses; it keeps something alive."""
+
+
+class Functions(NamedTuple):
+    """Functions of BLAS, or what stands for them, by the name after `cblas_`.
+
+    Attributes:
+        usual: those of the library.
+        large: gives those of the library that is faster for large products; None: the usual ones.
+    """
+
+    usual: Mapping[str, Any]
+    large: Callable[[], Mapping[str, Any]] | None = None
+
+    def of(self, product: Product) -> Any:
+        """The function that multiplies; the sizes of a product alone decide which."""
+        chosen = self.large() if self.large is not None and product.large else self.usual
+        return chosen[product.function]
 
 
 class Runner(Protocol):
