@@ -90,9 +90,9 @@ def cut(m: int, n: int, k: int, terms: int, *, vector: bool, small_kernels: bool
 
 
 def _wanted(work: int) -> int:
-    """Pieces: more with the square root of the work, above 16 slower, for each copies operands."""
+    """Pieces: more with the square root of the work, but few at a time, for each copies operands."""
     count = min(isqrt(work // SERIAL_WORK), MOST)
-    for most, until in ((16, 1 << 32), (32, 1 << 37)):
+    for most, until in ((8, 1 << 28), (16, 1 << 34), (32, 1 << 37)):
         if work < until:
             count = min(count, most)
     return max(1, count // 4 * 4 or min(count, 2))
