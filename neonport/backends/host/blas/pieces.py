@@ -90,7 +90,7 @@ def cut(m: int, n: int, k: int, terms: int, *, vector: bool, small_kernels: bool
 
 
 def _wanted(work: int) -> int:
-    """Pieces: more with the square root of the work, but few at a time, for each copies operands."""
+    """Pieces: more with the square root of the work; not too many, as each copies its operands."""
     count = min(isqrt(work // SERIAL_WORK), MOST)
     for most, until in ((8, 1 << 28), (16, 1 << 34), (32, 1 << 37)):
         if work < until:
