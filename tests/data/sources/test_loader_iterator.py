@@ -116,6 +116,7 @@ def test_refusals(make_backend: Make) -> None:
 
 
 @pytest.mark.interop
+@pytest.mark.filterwarnings("ignore:os.fork.. was called:RuntimeWarning")  # JAX, of other tests
 @pytest.mark.parametrize("workers", [0, 2])
 def test_real_loaders(make_backend: Make, workers: int) -> None:
     import torch
