@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 from neonport.backends.backend import Backend
 from neonport.errors import ConfigurationError
+from neonport.ops.op import OPS
 from neonport.testing.abilities import (
     Undeclared,
     check_level,
@@ -116,13 +117,14 @@ def cases(only: Collection[str] | None = None, seed: int = 0) -> Iterator[Case]:
         only: ops; None for all.
         seed: of the numbers that operands hold.
     """
-    for case in _listed(tuple(SUITES), seed):
+    for case in _listed(tuple(SUITES), tuple(OPS), seed):
         if only is None or case.op in only:
             yield case
 
 
 @lru_cache(maxsize=8)  # commands and pytest list them several times
-def _listed(suites: tuple[Any, ...], seed: int) -> tuple[Case, ...]:
+def _listed(suites: tuple[Any, ...], ops: tuple[str, ...], seed: int) -> tuple[Case, ...]:
+    """The cases; plugins may have added to the ops since they were last listed."""
     with seeded(seed):
         return tuple(case for suite in suites for case in suite.cases())
 

@@ -138,3 +138,12 @@ def test_another_result_may_be_as_good():
 )
 def test_the_store_rule_of_the_suite(value, dtype, stored):
     assert convert(value, dtype) == stored
+
+
+def test_an_op_that_joins_the_table_later_has_cases(monkeypatch):
+    before = conformance.counts()
+    assert "late" not in before
+    monkeypatch.setitem(OPS, "late", replace(OPS["exp"], name="late"))
+    assert conformance.counts()["late"] > 20
+    monkeypatch.undo()
+    assert conformance.counts() == before
