@@ -66,6 +66,9 @@ def pytest_configure(config: pytest.Config) -> None:
     if folder:
         cuda_texts.interpret_and_keep(Path(folder))
     elif beside:
+        cuda_texts.BESIDE.append(Path(beside))
+        if hasattr(config, "workerinput") or not getattr(config.option, "numprocesses", None):
+            del os.environ["CUDA_TEXTS"]  # no matter of the processes that tests start
         paths = [cuda_texts.ROOT / path for path in cuda_texts.RUN]
         config.pluginmanager.register(cuda_texts.KeepBeside(Path(beside), paths))
 

@@ -24,6 +24,7 @@ from neonport.tensor.tensor import Tensor
 ROOT = Path(__file__).parents[3]
 # the tests whose kernels count
 RUN = ["tests/testing/test_suite.py", "tests/layers", "tests/optimizers"]
+BESIDE: list[Path] = []  # the folder that CUDA_TEXTS named
 TRAITS = DeviceTraits(units=528, aligned=True)  # what the cuda backend takes from an H100
 
 

@@ -6,7 +6,6 @@ cuda backend renders them; statements that reach every form of a kernel; hand-wr
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +16,7 @@ from neonport.backends import gen_backend
 from neonport.backends.gpu.all_variants import hand_written
 from neonport.compiler.codegen.gpu.dialects import cuda_dialect
 from tests.compiler.codegen import nvrtc
-from tests.compiler.codegen.cuda_texts import ROOT, RUN
+from tests.compiler.codegen.cuda_texts import BESIDE, ROOT, RUN
 from tests.compiler.codegen.render_trees import TREES, WIDE
 
 pytestmark = pytest.mark.nvrtc
@@ -29,9 +28,8 @@ def run_by_tests(folder: Path) -> dict[str, str]:
 
     A run of these tests with CUDA_TEXTS has left them in that folder; else they run now.
     """
-    kept = os.environ.get("CUDA_TEXTS")
-    if kept and any(Path(kept).glob("*.cu")):
-        folder = Path(kept)
+    if BESIDE and any(BESIDE[0].glob("*.cu")):
+        folder = BESIDE[0]
     else:
         command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--cuda-texts", str(folder)]
         done = subprocess.run([*command, *RUN], cwd=ROOT, capture_output=True, text=True)
