@@ -16,6 +16,8 @@ from neonport.backends.host.blas.pieces import (
     in_small_kernels,
 )
 
+LARGE_SIDE = 256  # with a shorter side, as of recurrent layers, the usual library is faster
+
 Bound = Callable[[], None]
 Addresses = tuple[int, int, int]
 KINDS = {np.dtype(np.float32): "s", np.dtype(np.float64): "d"}
@@ -63,10 +65,11 @@ class Product:
 
     @property
     def large(self) -> bool:
-        """Whether its operands are copied, whatever the core type."""
+        """Whether its operands are copied, whatever the core type, and all its sides are long."""
         m, n, k = self.sizes
         terms = k * self.added
-        return not (self.vector or in_small_kernels(m * n * terms, terms))
+        short = self.vector or min(self.sizes) < LARGE_SIDE
+        return not (short or in_small_kernels(m * n * terms, terms))
 
     def grain(self, tasks: int) -> int:
         """Of so many tasks, those handed out together; 0 if one thread does them all."""
