@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from neonport.backends.host import memory
+from neonport.backends.host.blas.panels import panels_of
 from neonport.backends.host.blas.product import (
     KINDS,
     Addresses,
@@ -17,7 +18,6 @@ from neonport.backends.host.blas.product import (
     Prepared,
     Product,
 )
-from neonport.backends.host.blas.wide import wide_of
 from neonport.backends.host.jit.launcher import BoundProgram, HostJit, entry_address, make_program
 from neonport.foundation.package_text import package_text
 
@@ -63,7 +63,7 @@ class CompiledRunner:
 
     def prepare(self, product: Product) -> Prepared:
         """Cut a product into pieces, where our own C does not make it faster."""
-        return wide_of(self.jit, product) or CompiledProduct(self, product)
+        return panels_of(self.jit, product) or CompiledProduct(self, product)
 
 
 class CompiledProduct:

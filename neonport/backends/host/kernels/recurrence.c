@@ -33,6 +33,14 @@ static void rnn(const sequence_t *p, int64_t task) {
   }
 }
 
+/* Rows of the inputs of a gate that are wanted two panels later. */
+INLINE void expect_inputs(const sequence_t *p, int64_t gate, int64_t u, int64_t units, int64_t k,
+                          const columns_t *c) {
+  if (u >= p->units) u -= p->units, ++k;
+  if (k < p->steps && u < p->units)
+    expect(&p->in, gate * p->units + u, least(units, p->units - u), step_of(p, k), p, c, READ);
+}
+
 static void lstm(const sequence_t *p, int64_t task) {
   const columns_t columns = columns_of(p, task), *c = &columns;
   const int64_t units = p->units, most = PANEL / 4, block = most * c->width;
@@ -44,7 +52,7 @@ static void lstm(const sequence_t *p, int64_t task) {
     for (int64_t u = 0; u < units; u += most) {
       const int64_t here = least(most, units - u);
       REAL sums[PANEL * MOST] __attribute__((aligned(64)));
-      for (int64_t g = 0; g < 4; ++g) expect(&p->in, g * units + u, here, t, p, c, READ);
+      for (int64_t g = 0; g < 4; ++g) expect_inputs(p, g, u + 2 * most, most, k, c);
       for (int64_t b = 0; b < 7; ++b) expect(&p->out, b * units + u, here, t, p, c, WRITE);
       product(p->packed + u * 4 * units, h, units, sums, c->width);
       for (int64_t g = 0; g < 4; ++g) add_inputs(p, g * units + u, here, t, c, sums + g * block);
@@ -187,46 +195,62 @@ static void rnn_back(const sequence_t *p, int64_t task) {
   put_initial(p, c, dh, 0);
 }
 
+/* What the adjoint of an LSTM reads at the k-th step, side by side: c before, act(c), i, f, o, g and
+   the errors of h. The rows of a step lie so far apart that few of them fit into a cache at a time:
+   they are copied while the products of the step after it run. */
+enum { BEFORE, BENT, I, F, O, G, ERROR, AHEAD };
+
+INLINE void look_ahead(const sequence_t *p, int64_t u, int64_t k, const columns_t *c, REAL *to) {
+  if (k < 0) return;
+  const int64_t t = step_of(p, k), here = least(PANEL, p->units - u), apart = p->units * c->width;
+  REAL *rows = to + u * c->width;
+  if (k) fetch(&p->states, p->units + u, here, step_of(p, k - 1), p, c, rows);
+  else begin_with(&p->c0, u, here, c, rows);
+  for (int64_t b = BENT; b <= G; ++b)
+    fetch(&p->states, (b + 1) * p->units + u, here, t, p, c, rows + b * apart);
+  fetch(&p->in, u, here, t, p, c, rows + ERROR * apart);
+}
+
 static void lstm_back(const sequence_t *p, int64_t task) {
   const columns_t columns = columns_of(p, task), *c = &columns;
-  const int64_t units = p->units, depth = 4 * units;
+  const int64_t units = p->units, depth = 4 * units, apart = units * c->width;
   REAL *dh = room_of(p, task), *dc = dh + padded(p) * c->width, *dz = dc + padded(p) * c->width;
+  REAL *ahead = dz + depth * c->width;
   memset(dh, 0, 2 * padded(p) * c->width * sizeof(REAL));
+  for (int64_t u = 0; u < units; u += PANEL) look_ahead(p, u, p->steps - 1, c, ahead);
   for (int64_t k = p->steps - 1; k >= 0; --k) {
     const int64_t t = step_of(p, k);
     for (int64_t u = 0; u < units; u += UNITS) {
       const int64_t here = least(UNITS, units - u), count = here * c->width;
-      part_t before, bent, i, f, o, g, e;
+      const REAL *at = ahead + u * c->width;
+      const REAL *before = at + BEFORE * apart, *bent = at + BENT * apart, *error = at + ERROR * apart;
+      const REAL *i = at + I * apart, *f = at + F * apart, *o = at + O * apart, *g = at + G * apart;
+      part_t e;
       REAL *eh = dh + u * c->width, *ec = dc + u * c->width;
-      REAL *di = dz + u * c->width, *df = di + units * c->width, *dout = df + units * c->width;
-      REAL *dg = dout + units * c->width;
-      given_before(p, &p->c0, 1, u, here, k, c, &before);
-      given(p, 2, u, here, t, c, &bent);
-      given(p, 3, u, here, t, c, &i);
-      given(p, 4, u, here, t, c, &f);
-      given(p, 5, u, here, t, c, &o);
-      given(p, 6, u, here, t, c, &g);
-      add_errors(p, 0, u, here, t, c, eh);
-      EACH(count) store(e.numbers + j, load(o.numbers + j) * load(eh + j));
+      REAL *di = dz + u * c->width, *df = di + apart, *dout = df + apart, *dg = dout + apart;
+      EACH(count) {
+        store(eh + j, load(eh + j) + load(error + j));
+        store(e.numbers + j, load(o + j) * load(eh + j));
+      }
       add_errors(p, 2, u, here, t, c, e.numbers);
-      bend(p->act, count, bent.numbers, e.numbers);
+      bend(p->act, count, bent, e.numbers);
       add_errors(p, 1, u, here, t, c, ec);
       EACH(count) {
         const vec sum = load(ec + j) + load(e.numbers + j);
-        store(di + j, sum * load(g.numbers + j));
-        store(df + j, sum * load(before.numbers + j));
-        store(dout + j, load(eh + j) * load(bent.numbers + j));
-        store(dg + j, sum * load(i.numbers + j));
-        store(ec + j, sum * load(f.numbers + j));
+        store(di + j, sum * load(g + j));
+        store(df + j, sum * load(before + j));
+        store(dout + j, load(eh + j) * load(bent + j));
+        store(dg + j, sum * load(i + j));
+        store(ec + j, sum * load(f + j));
       }
       add_errors(p, 3, u, here, t, c, di);
       add_errors(p, 4, u, here, t, c, df);
       add_errors(p, 5, u, here, t, c, dout);
       add_errors(p, 6, u, here, t, c, dg);
-      bend(p->gate, count, i.numbers, di);
-      bend(p->gate, count, f.numbers, df);
-      bend(p->gate, count, o.numbers, dout);
-      bend(p->act, count, g.numbers, dg);
+      bend(p->gate, count, i, di);
+      bend(p->gate, count, f, df);
+      bend(p->gate, count, o, dout);
+      bend(p->act, count, g, dg);
       put(&p->out, u, here, t, p, c, di);
       put(&p->out, units + u, here, t, p, c, df);
       put(&p->out, 2 * units + u, here, t, p, c, dout);
@@ -235,6 +259,7 @@ static void lstm_back(const sequence_t *p, int64_t task) {
     for (int64_t u = 0; u < units; u += PANEL) {
       expect_back(p, u, k - 1, 1, 7, 1, c);
       product(p->packed + u * depth, dz, depth, dh + u * c->width, c->width);
+      look_ahead(p, u, k - 1, c, ahead);
     }
   }
   put_initial(p, c, dh, dc);

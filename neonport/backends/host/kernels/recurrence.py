@@ -21,6 +21,7 @@ Bound = Callable[[], None]
 
 CACHE_SHARE = 8  # a result that needs more than this part of the cache is written past it
 SERIAL_WORK = 1 << 16  # multiplications below which waking other threads costs more than it gains
+AHEAD = 7  # blocks of rows that the adjoint of an LSTM copies before it reads them
 
 
 def bind(
@@ -89,7 +90,8 @@ def _call(
     tasks = -(-samples // (vectors * lanes))
     padded = -(-units // panel) * panel
     packed = carver.array((gates * padded * units,), target.dtype)
-    room = carver.array((tasks, (gates + 2) * padded * vectors * lanes), target.dtype)
+    blocks = gates + 2 + (AHEAD if op == "lstm_backward" else 0)
+    room = carver.array((tasks, blocks * padded * vectors * lanes), target.dtype)
     names = list(ACTIVATIONS)
     kinds = [
         names.index(params[k]) if k in params else 0 for k in ("activation", "gate_activation")

@@ -78,9 +78,16 @@ NEO_FN float neo_safelog_f32(float x) {
 }
 
 /* ---- logistic function and tanh ---- */
+/* 1 / (1 + e^-x). x above 87 counts as that: e^-x stays a normal number, which are not slow. Below -88.4,
+   where the result would not be one, 2^n is infinite. */
 NEO_FN float neo_sig_f32(float x) {
-  const float e = neo_exp_f32(-__builtin_fabsf(x));
-  return (x >= 0.0f ? 1.0f : e) / (1.0f + e);
+  const float high = x > 87.0f ? 87.0f : x, c = high < -88.5f ? -88.5f : high;
+  const float t = __builtin_fmaf(c, -1.44269504088896341f, 12582912.0f);
+  const float n = t - 12582912.0f;
+  float r = __builtin_fmaf(n, -0.693359375f, -c);
+  r = __builtin_fmaf(n, 2.12194440e-4f, r);
+  const float power = neo_float((neo_i32)(((neo_u32)neo_bits(t) << 23) + 0x3f800000u)); /* 2^n */
+  return 1.0f / __builtin_fmaf(power, neo_expm1_tail_f32(r) + 1.0f, 1.0f);
 }
 /* (e^2a - 1) / (e^2a + 1) for a = |x|; above 10 it rounds to 1 */
 NEO_FN float neo_tanh_f32(float x) {

@@ -1,0 +1,159 @@
+"""Products by our own C, by panels of rows: where registers hold 64 bytes and a BLAS takes longer.
+
+| text | product | where it stands |
+|---|---|---|
+| `wide.c` | long sums, along which both operands lie | gradients of weights that met many columns |
+| `thin.c` | short sums, many columns | what all steps of sequences give to a layer |
+
+Rows of such operands are far apart. A BLAS copies them in blocks that are made for square products,
+and writes the target before it adds to it. Tasks depend on the sizes alone, so equal products have
+equal bits on any number of threads.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from functools import lru_cache
+from math import ceil
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from neonport.backends.host import memory
+from neonport.backends.host.blas.pieces import SERIAL_WORK
+from neonport.backends.host.blas.product import KINDS, Addresses, Bound, Product
+from neonport.backends.host.cpu_info import last_level_cache
+from neonport.backends.host.jit.launcher import BoundProgram, HostJit, entry_address, make_program
+from neonport.backends.host.jit.texts import text_of
+from neonport.errors import CompileError
+from neonport.log import logger
+
+VECTOR = 64  # bytes that the registers must hold
+LEAST_ROWS = 24
+WIDE_COLUMNS, WIDE_TERMS = 32, 1024  # at least
+WIDE_TASKS = 8  # at least, if they can be had by dividing the columns
+WIDE_COPY = 16 << 20  # bytes of the copy, at most
+THIN_COLUMNS, THIN_TERMS = 1024, 16  # at least
+THIN_WORK = 1 << 25  # multiplications, at least: of fewer a BLAS copies nothing
+THIN_COPY = 512 << 10  # bytes of the copy, at most: it passes a cache once for each block
+CACHE_SHARE = 8  # a target that needs more than this part of the cache is written past it
+
+
+def panels_of(jit: HostJit, product: Product) -> PanelProduct | None:
+    """A product by our own C, None where a BLAS is as good."""
+    m, n, k = product.sizes
+    if product.vector or product.count * product.added > 1 or m < LEAST_ROWS:
+        return None
+    if product.transposed == (False, True) and n >= WIDE_COLUMNS and k >= WIDE_TERMS:
+        name, most = "wide", WIDE_COPY
+    elif not product.transposed[1] and n >= THIN_COLUMNS and k >= THIN_TERMS:
+        name, most = "thin", THIN_COPY
+    else:
+        return None
+    library = _library(jit, name, KINDS[product.dtype])
+    if library is None or library.constants["bytes"] < VECTOR:
+        return None
+    found = (_wide if name == "wide" else _thin)(product, library.constants)
+    if found is None or found.packed * product.dtype.itemsize > most:
+        return None
+    return PanelProduct(jit, library, product, found)
+
+
+class _Plan(NamedTuple):
+    """How a text makes a product.
+
+    Attributes:
+        packed: numbers of the copy of an operand.
+        words: what the text wants to know between the steps and the factors.
+        tasks: of the copy, and of the product.
+    """
+
+    packed: int
+    words: tuple[int, ...]
+    tasks: tuple[int, int]
+
+
+def _wide(product: Product, size: dict[str, int]) -> _Plan:
+    m, n, k = product.sizes
+    blocks, groups, columns = ceil(n / size["block"]), ceil(m / size["group"]), size["columns"]
+    while groups * ceil(n / columns) < WIDE_TASKS and columns > 2 * size["block"]:
+        columns //= 2
+    tasks = blocks * ceil(k / size["depth"]), groups * ceil(n / columns)
+    return _Plan(blocks * size["block"] * k, (columns,), tasks)
+
+
+def _thin(product: Product, size: dict[str, int]) -> _Plan | None:
+    m, n, k = product.sizes
+    if k > size["depth"] or product.work < THIN_WORK:
+        return None
+    panels = ceil(m / size["panel"])
+    large = m * n * product.dtype.itemsize > last_level_cache() // CACHE_SHARE
+    words = int(product.transposed[0]), int(large)
+    return _Plan(panels * size["panel"] * k, words, (panels, ceil(n / size["columns"])))
+
+
+class _Library:
+    """A compiled text for a type.
+
+    Attributes:
+        constants: sizes of its blocks, by name.
+        entries: addresses of the functions that run one after the other.
+    """
+
+    CONSTANTS = ("block", "bytes", "columns", "depth", "group", "panel")
+
+    def __init__(self, jit: HostJit, name: str, kind: str) -> None:
+        real = {"s": "float", "d": "double"}[kind]
+        text = text_of("neonport.backends.host.blas", f"{name}.c", {"REAL": real})
+        self.library = jit.compiler.load(text, ["-ffp-contract=fast"])
+        self.constants = {
+            word: ctypes.c_int64.in_dll(self.library, f"neo_{word}").value
+            for word in self.CONSTANTS
+            if f" neo_{word} = " in text
+        }
+        functions = (getattr(self.library, f"neo_{name}{part}") for part in ("_pack", ""))
+        self.entries = [entry_address(function) for function in functions]
+
+
+@lru_cache(maxsize=8)
+def _library(jit: HostJit, name: str, kind: str) -> _Library | None:
+    try:
+        return _Library(jit, name, kind)
+    except CompileError as error:
+        logger.debug("%s products are left to the BLAS: %s", name, error)
+        return None
+
+
+class PanelProduct:
+    """A product, ready for any addresses.
+
+    Args:
+        jit: has the pool.
+        library: the compiled text.
+        product: what it is.
+        plan: how the text makes it.
+    """
+
+    def __init__(self, jit: HostJit, library: _Library, product: Product, plan: _Plan) -> None:
+        self.jit, self.library, self.product, self.plan = jit, library, product, plan
+
+    def call(self, alpha: float, beta: float, addresses: Addresses) -> None:
+        """Compute c = alpha * a @ b + beta * c for matrices at these addresses."""
+        self.bind(alpha, beta, addresses, None)()
+
+    def bind(self, alpha: float, beta: float, addresses: Addresses, keep: Any) -> Bound:
+        """Make a call without arguments for these addresses; it keeps something alive."""
+        product, plan = self.product, self.plan
+        room = memory.allocate(plan.packed * product.dtype.itemsize)
+        factors = np.array([alpha, beta], np.float64).view(np.int64).tolist()
+        words = np.array(
+            [*product.sizes, *product.steps, *plan.words, *factors, *addresses, room.address],
+            np.int64,
+        )
+        grain = int(product.work >= SERIAL_WORK)
+        launches = [
+            (entry, words, tasks, grain)
+            for entry, tasks in zip(self.library.entries, plan.tasks, strict=True)
+        ]
+        program = make_program(launches, even=True)
+        return BoundProgram(self.jit.run, program, (words, room, keep, self.library))
