@@ -1,12 +1,14 @@
-"""Into which pieces a matrix product is cut: by its sizes alone, never by the number of threads.
+"""Into which pieces a matrix product is cut: by its sizes, never by the number of threads.
 
 Each piece is one call of a BLAS that runs on the calling thread, so equal products have equal bits
-on any number of threads. The target is cut along its rows and columns. Where it is too small for
+on any number of threads. The processor counts too, as it does for the library's own arithmetic: of
+few cores each gets larger pieces. The target is cut along its rows and columns. Where it is too small for
 that and the sum is long, the sum is cut too: the parts are joined in order.
 """
 
 from __future__ import annotations
 
+import os
 from functools import lru_cache
 from itertools import product
 from math import ceil, isqrt
@@ -23,6 +25,11 @@ LEAST_TERMS = 1024  # of a part of a sum
 # Up to a million multiplications some core types multiply without copying the operands first.
 SMALL_WORK = 10**6
 SMALL_TOTAL = 1 << 25  # from where copies pay
+
+# (pieces at most, multiplications until which): each piece copies its operands
+MOST_UNTIL = ((8, 1 << 28), (16, 1 << 34), (32, 1 << 37))
+MOST_OF_FEW_CORES = ((4, 1 << 28), (8, 1 << 34), (32, 1 << 37))
+FEW_CORES = 4
 
 VECTOR_SERIAL = 1 << 18  # elements of a matrix times a vector: bound by memory
 VECTOR_WORK = 1 << 16
@@ -92,7 +99,8 @@ def cut(m: int, n: int, k: int, terms: int, *, vector: bool, small_kernels: bool
 def _wanted(work: int) -> int:
     """Pieces: more with the square root of the work; not too many, as each copies its operands."""
     count = min(isqrt(work // SERIAL_WORK), MOST)
-    for most, until in ((8, 1 << 28), (16, 1 << 34), (32, 1 << 37)):
+    few = (os.cpu_count() or 1) <= FEW_CORES  # of the machine, whatever this process may use of it
+    for most, until in MOST_OF_FEW_CORES if few else MOST_UNTIL:
         if work < until:
             count = min(count, most)
     return max(1, count // 4 * 4 or min(count, 2))

@@ -161,6 +161,17 @@ def test_pieces_cover_a_product_and_are_as_many_as_its_size_asks_for(small):
             assert pieces.number == 1
 
 
+@pytest.mark.parametrize(("cores", "of_512", "of_1024"), [(2, 4, 8), (64, 8, 16)])
+def test_few_cores_get_larger_pieces(monkeypatch, cores, of_512, of_1024):
+    monkeypatch.setattr("os.cpu_count", lambda: cores)
+    cut.cache_clear()
+    try:
+        found = [cut(n, n, n, 1, vector=False, small_kernels=True).number for n in (512, 1024)]
+    finally:
+        cut.cache_clear()
+    assert found == [of_512, of_1024]
+
+
 def test_memory_for_one_call_at_a_time_is_enough(monkeypatch):
     monkeypatch.setattr("neonport.backends.host.blas.gate.room_for", lambda nbytes: False)
     gate = Gate()
