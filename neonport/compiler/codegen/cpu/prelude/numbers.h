@@ -10,6 +10,9 @@ typedef unsigned neo_u32;
 #define NEO_FN static inline __attribute__((always_inline))
 
 #define NEO_ALIGNED __attribute__((aligned(64)))
+#ifndef __has_builtin
+#define __has_builtin(x) 0
+#endif
 
 double exp(double), exp2(double), log(double), log2(double), tanh(double), pow(double, double);
 
