@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +20,11 @@ HERE = Path(__file__).parent
 XFAILS = HERE / "xfails"
 DRIVE_OPENCL = (HERE / "backends" / "opencl", HERE / "backends" / "gpu")
 ON_A_DEVICE = {"opencl", "interop", "nvrtc"}  # markers of what the plain run leaves out
+
+# A shell starts what goes on in its background with SIGINT ignored, and so would be the processes
+# that tests interrupt.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # a CuPy over host memory for this process and the ones it starts: fixtures/cuda_emulator/README.md
 EMULATED = os.environ.get("NEONPORT_CUDA_EMULATOR", "") not in ("", "0")
