@@ -1,5 +1,9 @@
 /* Functions that rendered kernels use. float32 functions are branch-free so that the compiler turns
    them into vector code; the bounds (in units in the last place) are measured by the tests. */
+#if defined(NEO_KERNEL) && defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 9
+/* A stride that is an argument of a rendered kernel is never 1; the loops for that case take GCC long. */
+#pragma GCC optimize("no-version-loops-for-strides")
+#endif
 typedef unsigned long long neo_word;
 typedef long long neo_i64;
 typedef int neo_i32;
