@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+import gc
 import os
 import re
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +124,28 @@ def depends_on_backend(item: pytest.Item) -> bool:
     return marked or drives or "backend_name" in getattr(item, "fixturenames", ())
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Take 15,000 tests out of the sight of the garbage collector: they live to the end.
+
+    Else each of the many collections that tests ask for, and each of Python's own, would walk
+    through all of them, for a third of a second.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.collect()
+        gc.freeze()
+
+
+@functools.cache
+def drives_opencl(path: Path) -> bool:
+    """Whether the tests of a file need PyOpenCL and a runtime."""
+    return any(folder in path.parents for folder in DRIVE_OPENCL)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark what drives OpenCL; expect the failures of tests/xfails/<platform>.txt.
@@ -129,7 +153,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     A line of that file that fits no test, or a test that passes, is an error.
     """
     for item in items:
-        if any(folder in item.path.parents for folder in DRIVE_OPENCL):
+        if drives_opencl(item.path):
             item.add_marker("opencl")
     if config.getoption("--only-backend"):
         apart = [item for item in items if not depends_on_backend(item)]
