@@ -21,6 +21,7 @@ from neonport.plugins import registry
 HERE = Path(__file__).parent
 XFAILS = HERE / "xfails"
 DRIVE_OPENCL = (HERE / "backends" / "opencl", HERE / "backends" / "gpu")
+LONGEST = HERE / "testing" / "test_suite.py"  # a test of it takes up to half a minute
 ON_A_DEVICE = {"opencl", "interop", "nvrtc"}  # markers of what the plain run leaves out
 
 # A shell starts what goes on in its background with SIGINT ignored, and so would be the processes
@@ -155,6 +156,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if drives_opencl(item.path):
             item.add_marker("opencl")
+    # first: at the end of a run one worker would wait for the other
+    items.sort(key=lambda item: item.path != LONGEST)
     if config.getoption("--only-backend"):
         apart = [item for item in items if not depends_on_backend(item)]
         items[:] = [item for item in items if depends_on_backend(item)]
