@@ -41,14 +41,29 @@ def test_names_that_macros_put_together(name, definition):
     assert definition not in SECTIONS.needed_by("x = neo_exp_f32(y);")
 
 
-@pytest.mark.parametrize("title", TEXTS)
-def test_a_section_compiles_with_what_it_needs_alone(tmp_path, title):
+def test_a_section_without_such_names_is_always_needed():
+    mine = "/* ---- mine ---- */\nfloat twice(float x) { return 2 * x; }\n"
+    assert Sections(PRELUDE + mine).needed_by("y = twice(x);") == SECTIONS.start + mine
+    assert Sections(mine).needed_by("y = twice(x);") == mine
+
+
+def check_syntax(tmp_path, text):
     choice = find_compiler()
     if not choice.command:
         pytest.skip(choice.reason)
-    text = SECTIONS.needed_by(TEXTS[title])
-    assert TEXTS[title] in text
     path = tmp_path / "section.c"
     path.write_text(text)
     flags = ["-std=gnu11", "-fopenmp-simd", "-Wno-psabi", "-Werror", "-fsyntax-only"]
     subprocess.run([*choice.command, *flags, str(path)], check=True)
+
+
+@pytest.mark.parametrize("title", TEXTS)
+def test_a_section_compiles_with_what_it_needs_alone(tmp_path, title):
+    text = SECTIONS.needed_by(TEXTS[title])
+    assert TEXTS[title] in text
+    check_syntax(tmp_path, text)
+
+
+def test_expressions_from_outside_may_call_the_c_library(tmp_path):
+    call = "double f(double x, double y) { return sin(x) + fmod(x, y) + sinf(x) + erff(y); }\n"
+    check_syntax(tmp_path, SECTIONS.needed_by(call) + call)

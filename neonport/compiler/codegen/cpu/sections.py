@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 BEGIN = re.compile(r"(?m)^(?=/\* ---- )")
-NAME = re.compile(r"\b(?:neo|NEO)_\w*")
+NAME = re.compile(r"\b(?:neo|NEO)_\w*")  # what the prelude defines
 # what a macro makes names of: `NEO_FN T neo_max_##S(`, and an argument of one, `(neo_sin_, sin)`
 MADE = re.compile(r"NEO_FN \w+ (neo_\w*_)##|\((neo_\w*_),")
 
@@ -16,7 +16,7 @@ class Sections:
     Later sections use what earlier ones define. So the first section in which a name is found is
     the one that defines it, and no C has to be understood. A name that ends with an underscore is
     continued by a macro and stands for all that begin with it; the macro defines them. What stands
-    before the first comment is always needed.
+    before the first comment is always needed, and so is a section that defines no such name.
 
     Args:
         prelude: the text.
@@ -44,7 +44,8 @@ class Sections:
         """
         wanted, kept = set(NAME.findall(text)), []
         for section, names, defined in reversed(self._sections):
-            if not defined.isdisjoint(wanted) or _begun(wanted, defined) or _begun(defined, wanted):
+            known = not defined.isdisjoint(wanted)
+            if not defined or known or _begun(wanted, defined) or _begun(defined, wanted):
                 kept.append(section)
                 wanted |= names
         return self.start + "".join(reversed(kept))

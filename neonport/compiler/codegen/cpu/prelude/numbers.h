@@ -18,7 +18,14 @@ typedef unsigned neo_u32;
 #define __has_builtin(x) 0
 #endif
 
+/* the C library's; expressions of ops from outside may call them too */
 double exp(double), exp2(double), log(double), log2(double), tanh(double), pow(double, double);
+double sin(double), cos(double), tan(double), asin(double), acos(double), atan(double);
+double sinh(double), cosh(double), erf(double), log1p(double), expm1(double);
+double fmod(double, double), atan2(double, double);
+float sinf(float), cosf(float), tanf(float), asinf(float), acosf(float), atanf(float);
+float sinhf(float), coshf(float), erff(float), log1pf(float), expm1f(float);
+float fmodf(float, float), atan2f(float, float);
 
 NEO_FN neo_i64 neo_lesser(neo_i64 a, neo_i64 b) { return a < b ? a : b; }
 NEO_FN double neo_double(neo_word w) { double d; __builtin_memcpy(&d, &w, 8); return d; }
