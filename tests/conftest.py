@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+import gc
 import os
 import re
+import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +21,13 @@ from neonport.plugins import registry
 HERE = Path(__file__).parent
 XFAILS = HERE / "xfails"
 DRIVE_OPENCL = (HERE / "backends" / "opencl", HERE / "backends" / "gpu")
+LONGEST = HERE / "testing" / "test_suite.py"  # a test of it takes up to half a minute
 ON_A_DEVICE = {"opencl", "interop", "nvrtc"}  # markers of what the plain run leaves out
+
+# A shell starts what goes on in its background with SIGINT ignored, and so would be the processes
+# that tests interrupt.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # a CuPy over host memory for this process and the ones it starts: fixtures/cuda_emulator/README.md
 EMULATED = os.environ.get("NEONPORT_CUDA_EMULATOR", "") not in ("", "0")
@@ -116,6 +125,28 @@ def depends_on_backend(item: pytest.Item) -> bool:
     return marked or drives or "backend_name" in getattr(item, "fixturenames", ())
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Take 15,000 tests out of the sight of the garbage collector: they live to the end.
+
+    Else each of the many collections that tests ask for, and each of Python's own, would walk
+    through all of them, for a third of a second.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.collect()
+        gc.freeze()
+
+
+@functools.cache
+def drives_opencl(path: Path) -> bool:
+    """Whether the tests of a file need PyOpenCL and a runtime."""
+    return any(folder in path.parents for folder in DRIVE_OPENCL)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark what drives OpenCL; expect the failures of tests/xfails/<platform>.txt.
@@ -123,8 +154,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     A line of that file that fits no test, or a test that passes, is an error.
     """
     for item in items:
-        if any(folder in item.path.parents for folder in DRIVE_OPENCL):
+        if drives_opencl(item.path):
             item.add_marker("opencl")
+    # first: at the end of a run one worker would wait for the other
+    items.sort(key=lambda item: item.path != LONGEST)
     if config.getoption("--only-backend"):
         apart = [item for item in items if not depends_on_backend(item)]
         items[:] = [item for item in items if depends_on_backend(item)]

@@ -103,7 +103,8 @@ class Dialect:
     Attributes:
         name: "c", "opencl", "cuda".
         types: C type of each dtype in memory and in computation.
-        prelude: text before the kernel.
+        prelude: text before the kernel. In C, sections below a comment `/* ----` whose names begin
+            with `neo_` are left out where nothing uses them.
         expressions: rows that differ from EXPRESSIONS.
         vector_width: elements a work-item handles together (1 for scalar code).
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -12,9 +13,16 @@ import pytest
 from tests.backends.host.jit_process import STATEMENTS, run, warnings_in
 
 
-@pytest.fixture
-def expected(tmp_path_factory):
-    return run(tmp_path_factory.mktemp("good"))[0]
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory):
+    """A folder with a cache in it, and the values of the run that filled it."""
+    folder = tmp_path_factory.mktemp("good")
+    return folder, run(folder)[0]
+
+
+@pytest.fixture(scope="module")
+def expected(filled):
+    return filled[1]
 
 
 def test_second_run_compiles_nothing(tmp_path, expected):
@@ -67,8 +75,9 @@ def test_compiler_writes_rubbish(tmp_path, expected):
     "damage",
     ["truncate", "flip", "empty", "no-checksum", "foreign", "a link", "a folder", "of anybody"],
 )
-def test_damaged_entries_are_made_again(tmp_path, expected, damage):
-    run(tmp_path)
+def test_damaged_entries_are_made_again(tmp_path, filled, damage):
+    folder, expected = filled
+    shutil.copytree(folder / "cache", tmp_path / "cache")
     libraries = sorted((tmp_path / "cache" / "jit").glob("*.bin"))
     assert libraries
     for library in libraries:

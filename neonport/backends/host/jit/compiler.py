@@ -20,6 +20,7 @@ from neonport import settings
 from neonport.backends.host.cpu_info import cpu_identity
 from neonport.backends.host.jit.choice import program_identity
 from neonport.backends.host.jit.processes import EndedError, Processes, TimeLimitError
+from neonport.compiler.codegen.cpu.sections import Sections
 from neonport.errors import CompileError
 from neonport.foundation.bounded_table import BoundedTable
 from neonport.io.cache_dir import cache_folder, read_checked, temporary_folder, write_checked
@@ -51,7 +52,8 @@ class Compiler:
 
     Args:
         command: words of the compiler's command line.
-        prelude: how many of the texts begin; it is hashed once.
+        prelude: how many of the texts begin; it is hashed once, and the compiler gets what of it
+            a text needs.
 
     Attributes:
         compiled: compilations of this process, for tests and for `explain`.
@@ -175,19 +177,31 @@ class Compiler:
             hashed = self._hashed_prelude.copy()
         except OSError as error:
             raise CompileError(f"the compiler is gone: {error}") from error
-        known = source.startswith(self.prelude)
-        rest = source[len(self.prelude) :] if known else source
-        hashed.update(f"{known} {list(extra)}\n{rest}".encode())
+        rest = self._behind_prelude(source)
+        known = rest is not None
+        hashed.update(f"{known} {list(extra)}\n{rest if known else source}".encode())
         return hashed.hexdigest()[:40]
+
+    def _behind_prelude(self, source: str) -> str | None:
+        """What follows the prelude; None where the text does not begin with it."""
+        known = source.startswith(self.prelude)
+        return source[len(self.prelude) :] if known else None
 
     @cached_property
     def _hashed_prelude(self) -> Any:
         return hashlib.sha256(f"{self.identity}\n{self.prelude}".encode())
 
+    @cached_property
+    def _sections(self) -> Sections:
+        return Sections(self.prelude)
+
     def _compile(self, source: str, extra: Sequence[str], processes: Processes) -> bytes:
         """Return the code of a library."""
         if self.failed:
             raise CompileError(self.failed)
+        rest = self._behind_prelude(source)
+        if rest is not None:
+            source = self._sections.needed_by(rest) + rest
         try:
             _sweep_once()
             folder = PrivateFolder.temporary()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import sys
 import threading
 import warnings
 from collections.abc import Callable, Sequence
@@ -30,6 +31,11 @@ from neonport.foundation.package_text import package_text
 from neonport.tensor.storage import Storage
 
 MAX_CODES = 512  # kernels of a generation
+# A kernel needs nothing of what a linker adds to a library, and calls nothing but the math library
+# and what the process has of the C library anyway; without the search for more, linking takes half
+# as long. Elsewhere a linker may insist, or the compiler may call functions of its own library.
+BARE = ("-nostdlib",) if sys.platform == "linux" and sys.maxsize > 1 << 32 else ()
+KERNEL_FLAGS = ("-DNEO_KERNEL", *BARE)  # the prelude says what the word means
 _running: list[Any] = []  # runtimes: their threads run for as long as the process does
 
 
@@ -124,7 +130,7 @@ class HostJit:
             return list(found.values())
         new = [w for w in dict.fromkeys(wanted) if w not in found]
         writers = [HostWriter(kernel, self.dialect, variant) for kernel, variant in new]
-        libraries = self.compiler.load_many([writer.source() for writer in writers])
+        libraries = self.compiler.load_many([writer.source() for writer in writers], KERNEL_FLAGS)
         for key, writer, library in zip(new, writers, libraries, strict=True):
             entries = tuple(
                 (entry_address(getattr(library, name)), parallel)

@@ -171,15 +171,12 @@ NEO_FN double neo_shift_f64(double x, double s) {
 
 /* ---- functions of the C library, both types ---- */
 #define NEO_LIBRARY(NAME, F) \
-double F(double); \
-float F##f(float); \
-NEO_FN float neo_##NAME##_f32(float x) { return F##f(x); } \
-NEO_FN double neo_##NAME##_f64(double x) { return F(x); }
-NEO_LIBRARY(sin, sin) NEO_LIBRARY(cos, cos) NEO_LIBRARY(tan, tan) NEO_LIBRARY(arcsin, asin)
-NEO_LIBRARY(arccos, acos) NEO_LIBRARY(arctan, atan) NEO_LIBRARY(sinh, sinh) NEO_LIBRARY(cosh, cosh)
-NEO_LIBRARY(erf, erf) NEO_LIBRARY(log1p, log1p) NEO_LIBRARY(expm1, expm1)
-double fmod(double, double), atan2(double, double);
-float fmodf(float, float), atan2f(float, float);
+NEO_FN float NAME##f32(float x) { return F##f(x); } \
+NEO_FN double NAME##f64(double x) { return F(x); }
+NEO_LIBRARY(neo_sin_, sin) NEO_LIBRARY(neo_cos_, cos) NEO_LIBRARY(neo_tan_, tan)
+NEO_LIBRARY(neo_arcsin_, asin) NEO_LIBRARY(neo_arccos_, acos) NEO_LIBRARY(neo_arctan_, atan)
+NEO_LIBRARY(neo_sinh_, sinh) NEO_LIBRARY(neo_cosh_, cosh) NEO_LIBRARY(neo_erf_, erf)
+NEO_LIBRARY(neo_log1p_, log1p) NEO_LIBRARY(neo_expm1_, expm1)
 #define NEO_LIBRARY_BOTH(T, S, F) \
 NEO_FN T neo_floordiv_##S(T a, T b) { /* as NumPy, also where a / b is rounded up to an integer */ \
   const T r = fmod##F(a, b), q = (a - r) / b - (T)((r != 0) & ((r < 0) != (b < 0))); \

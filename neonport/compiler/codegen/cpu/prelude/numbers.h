@@ -1,5 +1,9 @@
 /* Functions that rendered kernels use. float32 functions are branch-free so that the compiler turns
    them into vector code; the bounds (in units in the last place) are measured by the tests. */
+#if defined(NEO_KERNEL) && defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 9
+/* A stride that is an argument of a rendered kernel is never 1; the loops for that case take GCC long. */
+#pragma GCC optimize("no-version-loops-for-strides")
+#endif
 typedef unsigned long long neo_word;
 typedef long long neo_i64;
 typedef int neo_i32;
@@ -10,8 +14,18 @@ typedef unsigned neo_u32;
 #define NEO_FN static inline __attribute__((always_inline))
 
 #define NEO_ALIGNED __attribute__((aligned(64)))
+#ifndef __has_builtin
+#define __has_builtin(x) 0
+#endif
 
+/* the C library's; expressions of ops from outside may call them too */
 double exp(double), exp2(double), log(double), log2(double), tanh(double), pow(double, double);
+double sin(double), cos(double), tan(double), asin(double), acos(double), atan(double);
+double sinh(double), cosh(double), erf(double), log1p(double), expm1(double);
+double fmod(double, double), atan2(double, double);
+float sinf(float), cosf(float), tanf(float), asinf(float), acosf(float), atanf(float);
+float sinhf(float), coshf(float), erff(float), log1pf(float), expm1f(float);
+float fmodf(float, float), atan2f(float, float);
 
 NEO_FN neo_i64 neo_lesser(neo_i64 a, neo_i64 b) { return a < b ? a : b; }
 NEO_FN double neo_double(neo_word w) { double d; __builtin_memcpy(&d, &w, 8); return d; }

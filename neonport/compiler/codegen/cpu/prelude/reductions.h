@@ -39,9 +39,6 @@ NEO_FN int neo_below(double x, double best) { return x < best || (x != x && best
 #define NEO_MUL(a, b) ((a) * (b))
 #define NEO_MOST(a, b) ((a) > (b) ? (a) : (b))
 #define NEO_LEAST(a, b) ((a) < (b) ? (a) : (b))
-#ifndef __has_builtin
-#define __has_builtin(x) 0
-#endif
 #if __has_builtin(__builtin_shufflevector)
 #define NEO_WHERE(a, CMP, b) ({ \
     const __auto_type neo_a = (a); \
