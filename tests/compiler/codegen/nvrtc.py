@@ -3,10 +3,16 @@
 Two generations are of use: 12 is the last that knows capability 7.0, 13 begins with 7.5. The
 compiler has one lock a process, so workers are processes; one that dies costs the text that it
 had, not the run.
+
+Where a generation builds for two architectures, a text is compiled for one of them: our texts do
+not ask which it is, so the compiler makes the same PTX for both, up to the line that names the
+target. What is left of the architecture is which instructions its assembler takes. So programs are
+compiled for the other one too until each instruction in the PTX of any was compiled for both.
 """
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import json
 import os
@@ -17,12 +23,14 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 from neonport.compiler.codegen.gpu.dialects import cuda_dialect
 
-TARGETS = {70: 12, 80: 13, 90: 13}
-"""Architectures, and the generation of the compiler that builds for each."""
+TARGETS = {12: (70,), 13: (80, 90)}
+"""Generations of the compiler, and the architectures that each builds for here."""
 
 WORKER = Path(__file__).with_name("nvrtc_worker.py")
 TOGETHER = 16  # texts in a program: the compiler takes 25 ms for an empty one
@@ -58,21 +66,27 @@ class Worker:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
 
-    def complaint(self, source: str, names: Sequence[str] = ()) -> str:
-        """What is wrong with a text; empty if it compiles to machine code with these names."""
+    def compile(self, source: str, names: Sequence[str], arch: int) -> tuple[str, frozenset[str]]:
+        """What is wrong with a text, and the instructions of its PTX.
+
+        Nothing ("") is wrong if it compiles to machine code with these names.
+        """
         timer = threading.Timer(LIMIT, self._process.kill)
         timer.start()
+        options = [*self.options, f"-arch=sm_{arch}"]
         try:
-            answer = self._ask(json.dumps([source, list(self.options), list(names)]))
+            answer = self._ask(json.dumps([source, options, list(names)]))
         finally:
             late = not timer.is_alive()
             timer.cancel()
         if answer:
-            return str(json.loads(answer))
+            complaint, instructions = json.loads(answer)
+            return complaint, frozenset(instructions)
         self.close()
         code = self._process.returncode
         self._start()
-        return f"no answer in {LIMIT} s" if late else f"the compiler died with status {code}"
+        words = f"no answer in {LIMIT} s" if late else f"the compiler died with status {code}"
+        return words, frozenset()
 
     def _ask(self, line: str) -> str:
         assert self._process.stdin is not None
@@ -89,61 +103,135 @@ class Worker:
         self._process.communicate()
 
 
+def split(text: str) -> tuple[str, str]:
+    """What a text has between the prelude and its last kernel, and that kernel."""
+    before, _, body = text.partition(cuda_dialect().prelude)
+    assert not before.strip(), before
+    functions, mark, kernel = body.rpartition("\nKERNEL")
+    return (functions, mark + kernel) if mark else ("", body)
+
+
 def program(texts: Sequence[str]) -> tuple[str, list[str]]:
     """One text that compiles if all of them do, and names that its machine code bears.
 
-    Each stands in a namespace, behind one prelude; its macros end with it.
+    Each kernel stands in a namespace, within that of the functions which texts have in common,
+    behind one prelude. The macros of a namespace end with it.
     """
-    prelude = cuda_dialect().prelude
-    parts = [prelude, "#undef KERNEL", "#define KERNEL __global__"]
-    names = [f"neo_text_{i}_" for i in range(len(texts))]
-    for name, text in zip(names, texts, strict=True):
-        before, _, body = text.partition(prelude)
-        assert not before.strip(), before
-        ends = [f"#undef {word}" for word in dict.fromkeys(DEFINED.findall(body))]
-        parts += [f"namespace {name} {{", body, "}", *ends]
+    parts = [cuda_dialect().prelude, "#undef KERNEL", "#define KERNEL __global__"]
+    names = []
+    for i, (functions, kernels) in enumerate(groupby(map(split, texts), lambda pair: pair[0])):
+        parts += [f"namespace neo_functions_{i} {{", functions]
+        for _, kernel in kernels:
+            names.append(f"neo_text_{len(names)}_")
+            parts += [f"namespace {names[-1]} {{", kernel, "}", *_undefined(kernel)]
+        parts += ["}", *_undefined(functions)]
     return "\n".join(parts), names
 
 
-def complaints(texts: Mapping[str, str], arch: int, options: Sequence[str]) -> list[str]:
-    """Complaints about texts compiled for an architecture.
+def _undefined(text: str) -> list[str]:
+    return [f"#undef {word}" for word in dict.fromkeys(DEFINED.findall(text))]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Texts that are compiled together.
+
+    Args:
+        names: of the texts.
+        arch: 80 for sm_80.
+    """
+
+    names: tuple[str, ...]
+    arch: int
+
+
+def parts(texts: Mapping[str, str], archs: Sequence[int]) -> list[Part]:
+    """Each text in one part, those with the same functions side by side.
+
+    Which architecture it is for depends on the text alone.
+    """
+    names: dict[int, list[str]] = {arch: [] for arch in archs}
+    for name, text in sorted(texts.items(), key=lambda item: (split(item[1])[0], item[0])):
+        digest = hashlib.sha256(text.encode()).digest()
+        names[archs[digest[0] % len(archs)]].append(name)
+    return [
+        Part(tuple(own[i : i + TOGETHER]), arch)
+        for arch, own in names.items()
+        for i in range(0, len(own), TOGETHER)
+    ]
+
+
+def missing(done: Mapping[Part, frozenset[str]], archs: Sequence[int]) -> list[Part]:
+    """Parts to compile as well, so that each instruction is compiled for each architecture.
+
+    Args:
+        done: what was compiled, and the instructions of each.
+        archs: the architectures.
+    """
+    found = []
+    for arch in archs:
+        seen = {word for part, words in done.items() if part.arch == arch for word in words}
+        for part, words in done.items():
+            other = Part(part.names, arch)
+            if other not in done and words - seen:
+                found.append(other)
+                seen |= words
+    return found
+
+
+def complaints(
+    texts: Mapping[str, str], archs: Sequence[int], generation: int, options: Sequence[str]
+) -> list[str]:
+    """Complaints about texts: each compiled for an architecture, each instruction for all.
 
     Args:
         texts: by name.
-        arch: 80 for sm_80.
+        archs: of sm_80 it is 80.
+        generation: of the compiler.
         options: of the compiler.
     """
-    path = library(TARGETS[arch])
+    path = library(generation)
     if path is None:
-        return [f"NVRTC {TARGETS[arch]}, which builds for sm_{arch}, is not installed"]
+        return [f"NVRTC {generation}, which builds for {archs}, is not installed"]
     cores = os.cpu_count() or 1
-    workers = [Worker(path, (*options, f"-arch=sm_{arch}")) for _ in range(cores)]
+    workers = [Worker(path, options) for _ in range(cores)]
     free: queue.SimpleQueue[Worker] = queue.SimpleQueue()
     for worker in workers:
         free.put(worker)
+    found: list[str] = []
 
-    def check(names: Sequence[str]) -> list[str]:
+    def check(part: Part) -> frozenset[str]:
         worker = free.get()
         try:
-            return _check(worker, {name: texts[name] for name in names})
+            words, instructions = _check(worker, {n: texts[n] for n in part.names}, part.arch)
         finally:
             free.put(worker)
+        found.extend(words)
+        return instructions
 
-    order = sorted(texts)
-    parts = [order[i : i + TOGETHER] for i in range(0, len(order), TOGETHER)]
+    done: dict[Part, frozenset[str]] = {}
+    due = parts(texts, archs)
     try:
         with ThreadPoolExecutor(cores) as threads:
-            return [words for found in threads.map(check, parts) for words in found]
+            while due:
+                done.update(zip(due, threads.map(check, due), strict=True))
+                due = missing(done, archs)
     finally:
         for worker in workers:
             worker.close()
+    return sorted(found)
 
 
-def _check(worker: Worker, texts: Mapping[str, str]) -> list[str]:
-    """Complaints about a few texts: together, and each alone if there are any."""
-    together = worker.complaint(*program(list(texts.values())))
+def _check(worker: Worker, texts: Mapping[str, str], arch: int) -> tuple[list[str], frozenset[str]]:
+    """Complaints about a few texts, and the instructions that they become.
+
+    They are compiled together, and each alone if there are complaints.
+    """
+    source, names = program(list(texts.values()))
+    together, instructions = worker.compile(source, names, arch)
     if not together:
-        return []
-    alone = {name: worker.complaint(text) for name, text in texts.items()}
-    found = [f"{name}: {words}\n{texts[name]}" for name, words in alone.items() if words]
-    return found or [f"{', '.join(texts)}: each compiles, not all together: {together}"]
+        return [], instructions
+    alone = {name: worker.compile(text, (), arch)[0] for name, text in texts.items()}
+    found = [f"{name}: sm_{arch}: {words}\n{texts[name]}" for name, words in alone.items() if words]
+    apart = f"{', '.join(texts)}: each compiles, not all together: {together}"
+    return found or [apart], frozenset()

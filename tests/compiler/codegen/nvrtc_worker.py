@@ -3,8 +3,8 @@
     python nvrtc_worker.py LIBRARY
 
 A line is JSON: the source, the options, and names that the machine code must bear. So is an
-answer: a string, empty if the text compiles. The file imports nothing of neonport, so that it runs
-from anywhere.
+answer: a string, empty if the text compiles, and the instructions of its PTX. The file imports
+nothing of neonport, so that it runs from anywhere.
 """
 
 from __future__ import annotations
@@ -12,7 +12,12 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+INSTRUCTION = re.compile(rb"^\s*(?:\{\s*)?(?:@!?%\w+\s+)?(\w[\w.:]*)[\s;]", re.MULTILINE)
 
 
 class Compiler:
@@ -25,22 +30,45 @@ class Compiler:
     def __init__(self, path: str) -> None:
         self._library = ctypes.CDLL(path)
 
-    def complaint(self, source: str, options: list[str], names: list[str]) -> str:
-        """What is wrong with a text; empty if it compiles to machine code with these names."""
+    def compile(self, source: str, options: list[str], names: list[str]) -> tuple[str, list[str]]:
+        """What is wrong with a text, and the instructions of its PTX.
+
+        Nothing ("") is wrong if it compiles to machine code with these names.
+        """
+        with self._program(source, options) as (program, complaint):
+            if complaint:
+                return complaint, []
+            code = self._read(program, "CUBIN")
+            missing = [name for name in names if name.encode() not in code]
+            if missing or not code:
+                return f"not in the machine code: {missing}", []
+            found = set(INSTRUCTION.findall(self._read(program, "PTX")))
+            return "", sorted(word.decode() for word in found)
+
+    def ptx(self, source: str, options: list[str]) -> str:
+        """What a text becomes before it is machine code.
+
+        Raises:
+            ValueError: if it does not compile.
+        """
+        with self._program(source, options) as (program, complaint):
+            if complaint:
+                raise ValueError(complaint)
+            return self._read(program, "PTX").rstrip(b"\0").decode()
+
+    @contextmanager
+    def _program(self, source: str, options: list[str]) -> Iterator[tuple[ctypes.c_void_p, str]]:
+        """A compiled program, and what is wrong with it."""
         program = ctypes.c_void_p()
         make = self._library.nvrtcCreateProgram
         if make(ctypes.byref(program), source.encode(), b"kernel.cu", 0, None, None):
-            return "no program was made"
+            raise RuntimeError("no program was made")
         try:
             words = [o.encode() for o in options]
             table = (ctypes.c_char_p * len(words))(*words)
             status = self._library.nvrtcCompileProgram(program, len(words), table)
-            if status:
-                log = self._read(program, "ProgramLog")
-                return log.rstrip(b"\0").decode() or f"status {status}"
-            code = self._read(program, "CUBIN")
-            missing = [name for name in names if name.encode() not in code]
-            return f"not in the machine code: {missing}" if missing or not code else ""
+            log = self._read(program, "ProgramLog").rstrip(b"\0").decode() if status else ""
+            yield program, log or (f"status {status}" if status else "")
         finally:
             self._library.nvrtcDestroyProgram(ctypes.byref(program))
 
@@ -58,7 +86,7 @@ def main() -> None:
     os.dup2(2, 1)  # whatever the library prints is no answer
     compiler = Compiler(sys.argv[1])
     for line in sys.stdin:
-        print(json.dumps(compiler.complaint(*json.loads(line))), file=answers, flush=True)
+        print(json.dumps(compiler.compile(*json.loads(line))), file=answers, flush=True)
 
 
 if __name__ == "__main__":

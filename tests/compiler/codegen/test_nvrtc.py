@@ -2,10 +2,15 @@
 
 The texts: every kernel that the conformance suite and the tests of the layers run, rendered as the
 cuda backend renders them; statements that reach every form of a kernel; hand-written kernels.
+
+Each is compiled by both generations of the compiler. The newer one builds for two architectures:
+a text goes to one of them, each instruction that any text becomes goes to both.
+`test_texts_become_the_same_for_both_architectures` shows why that is enough.
 """
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +22,7 @@ from neonport.backends.gpu.all_variants import hand_written
 from neonport.compiler.codegen.gpu.dialects import cuda_dialect
 from tests.compiler.codegen import nvrtc
 from tests.compiler.codegen.cuda_texts import BESIDE, ROOT, RUN
+from tests.compiler.codegen.nvrtc_worker import Compiler
 from tests.compiler.codegen.render_trees import TREES, WIDE
 
 pytestmark = pytest.mark.nvrtc
@@ -59,20 +65,55 @@ def texts(tmp_path_factory):
     return {name: text for text, name in found.items()}
 
 
-@pytest.mark.parametrize("arch", nvrtc.TARGETS)
-def test_every_text_compiles(texts, arch, capsys):
-    found = nvrtc.complaints(texts, arch, OPTIONS)
-    assert not found, f"{len(found)} of {len(texts)} texts for sm_{arch}: {found[0]}"
+@pytest.mark.parametrize("generation", nvrtc.TARGETS)
+def test_every_text_compiles(texts, generation, capsys):
+    found = nvrtc.complaints(texts, nvrtc.TARGETS[generation], generation, OPTIONS)
+    assert not found, f"{len(found)} of {len(texts)} texts by NVRTC {generation}: {found[0]}"
     with capsys.disabled():
         print(f" {len(texts)} kernels ", end="", flush=True)
 
 
-@pytest.mark.parametrize("arch", nvrtc.TARGETS)
-def test_the_text_at_fault_is_named(arch):
-    some = dict(list(rendered().items())[:20])
+def test_no_text_asks_for_the_architecture(texts):
+    """Such a text would have to be compiled for each."""
+    asking = [
+        name for name, text in texts.items() if re.search("__CUDA_ARCH|__has_|#include", text)
+    ]
+    assert not asking
+
+
+def test_texts_become_the_same_for_both_architectures():
+    """The PTX of every form of a kernel: it differs in the line that names the target alone.
+
+    So an architecture has a say in one thing: which instructions its assembler takes.
+    """
+    (generation,) = (g for g, archs in nvrtc.TARGETS.items() if len(archs) > 1)
+    path = nvrtc.library(generation)
+    assert path is not None
+    compiler = Compiler(str(path))
+    for some in (
+        list(rendered().values()),
+        [text for _, text in hand_written(cuda_dialect())][::90],
+    ):
+        source, _ = nvrtc.program(some)
+        first, second = (
+            compiler.ptx(source, [*OPTIONS, f"-arch=compute_{arch}"]).splitlines()
+            for arch in nvrtc.TARGETS[generation]
+        )
+        lines = [
+            line.split()
+            for pair in zip(first, second, strict=True)
+            if len(set(pair)) > 1
+            for line in pair
+        ]
+        assert lines == [[".target", f"sm_{arch}"] for arch in nvrtc.TARGETS[generation]]
+
+
+@pytest.mark.parametrize("generation", nvrtc.TARGETS)
+def test_the_text_at_fault_is_named(generation):
+    some = dict(list(rendered().items())[:6])
     name = list(some)[3]
     some[name] = some[name].replace("neo_int p0", "neo_nonsense p0")
-    (found,) = nvrtc.complaints(some, arch, OPTIONS)
+    (found,) = nvrtc.complaints(some, nvrtc.TARGETS[generation], generation, OPTIONS)
     assert found.startswith(f"{name}: ")
     assert "undefined" in found
 
@@ -83,17 +124,32 @@ def text_of(before: str, value: str) -> str:
     return "\n".join([cuda_dialect().prelude, before, kernel])
 
 
+def test_each_instruction_goes_to_each_architecture():
+    """One that sm_80 lacks is found in a text that goes to sm_90."""
+    text = text_of("", '1; asm volatile("barrier.cluster.arrive.aligned;")')
+    some = {f"for {i}": f"{text}// {i}" for i in range(20)}
+    arch = {part.names: part.arch for part in nvrtc.parts(some, (80, 90))}
+    assert sorted(arch.values()) == [80, 90]
+    for names, of in arch.items():
+        name = names[0]
+        plain = {f"plain {i:02}": text_of("", str(i)) for i in range(40)}
+        found = nvrtc.complaints({**plain, name: some[name]}, (80, 90), 13, OPTIONS)
+        assert [words.partition(": ")[0] for words in found] == [name], (of, found)
+        assert "sm_80" in found[0]
+    assert not nvrtc.complaints(some, (90,), 13, OPTIONS)
+
+
 def test_a_text_does_not_see_its_neighbours():
     first = text_of("#define THREE 3\nNEO_FN int three() { return THREE; }", "three()")
     for word in ("three()", "THREE"):
-        found = nvrtc.complaints({"a": first, "b": text_of("", word)}, 80, OPTIONS)
+        found = nvrtc.complaints({"a": first, "b": text_of("", word)}, (80,), 13, OPTIONS)
         assert [words.partition(":")[0] for words in found] == ["b"]
-    assert not nvrtc.complaints({"a": first, "b": first}, 80, OPTIONS)
+    assert not nvrtc.complaints({"a": first, "b": first}, (80,), 13, OPTIONS)
 
 
 def test_every_kernel_is_in_the_machine_code():
     nothing = text_of("", "1").replace("KERNEL void", "NEO_FN void")
-    (found,) = nvrtc.complaints({"nothing": nothing}, 80, OPTIONS)
+    (found,) = nvrtc.complaints({"nothing": nothing}, (80,), 13, OPTIONS)
     assert "not in the machine code" in found
 
 
@@ -110,12 +166,12 @@ def test_a_compiler_that_dies_costs_one_text(tmp_path, monkeypatch, fault, words
     worker.write_text(
         "import sys\nfor line in sys.stdin:\n"
         f"    if 'deadly' in line: {fault}\n"
-        "    print('\"\"', flush=True)\n"
+        "    print('[\"\", []]', flush=True)\n"
     )
     monkeypatch.setattr(nvrtc, "WORKER", worker)
     monkeypatch.setattr(nvrtc, "LIMIT", 0.5)
     texts = {f"text {i:03}": f"{cuda_dialect().prelude}// {i}" for i in range(100)}
     texts["text 050"] += " deadly"
-    (found,) = nvrtc.complaints(texts, 80, OPTIONS)
+    (found,) = nvrtc.complaints(texts, (80,), 13, OPTIONS)
     assert found.startswith("text 050: ")
     assert words in found
