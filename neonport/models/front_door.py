@@ -14,6 +14,7 @@ from neonport.io import checkpoint
 from neonport.models import checks, evaluation
 from neonport.models.array_data import data_iterator, input_rows, inputs_iterator
 from neonport.models.beam_search import outputs_beam
+from neonport.models.checkpoints import copying
 from neonport.models.summary.table import ModelSummary, summarize
 from neonport.models.weights.arrays import get_weights, set_weights
 from neonport.models.weights.names import choose_layers
@@ -28,6 +29,16 @@ class FrontDoor:
 
     layers: Any
     initialized: bool
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        """A model of its own, as far trained as this one, on the same backend."""
+        return copying.copied(self, memo)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """Pickle what a checkpoint holds; unpickled it is on the process-wide backend there."""
+        if not self.initialized:
+            return super().__reduce_ex__(protocol)
+        return copying.rebuilt, (type(self), copying.arguments(self))
 
     def predict(self: Network, X: Any) -> Any:
         """Outputs for samples in an array; as many as you like, also fewer than a batch.
