@@ -10,6 +10,7 @@ import numpy as np
 
 from neonport.data.checks import check_dataset
 from neonport.errors import ConfigurationError
+from neonport.foundation.turns import in_turn
 from neonport.io import checkpoint
 from neonport.models import checks, evaluation
 from neonport.models.array_data import data_iterator, input_rows, inputs_iterator
@@ -44,7 +45,8 @@ class FrontDoor:
         """Outputs for samples in an array; as many as you like, also fewer than a batch.
 
         Each sample stands for itself: recurrent layers start at zero, and go on afterwards where
-        they were before.
+        they were before. Several threads may call it, also while the model is trained: they take
+        turns.
 
         Args:
             X: array (samples, features), (samples, steps, features) of sequences, or (samples,
@@ -123,6 +125,7 @@ class FrontDoor:
         rows = input_rows("activations", X, in_shape)
         return evaluation.activations(self, inputs_iterator(self, *rows), chosen)
 
+    @in_turn
     def get_outputs_beam(
         self: Network, dataset: Any, num_beams: int = 0, steps: int | None = None
     ) -> Any:
@@ -187,6 +190,7 @@ class FrontDoor:
 
     # ---- weights by name -----------------------------------------------------------------------
 
+    @in_turn
     def get_weights(self: Network) -> dict[str, np.ndarray]:
         """Parameters of all layers, and the statistics of normalisations, as arrays by name.
 
@@ -213,6 +217,7 @@ class FrontDoor:
             )
         return get_weights(self.layers)
 
+    @in_turn
     def set_weights(self: Network, weights: Mapping[str, Any] | str | os.PathLike[str]) -> None:
         """Give all layers their weights, or none if something does not fit.
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from neonport.errors import CheckpointError, ConfigurationError, NeonportError
 from neonport.foundation.descriptions import Builder
+from neonport.foundation.turns import in_turn
 from neonport.io.checkpoint import checksum
 from neonport.layers.crossing import backends_of
 from neonport.log import logger
@@ -28,6 +29,7 @@ _WAY_OUT = "Build the model with the layers it was saved with, or let Model(path
 _LARGEST = 2**53  # of a count: what every number format in between holds exactly
 
 
+@in_turn
 def restore(
     model: Network,
     description: Any,
