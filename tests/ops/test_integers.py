@@ -196,6 +196,39 @@ def test_what_stays_floating_point(be):
     np.testing.assert_allclose((x / 2).get(), [[1.5, 3.5]])
 
 
+@pytest.mark.parametrize("whole", [1, 2, -3])
+def test_a_number_that_is_a_float_here_and_an_integer_there(device, whole):
+    be, real = device, np.array([[1.5, -2.0, 0.0]], np.float32)
+    count = np.array([[4, 7, -9]], np.int32)
+    x, n = be.array(real), be.array(count, dtype=np.int32)
+    for step in (0, 1, 2):  # the same statements with other numbers
+        number = whole + step
+        trees = [
+            x * float(number) + n * number,
+            n * number + x * float(number),
+            be.where(x + float(number) > 0, n - number, 0),
+            be.where(n > number, x + float(number), float(number)),
+            (x * float(number) + n * number) * number + n * number,
+        ]
+        rest = (
+            np.where(real + number > 0, count - number, 0),
+            np.where(count > number, real + number, number),
+        )
+        both = real * number + count * number
+        expected = [both, both, *rest, both * number + count * number]
+        for tree, right in zip(trees, expected, strict=True):
+            np.testing.assert_allclose(run(be, tree, np.float32), right)
+
+
+def test_an_integer_that_is_larger_than_any_float(be):
+    x = be.ones((2, 2))
+    for number in (10**400, -(10**5000)):
+        with pytest.raises(DtypeError, match="bits is larger than any float64"):
+            x * number
+        with pytest.raises(DtypeError, match="bits is larger than any float64"):
+            be.maximum(number, x)
+
+
 def test_a_number_that_no_integer_holds(be):
     x = be.zeros((1, 2), dtype=np.int64)
     with pytest.raises(DtypeError, match=r"int64.*as a float"):
