@@ -36,10 +36,17 @@ class FrontDoor:
         return copying.copied(self, memo)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        """Pickle what a checkpoint holds; unpickled it is on the process-wide backend there."""
+        """Pickle what a checkpoint holds; unpickled it is on the process-wide backend there.
+
+        Where there is none yet, one like the model's is made.
+        """
         if not self.initialized:
             return super().__reduce_ex__(protocol)
-        return copying.rebuilt, (type(self), copying.arguments(self))
+        return copying.rebuilt, (
+            type(self),
+            copying.arguments(self),
+            copying.backend_arguments(self),
+        )
 
     def predict(self: Network, X: Any) -> Any:
         """Outputs for samples in an array; as many as you like, also fewer than a batch.

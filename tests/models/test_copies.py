@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import multiprocessing
 import pickle
 
 import numpy as np
@@ -123,3 +124,21 @@ def test_what_cannot_be_pickled_says_what_can(be):
         with pytest.raises(DtypeError, match="models can be pickled"):
             pickle.dumps(value)
     assert copy.deepcopy(be) is be
+
+
+def predict_in_child(model, results):
+    """What a process computes that was started with a model as its argument."""
+    results.put(model.predict(X))
+
+
+def test_a_process_that_is_started_with_a_model_as_its_argument(be):
+    if be.backend_name != "cpu":
+        pytest.skip("one backend will do")
+    model = train(make(), 1)
+    start = multiprocessing.get_context("spawn")
+    results = start.Queue()
+    child = start.Process(target=predict_in_child, args=(model, results))
+    child.start()
+    found = results.get(timeout=120)
+    child.join()
+    np.testing.assert_array_equal(found, model.predict(X))

@@ -9,7 +9,8 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Any
 
-from neonport.base import get_args
+from neonport.backends import gen_backend
+from neonport.base import NervanaObject, get_args
 from neonport.models.checkpoints.saving import snapshot
 
 _NOT_KEPT = ("self", "layers", "dataset", "weights_only", "optimizer", "be", "classes")
@@ -28,8 +29,26 @@ def arguments(model: Any) -> dict[str, Any]:
     return {**kept, "layers": snapshot(model, keep_states=True), "classes": own}
 
 
-def rebuilt(kind: type, arguments: dict[str, Any]) -> Any:
-    """The model that `arguments` describe, on the process-wide backend."""
+def backend_arguments(model: Any) -> dict[str, Any]:
+    """Return by what `gen_backend` makes a backend like that of a model."""
+    be = model.be
+    return {
+        "backend": be.backend_name,
+        "rng_seed": be.rng_seed,
+        "datatype": be.default_dtype.name,
+        "batch_size": be.bsz or 0,
+        "compat_mode": be.compat_mode,
+    }
+
+
+def rebuilt(kind: type, arguments: dict[str, Any], backend: dict[str, Any]) -> Any:
+    """The model that `arguments` describe, on the process-wide backend.
+
+    Where there is none, as in a process that was started for a function of the user's, whose
+    arguments come before its first line, one like the model's is made.
+    """
+    if NervanaObject.be is None:
+        gen_backend(**backend)
     return kind(**arguments)
 
 

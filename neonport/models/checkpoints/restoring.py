@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from neonport.base import NervanaObject
 from neonport.errors import CheckpointError, ConfigurationError, NeonportError
 from neonport.foundation.descriptions import Builder
 from neonport.foundation.turns import in_turn
@@ -90,6 +91,7 @@ def _restore(
             f"the checkpoint cannot be loaded into the layers: {_words(error)}. {_WAY_OUT}"
         ) from error
     model.layers = layers
+    NervanaObject.adopt_backend(model, model.be)  # its weights are there, whatever comes later
     if position.compat_mode is not None:
         model.be.compat_mode = "caffe" if position.compat_mode == "caffe" else None
     _take_position(model, position, rng_state, load_states)
