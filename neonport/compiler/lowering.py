@@ -202,7 +202,7 @@ class Lowering:
     def _condition(self, index: int, dtype: np.dtype) -> int:
         """A condition as kernels compare it, in the dtype of the values; no fraction becomes 0."""
         value = self.values[index]
-        if dtype != INT64 or value.dtype == INT64:
+        if dtype != INT64 or value.dtype.kind in "iu":  # places of maxima are int32
             return index
         for _ in range(2):
             index = self._add(Value("logical_not", (index,), value.shape, value.dtype))

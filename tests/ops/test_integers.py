@@ -160,6 +160,17 @@ def test_a_choice_between_integers_keeps_a_fraction_in_its_condition(device):
     assert between.dtype == np.float32
 
 
+def test_a_choice_between_integers_by_places(device):
+    x = np.array([[1.0, 5.0, 2.0], [7.0, 0.0, 3.0]])
+    places, order = device.argmax(device.array(x), axis=0), device.argsort(device.array(x), axis=1)
+    tree = device.where(places, order, 7)
+    expected = np.where(x.argmax(axis=0), x.argsort(axis=1), 7)
+    np.testing.assert_array_equal(run(device, tree), expected)
+    other = device.where(order, 3, places - 1)
+    expected = np.where(x.argsort(axis=1), 3, x.argmax(axis=0) - 1)
+    np.testing.assert_array_equal(run(device, other), expected)
+
+
 def test_classes_beyond_the_integers_of_float32(device):
     index = device.array([[16777217, 3]], dtype=np.int32)
     row = device.onehot(index, axis=0, classes=16777219)

@@ -11,7 +11,7 @@ import os
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -91,7 +91,9 @@ def _restore(
             f"the checkpoint cannot be loaded into the layers: {_words(error)}. {_WAY_OUT}"
         ) from error
     model.layers = layers
-    NervanaObject.adopt_backend(model, model.be)  # its weights are there, whatever comes later
+    NervanaObject.adopt_backend(
+        cast(NervanaObject, model), model.be
+    )  # its weights are there, whatever comes later
     if position.compat_mode is not None:
         model.be.compat_mode = "caffe" if position.compat_mode == "caffe" else None
     _take_position(model, position, rng_state, load_states)
