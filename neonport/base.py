@@ -167,6 +167,10 @@ class NervanaObject:
         for item, chosen in self._objects_with_backends(be, True):
             item.be = chosen
 
+    def objects(self) -> Iterator[NervanaObject]:
+        """This object and every one it holds, each once, in an order that only depends on them."""
+        return (item for item, _ in self._objects_with_backends(self.be, False))
+
     def _objects_with_backends(
         self, be: TensorBackend, keep: bool
     ) -> Iterator[tuple[NervanaObject, TensorBackend]]:

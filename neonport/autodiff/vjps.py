@@ -126,8 +126,15 @@ def _logaddexp(ans: Any, g: Any, x: Any, y: Any) -> tuple[Any, ...]:
 
 
 def _arctan2(ans: Any, g: Any, x: Any, y: Any) -> tuple[Any, ...]:
-    scaled = div(g, add(mul(x, x), mul(y, y)))
-    return mul(scaled, y), neg(mul(scaled, x))
+    # squares of tiny and of huge operands leave the range: both are divided by a power of two,
+    # which is exact and, as a constant step by step, has no derivative
+    largest = apply("maximum", apply("abs", x), apply("abs", y))
+    exponent = apply("floor", apply("log2", apply("where", largest, largest, 1.0)))
+    scale = apply("exp2", apply("minimum", apply("maximum", exponent, -126.0), 126.0))
+    u, v = div(x, scale), div(y, scale)
+    squares = add(mul(u, u), mul(v, v))
+    scaled = div(div(g, apply("where", squares, squares, 1.0)), scale)  # 0 at the origin
+    return mul(scaled, v), neg(mul(scaled, u))
 
 
 def _where(ans: Any, g: Any, x: Any, y: Any, z: Any) -> tuple[Any, ...]:

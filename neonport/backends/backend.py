@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 
@@ -205,6 +205,22 @@ class Backend(
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self} {self.default_dtype} bsz={self.bsz}>"
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Backend:
+        """The backend itself: copies of what it computes for stay on it."""
+        return self
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        """Say what can be pickled instead.
+
+        Raises:
+            DtypeError: always.
+        """
+        raise DtypeError(
+            f"pickle: the backend {self}, and what holds one, belongs to this process; models can "
+            "be pickled, arrays too (t.get()); of the rest pickle what it is made of, and make it "
+            "again after gen_backend(...) there"
+        )
 
     def check_open(self) -> None:
         """Raise `ClosedBackendError` after `cleanup_backend`, and if the device is lost."""

@@ -7,6 +7,7 @@ from typing import Any
 from neonport.callbacks.callback import Callback, Frequency
 from neonport.data.checks import check_dataset
 from neonport.data.dataiterator import in_order
+from neonport.foundation.turns import in_use
 from neonport.layers.batchnorm import BatchNorm
 
 
@@ -47,7 +48,8 @@ class BatchNormTuneCallback(Callback):
             for x, _ in in_order(self.tune_set):
                 for layer in layers:
                     layer.rho = batches / (batches + 1)
-                model.fprop(x)
+                with in_use.of(model):
+                    model.fprop(x)
                 batches += 1
         finally:
             for layer, rho in zip(layers, kept, strict=True):

@@ -21,6 +21,7 @@ from neonport.data.checks import check_dataset
 from neonport.data.dataiterator import in_order
 from neonport.data.rows.extent import batch_extent
 from neonport.errors import ConfigurationError
+from neonport.foundation.turns import in_use
 from neonport.layers.cost import minibatch_cost
 from neonport.layers.deferred_cost import UNREAD, DeferredCost
 from neonport.log import logger
@@ -261,6 +262,10 @@ class LossCallback(Callback):
 
     def get_loss(self, model: Any) -> float:
         """Mean cost over all samples of `eval_set` (of a sequence: the mean over its steps)."""
+        with in_use.of(model):
+            return self._mean_cost(model)
+
+    def _mean_cost(self, model: Any) -> float:
         total, seen = 0.0, 0
         for x, t in in_order(self.eval_set):
             y = model.fprop(x, inference=True)

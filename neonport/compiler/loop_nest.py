@@ -166,7 +166,8 @@ class LoopNestBuilder:
         )
         # the index runs along `axis` of the result, whatever shape the index tensor has
         place = self.nodes[self._node_index[index]]
-        index_leaf: MemoryView = self.values[index].attr
+        listed = self.values[index].op == "leaf"
+        index_leaf: MemoryView = self.values[index].attr if listed else self.places[index]
         column = tuple(n if a == axis else 1 for a, n in enumerate(value.shape))
         flat = _flat_stride(index_leaf)
         along = tuple(flat if a == axis else 0 for a in range(len(value.shape)))

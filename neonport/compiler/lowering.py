@@ -44,6 +44,15 @@ def scalar_slots(scalars: Sequence[float]) -> tuple[int, ...]:
     )
 
 
+def slot_numbers(scalars: Sequence[float], slots: Sequence[int]) -> list[float]:
+    """The number of each slot, in order; of equal ones an int, which may stand among integers."""
+    chosen: dict[int, float] = {}
+    for slot, number in zip(slots, scalars, strict=True):
+        if slot not in chosen or type(number) is int:
+            chosen[slot] = number
+    return list(chosen.values())
+
+
 def _slot_value(number: float) -> float:
     return number if type(number) in (Traced, int) else float(number)
 
@@ -62,7 +71,7 @@ class Lowering:
         self.values: list[Value] = []
         self.storages: list[tuple[Any, int]] = []
         self.scalars: list[float] = [
-            _slot_value(scalars[i]) for i in sorted(set(scalar_slots(scalars)))
+            _slot_value(number) for number in slot_numbers(scalars, scalar_slots(scalars))
         ]
         self.sources = Sources()
         self._index: dict[Value, int] = {}
@@ -149,6 +158,8 @@ class Lowering:
         if slot is None:
             slot = self._scalar_slots[key] = len(self.scalars)
             self.scalars.append(_slot_value(arg))
+        elif type(arg) is int and type(self.scalars[slot]) is float:
+            self.scalars[slot] = arg  # of equal numbers the one that may stand among integers
         own = INT64 if is_whole(arg) else np.dtype("float64")
         return self._add(Value("scalar", (), (1, 1), dtype or own, slot))
 
@@ -191,7 +202,7 @@ class Lowering:
     def _condition(self, index: int, dtype: np.dtype) -> int:
         """A condition as kernels compare it, in the dtype of the values; no fraction becomes 0."""
         value = self.values[index]
-        if dtype != INT64 or value.dtype == INT64:
+        if dtype != INT64 or value.dtype.kind in "iu":  # places of maxima are int32
             return index
         for _ in range(2):
             index = self._add(Value("logical_not", (index,), value.shape, value.dtype))

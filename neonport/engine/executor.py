@@ -51,6 +51,7 @@ class Executor:
 
     def _renew_lock(self) -> None:
         self._arena_lock = threading.RLock()
+        self.recording = threading.Lock()
 
     def run(self, pairs: list[tuple[Tensor, Any]]) -> None:
         """Evaluate checked (target, operand) pairs: all operands first, then all stores.
@@ -142,7 +143,7 @@ class Executor:
         _, scalars = statement_key(pairs)
         lowering = Lowering(scalars)
         graph = lowering.build(pairs)
-        if self.owner.recorder is not None:
+        if self.owner.recorder is not None and self.owner.recorder.here:
             self.owner.recorder.traced = any(type(n) is Traced for n in lowering.scalars)
         # numbers inside a large node are part of its identity and cannot be told apart by value
         large = any(isinstance(v, OpTreeNode) and v.sig.large for _, v in pairs)

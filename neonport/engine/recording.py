@@ -140,6 +140,7 @@ class Step:
         self._failures = 0
         self._recorder: Recorder | None = None
         self._outer: Any = None
+        self._turn: Any = None  # of the backend, held while this is recorded
         call_in_child(self, Step._abandon)
 
     @property
@@ -179,16 +180,25 @@ class Step:
     def __enter__(self) -> Step:
         backend = self.backend
         backend.check_open()
-        if backend.recorder is not None:
+        if backend.recorder is not None and backend.recorder.here:
             raise RecordingError("record: a step is being recorded already; record one at a time")
-        self._recorder = backend.recorder = Recorder()
-        backend.device.start_recording(self._recorder)
+        turn = backend.executor.recording
+        turn.acquire()  # one that another thread records comes to its end first
+        try:
+            self._recorder = backend.recorder = Recorder()
+            backend.device.start_recording(self._recorder)
+        except BaseException:
+            backend.recorder = self._recorder = None
+            turn.release()
+            raise
+        self._turn = turn
         self._outer, backend.bound = backend.bound, Unbound()
         return self
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         self.backend.recorder = None
         self.backend.bound = self._outer
+        self._turn.release()
         if kind is None and self.function is None:
             self._finish((), None)
 

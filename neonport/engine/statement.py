@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from math import copysign
 from typing import Any
 
-from neonport.compiler.lowering import scalar_slots
+from neonport.compiler.lowering import scalar_slots, slot_numbers
 from neonport.dtypes import is_whole
 from neonport.engine.device import Launch
 from neonport.engine.owner import Owner
@@ -73,7 +73,6 @@ class Statement:
         self.rands = rands
         self.sources = sources
         self.slots = scalar_slots(scalars)
-        self.first = sorted(set(self.slots))
         self._taken(scalars)
         self.numbers = numbers
         self.traced = [i for i, n in enumerate(numbers) if type(n) is Traced]
@@ -111,7 +110,7 @@ class Statement:
         """Take other numbers; False if their pattern of equal ones differs."""
         if self.fixed or scalar_slots(scalars) != self.slots:
             return False
-        self._set_numbers([scalars[i] for i in self.first])
+        self._set_numbers(slot_numbers(scalars, self.slots))
         self._taken(scalars)
         return True
 

@@ -132,10 +132,17 @@ def save_arrays(arrays: dict[str, np.ndarray], path: Path) -> None:
     """Write arrays by name as a plain safetensors file, atomically; every reader understands it.
 
     Raises:
+        CheckpointError: a name is no valid Unicode.
         OSError: the file cannot be written; what was there is untouched.
     """
     plain = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    data = safetensors.numpy.save(plain)
+    try:
+        data = safetensors.numpy.save(plain)
+    except UnicodeEncodeError as error:
+        raise CheckpointError(
+            f"the name {str(error.object)[:80]!r} is no valid Unicode, which such a file needs; "
+            "rename the layer"
+        ) from error
 
     def write(file: IO[bytes]) -> None:
         file.write(data)

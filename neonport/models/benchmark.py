@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from neonport.errors import ConfigurationError
+from neonport.foundation.turns import in_turn
 from neonport.log import logger
 from neonport.models import checks
 from neonport.models.state import Network
@@ -161,6 +162,7 @@ class Benchmark:
         output.display(table(summary(kept, chosen)))
 
 
+@in_turn
 def benchmark(
     model: Network,
     dataset: Any,

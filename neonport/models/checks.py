@@ -173,7 +173,8 @@ def check_path(call: str, path: Any) -> None:
     Raises:
         ConfigurationError: it is no path.
     """
-    if not isinstance(path, (str, bytes, os.PathLike)) or not path:
+    wrong = not isinstance(path, (str, bytes, os.PathLike)) or not path
+    if wrong or b"\0" in os.fsencode(path):
         raise ConfigurationError(f"{call}: the path is {shown(path)}; give the name of a file")
 
 

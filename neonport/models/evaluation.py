@@ -13,6 +13,7 @@ from neonport.callbacks.cost import LossCallback
 from neonport.data.dataiterator import in_order
 from neonport.data.rows.extent import batch_extent
 from neonport.errors import ConfigurationError
+from neonport.foundation.turns import in_turn
 from neonport.layers.containers.merge_broadcast import MergeMultistream
 from neonport.layers.linear import Linear
 from neonport.layers.recurrent.stateful import StatefulLayer
@@ -33,6 +34,7 @@ class EvalResult(np.ndarray):
         return int(self.item())
 
 
+@in_turn
 def evaluate(model: Network, dataset: Any, metric: Any, strict: bool) -> EvalResult:
     """See `Model.eval`."""
     model.initialize(dataset)
@@ -92,6 +94,7 @@ def _metric_value(
     return np.ravel(metric(y, t, calcrange=slice(0, steps * samples)))
 
 
+@in_turn
 def outputs(model: Network, dataset: Any, memories: Sequence[Any] = ()) -> Any:
     """See `Model.get_outputs`.
 
@@ -160,6 +163,7 @@ def loaded_features(layers: Any) -> int | None:
     return None
 
 
+@in_turn
 def predict(model: Network, X: Any, in_shape: Any) -> Any:
     """See `Model.predict`.
 
@@ -180,6 +184,7 @@ def predict(model: Network, X: Any, in_shape: Any) -> Any:
         return outputs(model, data, memories)
 
 
+@in_turn
 def costs_and_metrics(model: Network, dataset: Any, metrics: Any) -> dict[str, float]:
     """See `Model.evaluate`."""
     found: dict[str, float] = {}
@@ -191,6 +196,7 @@ def costs_and_metrics(model: Network, dataset: Any, metrics: Any) -> dict[str, f
     return found
 
 
+@in_turn
 def activations(model: Network, dataset: Any, layers: dict[str, Any]) -> dict[str, np.ndarray]:
     """Outputs of layers for a whole dataset; see `Model.activations`.
 

@@ -10,10 +10,12 @@ import numpy as np
 
 from neonport.data.checks import check_dataset
 from neonport.errors import ConfigurationError
+from neonport.foundation.turns import in_turn
 from neonport.io import checkpoint
 from neonport.models import checks, evaluation
 from neonport.models.array_data import data_iterator, input_rows, inputs_iterator
 from neonport.models.beam_search import outputs_beam
+from neonport.models.checkpoints import copying
 from neonport.models.summary.table import ModelSummary, summarize
 from neonport.models.weights.arrays import get_weights, set_weights
 from neonport.models.weights.names import choose_layers
@@ -29,11 +31,29 @@ class FrontDoor:
     layers: Any
     initialized: bool
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        """A model of its own, as far trained as this one, on the same backend."""
+        return copying.copied(self, memo)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """Pickle what a checkpoint holds; unpickled it is on the process-wide backend there.
+
+        Where there is none yet, one like the model's is made.
+        """
+        if not self.initialized:
+            return super().__reduce_ex__(protocol)
+        return copying.rebuilt, (
+            type(self),
+            copying.arguments(self),
+            copying.backend_arguments(self),
+        )
+
     def predict(self: Network, X: Any) -> Any:
         """Outputs for samples in an array; as many as you like, also fewer than a batch.
 
         Each sample stands for itself: recurrent layers start at zero, and go on afterwards where
-        they were before.
+        they were before. Several threads may call it, also while the model is trained: they take
+        turns.
 
         Args:
             X: array (samples, features), (samples, steps, features) of sequences, or (samples,
@@ -112,6 +132,7 @@ class FrontDoor:
         rows = input_rows("activations", X, in_shape)
         return evaluation.activations(self, inputs_iterator(self, *rows), chosen)
 
+    @in_turn
     def get_outputs_beam(
         self: Network, dataset: Any, num_beams: int = 0, steps: int | None = None
     ) -> Any:
@@ -176,6 +197,7 @@ class FrontDoor:
 
     # ---- weights by name -----------------------------------------------------------------------
 
+    @in_turn
     def get_weights(self: Network) -> dict[str, np.ndarray]:
         """Parameters of all layers, and the statistics of normalisations, as arrays by name.
 
@@ -202,6 +224,7 @@ class FrontDoor:
             )
         return get_weights(self.layers)
 
+    @in_turn
     def set_weights(self: Network, weights: Mapping[str, Any] | str | os.PathLike[str]) -> None:
         """Give all layers their weights, or none if something does not fit.
 

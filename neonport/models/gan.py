@@ -11,6 +11,7 @@ import numpy as np
 from neonport.backends.home import home
 from neonport.base import finite_number, shown
 from neonport.errors import CheckpointError, ConfigurationError
+from neonport.foundation.turns import in_turn
 from neonport.layers.checks import check_positive_int, label
 from neonport.layers.gaussian_noise import standard_normal
 from neonport.layers.shapes import is_int, normalize_shape
@@ -218,6 +219,7 @@ class GAN(Model):
         """Backward pass of the generator from the gradient of its samples."""
         return self.generator.bprop(delta)
 
+    @in_turn
     def generate(self, count: int) -> np.ndarray:
         """Samples of new noise; this draws from the backend's generator of random numbers.
 

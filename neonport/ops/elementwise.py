@@ -37,6 +37,15 @@ EXACT_ON_INTEGERS = frozenset(
 )
 
 
+MASKS = frozenset(
+    {
+        *("eq", "ne", "lt", "le", "gt", "ge", "isnan", "finite"),
+        *("logical_and", "logical_or", "logical_xor", "logical_not"),
+    }
+)
+"""Ops whose results are 0 and 1, of what holds and what does not."""
+
+
 def compare(ufunc: Callable[..., Array]) -> Callable[[Array, Array], Array]:
     """Definition of a comparison: 0 or 1 in the compute dtype, for bools do not add up."""
     return lambda a, b: ufunc(a, b).astype(a.dtype)

@@ -31,14 +31,18 @@ def custom_gradient(
     places = None if operands is None else _places(tree, operands)
     # a reshape to the same shape runs nothing
     plain = apply("reshape", tree, shape=shape)
-    key = ("custom_gradient", _reference(rule), places)
-    derived = plain.sig.derived
-    sig = derived.get(key)
+    of = plain.sig
+
+    def forget(gone: Any) -> None:
+        for known in (of.derived, of.older):
+            known.pop(("custom_gradient", gone, places), None)
+
+    key = ("custom_gradient", _reference(rule, forget), places)
+    sig = of.derived.get(key) or of.older.get(key)
     if sig is None:
-        of = plain.sig
         sig = Signature(of.op, of.args, of.params, of.shape, of.dtype, of.backend)
         sig.custom = places or ()
-        derived[key] = sig
+        of.keep(key, sig)
     node = make_node(sig, (tree,))
     node._held = rule
     return node
@@ -78,10 +82,10 @@ def _places(tree: Any, operands: Sequence[Any]) -> tuple[int, ...]:
     return tuple(found)
 
 
-def _reference(rule: Any) -> Any:
-    """A key for a rule that does not keep alive what it holds."""
+def _reference(rule: Any, forget: Callable[[Any], None]) -> Any:
+    """A key for a rule that does not keep alive what it holds; `forget` gets it when that ends."""
     try:
-        return WeakMethod(rule) if isinstance(rule, MethodType) else ref(rule)
+        return WeakMethod(rule, forget) if isinstance(rule, MethodType) else ref(rule, forget)
     except TypeError as error:
         raise ConfigurationError(
             f"custom_gradient: {type(rule).__name__} objects cannot be told apart later; give a "

@@ -347,6 +347,9 @@ def with_draw(node: OpTreeNode, draw: Draw) -> OpTreeNode:
     return node
 
 
+LARGEST = int(np.finfo(np.float64).max)
+
+
 def as_operand(value: Any, op_name: str) -> Any:
     """Return `value` as something a node can hold: Tensor, OpTreeNode, int or float.
 
@@ -355,10 +358,15 @@ def as_operand(value: Any, op_name: str) -> Any:
     """
     if isinstance(value, Expression):
         return constant_value(value) if value.sig.constant else value
-    if type(value) is float or type(value) is int or type(value) is Traced:
+    if type(value) is float or type(value) is Traced:
         return value
-    if isinstance(value, (bool, int)):
-        return int(value)
+    if isinstance(value, int):
+        if abs(value) <= LARGEST:
+            return int(value)
+        raise DtypeError(
+            f"{op_name}: an integer of {value.bit_length()} bits is larger than any float64; give "
+            "float('inf') if that is meant"
+        )
     if isinstance(value, float):
         return float(value)
     if isinstance(value, (np.generic, np.ndarray)) and not value.ndim and is_real(value.dtype):

@@ -10,6 +10,7 @@ import numpy as np
 
 from neonport.dtypes import host_numbers, is_float
 from neonport.errors import DtypeError, IndexRangeError, ShapeError
+from neonport.ops.elementwise import MASKS
 from neonport.shape import Shape, at_least_2d
 
 
@@ -62,6 +63,14 @@ def _slice_of(item: slice, n: int) -> tuple[int, int, int]:
     return (start if size else 0), step, size
 
 
+def _is_mask(item: Any) -> bool:
+    """Whether a tree says yes or no for each element, also as a product of such trees."""
+    op = getattr(item, "op", None)
+    return op in MASKS or (
+        op in ("mul", "maximum", "minimum") and all(_is_mask(part) for part in item.args)
+    )
+
+
 def parse(key: Any, shape: Shape) -> Region:
     """Understand `key` for an array of `shape`.
 
@@ -79,6 +88,11 @@ def parse(key: Any, shape: Shape) -> Region:
         elif isinstance(item, (list, np.ndarray)) or hasattr(item, "sig"):
             if gather is not None:
                 raise IndexRangeError("only one axis can be indexed by a list of indices")
+            if _is_mask(item):
+                raise DtypeError(
+                    "a comparison is no list of indices; a mask becomes indices with "
+                    "np.flatnonzero(mask.get()), and be.where(mask, x, 0) keeps the others as 0"
+                )
             gather = (axis, item)
         elif isinstance(item, (int, np.integer)) and not isinstance(item, (bool, np.bool_)):
             index = operator.index(item)

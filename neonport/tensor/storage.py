@@ -79,7 +79,7 @@ class Storage:
 
     def __del__(self) -> None:
         # a bound statement may hold views of the memory: without tensors nobody can run it again
-        for key, kept in self.bound.items():
+        for key, kept in getattr(self, "bound", {}).items():  # an interrupt may leave none
             kept.pop(key, None)
 
     def token(self, dtype: np.dtype, layout: Layout) -> int:

@@ -437,7 +437,24 @@ class Tensor(TensorSlots):
         return out
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
-        return memo.setdefault(id(self), copy(self))
+        """An own copy; tensors that are copied together share memory where they did before."""
+        path = [self]
+        while id(path[-1]) not in memo and path[-1].base is not None:
+            path.append(path[-1].base)
+        root = path.pop()
+        own = memo.get(id(root)) or memo.setdefault(id(root), copy(root))
+        first = root.offset * root.dtype.itemsize - own.offset * own.dtype.itemsize
+        alike = own.strides == root.strides or (own.is_contiguous and root.is_contiguous)
+        if path and not (alike and all(first % view.dtype.itemsize == 0 for view in path)):
+            return memo.setdefault(id(self), copy(self))  # foreign memory, laid out otherwise
+        for view in reversed(path):  # no recursion: a view of a view has no limit
+            layout = (view.shape, view.strides, view.offset - first // view.dtype.itemsize)
+            own = Tensor(
+                view.backend, own.storage, view.dtype, layout, view.name, own, view.derivation
+            )
+            own.rounding = view.rounding
+            memo[id(view)] = own
+        return own
 
     def astype(self, dtype: Any) -> Tensor:
         """A new tensor of another dtype with the values of this one."""

@@ -197,6 +197,24 @@ def test_a_rule_is_not_kept_alive(be64, values):
     assert rule() is None
 
 
+@pytest.mark.parametrize("method", [False, True])
+def test_rules_that_are_gone_leave_nothing_behind(be64, values, method):
+    class Rule:
+        def give(self, g, x):
+            return g * 5
+
+    x = values(3, 4)
+    tree = x * 2.0
+    structure = apply("reshape", tree, shape=(3, 4)).sig
+    for _ in range(20):
+        rule = Rule().give if method else (lambda g, x: g * 5)
+        (found,) = gradients(be64, be64.custom_gradient(tree, rule), x)
+        assert (found == 5).all()
+        del rule
+    gc.collect()
+    assert not [key for key in structure.derived if "custom_gradient" in str(key[0])]
+
+
 def test_numbers_above_it_count(be64, values):
     x, out = values(3, 4), be64.empty((3, 4))
     for factor in (2.0, 3.0):  # one structure, other numbers: the second is a warm statement

@@ -195,3 +195,14 @@ def test_axes_of_length_zero(be64):
     np.testing.assert_array_equal(grad(be64.dot(empty.T, empty), be64, empty), np.zeros((0, 3)))
     picked = row[:, 3:]
     np.testing.assert_array_equal(grad(picked * 2, be64, row), np.zeros((1, 3)))
+
+
+@pytest.mark.parametrize(
+    ("above", "right"), [(3.0, 4.0), (1e-25, 2e-25), (1e25, -2e25), (0.0, 1e-30), (0.0, 0.0)]
+)
+def test_angles_of_points_whose_squares_leave_the_range(be, above, right):
+    y, x = be.array([[above, 1.0]]), be.array([[right, -1.0]])
+    found = Autodiff(be.arctan2(y, x), be).get_grad_asnumpyarray([y, x])
+    square = above**2 + right**2 or 1.0  # at the origin both slopes are 0
+    np.testing.assert_allclose(found[0], [[right / square, -0.5]], rtol=1e-5)
+    np.testing.assert_allclose(found[1], [[-above / square, -0.5]], rtol=1e-5)

@@ -276,3 +276,30 @@ def test_a_closed_backend(be):
     be.cleanup_backend()
     with pytest.raises(ClosedBackendError):
         run()
+
+
+def test_a_recording_waits_for_that_of_another_thread(be):
+    x, y = be.ones((2, 3)), be.zeros((2, 3))
+    begun, order = threading.Event(), []
+
+    def other():
+        begun.wait()
+        with be.record() as step:
+            y[:] = y + 1
+        order.append(step.reason)
+        step()
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    with be.record() as mine:
+        begun.set()
+        thread.join(0.05)
+        x[:] = x * 2
+        order.append("first")
+        with pytest.raises(RecordingError, match="one at a time"), be.record():
+            pass
+    thread.join()
+    mine()
+    assert order == ["first", mine.reason]
+    np.testing.assert_array_equal(x.get(), np.full((2, 3), 4.0))
+    np.testing.assert_array_equal(y.get(), np.full((2, 3), 2.0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from neonport.backends import cleanup_backend
 from neonport.data import ArrayIterator
 from neonport.errors import BackendMismatchError, ClosedBackendError, ConfigurationError
+from neonport.models import Model
 from neonport.transforms import Accuracy
 
 Make = Callable[..., Any]
@@ -27,6 +29,21 @@ def test_a_second_backend_leaves_a_trained_model_alone(
     assert 0 <= p.model.eval(p.data, Accuracy())[0] <= 1
     fit(p, 3)  # goes on training where it is
     assert p.model.epoch_index == 3
+
+
+def test_a_second_backend_leaves_a_loaded_model_alone(
+    make_problem: Make, fit: Make, make_backend: Make, tmp_path: Path
+) -> None:
+    p = make_problem("adam")
+    fit(p, 1)
+    wanted = p.model.predict(p.x)
+    p.model.save_params(tmp_path / "model.prm")
+    loaded = Model(tmp_path / "model.prm")
+    filled = make_problem("adam").model
+    filled.load_params(tmp_path / "model.prm")
+    make_backend(batch_size=4, rng_seed=0)
+    for model in (loaded, filled):
+        np.testing.assert_array_equal(model.predict(p.x), wanted)
 
 
 def test_two_models_on_two_backends_share_cost_and_optimizer(make_problem: Make, fit: Make) -> None:

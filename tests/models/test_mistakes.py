@@ -132,6 +132,7 @@ def test_generalized_cost(costfunc: Any, words: str) -> None:
         (lambda p: p.model.save_params(None), "save_params: the path is None"),
         (lambda p: p.model.save_params(""), "save_params: the path is the text ''"),
         (lambda p: p.model.save_params(3), "save_params: the path is 3"),
+        (lambda p: p.model.save_params("a\0b"), "save_params: the path is the text"),
         (lambda p: p.model.benchmark(p.x), "benchmark: the dataset is a ndarray"),
         (lambda p: p.model.benchmark(p.data, cost="a"), "benchmark: cost is the text"),
         (lambda p: p.model.benchmark(p.data, optimizer=Adam), "optimizer is the class Adam"),

@@ -160,6 +160,17 @@ def test_a_choice_between_integers_keeps_a_fraction_in_its_condition(device):
     assert between.dtype == np.float32
 
 
+def test_a_choice_between_integers_by_places(device):
+    x = np.array([[1.0, 5.0, 2.0], [7.0, 0.0, 3.0]])
+    places, order = device.argmax(device.array(x), axis=0), device.argsort(device.array(x), axis=1)
+    tree = device.where(places, order, 7)
+    expected = np.where(x.argmax(axis=0), x.argsort(axis=1), 7)
+    np.testing.assert_array_equal(run(device, tree), expected)
+    other = device.where(order, 3, places - 1)
+    expected = np.where(x.argsort(axis=1), 3, x.argmax(axis=0) - 1)
+    np.testing.assert_array_equal(run(device, other), expected)
+
+
 def test_classes_beyond_the_integers_of_float32(device):
     index = device.array([[16777217, 3]], dtype=np.int32)
     row = device.onehot(index, axis=0, classes=16777219)
@@ -194,6 +205,39 @@ def test_what_stays_floating_point(be):
     assert (x + be.ones((1, 2), dtype=np.float64)).dtype == np.float64
     assert (be.array([[1]], dtype=np.uint64) + 1).dtype == np.float32
     np.testing.assert_allclose((x / 2).get(), [[1.5, 3.5]])
+
+
+@pytest.mark.parametrize("whole", [1, 2, -3])
+def test_a_number_that_is_a_float_here_and_an_integer_there(device, whole):
+    be, real = device, np.array([[1.5, -2.0, 0.0]], np.float32)
+    count = np.array([[4, 7, -9]], np.int32)
+    x, n = be.array(real), be.array(count, dtype=np.int32)
+    for step in (0, 1, 2):  # the same statements with other numbers
+        number = whole + step
+        trees = [
+            x * float(number) + n * number,
+            n * number + x * float(number),
+            be.where(x + float(number) > 0, n - number, 0),
+            be.where(n > number, x + float(number), float(number)),
+            (x * float(number) + n * number) * number + n * number,
+        ]
+        rest = (
+            np.where(real + number > 0, count - number, 0),
+            np.where(count > number, real + number, number),
+        )
+        both = real * number + count * number
+        expected = [both, both, *rest, both * number + count * number]
+        for tree, right in zip(trees, expected, strict=True):
+            np.testing.assert_allclose(run(be, tree, np.float32), right)
+
+
+def test_an_integer_that_is_larger_than_any_float(be):
+    x = be.ones((2, 2))
+    for number in (10**400, -(10**5000)):
+        with pytest.raises(DtypeError, match="bits is larger than any float64"):
+            x * number
+        with pytest.raises(DtypeError, match="bits is larger than any float64"):
+            be.maximum(number, x)
 
 
 def test_a_number_that_no_integer_holds(be):

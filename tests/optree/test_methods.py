@@ -101,6 +101,37 @@ def test_containers_share_what_they_shared(be):
     assert same is tree
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_views_that_are_copied_together_share_memory_again(be, order):
+    x = be.array(VALUES, dtype=np.float32)
+    views = [
+        x,
+        x[1:, ::2],
+        x.T,
+        x.T[2:][::-1],
+        x.reshape(2, 6),
+        x.share((6, 2)),
+        x.share((12, 2), np.uint16),
+    ]
+    for _ in range(2000):  # a view of a view of a view
+        views[1] = views[1][:]
+    own = copy.deepcopy(views[::order])[::order]
+    assert [t.shape for t in own] == [t.shape for t in views]
+    own[0][:] = own[0] * 2
+    for mine, given in zip(own[:-1], views, strict=False):
+        np.testing.assert_array_equal(mine.get(), given.get() * 2)
+    np.testing.assert_array_equal(own[-1].get(), (VALUES * 2).view(np.uint16).reshape(-1, 2))
+    np.testing.assert_array_equal(x.get(), VALUES)
+
+
+def test_copies_of_foreign_memory_with_gaps(be):
+    x = be.from_dlpack(np.arange(24, dtype=np.float32).reshape(4, 6)[:, ::2])
+    whole, part = copy.deepcopy([x, x[1:, 1:]])
+    x[:] = 0
+    np.testing.assert_array_equal(whole.get(), np.arange(24).reshape(4, 6)[:, ::2])
+    np.testing.assert_array_equal(part.get(), np.arange(24).reshape(4, 6)[1:, 2::2])
+
+
 def test_pickling_is_refused_with_the_way_out(operand):
     for value in (operand, {"a": operand}):
         with pytest.raises(TypeError, match=r"be\.array\(a, dtype=a\.dtype\)"):

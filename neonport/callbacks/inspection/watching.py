@@ -12,6 +12,7 @@ from neonport.callbacks.callback import THE_MODEL, Callback, Frequency, named_da
 from neonport.data.checks import check_dataset
 from neonport.data.dataiterator import ArrayIterator, in_order
 from neonport.errors import ConfigurationError
+from neonport.foundation.turns import in_use
 from neonport.log import logger
 from neonport.transforms.metrics import check_metric
 
@@ -70,9 +71,10 @@ class MultiLabelStatsCallback(Callback):
         """
         total, batches = np.zeros(()), 0
         for x, t in in_order(self.eval_set):
-            self.metric(model.fprop(x, inference=True), t)
-            outputs = self.metric.outputs
-            host = outputs.get() if hasattr(outputs, "get") else np.asarray(outputs)
+            with in_use.of(model):
+                self.metric(model.fprop(x, inference=True), t)
+                outputs = self.metric.outputs
+                host = outputs.get() if hasattr(outputs, "get") else np.asarray(outputs)
             total = total + host.astype(np.float64).reshape(host.shape[0], -1)
             batches += 1
         if not batches:

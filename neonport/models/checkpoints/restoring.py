@@ -11,12 +11,14 @@ import os
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
+from neonport.base import NervanaObject
 from neonport.errors import CheckpointError, ConfigurationError, NeonportError
 from neonport.foundation.descriptions import Builder
+from neonport.foundation.turns import in_turn
 from neonport.io.checkpoint import checksum
 from neonport.layers.crossing import backends_of
 from neonport.log import logger
@@ -28,6 +30,7 @@ _WAY_OUT = "Build the model with the layers it was saved with, or let Model(path
 _LARGEST = 2**53  # of a count: what every number format in between holds exactly
 
 
+@in_turn
 def restore(
     model: Network,
     description: Any,
@@ -88,6 +91,9 @@ def _restore(
             f"the checkpoint cannot be loaded into the layers: {_words(error)}. {_WAY_OUT}"
         ) from error
     model.layers = layers
+    NervanaObject.adopt_backend(
+        cast(NervanaObject, model), model.be
+    )  # its weights are there, whatever comes later
     if position.compat_mode is not None:
         model.be.compat_mode = "caffe" if position.compat_mode == "caffe" else None
     _take_position(model, position, rng_state, load_states)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 import neonport
+from neonport.foundation.turns import in_turn
 from neonport.layers.crossing import backends_of
 from neonport.models.state import Network
 
@@ -19,6 +20,7 @@ def data_state(dataset: Any) -> Any:
     return dataset.get_state() if hasattr(dataset, "get_state") else None
 
 
+@in_turn
 def describe(model: Network, get_weights: bool, keep_states: bool) -> dict[str, Any]:
     """Return versions, backend, cost, optimizer and layers as plain data."""
     be = model.be
@@ -54,6 +56,7 @@ def input_shape(container: Any) -> Any:
     return container.in_shape
 
 
+@in_turn
 def snapshot(model: Network, keep_states: bool) -> dict[str, Any]:
     """Describe with weights, plus the position in training.
 

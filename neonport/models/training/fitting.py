@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec
 
 from neonport.callbacks.container import Callbacks
 from neonport.callbacks.cost import MetricCallback
@@ -11,12 +13,37 @@ from neonport.checking.opinion import second_opinion
 from neonport.checking.spec import parse
 from neonport.data.checks import check_dataset
 from neonport.data.dataiterator import ArrayIterator
+from neonport.errors import ConfigurationError
+from neonport.foundation.turns import in_training, in_use
 from neonport.layers.crossing import backends_of
 from neonport.models import checks
 from neonport.models.array_data import data_iterator, sample_weights, weighted
 from neonport.models.state import Network
 from neonport.models.training.history import History
 from neonport.models.training.trainer import Trainer
+
+P = ParamSpec("P")
+
+
+def _by_one_thread(
+    function: Callable[Concatenate[Network, P], History],
+) -> Callable[Concatenate[Network, P], History]:
+    """Refuse a training of a model that another thread trains."""
+
+    @wraps(function)
+    def run(model: Network, *args: P.args, **kwargs: P.kwargs) -> History:
+        turn = in_training.of(model)
+        if not turn.acquire(blocking=False):
+            raise ConfigurationError(
+                f"fit: model {model.name!r} is being trained by another thread; wait until that "
+                "is done, or train a copy: copy.deepcopy(model)"
+            )
+        try:
+            return function(model, *args, **kwargs)
+        finally:
+            turn.release()
+
+    return run
 
 
 def are_arrays(dataset: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
@@ -27,6 +54,7 @@ def are_arrays(dataset: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> b
     return not is_cost and not hasattr(dataset, "nbatches")
 
 
+@_by_one_thread
 def fit_arrays(
     model: Network,
     X: Any,
@@ -65,6 +93,7 @@ def _go_on(model: Network, train: ArrayIterator) -> None:
         pending.data_state = None  # a place among other samples
 
 
+@_by_one_thread
 def fit(
     model: Network,
     dataset: Any,
@@ -94,7 +123,8 @@ def fit(
     state = model.state
     if state.pending is None and state.minibatch:
         _go_on_inside_epoch(model, dataset)
-    model.initialize(dataset, cost, precision)
+    with in_use.of(model):
+        model.initialize(dataset, cost, precision)
     model.optimizer, state.dataset = optimizer, dataset
     if hasattr(optimizer, "set_backend"):
         optimizer.set_backend(model.be)

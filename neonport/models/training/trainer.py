@@ -11,6 +11,7 @@ from neonport.backends.backend import Block
 from neonport.callbacks.callback import StopTraining, scalar
 from neonport.callbacks.records.evaluations import evaluations
 from neonport.engine.recording import ATTEMPTS
+from neonport.foundation.turns import in_use
 from neonport.log import logger
 from neonport.models.checkpoints import restoring, saving
 from neonport.models.state import Network, StepPart
@@ -107,12 +108,14 @@ class Trainer:
         if not skip:
             state.total_cost, state.costs = np.zeros((1, 1)), 0
         x: Any = None
+        turn = in_use.of(self.model)
         for minibatch, (x, t) in enumerate(dataset):
             if minibatch < skip:
                 continue
             callbacks.on_minibatch_begin(epoch, minibatch)
             be.begin(Block.minibatch, minibatch)
-            self._step(x, t, epoch)
+            with turn:  # other threads may predict between two minibatches
+                self._step(x, t, epoch)
             be.end(Block.minibatch, minibatch)
             state.minibatch = minibatch + 1
             callbacks.on_minibatch_end(epoch, minibatch)
@@ -121,7 +124,8 @@ class Trainer:
             state.total_cost = state.total_cost / state.costs
         elif state.minibatch:
             state.total_cost = np.full((1, 1), np.nan)  # no step of a kind that has a cost
-        self.model.end_epoch(x)
+        with turn:
+            self.model.end_epoch(x)
         state.minibatch = 0
 
     def step(self, x: Any, t: Any, epoch: int) -> None:

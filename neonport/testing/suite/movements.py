@@ -95,6 +95,8 @@ def _pick(
     for computed in (False, True):
         x = _operand(operands, numbers(3, shape, dtype), "plain", computed)
         statements.append(operands.statement(op, [x, where], dtype, "plain", **params))
+    counted = apply("add", where, 0)  # the same indices, computed in the statement
+    statements.append(operands.statement(op, [x, counted], dtype, "plain", **params))
     return statements
 
 

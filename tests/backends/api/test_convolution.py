@@ -279,6 +279,7 @@ def test_deconv_as_a_tree(be):
         (lambda be, x, f: be.conv(2.0, f), ShapeError, r"must be \(C, D, H, W, N\)"),
         (lambda be, x, f: be.deconv(x.reshape(2, -1), f), ShapeError, "reshape them"),
         (lambda be, x, f: be.deconv(x, f), ShapeError, "maps of filters"),
+        (lambda be, x, f: be.deconv(x, f, padding=9), ShapeError, "nothing is left"),
     ],
 )  # fmt: skip
 def test_mistakes_in_trees(be, call, error, words):

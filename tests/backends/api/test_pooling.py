@@ -168,6 +168,8 @@ def test_pool_as_a_tree(be):
         (lambda be, x: be.pool(x, "median", 2), ConfigurationError, "op 'median'"),
         (lambda be, x: be.pool(x, "max", 2, 2), ConfigurationError, "smaller than the window"),
         (lambda be, x: be.pool(x, "max", 0), ShapeError, "positive"),
+        (lambda be, x: be.pool(x, "max", 9), ShapeError, "do not fit into images"),
+        (lambda be, x: be.pool(x, "avg", (5, 1, 1, 1)), ShapeError, "do not fit into images"),
         (lambda be, x: be.pool(x, "max", 2, stride=0), ShapeError, "positive"),
         (lambda be, x: be.pool(x, "max", (1, 2, 3, 4, 5)), ShapeError, "up to 4 ints"),
         (lambda be, x: be.pool(x.reshape(4, -1), "max", 2), ShapeError, "must be"),

@@ -155,6 +155,11 @@ class Convolution:
             )
         axes = zip(images[1:4], filters[1:4], *params.values(), strict=True)
         size = tuple((m - 1) * s - 2 * p + d * (t - 1) + 1 for m, t, p, s, d in axes)
+        if min(size) < 1:
+            raise ShapeError(
+                f"deconv: of images {images} with filters {filters} and padding "
+                f"{params['padding']} nothing is left; give less padding"
+            )
         return apply("conv_backward_data", f, x, **params, size=size)
 
     # ---- layer objects -----------------------------------------------------------------------

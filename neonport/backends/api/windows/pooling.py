@@ -67,6 +67,11 @@ class Pooling:
                 )
             axes = zip(cells, *params.values(), strict=True)
             size = [self.output_dim(n, w, p, s, pooling=True) for n, w, p, s in axes]
+            if any(made < 1 <= n for made, n in zip(size, cells, strict=True)):
+                raise ShapeError(
+                    f"pool: windows {windows} do not fit into images {x.sig.shape}; give smaller "
+                    "ones, or more padding"
+                )
         params["size"] = integers(size, "pool: size")
         if op == "l2":
             return self._root(apply("pool", self.square(x), how="sum", **params))
