@@ -31,7 +31,10 @@ def fit(p: Any, **changed: Any) -> None:
     ("changed", "words"),
     [
         (lambda p: {"dataset": p.x}, r"dataset is a ndarray of shape \(27, 6\).*ArrayIterator"),
-        (lambda p: {"dataset": (p.x, p.y)}, "a tuple, not a data iterator.*ArrayIterator"),
+        (
+            lambda p: {"dataset": (p.x, p.y)},
+            r"a tuple, .*: fit\(X, y, cost, optimizer, num_epochs\); or wrap .*ArrayIterator",
+        ),
         (lambda p: {"dataset": "data.csv"}, "dataset is the text 'data.csv'"),
         (lambda p: {"dataset": ArrayIterator}, "the class ArrayIterator"),
         (lambda p: {"dataset": None}, "None, is no data iterator: it has no __iter__, nbatches"),
