@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from neonport.layers.activation import Activation
 from neonport.layers.base import Layer
@@ -13,6 +13,9 @@ from neonport.layers.checks import BiasConflictError, check_init, check_transfor
 from neonport.layers.linear import Linear
 from neonport.layers.windows.convolution import Convolution, Convolution_bias
 from neonport.layers.windows.deconvolution import Deconvolution
+
+if TYPE_CHECKING:
+    from neonport.tensor.backend_protocol import TensorBackend
 
 
 class CompoundLayer(list[Layer]):
@@ -50,6 +53,11 @@ class CompoundLayer(list[Layer]):
         self.batch_norm = batch_norm
         self.activation = activation
         self.base_name = name
+
+    def set_backend(self, be: TensorBackend | str) -> None:
+        """Put all of its layers on a backend; see `Layer.set_backend`."""
+        for layer in self:
+            layer.set_backend(be)
 
     def init_base_name(self) -> None:
         """Take the name of the main layer, the last one so far, if none was given."""
