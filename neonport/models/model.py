@@ -154,17 +154,10 @@ class Model(FrontDoor, NervanaObject):
         return self.state.completed_epochs
 
     def set_backend(self, be: TensorBackend | str) -> None:
-        """Give the model its own backend, before `initialize` makes its buffers.
-
-        Layers that were given one for themselves keep it.
-
-        Args:
-            be: a backend, or a name such as "opencl:0", as `neonport.on` takes it.
+        """Give the model a backend, or its name, before `initialize`; layers that have one keep it.
 
         Raises:
             ConfigurationError: it has buffers or weights on another one, or `be` is no backend.
-            UnknownBackendError, BackendUnavailable: there is none of that name, or it cannot be
-                used.
         """
         place = backend_of(f"model {self.name!r}: set_backend", be)
         if place is not self.be and (self.initialized or evaluation.has_weights(self.layers)):
