@@ -68,6 +68,17 @@ def test_fit(make_problem: Make, changed: Any, words: str) -> None:
     assert p.model.optimizer is None
 
 
+def test_fit_without_its_parts_says_what_to_give(make_problem: Make) -> None:
+    p = make_problem()
+    for given in ((p.x, p.y), (p.data,)):
+        with pytest.raises(ConfigurationError, match=r"cost is None; give GeneralizedCost\("):
+            p.model.fit(*given)
+        with pytest.raises(ConfigurationError, match="optimizer is None; give "):
+            p.model.fit(*given, p.cost)
+        with pytest.raises(ConfigurationError, match="num_epochs=None must be a whole number"):
+            p.model.fit(*given, p.cost, p.optimizer)
+
+
 @pytest.mark.parametrize(
     ("dataset", "metric", "words"),
     [
