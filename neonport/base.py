@@ -155,7 +155,16 @@ class NervanaObject:
         return f"{(ours and cls.neon_module) or cls.__module__}.{self.classnm}"
 
     def set_backend(self, be: TensorBackend) -> None:
-        """Give this object, and every NervanaObject it holds, its own backend."""
+        """Give this object, and every NervanaObject it holds, its own backend.
+
+        Raises:
+            ConfigurationError: it is no backend.
+        """
+        if not hasattr(be, "assign_many"):
+            raise ConfigurationError(
+                f"{self.classnm}.set_backend: be is {shown(be)}, not a backend; give what "
+                "gen_backend or create_backend returned"
+            )
         for item, _ in self._objects_with_backends(be, False):
             item.be, item._placed = be, True
 

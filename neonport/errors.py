@@ -78,6 +78,10 @@ class CompileError(NeonportError, RuntimeError):
     """A generated kernel could not be compiled; carries the compiler's own words."""
 
 
+class DeviceContractError(NeonportError, TypeError):
+    """The device of a backend, as its author wrote it, gives something else than `Device` says."""
+
+
 class WrongResultError(NeonportError, ArithmeticError):
     """A second backend found a result wrong; `finding` says which, where and by how much."""
 

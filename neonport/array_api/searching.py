@@ -31,13 +31,15 @@ from neonport.array_api.core.evaluate import (
     result,
     same_backend,
 )
-from neonport.errors import ConfigurationError, ShapeError
+from neonport.errors import ConfigurationError, DtypeError, ShapeError
 from neonport.optree.node import apply
 
 
 def _position(op: str, x: Array, axis: int | None, keepdims: bool) -> Array:
     array_of(op, x)
     check_kind(op, x.dtype, NUMERIC)
+    if isinstance(axis, tuple):
+        raise DtypeError(f"{op}: axis={axis} must be one axis, or None for all")
     axes = axes_of(op, x, axis)
     if 0 in [x.shape[a] for a in axes]:
         raise ShapeError(f"{op}: of shape {x.shape} nothing can be picked along axis {axis}")
@@ -60,6 +62,7 @@ def argmax(x: Array, /, *, axis: int | None = None, keepdims: bool = False) -> A
 
     Raises:
         ShapeError: the axis is out of range or empty.
+        DtypeError: (a TypeError) a tuple of axes.
     """
     return _position("argmax", x, axis, keepdims)
 

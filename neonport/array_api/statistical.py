@@ -58,18 +58,23 @@ class _Fold:
 
 
 def _wide(x: Array, dtype: Any) -> Array:
-    """The array in the dtype in which it is summed: integers in 64 bits, unless one is given."""
+    """The array in the dtype in which it is added up: integers in 64 bits, which wrap around."""
     if dtype is not None:
-        return astype(x, checked(dtype), copy=False)
+        x = astype(x, checked(dtype), copy=False)
     if x.dtype in SIGNED:
         return astype(x, int64, copy=False)
     return astype(x, uint64, copy=False) if x.dtype in UNSIGNED else x
 
 
+def _narrow(x: Array, dtype: Any) -> Array:
+    """A sum in the dtype that was asked for; a store of the 64 bits would saturate."""
+    return x if dtype is None else astype(x, checked(dtype), copy=False)
+
+
 def _total(op: str, x: Array, axis: Axis, dtype: Any, keepdims: bool) -> Array:
     check_kind(op, array_of(op, x).dtype, NUMERIC)
     fold = _Fold(op, _wide(x, dtype), axis, keepdims, NUMERIC)
-    return fold.result(fold.tree(op))
+    return _narrow(fold.result(fold.tree(op)), dtype)
 
 
 def sum(x: Array, /, *, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -> Array:
@@ -78,7 +83,8 @@ def sum(x: Array, /, *, axis: Axis = None, dtype: Any = None, keepdims: bool = F
     Args:
         x: an array of numbers.
         axis: one or several; None is all.
-        dtype: of the sum; None: int64 or uint64 of integers, of floats their own.
+        dtype: of the sum; None: int64 or uint64 of integers, of floats their own. Sums of
+            integers wrap around in it.
         keepdims: whether folded axes stay, with size 1.
 
     Raises:
@@ -171,10 +177,10 @@ def _running(
     tree = apply(op, bits(x.tensor), axis=at + lead(x), reverse=False, **params)
     found = result(x.tensor.backend, tree, x.dtype, x.shape)
     if not include_initial:
-        return found
+        return _narrow(found, dtype)
     shape = (*x.shape[:at], 1, *x.shape[at + 1 :])
     start = np.full(shape, 1 if op == "cumprod" else 0, x.dtype)
-    return concat([from_host(x.tensor.backend, start), found], axis=at)
+    return _narrow(concat([from_host(x.tensor.backend, start), found], axis=at), dtype)
 
 
 def cumulative_sum(

@@ -7,7 +7,7 @@ stand in `derivatives.py`, the walk in `gradients.py`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -88,35 +88,62 @@ class Autodiff:
 
     # ---- results -----------------------------------------------------------------------------
 
-    def get_grad_op_tree(self, tensors: Sequence[Tensor]) -> list[OpTreeNode]:
+    @overload
+    def get_grad_op_tree(self, tensors: Tensor) -> OpTreeNode: ...
+
+    @overload
+    def get_grad_op_tree(self, tensors: Sequence[Tensor]) -> list[OpTreeNode]: ...
+
+    def get_grad_op_tree(self, tensors: Tensor | Sequence[Tensor]) -> OpTreeNode | list[OpTreeNode]:
         """Gradients as op-trees, one for each tensor and of its shape.
 
         Args:
-            tensors: tensors of the tree, or views of them; any other tensor gets zeros.
+            tensors: tensors of the tree, or views of them; any other tensor gets zeros. One tensor
+                that stands alone, not in a list, has one gradient as the result.
 
         Raises:
             NotDifferentiableError: a gradient would go through an op that has none.
         """
-        return [self._tree(t) for t in self._check_tensors("get_grad_op_tree", tensors)]
+        trees = [self._tree(t) for t in self._check_tensors("get_grad_op_tree", tensors)]
+        return trees[0] if isinstance(tensors, Tensor) else trees
 
-    def get_grad_tensor(self, tensors: Sequence[Tensor]) -> list[Tensor]:
-        """Gradients in new tensors of the backend's default dtype."""
-        trees = self.get_grad_op_tree(tensors)
+    @overload
+    def get_grad_tensor(self, tensors: Tensor) -> Tensor: ...
+
+    @overload
+    def get_grad_tensor(self, tensors: Sequence[Tensor]) -> list[Tensor]: ...
+
+    def get_grad_tensor(self, tensors: Tensor | Sequence[Tensor]) -> Tensor | list[Tensor]:
+        """Gradients in new tensors of the backend's default dtype; see `get_grad_op_tree`."""
+        trees = self.get_grad_op_tree([tensors] if isinstance(tensors, Tensor) else tensors)
         results = [self.be.empty(tree.shape) for tree in trees]
         self.be.assign_many(list(zip(results, trees, strict=True)))
-        return results
+        return results[0] if isinstance(tensors, Tensor) else results
 
-    def get_grad_asnumpyarray(self, tensors: Sequence[Tensor]) -> list[np.ndarray]:
-        """Gradients as new NumPy arrays of the backend's default dtype."""
-        return [t.get().astype(self.be.default_dtype) for t in self.get_grad_tensor(tensors)]
+    @overload
+    def get_grad_asnumpyarray(self, tensors: Tensor) -> np.ndarray: ...
 
-    def back_prop_grad(self, tensors: Sequence[Tensor], gradients: Sequence[Tensor]) -> None:
+    @overload
+    def get_grad_asnumpyarray(self, tensors: Sequence[Tensor]) -> list[np.ndarray]: ...
+
+    def get_grad_asnumpyarray(
+        self, tensors: Tensor | Sequence[Tensor]
+    ) -> np.ndarray | list[np.ndarray]:
+        """Gradients as new NumPy arrays of the backend's default dtype; see `get_grad_op_tree`."""
+        found = self.get_grad_tensor([tensors] if isinstance(tensors, Tensor) else tensors)
+        arrays = [t.get().astype(self.be.default_dtype) for t in found]
+        return arrays[0] if isinstance(tensors, Tensor) else arrays
+
+    def back_prop_grad(
+        self, tensors: Tensor | Sequence[Tensor], gradients: Tensor | Sequence[Tensor]
+    ) -> None:
         """Store the gradient of each tensor into a buffer; everything is read before any store.
 
         Args:
             tensors: tensors of the tree, or views of them; any other tensor gets zeros.
             gradients: a float buffer for each, of the same shape. A buffer may share memory with
-                `next_error`, but not with a tensor of the tree nor with another buffer.
+                `next_error`, but not with a tensor of the tree nor with another buffer. One tensor
+                and its buffer need no lists.
 
         Raises:
             AliasError, ShapeError, DtypeError, BackendMismatchError, NotDifferentiableError: before
@@ -164,9 +191,9 @@ class Autodiff:
             raise ConfigurationError(
                 f"{what}: this Autodiff was cleaned up; make a new one: Autodiff(tree, be)"
             )
-        if isinstance(given, Expression):
-            raise TypeError(f"{what}: needs a list of tensors, not one tensor: [t]")
-        checked = list(given)
+        if isinstance(given, OpTreeNode):
+            raise TypeError(f"{what}: needs tensors, not an op-tree; give what the tree reads: [t]")
+        checked = [given] if isinstance(given, Tensor) else list(given)
         for t in checked:
             if not isinstance(t, Tensor):
                 raise TypeError(f"{what}: {type(t).__name__} is not a Tensor")

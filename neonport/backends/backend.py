@@ -27,6 +27,7 @@ from neonport.backends.api.windows.roi_pooling import RoiPooling
 from neonport.dtypes import FLOAT32, as_dtype, cast, host_numbers
 from neonport.engine.checks import check_pair, check_target, is_array
 from neonport.engine.device import Device, ProbeResult
+from neonport.engine.device_checks import make_device
 from neonport.engine.executor import Executor
 from neonport.engine.recording import Recorder, Step
 from neonport.engine.statement import statement_key
@@ -121,6 +122,7 @@ class Backend(
     Raises:
         ConfigurationError: a dtype that the device does not store, an unknown mode, a bad seed.
         BackendUnavailable: there is no such device.
+        DeviceContractError: the device's class is not written as `Device` says.
 
     Example:
         be = gen_backend("cpu", batch_size=4)
@@ -151,7 +153,7 @@ class Backend(
         **options: Any,
     ) -> None:
         self.device_id = device_id
-        self.device = self.device_class(device_id=device_id, **options)
+        self.device = make_device(type(self), device_id, options)
         self.default_dtype = as_dtype(default_dtype)
         if self.default_dtype.name not in self.default_dtypes:
             raise ConfigurationError(

@@ -39,13 +39,7 @@ def on(backend: str | Backend) -> Iterator[Backend]:
             below = Affine(nout=5, init=Gaussian(), activation=Rectlin())
         model = Model([below, Affine(nout=3, init=Gaussian(), activation=Softmax())])
     """
-    found = named(backend) if isinstance(backend, str) else backend
-    if not hasattr(found, "assign_many"):
-        raise ConfigurationError(
-            f"on: backend is {shown(backend)}; give a name such as 'cpu' or 'opencl:0', or what "
-            "gen_backend returned"
-        )
-    found.check_open()
+    found = backend_of("on", backend)
     token = PLACE.set(found)
     try:
         yield found
@@ -53,7 +47,28 @@ def on(backend: str | Backend) -> Iterator[Backend]:
         PLACE.reset(token)
 
 
-def named(text: str) -> Any:
+def backend_of(call: str, backend: Any) -> Any:
+    """The open backend that an argument means: a name, or a backend.
+
+    Args:
+        call: names the function in errors.
+        backend: what was given.
+
+    Raises:
+        UnknownBackendError, BackendUnavailable: there is none of that name, or it cannot be used.
+        ConfigurationError: it is no name and no backend.
+    """
+    found = named(call, backend) if isinstance(backend, str) else backend
+    if not hasattr(found, "assign_many"):
+        raise ConfigurationError(
+            f"{call}: backend is {shown(backend)}; give a name such as 'cpu' or 'opencl:0', or "
+            "what gen_backend returned"
+        )
+    found.check_open()
+    return found
+
+
+def named(call: str, text: str) -> Any:
     """The backend of a name and the number of a device, the process-wide one if that is it.
 
     Raises:
@@ -63,8 +78,8 @@ def named(text: str) -> Any:
     name, colon, number = text.partition(":")
     if colon and not number.isdigit():
         raise ConfigurationError(
-            f"on: backend is {shown(text)}; behind the name stands the number of a device, such as "
-            "'opencl:0'"
+            f"{call}: backend is {shown(text)}; behind the name stands the number of a device, "
+            "such as 'opencl:0'"
         )
     kind = registry.require(name).name
     device, default = int(number or 0), NervanaObject.be

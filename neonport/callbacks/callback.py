@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from neonport.base import NervanaObject
+from neonport.base import NervanaObject, get_args
 from neonport.data.dataiterator import NervanaDataIterator
 from neonport.errors import ConfigurationError
 from neonport.tensor.tensor import Tensor
@@ -121,11 +121,10 @@ class Callback(NervanaObject):
 
     def get_description(self, skip: Iterable[str] = (), **kwargs: Any) -> dict[str, Any]:
         """Describe the callback; a data iterator is stored by its name."""
-        description = super().get_description(skip)
-        for arg in list(description["config"]):
-            value = getattr(self, arg)
-            if isinstance(value, NervanaDataIterator):
-                description["config"][arg] = named_data(value)
+        given = {arg: getattr(self, arg, None) for arg in get_args(type(self).__init__)}
+        data = {k: named_data(v) for k, v in given.items() if isinstance(v, NervanaDataIterator)}
+        description = super().get_description([*skip, *data])
+        description["config"].update((k, v) for k, v in data.items() if k not in skip)
         return description
 
     def on_train_begin(self, callback_data: Any, model: Any, epochs: int) -> None:

@@ -11,11 +11,13 @@ import click
 
 from neonport.cli.output import print_json, progress, reports_only, show, write_text
 from neonport.plugins import registry
+from neonport.plugins.text import printable
 
 if TYPE_CHECKING:
     from neonport.testing.reports.summary import Report
 
 COLUMNS = ("op", "passed", "failed", "known", "worst ulp", "of bound", "")
+MESSAGE_LENGTH = 800  # characters of a failure on the terminal
 
 
 @click.command(
@@ -158,9 +160,12 @@ def _print(report: Report) -> None:
     for lack in report.lacks:
         click.echo(str(lack))
     for op in report.ops.values():
+        before = None
         for number, (result, script) in enumerate(op.failures, 1):
-            message = " ".join(str(result.message).split())
-            click.echo(f"FAILED {result.op} {result.case_id}: {message}")
+            message = printable(result.message, MESSAGE_LENGTH)
+            shown = "the same" if message == before else message
+            click.echo(f"FAILED {result.op} {result.case_id}: {shown}")
+            before = message
             if number <= SHOWN:
                 click.echo("".join(f"    {line}\n" for line in script.splitlines()))
         if len(op.failures) > SHOWN:

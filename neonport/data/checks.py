@@ -224,8 +224,11 @@ def check_dataset(call: str, dataset: Any, needs: Iterable[str]) -> None:
             "FrameIterator(frame, target=...), its columns in ArrayIterator(X, y, nclass=3)"
         )
     if plain or (hasattr(dataset, "dtype") and not made):
+        rest = {"fit": "cost, optimizer, num_epochs", "evaluate": "metrics"}.get(call)
+        apart = f"give arrays by themselves: {call}(X, y, {rest}); or " if rest else ""
         raise ConfigurationError(
-            f"{call}: the dataset is {shown(dataset)}, not a data iterator; wrap arrays in one: "
+            f"{call}: the dataset is {shown(dataset)}, not a data iterator; {apart}wrap arrays in "
+            "one: "
             "ArrayIterator(X, y, nclass=3), for numbers as targets ArrayIterator(X, y, "
             "make_onehot=False)"
         )

@@ -20,7 +20,9 @@ from neonport.compiler.codegen.cpu.writer import HostWriter
 from neonport.compiler.codegen.dialect import Arguments, Dialect
 from neonport.compiler.kernel import BoundKernel, Kernel
 from neonport.dtypes import whole_number
+from neonport.errors import DeviceContractError
 from neonport.foundation.bounded_table import BoundedTable
+from neonport.plugins.text import printable
 from neonport.tensor.storage import Storage
 
 MAX_ENTRIES = 512  # kernels of a generation
@@ -146,7 +148,7 @@ class CKernels:
         if entries is None:
             writer = HostWriter(spec.kernel, dialect, shape.variant)
             names, parallel = zip(*writer.entries(), strict=True)
-            compiled = device.compile_c(writer.source(), names)
+            compiled = _checked_entries(device, device.compile_c(writer.source(), names), names)
             entries = list(zip(compiled, parallel, strict=True))
             self._entries.keep(key, entries)
         keep = temporaries(places)
@@ -157,6 +159,22 @@ class CKernels:
             scratch = partials.address
         calls = [(entry, shape.tasks if many else shape.rows) for entry, many in entries]
         return CLaunch(calls, ArgumentWords(spec, shape, places, scratch), keep)
+
+
+def _checked_entries(device: CDevice, entries: Any, names: Sequence[str]) -> Sequence[Entry]:
+    """What `compile_c` gave.
+
+    Raises:
+        DeviceContractError: not a call for each name.
+    """
+    found = list(entries) if isinstance(entries, (list, tuple)) else []
+    if len(found) != len(names) or not all(map(callable, found)):
+        given = printable(repr(entries), 200)
+        raise DeviceContractError(
+            f"{type(device).__name__}.compile_c returned {given}; it must return a list with a "
+            f"call entry(words, tasks) for each of {', '.join(names)}"
+        )
+    return found
 
 
 def temporaries(places: Sequence[tuple[Storage, int] | None]) -> list[Storage]:

@@ -174,9 +174,9 @@ class Device(ABC):
         """Compile C in the words of `dialect`; all that is needed for kernels on the device.
 
         Args:
-            source: the text. Each of its entries is
-                `void name(const neo_word *words, neo_i64 begin, neo_i64 end)` and runs a range of
-                tasks; ranges may run at the same time, in any order.
+            source: a whole text, which begins with the prelude of `dialect`. Each of its entries
+                is `void name(const neo_word *words, neo_i64 begin, neo_i64 end)` and runs a range
+                of tasks; ranges may run at the same time, in any order.
             names: the entries that are wanted.
 
         Returns:

@@ -16,7 +16,9 @@ from neonport.compiler.graph import MemoryView
 from neonport.dtypes import cast
 from neonport.engine.device import Bound, Device
 from neonport.engine.host_copies import on_copies
+from neonport.errors import DeviceContractError
 from neonport.ops.op import OPS
+from neonport.plugins.text import printable
 from neonport.tensor.storage import Storage
 from neonport.tensor.tensor import Tensor
 
@@ -42,9 +44,24 @@ def bind_library_call(
     if op in ("dot", "batched_dot"):
         a, b = operands
         if op == "dot":
-            return device.matmul(a, b, target, 1.0, 0.0)
-        return device.batched_matmul(a, b, target)
+            return checked_call(device, "matmul", device.matmul(a, b, target, 1.0, 0.0))
+        return checked_call(device, "batched_matmul", device.batched_matmul(a, b, target))
     return bind_op(device, op, operands, target, dict(call.value.attr or ()))
+
+
+def checked_call(device: Device, method: str, call: Any) -> Bound:
+    """What a method gave that binds a call.
+
+    Raises:
+        DeviceContractError: nothing that can be called.
+    """
+    if not callable(call):
+        given = printable(repr(call), 200)
+        raise DeviceContractError(
+            f"{type(device).__name__}.{method} returned {given}; it must return a call without "
+            "arguments that computes the result"
+        )
+    return call
 
 
 def bind_op(
@@ -52,8 +69,10 @@ def bind_op(
 ) -> Bound:
     """A call that stores `op(operands)` in `target`: the device's kernel, or NumPy's definition."""
     own = device.library_call(op, operands, target, params)
-    if own is not None or not device.capabilities.runs:
-        return own or (lambda: None)
+    if own is not None:
+        return checked_call(device, f"library_call({op!r}, ...)", own)
+    if not device.capabilities.runs:
+        return lambda: None
     if device.capabilities.host_memory:
         return _on_arrays(op, [t.native for t in operands], target.native, params)
     definition = partial(OPS[op].numpy, **params)

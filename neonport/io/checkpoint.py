@@ -267,7 +267,7 @@ def _structure_text(path: str, metadata: dict[str, str]) -> str:
     if metadata.get("format") != FORMAT or "structure" not in metadata:
         raise CheckpointError(
             f"{path!r} is a safetensors file, but not a neonport checkpoint (no structure in its "
-            "metadata); read it with the safetensors package and set the weights yourself"
+            f"metadata); build the model and load its weights: model.set_weights({path!r})"
         )
     version = metadata.get("version", "")
     if version != str(VERSION):

@@ -15,7 +15,7 @@ class Activation(Layer):
     their own, and deltas = transform.bprop(inputs) * error.
 
     Args:
-        transform: a Transform such as Rectlin().
+        transform: a Transform such as Rectlin(), or its name, "relu".
         name: given name, or None.
 
     Example:
@@ -29,8 +29,9 @@ class Activation(Layer):
 
     def __init__(self, transform: Any, name: str | None = None) -> None:
         super().__init__(name)
-        check_transform(self, transform, needs_bprop=True, keeps_inputs=True)
-        self.transform = transform
+        self.transform = transform = check_transform(
+            self, transform, needs_bprop=True, keeps_inputs=True, argument="transform"
+        )
         self.owns_output = self._keeps = getattr(transform, "needs_inputs", False)
         self.owns_delta = True
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from neonport.backends.placement import backend_of
 from neonport.base import NervanaObject
 from neonport.errors import CheckpointError
 from neonport.layers.checks import (
@@ -97,19 +98,25 @@ class Layer(NervanaObject):
 
     # ---- life cycle --------------------------------------------------------------------------
 
-    def set_backend(self, be: TensorBackend) -> None:
+    def set_backend(self, be: TensorBackend | str) -> None:
         """Put this layer, and all in it, on a backend, where it stays; before it has buffers.
 
+        Args:
+            be: a backend, or a name such as "opencl:0", as `neonport.on` takes it.
+
         Raises:
-            ConfigurationError: it has buffers or weights on another one.
+            ConfigurationError: it has buffers or weights on another one, or `be` is no backend.
+            UnknownBackendError, BackendUnavailable: there is none of that name, or it cannot be
+                used.
 
         Example:
             layer = Linear(nout=2, init=Gaussian())
             layer.set_backend(be)
             assert layer.configure(3).be is be
         """
-        check_movable(self, (item for item, _ in self._objects_with_backends(be, False)), be)
-        super().set_backend(be)
+        place = backend_of(f"{label(self)}: set_backend", be)
+        check_movable(self, (item for item, _ in self._objects_with_backends(place, False)), place)
+        super().set_backend(place)
 
     def configure(self, in_obj: Any) -> Layer:
         """Learn the input shape; subclasses set `out_shape` and return self.

@@ -22,6 +22,7 @@ from neonport.errors import (
 from neonport.initializers.names import initializer_of
 from neonport.layers.shapes import is_int
 from neonport.tensor.tensor import Tensor
+from neonport.transforms.names import activation_of
 
 
 class Checked(Protocol):
@@ -51,8 +52,9 @@ class BiasConflictError(ConfigurationError, AttributeError):
 
 
 def label(layer: Any) -> str:
-    """How errors name a layer: class and quoted name."""
-    return f"{type(layer).__name__} {getattr(layer, 'name', None)!r}"
+    """How errors name a layer: class and quoted name, if it has one yet."""
+    name = getattr(layer, "name", None)
+    return type(layer).__name__ + (f" {name!r}" if name is not None else "")
 
 
 def need_backend(layer: Any) -> None:
@@ -264,20 +266,33 @@ def check_positive_int(layer: Any, argument: str, value: Any) -> int:
 
 
 def check_transform(
-    layer: Any, transform: Any, *, needs_bprop: bool, keeps_inputs: bool = False
-) -> None:
-    """Check that `transform` can be applied (and derived).
+    layer: Any,
+    transform: Any,
+    *,
+    needs_bprop: bool,
+    keeps_inputs: bool = False,
+    argument: str = "activation",
+) -> Any:
+    """Return a transform (also by name) that can be applied (and derived).
 
     Args:
         layer: for errors.
-        transform: what was given.
+        transform: what was given: a Transform, or the name of one.
         needs_bprop: whether its derivative is asked for.
         keeps_inputs: whether the layer can give `bprop` the inputs, too.
+        argument: its name, for errors.
 
     Raises:
-        ConfigurationError: a class instead of an instance, a missing method, or a derivative that
-            the layer cannot ask for.
+        ConfigurationError: a class instead of an instance, an unknown name, a missing method, or a
+            derivative that the layer cannot ask for.
     """
+    if isinstance(transform, str):
+        try:
+            transform = activation_of(transform)
+        except ConfigurationError as error:
+            raise ConfigurationError(
+                f"{label(layer)}: {argument}={transform!r}: {error}"
+            ) from error
     if isinstance(transform, type):
         raise ConfigurationError(
             f"{label(layer)}: {transform.__name__} is a class; give an instance: "
@@ -288,7 +303,7 @@ def check_transform(
     )
     if missing:
         raise ConfigurationError(
-            f"{label(layer)}: {transform!r} is no transform; it needs __call__(x)"
+            f"{label(layer)}: {argument}={transform!r} is no transform; it needs __call__(x)"
             + (" and bprop(outputs)" if needs_bprop else "")
         )
     if needs_bprop and not keeps_inputs and getattr(transform, "needs_inputs", False):
@@ -297,6 +312,7 @@ def check_transform(
             "this layer keeps outputs only; give a transform such as Rectlin() or Tanh(), or put "
             f"an Activation({type(transform).__name__}()) after it"
         )
+    return transform
 
 
 @lru_cache(maxsize=1024)

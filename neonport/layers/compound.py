@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from neonport.layers.activation import Activation
 from neonport.layers.base import Layer
 from neonport.layers.batchnorm import BatchNorm
 from neonport.layers.bias import Bias
 from neonport.layers.binary import BinaryLinear, ShiftBatchNorm
-from neonport.layers.checks import BiasConflictError, check_init, check_transform
+from neonport.layers.checks import BiasConflictError, check_init, check_transform, label
 from neonport.layers.linear import Linear
 from neonport.layers.windows.convolution import Convolution, Convolution_bias
 from neonport.layers.windows.deconvolution import Deconvolution
+
+if TYPE_CHECKING:
+    from neonport.tensor.backend_protocol import TensorBackend
 
 
 class CompoundLayer(list[Layer]):
@@ -21,7 +24,7 @@ class CompoundLayer(list[Layer]):
     Args:
         bias: initializer of a bias; None for no bias.
         batch_norm: add a BatchNorm; it has a shift of its own, so not together with `bias`.
-        activation: a Transform, or None.
+        activation: a Transform, or its name: "relu", "tanh"; None for none.
         name: name of the main layer; the others get it as a prefix.
     """
 
@@ -39,17 +42,22 @@ class CompoundLayer(list[Layer]):
         self.name = name
         if batch_norm and bias is not None:
             raise BiasConflictError(
-                f"{type(self).__name__} {name!r}: bias and batch_norm are both given, but the "
+                f"{label(self)}: bias and batch_norm are both given, but the "
                 "shift of the normalisation makes a bias superfluous; leave out bias, or "
                 "batch_norm=True"
             )
         bias = check_init(self, bias, "bias")
         if activation is not None:
-            check_transform(self, activation, needs_bprop=True, keeps_inputs=True)
+            activation = check_transform(self, activation, needs_bprop=True, keeps_inputs=True)
         self.bias = bias
         self.batch_norm = batch_norm
         self.activation = activation
         self.base_name = name
+
+    def set_backend(self, be: TensorBackend | str) -> None:
+        """Put all of its layers on a backend; see `Layer.set_backend`."""
+        for layer in self:
+            layer.set_backend(be)
 
     def init_base_name(self) -> None:
         """Take the name of the main layer, the last one so far, if none was given."""
@@ -76,7 +84,7 @@ class Affine(CompoundLayer):
         init: initializer of the weights (nout, nin), or its name: "he_normal", "glorot_uniform".
         bias: initializer of a bias; None for no bias.
         batch_norm: add a BatchNorm instead.
-        activation: a Transform, or None.
+        activation: a Transform, or its name: "relu", "tanh"; None for none.
         name: name of the Linear, prefix of the others.
         parallelism: label kept for neon.
 
@@ -146,7 +154,7 @@ class Conv(CompoundLayer):
         strides, padding, dilation: as of `Convolution`.
         bias: initializer of a bias for each map; None for no bias.
         batch_norm: add a BatchNorm instead.
-        activation: a Transform, or None.
+        activation: a Transform, or its name: "relu", "tanh"; None for none.
         name: name of the convolution, prefix of the others.
 
     Example:
@@ -187,7 +195,7 @@ class Deconv(CompoundLayer):
         strides, padding, dilation: as of `Deconvolution`.
         bias: initializer of a bias for each map; None for no bias.
         batch_norm: add a BatchNorm instead.
-        activation: a Transform, or None.
+        activation: a Transform, or its name: "relu", "tanh"; None for none.
         name: name of the deconvolution, prefix of the others.
 
     Example:

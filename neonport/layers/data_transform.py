@@ -25,8 +25,7 @@ class DataTransform(Layer):
 
     def __init__(self, transform: Any, name: str | None = None) -> None:
         super().__init__(name)
-        check_transform(self, transform, needs_bprop=False)
-        self.transform = transform
+        self.transform = check_transform(self, transform, needs_bprop=False, argument="transform")
         self.owns_output = False
 
     def __str__(self) -> str:

@@ -59,6 +59,8 @@ def _rows(call: str, x: np.ndarray, wanted: Any) -> tuple[np.ndarray, Any]:
             f"{call}: X has shape {x.shape}, but needs one row a sample; a single sample "
             "is x.reshape(1, -1)"
         )
+    if not len(x):
+        raise ConfigurationError(f"{call}: X holds no samples; was a file or a selection empty?")
     sequence = x.ndim == 3 and (wanted is None or (isinstance(wanted, tuple) and len(wanted) == 2))
     if sequence:  # features down, steps across
         x = np.swapaxes(x, 1, 2)

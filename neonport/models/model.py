@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
+from neonport.backends.placement import backend_of
 from neonport.base import NervanaObject
 from neonport.data.checks import check_dataset
 from neonport.errors import ConfigurationError
@@ -152,20 +153,19 @@ class Model(FrontDoor, NervanaObject):
         """Epochs trained to their end; what a checkpoint stores, also inside `on_epoch_end`."""
         return self.state.completed_epochs
 
-    def set_backend(self, be: TensorBackend) -> None:
-        """Give the model its own backend, before `initialize` makes its buffers.
-
-        Layers that were given one for themselves keep it.
+    def set_backend(self, be: TensorBackend | str) -> None:
+        """Give the model a backend, or its name, before `initialize`; layers that have one keep it.
 
         Raises:
-            ConfigurationError: it has buffers or weights on another one.
+            ConfigurationError: it has buffers or weights on another one, or `be` is no backend.
         """
-        if be is not self.be and (self.initialized or evaluation.has_weights(self.layers)):
+        place = backend_of(f"model {self.name!r}: set_backend", be)
+        if place is not self.be and (self.initialized or evaluation.has_weights(self.layers)):
             raise ConfigurationError(
                 f"set_backend: the weights of model {self.name!r} are on {self.be!r}; save them "
                 "by save_params(path) and load them there: Model(path, be=other)"
             )
-        super().adopt_backend(be)
+        super().adopt_backend(place)
 
     def configure(self, dataset: Any) -> None:
         """Tell the layers the shape of a sample, unless they have their buffers already.

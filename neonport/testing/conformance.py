@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 from neonport.backends.backend import Backend
 from neonport.errors import ConfigurationError
 from neonport.ops.op import OPS
+from neonport.plugins.text import printable
 from neonport.testing.abilities import (
     Undeclared,
     check_level,
@@ -49,6 +50,7 @@ from neonport.testing.suite import (
 from neonport.testing.suite.devices import exchange, faults, levels, memory, recordings
 from neonport.testing.suite.networks import branched, layers, recurrent, trainings, window
 
+MESSAGE_LENGTH = 4_000  # characters of an error that a device raised
 SUITES = (
     memory,
     elementwise,
@@ -249,7 +251,8 @@ def run_case(be: Backend, case: Case, seed: int = 0, gap: KnownGap | None = None
         with seeded(seed):
             outcome = case.run(be)
     except Exception as error:  # a case that fails must not stop the others
-        outcome = Outcome(None, 0.0, f"raised {type(error).__name__}: {error}")
+        words = printable(error, MESSAGE_LENGTH, lines=True)  # a compiler's may be a book
+        outcome = Outcome(None, 0.0, f"raised {type(error).__name__}: {words}")
     passed, message = not outcome.message, outcome.message
     if gap is not None and passed:
         message = f"passes, though it is listed as a known gap ({gap.reason}); remove {gap}"

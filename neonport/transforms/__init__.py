@@ -31,6 +31,7 @@ from neonport.transforms.metrics import Metric as Metric
 from neonport.transforms.metrics import Misclassification as Misclassification
 from neonport.transforms.metrics import MultiMetric as MultiMetric
 from neonport.transforms.metrics import TopKMisclassification as TopKMisclassification
+from neonport.transforms.names import activation_of as activation_of
 from neonport.transforms.precision_recall import PrecisionRecall as PrecisionRecall
 from neonport.transforms.rectifiers import Explin as Explin
 from neonport.transforms.rectifiers import Rectlin as Rectlin
@@ -97,6 +98,7 @@ __all__ = [
     "Tanh",
     "TopKMisclassification",
     "Transform",
+    "activation_of",
     "shortcut_pairs",
     "shortcut_warning",
 ]

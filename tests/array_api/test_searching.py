@@ -42,6 +42,13 @@ def test_positions_of_nothing_are_refused(put):
     same(xp.argmin(number), np.int64(0))
 
 
+@pytest.mark.parametrize("axis", [(0, 1), (0,), ()])
+def test_positions_are_along_one_axis(put, axis):
+    x, _ = put(FLOATS)
+    with pytest.raises(TypeError, match=r"argmin: .* must be one axis, or None"):
+        xp.argmin(x, axis=axis)
+
+
 @pytest.mark.parametrize("axis", [None, 0, (0, 1), ()])
 def test_count_nonzero(pair, axis):
     x, theirs = pair

@@ -43,6 +43,20 @@ def test_sums_of_dtypes(put, name, dtype):
     same(getattr(xp, name)(x, dtype=xp.float64), getattr(np, name)(theirs, dtype=np.float64), 8, 4)
 
 
+@pytest.mark.parametrize("source", ["int64", "same"])
+@pytest.mark.parametrize("dtype", ["int8", "uint16", "int32", "uint32"])
+@pytest.mark.parametrize("name", ["sum", "prod", "cumulative_sum", "cumulative_prod"])
+def test_integer_totals_wrap_around_in_their_dtype(put, name, dtype, source):
+    info = np.iinfo(dtype)
+    values = {"int64": [300, -5, 70_000, 7], "same": [info.max, info.max, 3, info.min, 7]}[source]
+    x, theirs = put(np.array(values, dtype if source == "same" else source))
+    found = getattr(xp, name)(x, dtype=getattr(xp, dtype))
+    same(found, getattr(np, name)(theirs, dtype=dtype))
+    if name.startswith("cumulative"):
+        found = getattr(xp, name)(x, dtype=getattr(xp, dtype), include_initial=True)
+        same(found, getattr(np, name)(theirs, dtype=dtype, include_initial=True))
+
+
 @pytest.mark.parametrize("axis", [None, 1, ()], ids=str)
 @pytest.mark.parametrize("name", ["mean", "var", "std"])
 def test_moments(put, name, axis):

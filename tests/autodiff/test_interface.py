@@ -136,10 +136,23 @@ def test_things_that_are_no_operands(be64, values):
     with pytest.raises(TypeError, match="be must be a backend, not NoneType"):
         Autodiff(x * 2, None)
     ad = Autodiff(x * 2, be64)
-    with pytest.raises(TypeError, match=r"needs a list"):
-        ad.get_grad_op_tree(x)
+    with pytest.raises(TypeError, match="needs tensors, not an op-tree"):
+        ad.get_grad_op_tree(x * 2)
     with pytest.raises(TypeError, match="ndarray is not a Tensor"):
         ad.get_grad_tensor([np.ones((2, 2))])
+
+
+def test_one_tensor_needs_no_list(be64, values):
+    x, y = values(2, 3), values(2, 3)
+    ad = Autodiff(x * y, be64)
+    assert ad.get_grad_op_tree(x) is ad.get_grad_op_tree([x])[0]
+    np.testing.assert_array_equal(ad.get_grad_tensor(x).get(), y.get())
+    np.testing.assert_array_equal(ad.get_grad_asnumpyarray(x), y.get())
+    buffer = be64.empty((2, 3))
+    ad.back_prop_grad(x, buffer)
+    np.testing.assert_array_equal(buffer.get(), y.get())
+    with pytest.raises(ShapeError, match="2 tensors but 1 gradient"):
+        ad.back_prop_grad([x, y], buffer)
 
 
 def test_other_backends_are_refused(be64, values):

@@ -122,6 +122,18 @@ def test_errors_in_training_release_everything(
         assert file["time_markers"].attrs["epochs_complete"] == 1
 
 
+def test_a_description_says_nothing_of_the_inside_of_data(
+    make_problem: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    p = make_problem()
+    callbacks = Callbacks(p.model, eval_set=p.held, eval_freq=2)
+    loss = callbacks.callbacks[0]
+    with caplog.at_level("WARNING", "neonport"):
+        assert callbacks.serialize()["callbacks"][0]["config"]["eval_set"]["name"] == "held"
+        assert loss.get_description(skip=["eval_set"])["config"] == {"epoch_freq": 2}
+    assert not caplog.records
+
+
 def test_description_and_back(make_problem: Make, tmp_path: Path) -> None:
     from neonport.transforms import TopKMisclassification
 

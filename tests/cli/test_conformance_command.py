@@ -79,6 +79,21 @@ def test_failures_are_named_and_the_status_is_1(suite, capsys):
     assert lines[-1] == "4 passed, 2 failed, 1 known to fail"
 
 
+def test_a_long_message_is_cut_and_not_repeated(suite, capsys):
+    words = "raised CompileError: " + "redefinition \x1b[31m\n" * 5_000 + "the end"
+    suite([Checked(Result("dot", f"f{n}", False, None, 0, words), "pass\n") for n in range(40)])
+    assert main(["conformance", "cpu"]) == 1
+    out = capsys.readouterr().out
+    assert len(out) < 8_000
+    assert "\x1b" not in out
+    first, second = (
+        line for line in out.splitlines() if line.startswith(("FAILED dot f0", "FAILED dot f1:"))
+    )
+    assert first.startswith("FAILED dot f0: raised CompileError")
+    assert first.endswith("the end")
+    assert second == "FAILED dot f1: the same"
+
+
 def test_a_suite_without_cases_is_no_success(suite):
     suite([])
     assert main(["conformance", "cpu"]) == 1

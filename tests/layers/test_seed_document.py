@@ -71,13 +71,13 @@ def test_the_logistic_gradient_three_ways(make_backend):
 
     myAutodiff = Autodiff(op_tree=f, be=be)
     slope = expected * (1 - expected)
-    grads = myAutodiff.get_grad_tensor([myTensor])
-    np.testing.assert_allclose(grads[0].get(), slope, rtol=1e-4)
-    grads = myAutodiff.get_grad_asnumpyarray([myTensor])
-    assert isinstance(grads[0], np.ndarray)
-    np.testing.assert_allclose(grads[0], slope, rtol=1e-4)
+    grads = myAutodiff.get_grad_tensor(myTensor)
+    np.testing.assert_allclose(grads.get(), slope, rtol=1e-4)
+    grads = myAutodiff.get_grad_asnumpyarray(myTensor)
+    assert isinstance(grads, np.ndarray)
+    np.testing.assert_allclose(grads, slope, rtol=1e-4)
     grads = be.empty((10, 10))
-    myAutodiff.back_prop_grad([myTensor], [grads])
+    myAutodiff.back_prop_grad(myTensor, grads)
     np.testing.assert_allclose(grads.get(), slope, rtol=1e-4)
 
 

@@ -31,7 +31,10 @@ def fit(p: Any, **changed: Any) -> None:
     ("changed", "words"),
     [
         (lambda p: {"dataset": p.x}, r"dataset is a ndarray of shape \(27, 6\).*ArrayIterator"),
-        (lambda p: {"dataset": (p.x, p.y)}, "a tuple, not a data iterator.*ArrayIterator"),
+        (
+            lambda p: {"dataset": (p.x, p.y)},
+            r"a tuple, .*: fit\(X, y, cost, optimizer, num_epochs\); or wrap .*ArrayIterator",
+        ),
         (lambda p: {"dataset": "data.csv"}, "dataset is the text 'data.csv'"),
         (lambda p: {"dataset": ArrayIterator}, "the class ArrayIterator"),
         (lambda p: {"dataset": None}, "None, is no data iterator: it has no __iter__, nbatches"),
@@ -63,6 +66,17 @@ def test_fit(make_problem: Make, changed: Any, words: str) -> None:
         fit(p, **changed(p))
     assert p.model.epoch_index == 0
     assert p.model.optimizer is None
+
+
+def test_fit_without_its_parts_says_what_to_give(make_problem: Make) -> None:
+    p = make_problem()
+    for given in ((p.x, p.y), (p.data,)):
+        with pytest.raises(ConfigurationError, match=r"cost is None; give GeneralizedCost\("):
+            p.model.fit(*given)
+        with pytest.raises(ConfigurationError, match="optimizer is None; give "):
+            p.model.fit(*given, p.cost)
+        with pytest.raises(ConfigurationError, match="num_epochs=None must be a whole number"):
+            p.model.fit(*given, p.cost, p.optimizer)
 
 
 @pytest.mark.parametrize(

@@ -464,3 +464,23 @@ def test_what_is_no_backend_is_refused(default, wrong):
 def test_an_unknown_name_says_what_there_is(default):
     with pytest.raises(UnknownBackendError, match="nowhere"), neonport.on("nowhere"):
         pass
+
+
+def test_layers_and_models_are_put_on_a_backend_by_its_name(default):
+    stack, layer = Affine(2, init(), activation=Rectlin()), Linear(2, init())
+    stack.set_backend("null")
+    layer.set_backend("null:0")
+    assert str(layer.be) == "null:0"
+    assert all(part.be is layer.be for part in stack)
+    model = Model([Linear(2, init())])
+    model.set_backend("null")
+    assert model.be is layer.be
+    for wrong in ("null:x", 3, None):
+        for thing in (layer, stack, model):
+            with pytest.raises(ConfigurationError, match="set_backend: backend is"):
+                thing.set_backend(wrong)
+    with pytest.raises(UnknownBackendError, match="nowhere"):
+        layer.set_backend("nowhere")
+    with pytest.raises(ConfigurationError, match=r"ArrayIterator\.set_backend: .* text 'cpu'"):
+        ArrayIterator(np.zeros((BATCH, 2)), be="cpu")
+    assert layer.be is model.be

@@ -100,7 +100,7 @@ def test_mistakes_are_named(make_problem: Make, fit: Make) -> None:
         (p.x[0], ShapeError, r"shape \(6,\).*reshape\(1, -1\)"),
         (p.x[:, :5], ShapeError, "have 5 numbers, the model was made for 6"),
         (p.x.astype(str), DtypeError, "predict: X holds text"),
-        (p.x[:0], ConfigurationError, "no samples"),
+        (p.x[:0], ConfigurationError, "^predict: X holds no samples"),
         ("x.csv", DtypeError, "predict: X holds text"),
     ):
         with pytest.raises(error, match=words):

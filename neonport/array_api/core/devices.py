@@ -83,7 +83,8 @@ def _named(text: str) -> Any:
     label = f"{registry.require(name).name}:{number or 0}"
     current = _current()
     there = [be for be in (current, NervanaObject.be, *backends.others.values()) if be is not None]
-    return next((be for be in there if str(be) == label and not be.closed), None) or named(text)
+    found = next((be for be in there if str(be) == label and not be.closed), None)
+    return found or named("device", text)
 
 
 def known() -> list[Device]:

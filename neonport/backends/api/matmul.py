@@ -8,6 +8,7 @@ from neonport.backends.arguments import check_numbers, check_operands, check_ten
 from neonport.dtypes import is_float
 from neonport.engine.checks import check_pair
 from neonport.engine.host_copies import weakly
+from neonport.engine.library_calls import checked_call
 from neonport.engine.tracing import Launched
 from neonport.errors import AliasError, DtypeError, ShapeError
 from neonport.optree.node import apply
@@ -60,6 +61,7 @@ class Matmul:
                 self.assign(c, tree + c * beta if beta else tree)
                 return
             call = self.device.matmul(a, b, c, float(alpha), float(beta))
+            call = checked_call(self.device, "matmul", call)
             what = _product("compound_dot", a, b, c, float(alpha), float(beta))
             call = self.tracer.watch(call, what, self)
             self.remember(key, call, (a.storage, b.storage, c.storage))
@@ -186,7 +188,7 @@ class Matmul:
             if not a.dtype == b.dtype == c.dtype:
                 self.assign(c, apply("batched_dot", a, b, reduce=c.ndim == 2))
                 return
-            call = self.device.batched_matmul(a, b, c)
+            call = checked_call(self.device, "batched_matmul", self.device.batched_matmul(a, b, c))
             what = _product("batched_dot", a, b, c)
             call = self.tracer.watch(call, what, self)
             self.remember(key, call, (a.storage, b.storage, c.storage))

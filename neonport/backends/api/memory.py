@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from neonport.engine.device_checks import checked_storage
 from neonport.tensor.storage import Layout, Storage
 from neonport.tensor.tensor import Tensor
 
@@ -23,9 +24,10 @@ class Memory:
         Raises:
             OutOfDeviceMemory: there is no room.
             ClosedBackendError: after `cleanup_backend`.
+            DeviceContractError: the device gave no memory.
         """
         self.check_open()
-        return self.device.allocate(nbytes)
+        return checked_storage(self.device, self.device.allocate(nbytes), nbytes)
 
     def view(self, storage: Storage, dtype: np.dtype, layout: Layout) -> Any:
         """The device's own array object for a layout (strides and offset in elements)."""

@@ -41,8 +41,9 @@ class RecurrentLayer(StatefulLayer):
         init: initializer of the input weights, called once a gate, or its name; or an array of the
             shape of W.
         init_inner: initializer of the recurrent weights, None for `init`.
-        activation: a Transform; those of neon that ops know run as one call a sequence.
-        gate_activation: a Transform for the gates, None for a layer without.
+        activation: a Transform, or its name; those of neon that ops know run as one call a
+            sequence.
+        gate_activation: the same for the gates, None for a layer without.
         reset_cells: start every sequence at zero.
         name: given name, or None.
         strict: leave out what neon does with states; see the layers.
@@ -82,9 +83,9 @@ class RecurrentLayer(StatefulLayer):
                     f"{label(self)}: {argument} is missing; give a Transform, such as "
                     f"{argument}={'Tanh()' if argument == 'activation' else 'Logistic()'}"
                 )
-            check_transform(self, transform, needs_bprop=True)
-        self.activation = activation
-        self.gate_activation = gate_activation
+            wanted[argument] = check_transform(self, transform, needs_bprop=True, argument=argument)
+        self.activation = wanted["activation"]
+        self.gate_activation = wanted.get("gate_activation")
         self.nin: int | None = None
         self.nsteps: int = 1
         self._form: Any = None  # what buffers were made for

@@ -29,7 +29,7 @@ class BiRNN(RecurrentLayer):
         init: initializer of the input weights of each direction, or its name; or an array of W's
             shape.
         init_inner: initializer of the recurrent weights, None for `init`.
-        activation: a Transform, such as Tanh().
+        activation: a Transform, such as Tanh(), or its name, "tanh".
         reset_cells: see above.
         split_inputs: forward reads the upper half of the input rows, backward the lower half.
         name: given name, or None.
@@ -146,8 +146,8 @@ class BiLSTM(BiRNN):
         init: initializer of the input weights, called for each direction's gates, or its name; or
             an array of W's shape.
         init_inner: initializer of the recurrent weights, None for `init`.
-        activation: a Transform, such as Tanh().
-        gate_activation: a Transform for the gates, such as Logistic().
+        activation: a Transform, such as Tanh(), or its name, "tanh".
+        gate_activation: the same for the gates, such as Logistic() or "sigmoid".
         reset_cells, split_inputs: see `BiRNN`.
         name: given name, or None.
         strict: see `BiRNN`.

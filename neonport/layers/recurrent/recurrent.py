@@ -26,7 +26,7 @@ class Recurrent(RecurrentLayer):
         output_size: number of units.
         init: initializer of the input weights (nout, nin), or its name; or an array of W's shape.
         init_inner: initializer of the recurrent weights (nout, nout), None for `init`.
-        activation: a Transform, such as Tanh().
+        activation: a Transform, such as Tanh(), or its name, "tanh".
         reset_cells: start every sequence at zero.
         name: given name, or None.
         strict: see above.
@@ -114,8 +114,8 @@ class LSTM(_Gated):
         init: initializer of the input weights, called for each gate's (nout, nin), or its name; or
             an array of W's shape.
         init_inner: initializer of the recurrent weights, None for `init`.
-        activation: a Transform, such as Tanh().
-        gate_activation: a Transform for the gates, such as Logistic().
+        activation: a Transform, such as Tanh(), or its name, "tanh".
+        gate_activation: the same for the gates, such as Logistic() or "sigmoid".
         reset_cells: start every sequence at zero.
         name: given name, or None.
         strict: see above.
@@ -170,8 +170,8 @@ class GRU(_Gated):
         init: initializer of the input weights, called for each gate's (nout, nin), or its name; or
             an array of W's shape.
         init_inner: initializer of the recurrent weights, None for `init`.
-        activation: a Transform, such as Tanh().
-        gate_activation: a Transform for the gates, such as Logistic().
+        activation: a Transform, such as Tanh(), or its name, "tanh".
+        gate_activation: the same for the gates, such as Logistic() or "sigmoid".
         reset_cells: start every sequence at zero.
         name: given name, or None.
         strict: see above.

@@ -137,6 +137,15 @@ def test_all_or_nothing(model: Model, change: Any, error: Any, words: str) -> No
         np.testing.assert_array_equal(value, before[name])
 
 
+def test_who_takes_weights_for_a_checkpoint_is_told_what_loads_them(
+    model: Model, tmp_path: Path
+) -> None:
+    model.save_weights(tmp_path / "w.safetensors")
+    for load in (model.load_params, Model):
+        with pytest.raises(CheckpointError, match=r"model\.set_weights\('.*w\.safetensors'\)"):
+            load(str(tmp_path / "w.safetensors"))
+
+
 def test_other_mistakes(model: Model) -> None:
     with pytest.raises(ConfigurationError, match="weights are a list; give a dict"):
         model.set_weights([1, 2])  # type: ignore[arg-type]
