@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import threading
 import warnings
-import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
-
-import numpy as np
 
 from neonport import settings
 from neonport.checking.examination import Examination
+from neonport.checking.failures import Failures, is_foreign
 from neonport.checking.finding import Finding, WrongResultWarning, of_statement, place
-from neonport.checking.memory_checks import copy_in, new_memory
+from neonport.checking.memory_checks import MemoryChecks
 from neonport.checking.replays import Replayed
 from neonport.checking.reproducing import Inputs
 from neonport.checking.second import SecondBackend
@@ -96,7 +95,7 @@ class Opinion:
         self.recorded = 0
         self.findings: list[Finding] = []
         self._reported: set[tuple[str, str]] = set()
-        self._blocks: weakref.WeakSet[Any] = weakref.WeakSet()  # that were allocated meanwhile
+        self.failures = Failures(be)
         self._renew_lock()
         call_in_child(self, Opinion._renew_lock)
         self.second = SecondBackend(check)
@@ -115,8 +114,13 @@ class Opinion:
         be.bound = CountedTable(self._bound.limit, self)
         self._cover(be.executor, "run", self._run)
         self._cover(be.tracer, "watch", self._watch)
-        self._cover(device, "allocate", self._allocate)
-        self._cover(device, "copy_in", self._copy_in)
+        memory = MemoryChecks(self)
+        self._cover(device, "allocate", memory.allocate)
+        self._cover(device, "copy_in", memory.copy_in)
+        self._cover(device, "copy_out", memory.copy_out)
+        self._cover(device, "dlpack_adopt", memory.adopt)
+        self._cover(device, "dlpack_export", memory.export)
+        self._cover(be.executor, "bind", self.failures.bind)
         self._cover(device, "make_replay", self._make_replay)
         self._outer, be.second_opinion = be.second_opinion, self
 
@@ -145,7 +149,7 @@ class Opinion:
 
     # ---- what stands in front of methods -----------------------------------------------------
 
-    def _passes(self, turns: bool = True) -> bool:
+    def passes(self, turns: bool = True) -> bool:
         """Whether a candidate just runs: nobody's turn, in an examination, or in a recording."""
         if threading.get_ident() in _examining:
             return True
@@ -157,17 +161,22 @@ class Opinion:
     def _run(self, run: Callable[[Any], None], pairs: list[tuple[Any, Any]]) -> None:
         here = threading.get_ident()
         due = self.due.pop(here, None)
-        if self.be.recorder is not None and here not in _examining:
-            self.recorded += 1
-        if self._passes(due is None) or all(t.size == 0 for t, _ in pairs):
+        if here in _examining:
             run(pairs)
             return
+        if self.be.recorder is not None:
+            self.recorded += 1
+        if self.passes(due is None) or all(t.size == 0 for t, _ in pairs):
+            self._unexamined(run, pairs)
+        else:
 
-        def bound() -> None:
-            if due is None or not due[0](due[1]):  # it is bound already, or has to be bound anew
-                run(pairs)
+            def bound() -> None:
+                if due is None or not due[0](due[1]):  # bound already, or to be bound anew
+                    run(pairs)
 
-        self._statement(pairs, bound)
+            self._statement(pairs, bound)
+        if self.failures.refuses:
+            self.report_plain("compile", self.failures.hosted())
 
     def _watch(
         self, watch: Callable[..., Any], launch: Callable[[], None], what: Launched, backend: Any
@@ -181,30 +190,13 @@ class Opinion:
             return call
 
         def counted() -> None:
-            if self._passes():
+            if self.passes():
                 call()
                 return
             a, b, c = (find() for find in what.operands)
             self._product(what, (a, b, c), call)
 
         return counted
-
-    def _allocate(self, allocate: Callable[[int], Any], nbytes: int) -> Any:
-        storage = allocate(nbytes)
-        if nbytes and not self._passes():
-            with self._examined():
-                problems = list(new_memory(self.be, storage, nbytes, self._blocks))
-            self._report_plain("allocate", problems)
-        self._blocks.add(storage)
-        return storage
-
-    def _copy_in(self, copy: Callable[[Any, Any], None], target: Any, values: np.ndarray) -> None:
-        if not values.size or self._passes():
-            copy(target, values)
-            return
-        with self._examined():
-            problems = list(copy_in(self.be, copy, target, values))
-        self._report_plain("copy_in", problems)
 
     def _make_replay(
         self, make: Callable[[Any], tuple[Callable[[], None], str]], recorder: Any
@@ -214,19 +206,19 @@ class Opinion:
         replayed = Replayed(self.be, replay, recorder, launches)
 
         def counted() -> None:
-            if not self._covers or self._passes():  # it may outlive this opinion
+            if not self._covers or self.passes():  # it may outlive this opinion
                 replay()
                 return
-            with self._examined():
+            with self.examined():
                 problems = list(replayed.problems())
-            self._report_plain("replay", problems)
+            self.report_plain("replay", problems)
 
         return counted, how
 
     # ---- examinations ------------------------------------------------------------------------
 
     @contextmanager
-    def _examined(self) -> Iterator[None]:
+    def examined(self) -> Iterator[None]:
         """Inside, what this thread runs is not looked at; one thread at a time is here."""
         here = threading.get_ident()
         with self._lock:
@@ -240,19 +232,93 @@ class Opinion:
     def _statement(
         self, pairs: Sequence[tuple[Any, Any]], run: Callable[[], None], **how: Any
     ) -> None:
-        with self._examined():
+        cause = None
+        with self.examined():
             state = self.be.philox.get_state()
             looked = Examination(self.be, pairs)
-            got = looked.run(run)
-            problems = [*looked.problems, *looked.compare(got, self.second)]
+            self.failures.begin()
+            try:
+                got = looked.run(run)
+            except Exception as error:
+                problems = self.failures.of_statement(error, looked, self.second)
+                if not problems:
+                    raise
+                cause = error
+            else:
+                problems = [*looked.problems, *looked.compare(got, self.second)]
+                problems += self.failures.undeclared([*looked.operands, *looked.targets])
+                if not problems:
+                    return
+            finally:
+                raised = self.failures.end()
+            if cause is None:
+                problems = [*raised, *problems]
+            found, first = self._found(pairs, looked, problems, state, how)
+        self._report(found, first, cause)
+        if cause is not None:
+            raise cause
+
+    def _found(
+        self,
+        pairs: Sequence[tuple[Any, Any]],
+        looked: Examination,
+        problems: Sequence[str],
+        state: Any,
+        how: dict[str, Any],
+    ) -> tuple[Finding, bool]:
+        """The finding of a statement, and whether it is the first of its kind."""
+        kept = Inputs(looked.contents, None if looked.sources is None else state, **how)
+        first = self._is_first(pairs, how)
+        folder = self.folder if first else ""
+        return of_statement(self.be, self.second.be, pairs, problems, kept, folder), first
+
+    # ---- errors ------------------------------------------------------------------------------
+
+    def _unexamined(self, run: Callable[[Any], None], pairs: list[tuple[Any, Any]]) -> None:
+        """Run a statement whose turn it is not; what fails in it is rare, so all of it counts."""
+        self.failures.begin()
+        raised: list[str] = []
+        try:
+            run(pairs)
+        except Exception as error:
+            if is_foreign(error):
+                self._afterwards(pairs, partial(self.failures.of_statement, error), error)
+            raise
+        finally:
+            raised = self.failures.end()
+        if raised:
+            self._afterwards(pairs, partial(self.failures.of_silence, raised))
+
+    def _afterwards(
+        self,
+        pairs: list[tuple[Any, Any]],
+        problems_of: Callable[[Examination, SecondBackend], list[str]],
+        cause: Exception | None = None,
+    ) -> None:
+        """Look at a statement that has run already."""
+        with self.examined():
+            try:
+                looked = Examination(self.be, pairs)
+                problems = problems_of(looked, self.second)
+            except Exception as error:
+                logger.debug("%s cannot be read after an error: %s", self.be, error)
+                return
             if not problems:
                 return
-            kept = Inputs(looked.contents, None if looked.sources is None else state, **how)
-            first = self._is_first(pairs, how)
-            found = of_statement(
-                self.be, self.second.be, pairs, problems, kept, self.folder if first else ""
-            )
-        self._report(found, first)
+            found, first = self._found(pairs, looked, problems, None, {})
+        self._report(found, first, cause)
+
+    def refused(self, what: str, call: str, error: Exception) -> None:
+        """A method of the device raised an error.
+
+        Args:
+            what: the method.
+            call: it and what it was asked, in words.
+            error: what it raised.
+        """
+        self.failures.note(error)
+        if threading.get_ident() not in _examining:
+            self.report_plain(what, self.failures.of_device(call, error), error)
 
     def _product(
         self, what: Launched, tensors: tuple[Any, Any, Any], call: Callable[[], None]
@@ -280,17 +346,26 @@ class Opinion:
         self._reported.add(key)
         return first
 
-    def _report_plain(self, what: str, problems: Iterable[str]) -> None:
+    def report_plain(
+        self, what: str, problems: Iterable[str], cause: Exception | None = None
+    ) -> None:
+        """Report what was found besides statements, if anything was.
+
+        Args:
+            what: a method of the device, or what else was looked at.
+            problems: what is wrong, in words.
+            cause: the error that was raised, where one was.
+        """
         problem = "; ".join(problems)
         if problem:
             first = (what, "") not in self._reported
             self._reported.add((what, ""))
-            self._report(Finding(what, place(self.be), str(self.second.be), problem), first)
+            self._report(Finding(what, place(self.be), str(self.second.be), problem), first, cause)
 
-    def _report(self, found: Finding, first: bool) -> None:
+    def _report(self, found: Finding, first: bool, cause: Exception | None = None) -> None:
         if self.check.raises:
             self.findings.append(found)
-            raise WrongResultError(str(found), found)
+            raise WrongResultError(str(found), found) from cause
         if first:
             self.findings.append(found)
             warnings.warn(str(found), WrongResultWarning, stacklevel=6)
