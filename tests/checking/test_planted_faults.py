@@ -248,9 +248,7 @@ def test_memory_of_many_kinds_is_adopted_and_exported_without_a_word(kind, be):
         tensor = be.from_dlpack(made, copy=None if shares else True)
         assert tensor.size == np.size(made.get() if kind == "tensor" else made)
         for copy in (None, False, True):
-            tensor.__dlpack__(
-                dl_device=tensor.__dlpack_device__(), max_version=(1, 0), copy=copy
-            )
+            tensor.__dlpack__(dl_device=tensor.__dlpack_device__(), max_version=(1, 0), copy=copy)
     assert not opinion.findings
 
 
