@@ -20,6 +20,8 @@ from tests.testing import test_finds_faults as of_ops
 CHECK = "cpu:1:raise"
 A_WARNING = pytest.mark.filterwarnings("ignore:.*kernels are not compiled")
 
+NUMPY_RUNS = {of_ops.Evaluator, *(part for _, part, _ in of_ops.FAULTS.values())}
+
 # fault: (a training in which it shows, words of what is said)
 OPS: dict[str, tuple[Any, str]] = {
     "memory is not zeroed": (of.dense, "memory that is not zero"),
@@ -69,19 +71,21 @@ DEVICES: dict[str, tuple[Any, str]] = {
     "an error gets another name": (of.beyond_memory, "in place of OutOfDeviceMemory"),
     "nothing works after an error": (of.smaller_after_an_error, "a statement failed before"),
 }
-# in these memory runs out, on a device that is right too
-END_BY_AN_ERROR = (of.beyond_memory, of.too_large)
+# in these memory runs out, on a device that is right too, if kernels need room between them
+ON_SMALL_MEMORY = (of.beyond_memory, of.smaller_after_an_error)
 
 
-def with_fault(part: type | None, of_device: bool) -> Any:
-    """A backend with one part replaced, in which blocks of memory are small where it matters."""
-    if of_device:
-        be = of_devices.make(part)
-        if not issubclass(part, CPUDevice):
-            be.device = of.SmallMemory()
-            be.executor = part(be, be.device)
-    else:
-        be = of_ops.make(part)
+def with_fault(part: type, training: Any = None) -> Any:
+    """A backend with one part replaced.
+
+    Args:
+        part: a device, an executor or a backend.
+        training: what will run there; in some the blocks of memory are small.
+    """
+    be = (of_ops if part in NUMPY_RUNS else of_devices).make(part)
+    if training in ON_SMALL_MEMORY:
+        be.device = of.SmallMemory()
+        be.executor = part(be, be.device)
     be.bsz = 4
     return be
 
@@ -96,7 +100,7 @@ def test_every_planted_fault_is_found_in_a_training():
 def test_it_is_found(fault):
     faults, found = (of_ops.FAULTS, OPS) if fault in OPS else (of_devices.FAULTS, DEVICES)
     training, words = found[fault]
-    be = with_fault(faults[fault][1], fault in DEVICES)
+    be = with_fault(faults[fault][1], training)
     with pytest.raises(WrongResultError) as caught:
         training(be, check=CHECK)
     assert words in str(caught.value)
@@ -112,14 +116,14 @@ def every(found: dict[str, tuple[Any, str]]) -> list[Any]:
 @A_WARNING
 @pytest.mark.parametrize("part", [of_ops.Evaluator, Executor])
 def test_without_a_fault_the_same_trainings_say_nothing(part):
-    of_device = part is Executor
+    ends = {of.too_large, *([of.beyond_memory] if part is Executor else [])}
     for training in every(OPS | DEVICES):
-        be = with_fault(part, of_device)
+        be = with_fault(part, training)
         with second_opinion(be, CHECK) as (opinion,):
-            if training in END_BY_AN_ERROR and (of_device or training is of.too_large):
+            if training in ends:
                 with pytest.raises(OutOfDeviceMemory):
                     training(be)
-            elif training is not of.smaller_after_an_error or of_device:
+            else:
                 training(be)
         assert opinion.checked > 10
         assert not opinion.findings
@@ -135,7 +139,7 @@ def test_a_dtype_that_is_taken_must_be_declared():
 
 
 def test_the_error_of_a_device_is_the_cause():
-    be = with_fault(of_ops.Raises, False)
+    be = with_fault(of_ops.Raises)
     with pytest.raises(WrongResultError) as caught:
         OPS["raises"][0](be, check=CHECK)
     assert type(caught.value.__cause__) is NotImplementedError
@@ -146,7 +150,7 @@ def test_the_error_of_a_device_is_the_cause():
 
 @pytest.mark.parametrize("rate", ["1", "0.000001"])
 def test_after_a_warning_the_error_comes_through_at_any_rate(rate):
-    be = with_fault(of_ops.Raises, False)
+    be = with_fault(of_ops.Raises)
     with pytest.warns(WrongResultWarning, match="tanh raised"), pytest.raises(NotImplementedError):
         OPS["raises"][0](be, check=f"cpu:{rate}")
 
@@ -156,7 +160,7 @@ def test_an_error_that_both_backends_raise_is_about_the_statement(monkeypatch):
         raise NotImplementedError("nobody has a tanh")
 
     monkeypatch.setattr(SecondBackend, "results", fails)
-    be = with_fault(of_ops.Raises, False)
+    be = with_fault(of_ops.Raises)
     with second_opinion(be, CHECK) as (opinion,), pytest.raises(NotImplementedError):
         OPS["raises"][0](be)
     assert opinion.checked
@@ -164,7 +168,7 @@ def test_an_error_that_both_backends_raise_is_about_the_statement(monkeypatch):
 
 
 def test_an_error_of_our_own_is_no_finding():
-    be = with_fault(Executor, True)
+    be = with_fault(Executor, of.beyond_memory)
     with second_opinion(be, CHECK) as (opinion,), pytest.raises(OutOfDeviceMemory):
         of.beyond_memory(be)
     assert not opinion.findings
@@ -189,7 +193,7 @@ def test_an_error_of_a_copy_or_allocation_is_named(method):
 
 
 def test_a_swallowed_error_is_found_at_any_rate():
-    be = with_fault(of_devices.Swallows, True)
+    be = with_fault(of_devices.Swallows, of.beyond_memory)
     with second_opinion(be, "cpu:0.000001:raise") as (opinion,):
         with pytest.raises(WrongResultError, match=r"no block of .* did not come out; \d+ of 256"):
             of.beyond_memory(be)
@@ -207,7 +211,7 @@ def test_a_device_that_has_another_way_may_be_silent_about_an_error():
                 self.interpret(pairs)
 
     for rate in ("1", "0.000001"):
-        be = with_fault(Frugal, True)
+        be = with_fault(Frugal, of.beyond_memory)
         with second_opinion(be, f"cpu:{rate}:raise") as (opinion,):
             of.beyond_memory(be)
         assert opinion.checked
@@ -218,10 +222,10 @@ def test_a_device_that_has_another_way_may_be_silent_about_an_error():
 
 
 def test_the_first_adoption_and_export_are_looked_at_whatever_the_rate():
-    be = with_fault(of_ops.OwnerIsDropped, False)
+    be = with_fault(of_ops.OwnerIsDropped)
     with second_opinion(be, "cpu:0.000001:raise"), pytest.raises(WrongResultError, match="let go"):
         be.from_dlpack(np.ones((3, 4)))
-    be = with_fault(of_ops.SharesACopy, False)
+    be = with_fault(of_ops.SharesACopy)
     x = be.ones((3, 4))
     with second_opinion(be, "cpu:0.000001:raise"):
         np.from_dlpack(x)  # shared, as was asked for
