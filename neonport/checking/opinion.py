@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import threading
 import warnings
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
+import numpy as np
+
 from neonport import settings
+from neonport.checking.device.exchange import Exchange
+from neonport.checking.device.failures import Failures
 from neonport.checking.examination import Examination
-from neonport.checking.failures import Failures, is_foreign
 from neonport.checking.finding import Finding, WrongResultWarning, of_statement, place
-from neonport.checking.memory_checks import MemoryChecks
+from neonport.checking.memory_checks import copy_in, new_memory
 from neonport.checking.replays import Replayed
 from neonport.checking.reproducing import Inputs
 from neonport.checking.second import SecondBackend
@@ -95,10 +98,14 @@ class Opinion:
         self.recorded = 0
         self.findings: list[Finding] = []
         self._reported: set[tuple[str, str]] = set()
-        self.failures = Failures(be)
+        self._blocks: weakref.WeakSet[Any] = weakref.WeakSet()  # that were allocated meanwhile
         self._renew_lock()
         call_in_child(self, Opinion._renew_lock)
         self.second = SecondBackend(check)
+        self._failures = Failures(
+            be, self.second, self._examines, self._examined, self._report_plain,
+            self._report_statement,
+        )  # fmt: skip
         self._covers: list[tuple[Any, str]] = []
         self._install()
 
@@ -114,14 +121,17 @@ class Opinion:
         be.bound = CountedTable(self._bound.limit, self)
         self._cover(be.executor, "run", self._run)
         self._cover(be.tracer, "watch", self._watch)
-        memory = MemoryChecks(self)
-        self._cover(device, "allocate", memory.allocate)
-        self._cover(device, "copy_in", memory.copy_in)
-        self._cover(device, "copy_out", memory.copy_out)
-        self._cover(device, "dlpack_adopt", memory.adopt)
-        self._cover(device, "dlpack_export", memory.export)
-        self._cover(be.executor, "bind", self.failures.bind)
+        self._cover(device, "allocate", self._allocate)
+        self._cover(device, "copy_in", self._copy_in)
         self._cover(device, "make_replay", self._make_replay)
+        exchange = Exchange(be, self._passes, self._examined, self._report_plain)
+        self._cover(device, "dlpack_adopt", exchange.adopt)
+        self._cover(device, "dlpack_export", exchange.export)
+        failures = self._failures  # outside of what is above: errors of all turns come there
+        self._cover(device, "allocate", failures.allocate)
+        self._cover(device, "copy_in", failures.copy_in)
+        self._cover(device, "copy_out", failures.copy_out)
+        self._cover(be.executor, "bind", failures.bind)
         self._outer, be.second_opinion = be.second_opinion, self
 
     def _cover(self, owner: Any, name: str, by: Callable[..., Any]) -> None:
@@ -149,7 +159,7 @@ class Opinion:
 
     # ---- what stands in front of methods -----------------------------------------------------
 
-    def passes(self, turns: bool = True) -> bool:
+    def _passes(self, turns: bool = True) -> bool:
         """Whether a candidate just runs: nobody's turn, in an examination, or in a recording."""
         if threading.get_ident() in _examining:
             return True
@@ -161,22 +171,19 @@ class Opinion:
     def _run(self, run: Callable[[Any], None], pairs: list[tuple[Any, Any]]) -> None:
         here = threading.get_ident()
         due = self.due.pop(here, None)
-        if here in _examining:
-            run(pairs)
-            return
-        if self.be.recorder is not None:
+        if self.be.recorder is not None and here not in _examining:
             self.recorded += 1
-        if self.passes(due is None) or all(t.size == 0 for t, _ in pairs):
-            self._unexamined(run, pairs)
+        if self._passes(due is None) or all(t.size == 0 for t, _ in pairs):
+            self._failures.hear(pairs, lambda: run(pairs))
         else:
 
             def bound() -> None:
                 if due is None or not due[0](due[1]):  # bound already, or to be bound anew
                     run(pairs)
 
-            self._statement(pairs, bound)
-        if self.failures.refuses:
-            self.report_plain("compile", self.failures.hosted())
+            self._failures.hear(pairs, lambda: self._statement(pairs, bound))
+        if self._failures.refuses:
+            self._report_plain("compile", self._failures.hosted())
 
     def _watch(
         self, watch: Callable[..., Any], launch: Callable[[], None], what: Launched, backend: Any
@@ -190,13 +197,30 @@ class Opinion:
             return call
 
         def counted() -> None:
-            if self.passes():
+            if self._passes():
                 call()
                 return
             a, b, c = (find() for find in what.operands)
             self._product(what, (a, b, c), call)
 
         return counted
+
+    def _allocate(self, allocate: Callable[[int], Any], nbytes: int) -> Any:
+        storage = allocate(nbytes)
+        if nbytes and not self._passes():
+            with self._examined():
+                problems = list(new_memory(self.be, storage, nbytes, self._blocks))
+            self._report_plain("allocate", problems)
+        self._blocks.add(storage)
+        return storage
+
+    def _copy_in(self, copy: Callable[[Any, Any], None], target: Any, values: np.ndarray) -> None:
+        if not values.size or self._passes():
+            copy(target, values)
+            return
+        with self._examined():
+            problems = list(copy_in(self.be, copy, target, values))
+        self._report_plain("copy_in", problems)
 
     def _make_replay(
         self, make: Callable[[Any], tuple[Callable[[], None], str]], recorder: Any
@@ -206,19 +230,23 @@ class Opinion:
         replayed = Replayed(self.be, replay, recorder, launches)
 
         def counted() -> None:
-            if not self._covers or self.passes():  # it may outlive this opinion
+            if not self._covers or self._passes():  # it may outlive this opinion
                 replay()
                 return
-            with self.examined():
+            with self._examined():
                 problems = list(replayed.problems())
-            self.report_plain("replay", problems)
+            self._report_plain("replay", problems)
 
         return counted, how
+
+    def _examines(self) -> bool:
+        """Whether this thread is in an examination."""
+        return threading.get_ident() in _examining
 
     # ---- examinations ------------------------------------------------------------------------
 
     @contextmanager
-    def examined(self) -> Iterator[None]:
+    def _examined(self) -> Iterator[None]:
         """Inside, what this thread runs is not looked at; one thread at a time is here."""
         here = threading.get_ident()
         with self._lock:
@@ -232,93 +260,21 @@ class Opinion:
     def _statement(
         self, pairs: Sequence[tuple[Any, Any]], run: Callable[[], None], **how: Any
     ) -> None:
-        cause = None
-        with self.examined():
+        with self._examined():
             state = self.be.philox.get_state()
             looked = Examination(self.be, pairs)
-            self.failures.begin()
-            try:
-                got = looked.run(run)
-            except Exception as error:
-                problems = self.failures.of_statement(error, looked, self.second)
-                if not problems:
-                    raise
-                cause = error
-            else:
-                problems = [*looked.problems, *looked.compare(got, self.second)]
-                problems += self.failures.undeclared([*looked.operands, *looked.targets])
-                if not problems:
-                    return
-            finally:
-                raised = self.failures.end()
-            if cause is None:
-                problems = [*raised, *problems]
-            found, first = self._found(pairs, looked, problems, state, how)
-        self._report(found, first, cause)
-        if cause is not None:
-            raise cause
-
-    def _found(
-        self,
-        pairs: Sequence[tuple[Any, Any]],
-        looked: Examination,
-        problems: Sequence[str],
-        state: Any,
-        how: dict[str, Any],
-    ) -> tuple[Finding, bool]:
-        """The finding of a statement, and whether it is the first of its kind."""
-        kept = Inputs(looked.contents, None if looked.sources is None else state, **how)
-        first = self._is_first(pairs, how)
-        folder = self.folder if first else ""
-        return of_statement(self.be, self.second.be, pairs, problems, kept, folder), first
-
-    # ---- errors ------------------------------------------------------------------------------
-
-    def _unexamined(self, run: Callable[[Any], None], pairs: list[tuple[Any, Any]]) -> None:
-        """Run a statement whose turn it is not; what fails in it is rare, so all of it counts."""
-        self.failures.begin()
-        raised: list[str] = []
-        try:
-            run(pairs)
-        except Exception as error:
-            if is_foreign(error):
-                self._afterwards(pairs, partial(self.failures.of_statement, error), error)
-            raise
-        finally:
-            raised = self.failures.end()
-        if raised:
-            self._afterwards(pairs, partial(self.failures.of_silence, raised))
-
-    def _afterwards(
-        self,
-        pairs: list[tuple[Any, Any]],
-        problems_of: Callable[[Examination, SecondBackend], list[str]],
-        cause: Exception | None = None,
-    ) -> None:
-        """Look at a statement that has run already."""
-        with self.examined():
-            try:
-                looked = Examination(self.be, pairs)
-                problems = problems_of(looked, self.second)
-            except Exception as error:
-                logger.debug("%s cannot be read after an error: %s", self.be, error)
-                return
+            got = looked.run(run)
+            problems = [*looked.problems, *looked.compare(got, self.second)]
+            problems += self._failures.undeclared(pairs)
             if not problems:
                 return
-            found, first = self._found(pairs, looked, problems, None, {})
-        self._report(found, first, cause)
-
-    def refused(self, what: str, call: str, error: Exception) -> None:
-        """A method of the device raised an error.
-
-        Args:
-            what: the method.
-            call: it and what it was asked, in words.
-            error: what it raised.
-        """
-        self.failures.note(error)
-        if threading.get_ident() not in _examining:
-            self.report_plain(what, self.failures.of_device(call, error), error)
+            problems = [*self._failures.raised(), *problems]
+            kept = Inputs(looked.contents, None if looked.sources is None else state, **how)
+            first = self._is_first(pairs, how)
+            found = of_statement(
+                self.be, self.second.be, pairs, problems, kept, self.folder if first else ""
+            )
+        self._report(found, first)
 
     def _product(
         self, what: Launched, tensors: tuple[Any, Any, Any], call: Callable[[], None]
@@ -335,7 +291,10 @@ class Opinion:
             tree = tree * alpha
         if beta:
             tree = tree + c * beta
-        self._statement([(c, tree)], call, product=product, call=what.op)
+        self._failures.hear(
+            [(c, tree)],
+            lambda: self._statement([(c, tree)], call, product=product, call=what.op),
+        )
 
     # ---- reports -----------------------------------------------------------------------------
 
@@ -346,21 +305,28 @@ class Opinion:
         self._reported.add(key)
         return first
 
-    def report_plain(
+    def _report_plain(
         self, what: str, problems: Iterable[str], cause: Exception | None = None
     ) -> None:
-        """Report what was found besides statements, if anything was.
-
-        Args:
-            what: a method of the device, or what else was looked at.
-            problems: what is wrong, in words.
-            cause: the error that was raised, where one was.
-        """
         problem = "; ".join(problems)
         if problem:
             first = (what, "") not in self._reported
             self._reported.add((what, ""))
             self._report(Finding(what, place(self.be), str(self.second.be), problem), first, cause)
+
+    def _report_statement(
+        self,
+        pairs: Sequence[tuple[Any, Any]],
+        problems: Sequence[str],
+        contents: dict[int, np.ndarray],
+        cause: Exception | None,
+    ) -> None:
+        """Report a statement that was looked at after it had run."""
+        first = self._is_first(pairs, {})
+        folder = self.folder if first else ""
+        kept = Inputs(contents)
+        found = of_statement(self.be, self.second.be, pairs, problems, kept, folder)
+        self._report(found, first, cause)
 
     def _report(self, found: Finding, first: bool, cause: Exception | None = None) -> None:
         if self.check.raises:
