@@ -58,13 +58,19 @@ class CountedTable(BoundedTable[Any, Any]):
         super().keep(key, value if known else self._counted(value))
 
     def _counted(self, call: Callable[[Any], bool]) -> Callable[[Any], bool]:
-        turns, due = self.opinion.turns, self.opinion.due
+        turns, due, failures = self.opinion.turns, self.opinion.due, self.opinion.failures
 
         def recall(scalars: Any) -> bool:
             if (due and threading.get_ident() in due) or turns.here():
-                due[threading.get_ident()] = call, scalars
+                known = due.get(threading.get_ident())
+                if known is None or getattr(known[0], "call", None) is not call:
+                    due[threading.get_ident()] = call, scalars
                 return False
-            return call(scalars)
+            try:
+                return call(scalars)
+            except Exception as error:  # it comes out where the tensors of the statement are known
+                due[threading.get_ident()] = failures.again(call, error), scalars
+                return False
 
         recall.counted = True  # type: ignore[attr-defined]
         return recall
@@ -82,6 +88,7 @@ class Opinion:
         checked: statements, calls, copies and allocations that were looked at.
         findings: what was wrong; one for each op, the first.
         recorded: statements and calls of the step that is being recorded.
+        failures: what goes wrong besides values.
 
     Raises:
         BackendUnavailable: the second backend cannot be used.
@@ -102,7 +109,7 @@ class Opinion:
         self._renew_lock()
         call_in_child(self, Opinion._renew_lock)
         self.second = SecondBackend(check)
-        self._failures = Failures(
+        self.failures = Failures(
             be, self.second, self._examines, self._examined, self._report_plain,
             self._report_statement,
         )  # fmt: skip
@@ -127,7 +134,7 @@ class Opinion:
         exchange = Exchange(be, self._passes, self._examined, self._report_plain)
         self._cover(device, "dlpack_adopt", exchange.adopt)
         self._cover(device, "dlpack_export", exchange.export)
-        failures = self._failures  # outside of what is above: errors of all turns come there
+        failures = self.failures  # outside of what is above: errors of all turns come there
         self._cover(device, "allocate", failures.allocate)
         self._cover(device, "copy_in", failures.copy_in)
         self._cover(device, "copy_out", failures.copy_out)
@@ -174,16 +181,16 @@ class Opinion:
         if self.be.recorder is not None and here not in _examining:
             self.recorded += 1
         if self._passes(due is None) or all(t.size == 0 for t, _ in pairs):
-            self._failures.hear(pairs, lambda: run(pairs))
+            self.failures.hear(pairs, lambda: run(pairs))
         else:
 
             def bound() -> None:
                 if due is None or not due[0](due[1]):  # bound already, or to be bound anew
                     run(pairs)
 
-            self._failures.hear(pairs, lambda: self._statement(pairs, bound))
-        if self._failures.refuses:
-            self._report_plain("compile", self._failures.hosted())
+            self.failures.hear(pairs, lambda: self._statement(pairs, bound))
+        if self.failures.refuses:
+            self._report_plain("compile", self.failures.hosted())
 
     def _watch(
         self, watch: Callable[..., Any], launch: Callable[[], None], what: Launched, backend: Any
@@ -197,11 +204,15 @@ class Opinion:
             return call
 
         def counted() -> None:
+            run: Callable[..., Any] = call
             if self._passes():
-                call()
-                return
+                try:
+                    call()
+                    return
+                except Exception as error:
+                    run = self.failures.again(call, error)
             a, b, c = (find() for find in what.operands)
-            self._product(what, (a, b, c), call)
+            self._product(what, (a, b, c), run)
 
         return counted
 
@@ -265,10 +276,10 @@ class Opinion:
             looked = Examination(self.be, pairs)
             got = looked.run(run)
             problems = [*looked.problems, *looked.compare(got, self.second)]
-            problems += self._failures.undeclared(pairs)
+            problems += self.failures.undeclared(pairs)
             if not problems:
                 return
-            problems = [*self._failures.raised(), *problems]
+            problems = [*self.failures.raised(), *problems]
             kept = Inputs(looked.contents, None if looked.sources is None else state, **how)
             first = self._is_first(pairs, how)
             found = of_statement(
@@ -291,7 +302,7 @@ class Opinion:
             tree = tree * alpha
         if beta:
             tree = tree + c * beta
-        self._failures.hear(
+        self.failures.hear(
             [(c, tree)],
             lambda: self._statement([(c, tree)], call, product=product, call=what.op),
         )

@@ -13,6 +13,7 @@ from neonport.checking.opinion import second_opinion
 from neonport.checking.second import SecondBackend
 from neonport.engine.executor import Executor
 from neonport.errors import CompileError, DLPackError, OutOfDeviceMemory, WrongResultError
+from neonport.testing.suite.devices.faults import Switch, failing_launches, replaced
 from tests.checking import trainings as of
 from tests.testing import test_finds_device_faults as of_devices
 from tests.testing import test_finds_faults as of_ops
@@ -153,6 +154,48 @@ def test_after_a_warning_the_error_comes_through_at_any_rate(rate):
     be = with_fault(of_ops.Raises)
     with pytest.warns(WrongResultWarning, match="tanh raised"), pytest.raises(NotImplementedError):
         OPS["raises"][0](be, check=f"cpu:{rate}")
+
+
+@pytest.mark.parametrize("rate", ["1", "0.000001"])
+@pytest.mark.parametrize("kind", ["statement", "product"])
+def test_an_error_of_what_ran_before_is_looked_at_too(kind, rate):
+    be, switch = of_devices.make(Executor), Switch()
+    x, y = be.array(np.ones((4, 4))), be.array(np.full((4, 4), 5.0))
+
+    def matmul(before):
+        def bind(*operands):
+            call = before(*operands)
+            return lambda: (switch.check(), call())
+
+        return bind
+
+    def program():
+        if kind == "product":
+            be.compound_dot(x, x, y, beta=1.0)
+        else:
+            y[:] = y + x
+
+    with (
+        second_opinion(be, f"cpu:{rate}:raise") as (opinion,),
+        failing_launches(be.device, switch),
+        replaced(be.device, "matmul", matmul),
+    ):
+        program()
+        program()
+        kept = y.get()
+        switch.error = RuntimeError("driver error 700")
+        with pytest.raises(WrongResultError, match=r"add raised .*700") as caught:
+            program()
+        assert caught.value.__cause__ is switch.error
+        assert switch.raised == 1  # it is not tried again
+        switch.error = OutOfDeviceMemory("no room")
+        with pytest.raises(OutOfDeviceMemory, match="no room"):
+            program()
+        switch.error = None
+        assert np.array_equal(y.get(), kept)
+        program()
+        assert not np.array_equal(y.get(), kept)
+    assert len(opinion.findings) == 1
 
 
 def test_an_error_that_both_backends_raise_is_about_the_statement(monkeypatch):

@@ -47,6 +47,25 @@ def _none_of_ours(error: BaseException) -> str:
     return "which is none of neonport's errors"
 
 
+class Again:
+    """Raises an error once more.
+
+    Args:
+        call: what raised it.
+        error: the error.
+    """
+
+    __slots__ = ("call", "error")
+
+    def __init__(self, call: Callable[..., Any], error: Exception) -> None:
+        self.call = call
+        self.error = error
+
+    def __call__(self, *numbers: Any) -> Any:
+        """Raise it."""
+        raise self.error
+
+
 class Failures:
     """What goes wrong on a device besides values, whosever turn it is: errors are rare.
 
@@ -143,6 +162,17 @@ class Failures:
             del self._raised[here]
         if raised:
             self._look(pairs, None, raised)
+
+    def again(self, call: Callable[..., Any], error: Exception) -> Again:
+        """A call that raises an error, in place of what raised it, where it can be looked at.
+
+        Args:
+            call: what raised it, though it was not its turn.
+            error: the error; it is raised now if nothing is wrong with it.
+        """
+        if not is_foreign(error) or self._examining():
+            raise error
+        return Again(call, error)
 
     def raised(self) -> list[str]:
         """The errors of the statement that this thread runs, so far, in words."""
