@@ -276,6 +276,54 @@ def test_the_first_adoption_and_export_are_looked_at_whatever_the_rate():
             np.from_dlpack(x, copy=True)
 
 
+def test_adopted_memory_has_the_values_of_its_owner_and_is_shared():
+    class Shifted(CPUDevice):
+        """Begins an element too late."""
+
+        def adopt_array(self, array):
+            return super().adopt_array(np.roll(array, 1))
+
+    class Elsewhere(CPUDevice):
+        """Adopts other memory than it is given."""
+
+        def adopt_array(self, array):
+            return super().adopt_array(array.copy())
+
+    for part, words in ((Shifted, "holds other values"), (Elsewhere, "is not shared")):
+        be = of_devices.make(part)
+        with second_opinion(be, CHECK), pytest.raises(WrongResultError, match=words):
+            be.from_dlpack(np.arange(12, dtype=np.float32).reshape(3, 4))
+
+
+def test_what_others_write_meanwhile_is_no_finding():
+    values = np.zeros((3, 4), np.float32)
+
+    class Beside(CPUDevice):
+        """Another thread writes whenever values are read."""
+
+        def copy_out(self, source):
+            values[:] += 1
+            return super().copy_out(source)
+
+    be = of_devices.make(Beside)
+    with second_opinion(be, CHECK) as (opinion,):
+        be.from_dlpack(values)
+    assert opinion.checked == 1
+    assert not opinion.findings
+
+
+def test_what_the_host_cannot_read_is_not_compared(monkeypatch):
+    def refuses(x):
+        raise DLPackError("not by NumPy")
+
+    be = of_devices.make(Executor)
+    monkeypatch.setattr("neonport.checking.device.exchange.host_array", refuses)
+    with second_opinion(be, CHECK) as (opinion,):
+        be.from_dlpack(np.ones((3, 4)))
+    assert opinion.checked == 1
+    assert not opinion.findings
+
+
 @pytest.mark.parametrize("kind", ["array", "read-only", "tensor", "column", "bits", "empty"])
 def test_memory_of_many_kinds_is_adopted_and_exported_without_a_word(kind, be):
     values = np.arange(12, dtype=np.float32).reshape(3, 4)
