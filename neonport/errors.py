@@ -83,7 +83,7 @@ class DeviceContractError(NeonportError, TypeError):
 
 
 class WrongResultError(NeonportError, ArithmeticError):
-    """A second backend found a result wrong; `finding` says which, where and by how much."""
+    """A second opinion found something wrong; `finding` says what, where and by how much."""
 
     def __init__(self, message: str, finding: object = None) -> None:
         super().__init__(message)

@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 
 from neonport import settings
+from neonport.checking.device.exchange import Exchange
+from neonport.checking.device.failures import Failures
 from neonport.checking.examination import Examination
 from neonport.checking.finding import Finding, WrongResultWarning, of_statement, place
 from neonport.checking.memory_checks import copy_in, new_memory
@@ -56,13 +58,19 @@ class CountedTable(BoundedTable[Any, Any]):
         super().keep(key, value if known else self._counted(value))
 
     def _counted(self, call: Callable[[Any], bool]) -> Callable[[Any], bool]:
-        turns, due = self.opinion.turns, self.opinion.due
+        turns, due, failures = self.opinion.turns, self.opinion.due, self.opinion.failures
 
         def recall(scalars: Any) -> bool:
             if (due and threading.get_ident() in due) or turns.here():
-                due[threading.get_ident()] = call, scalars
+                known = due.get(threading.get_ident())
+                if known is None or getattr(known[0], "call", None) is not call:
+                    due[threading.get_ident()] = call, scalars
                 return False
-            return call(scalars)
+            try:
+                return call(scalars)
+            except Exception as error:  # it comes out where the tensors of the statement are known
+                due[threading.get_ident()] = failures.again(call, error), scalars
+                return False
 
         recall.counted = True  # type: ignore[attr-defined]
         return recall
@@ -80,6 +88,7 @@ class Opinion:
         checked: statements, calls, copies and allocations that were looked at.
         findings: what was wrong; one for each op, the first.
         recorded: statements and calls of the step that is being recorded.
+        failures: what goes wrong besides values.
 
     Raises:
         BackendUnavailable: the second backend cannot be used.
@@ -100,6 +109,10 @@ class Opinion:
         self._renew_lock()
         call_in_child(self, Opinion._renew_lock)
         self.second = SecondBackend(check)
+        self.failures = Failures(
+            be, self.second, self._examines, self._examined, self._report_plain,
+            self._report_statement,
+        )  # fmt: skip
         self._covers: list[tuple[Any, str]] = []
         self._install()
 
@@ -118,6 +131,14 @@ class Opinion:
         self._cover(device, "allocate", self._allocate)
         self._cover(device, "copy_in", self._copy_in)
         self._cover(device, "make_replay", self._make_replay)
+        exchange = Exchange(be, self._passes, self._examined, self._report_plain)
+        self._cover(device, "dlpack_adopt", exchange.adopt)
+        self._cover(device, "dlpack_export", exchange.export)
+        failures = self.failures  # outside of what is above: errors of all turns come there
+        self._cover(device, "allocate", failures.allocate)
+        self._cover(device, "copy_in", failures.copy_in)
+        self._cover(device, "copy_out", failures.copy_out)
+        self._cover(be.executor, "bind", failures.bind)
         self._outer, be.second_opinion = be.second_opinion, self
 
     def _cover(self, owner: Any, name: str, by: Callable[..., Any]) -> None:
@@ -160,14 +181,16 @@ class Opinion:
         if self.be.recorder is not None and here not in _examining:
             self.recorded += 1
         if self._passes(due is None) or all(t.size == 0 for t, _ in pairs):
-            run(pairs)
-            return
+            self.failures.hear(pairs, lambda: run(pairs))
+        else:
 
-        def bound() -> None:
-            if due is None or not due[0](due[1]):  # it is bound already, or has to be bound anew
-                run(pairs)
+            def bound() -> None:
+                if due is None or not due[0](due[1]):  # bound already, or to be bound anew
+                    run(pairs)
 
-        self._statement(pairs, bound)
+            self.failures.hear(pairs, lambda: self._statement(pairs, bound))
+        if self.failures.refuses:
+            self._report_plain("compile", self.failures.hosted())
 
     def _watch(
         self, watch: Callable[..., Any], launch: Callable[[], None], what: Launched, backend: Any
@@ -181,11 +204,15 @@ class Opinion:
             return call
 
         def counted() -> None:
+            run: Callable[..., Any] = call
             if self._passes():
-                call()
-                return
+                try:
+                    call()
+                    return
+                except Exception as error:
+                    run = self.failures.again(call, error)
             a, b, c = (find() for find in what.operands)
-            self._product(what, (a, b, c), call)
+            self._product(what, (a, b, c), run)
 
         return counted
 
@@ -223,6 +250,10 @@ class Opinion:
 
         return counted, how
 
+    def _examines(self) -> bool:
+        """Whether this thread is in an examination."""
+        return threading.get_ident() in _examining
+
     # ---- examinations ------------------------------------------------------------------------
 
     @contextmanager
@@ -245,8 +276,10 @@ class Opinion:
             looked = Examination(self.be, pairs)
             got = looked.run(run)
             problems = [*looked.problems, *looked.compare(got, self.second)]
+            problems += self.failures.undeclared(pairs)
             if not problems:
                 return
+            problems = [*self.failures.raised(), *problems]
             kept = Inputs(looked.contents, None if looked.sources is None else state, **how)
             first = self._is_first(pairs, how)
             found = of_statement(
@@ -269,7 +302,10 @@ class Opinion:
             tree = tree * alpha
         if beta:
             tree = tree + c * beta
-        self._statement([(c, tree)], call, product=product, call=what.op)
+        self.failures.hear(
+            [(c, tree)],
+            lambda: self._statement([(c, tree)], call, product=product, call=what.op),
+        )
 
     # ---- reports -----------------------------------------------------------------------------
 
@@ -280,17 +316,33 @@ class Opinion:
         self._reported.add(key)
         return first
 
-    def _report_plain(self, what: str, problems: Iterable[str]) -> None:
+    def _report_plain(
+        self, what: str, problems: Iterable[str], cause: Exception | None = None
+    ) -> None:
         problem = "; ".join(problems)
         if problem:
             first = (what, "") not in self._reported
             self._reported.add((what, ""))
-            self._report(Finding(what, place(self.be), str(self.second.be), problem), first)
+            self._report(Finding(what, place(self.be), str(self.second.be), problem), first, cause)
 
-    def _report(self, found: Finding, first: bool) -> None:
+    def _report_statement(
+        self,
+        pairs: Sequence[tuple[Any, Any]],
+        problems: Sequence[str],
+        contents: dict[int, np.ndarray],
+        cause: Exception | None,
+    ) -> None:
+        """Report a statement that was looked at after it had run."""
+        first = self._is_first(pairs, {})
+        folder = self.folder if first else ""
+        kept = Inputs(contents)
+        found = of_statement(self.be, self.second.be, pairs, problems, kept, folder)
+        self._report(found, first, cause)
+
+    def _report(self, found: Finding, first: bool, cause: Exception | None = None) -> None:
         if self.check.raises:
             self.findings.append(found)
-            raise WrongResultError(str(found), found)
+            raise WrongResultError(str(found), found) from cause
         if first:
             self.findings.append(found)
             warnings.warn(str(found), WrongResultWarning, stacklevel=6)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 import weakref
 from typing import Any
 
@@ -185,12 +186,13 @@ class OneBlock(CPUDevice):
     def __init__(self, device_id=0):
         super().__init__(device_id)
         self.block = super().allocate(1 << 20)
+        self.places = itertools.count(1)
 
     def allocate(self, nbytes):
         if nbytes > 1 << 20:
             return super().allocate(nbytes)
         self.block.native[:nbytes] = 0
-        return Storage(self.block.native[:nbytes], nbytes, "host", id(object()))
+        return Storage(self.block.native[:nbytes], nbytes, "host", next(self.places) << 20)
 
 
 class LiveCopies(CPUDevice):
@@ -227,7 +229,8 @@ class LateCopies(CPUDevice):
 
 class RawMemoryError(CPUDevice):
     def allocate(self, nbytes):
-        return Storage(np.zeros(nbytes, np.uint8), nbytes, "host", id(object()))
+        block = np.zeros(nbytes, np.uint8)
+        return Storage(block, nbytes, "host", block.ctypes.data)
 
 
 class Promises(CPUDevice):

@@ -123,12 +123,12 @@ def fit(
     state = model.state
     if state.pending is None and state.minibatch:
         _go_on_inside_epoch(model, dataset)
-    with in_use.of(model):
-        model.initialize(dataset, cost, precision)
-    model.optimizer, state.dataset = optimizer, dataset
-    if hasattr(optimizer, "set_backend"):
-        optimizer.set_backend(model.be)
     with second_opinion(backends_of(model.layers), check):
+        with in_use.of(model):
+            model.initialize(dataset, cost, precision)
+        model.optimizer, state.dataset = optimizer, dataset
+        if hasattr(optimizer, "set_backend"):
+            optimizer.set_backend(model.be)
         return Trainer(model, dataset, callbacks, record).fit(num_epochs)
 
 

@@ -167,6 +167,7 @@ class RecordedStep:
         self._epoch = -1
         # parts, the tensors they were recorded for, and how many statements a second opinion saw
         self._ready: dict[Any, tuple[list[StepPart], Any, int]] = {}
+        self._replayed: set[Any] = set()  # of them, those whose replays were looked at, or could be
         self._failures: dict[Hashable, int] = {}  # by the kind of step
 
     def __call__(self, x: Any, t: Any, epoch: int) -> None:
@@ -180,11 +181,13 @@ class RecordedStep:
         if epoch != self._epoch:
             self._epoch = epoch
             self._ready.clear()
+            self._replayed.clear()
         key = self.model.step_kind(), _identity((x, t))
         opinion = getattr(self.model.be, "second_opinion", None)
-        if key in self._ready and opinion and opinion.turns.ahead(self._ready[key][2]):
+        if key in self._replayed and opinion and opinion.turns.ahead(self._ready[key][2]):
             self.trainer.step(x, t, epoch)  # a replay does not say what it computes
         elif key in self._ready:
+            self._replayed.add(key)
             for part in self._ready[key][0]:
                 part.run()
                 if part.then is not None:
