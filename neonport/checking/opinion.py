@@ -12,6 +12,7 @@ import warnings
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,8 @@ from neonport import settings
 from neonport.checking.examination import Examination
 from neonport.checking.finding import Finding, WrongResultWarning, of_statement, place
 from neonport.checking.memory_checks import copy_in, new_memory
-from neonport.checking.replays import Replayed
+from neonport.checking.parts.drawn import Drawer
+from neonport.checking.replays import Replayed, Stores
 from neonport.checking.reproducing import Inputs
 from neonport.checking.second import SecondBackend
 from neonport.checking.spec import Check, parse
@@ -40,15 +42,19 @@ class CountedTable(BoundedTable[Any, Any]):
     """Bound statements that decline to run when it is their turn, so that they run as new ones.
 
     Args:
-        limit: see `BoundedTable`.
+        before: the table that it stands in front of. Statements that are bound there need not be
+            bound anew; they stay there, for their memory knows them there.
         opinion: says whose turn it is.
     """
 
     __slots__ = ("opinion",)
 
-    def __init__(self, limit: int, opinion: Opinion) -> None:
-        super().__init__(limit)
+    def __init__(self, before: BoundedTable[Any, Any], opinion: Opinion) -> None:
+        super().__init__(before.limit)
         self.opinion = opinion
+        for key in (*before.older, *before):
+            if not isinstance(key[0], str):  # a product was bound without its turn
+                super().keep(key, self._counted(_kept_in(before, key)))
 
     def keep(self, key: Any, value: Any) -> None:
         """Keep a statement with its turn; products have theirs already."""
@@ -56,16 +62,26 @@ class CountedTable(BoundedTable[Any, Any]):
         super().keep(key, value if known else self._counted(value))
 
     def _counted(self, call: Callable[[Any], bool]) -> Callable[[Any], bool]:
-        turns, due = self.opinion.turns, self.opinion.due
+        due, turn, here = self.opinion.due, self.opinion.turns.here, threading.get_ident
 
         def recall(scalars: Any) -> bool:
-            if (due and threading.get_ident() in due) or turns.here():
-                due[threading.get_ident()] = call, scalars
+            if (due and here() in due) or turn():
+                due[here()] = call, scalars
                 return False
             return call(scalars)
 
         recall.counted = True  # type: ignore[attr-defined]
         return recall
+
+
+def _kept_in(table: BoundedTable[Any, Any], key: Any) -> Callable[[Any], bool]:
+    """A statement of a table as long as it is there; else it has to be bound anew."""
+
+    def recall(scalars: Any) -> bool:
+        call = table.find(key)
+        return call is not None and bool(call(scalars))
+
+    return recall
 
 
 class Opinion:
@@ -100,6 +116,9 @@ class Opinion:
         self._renew_lock()
         call_in_child(self, Opinion._renew_lock)
         self.second = SecondBackend(check)
+        self._drawer = None if check.compares_all else Drawer(SEED)
+        self._stores = Stores()
+        self._random = None if self._drawer is None else self._drawer.random
         self._covers: list[tuple[Any, str]] = []
         self._install()
 
@@ -111,8 +130,7 @@ class Opinion:
     def _install(self) -> None:
         be, device = self.be, self.be.device
         self._bound = be.bound
-        self._bound.clear()
-        be.bound = CountedTable(self._bound.limit, self)
+        be.bound = CountedTable(self._bound, self)
         self._cover(be.executor, "run", self._run)
         self._cover(be.tracer, "watch", self._watch)
         self._cover(device, "allocate", self._allocate)
@@ -124,7 +142,7 @@ class Opinion:
         """Let `by(method, *args)` stand in front of a method of an object."""
         method = getattr(owner, name)
         before = vars(owner).get(name)
-        setattr(owner, name, lambda *args, **kwargs: by(method, *args, **kwargs))
+        setattr(owner, name, partial(by, method))
         self._covers.append((owner, name) if before is None else (_Again(owner, before), name))
 
     def close(self) -> None:
@@ -138,7 +156,6 @@ class Opinion:
                 delattr(owner, name)
         self._covers = []
         self.be.bound.clear()
-        self._bound.clear()
         self.be.bound = self._bound
         self.be.second_opinion = self._outer
         self.second.close()
@@ -147,18 +164,20 @@ class Opinion:
 
     def _passes(self, turns: bool = True) -> bool:
         """Whether a candidate just runs: nobody's turn, in an examination, or in a recording."""
+        if turns and not self.turns.here():
+            return True
         if threading.get_ident() in _examining:
             return True
         recorder = self.be.recorder
-        if recorder is not None and recorder.here:
-            return True
-        return turns and not self.turns.here()
+        return recorder is not None and recorder.here
 
     def _run(self, run: Callable[[Any], None], pairs: list[tuple[Any, Any]]) -> None:
         here = threading.get_ident()
         due = self.due.pop(here, None)
-        if self.be.recorder is not None and here not in _examining:
+        recorder = self.be.recorder
+        if recorder is not None and here not in _examining:
             self.recorded += 1
+            self._stores.note(recorder, [target for target, _ in pairs])
         if self._passes(due is None) or all(t.size == 0 for t, _ in pairs):
             run(pairs)
             return
@@ -175,13 +194,17 @@ class Opinion:
         call: Callable[[], None] = watch(launch, what, backend)
         recorder = self.be.recorder
         if recorder is not None and recorder.here:
-            self.recorded += bool(what.operands)
+            if what.operands:
+                self.recorded += 1
+                self._stores.note(recorder, [what.operands[-1]()], call=True)
             return call
         if not what.operands:
             return call
 
+        turn = self.turns.here
+
         def counted() -> None:
-            if self._passes():
+            if not turn() or self._passes(turns=False):
                 call()
                 return
             a, b, c = (find() for find in what.operands)
@@ -191,19 +214,19 @@ class Opinion:
 
     def _allocate(self, allocate: Callable[[int], Any], nbytes: int) -> Any:
         storage = allocate(nbytes)
-        if nbytes and not self._passes():
+        if not self._passes() and nbytes:
             with self._examined():
-                problems = list(new_memory(self.be, storage, nbytes, self._blocks))
+                problems = list(new_memory(self.be, storage, nbytes, self._blocks, self._random))
             self._report_plain("allocate", problems)
         self._blocks.add(storage)
         return storage
 
     def _copy_in(self, copy: Callable[[Any, Any], None], target: Any, values: np.ndarray) -> None:
-        if not values.size or self._passes():
+        if self._passes() or not values.size:
             copy(target, values)
             return
         with self._examined():
-            problems = list(copy_in(self.be, copy, target, values))
+            problems = list(copy_in(self.be, copy, target, values, self._random))
         self._report_plain("copy_in", problems)
 
     def _make_replay(
@@ -211,7 +234,8 @@ class Opinion:
     ) -> tuple[Callable[[], None], str]:
         launches = recorder.launches()
         replay, how = make(recorder)
-        replayed = Replayed(self.be, replay, recorder, launches)
+        stored = None if self._random is None else self._stores.of(recorder)
+        replayed = Replayed(self.be, replay, recorder, launches, stored, self._random)
 
         def counted() -> None:
             if not self._covers or self._passes():  # it may outlive this opinion
@@ -242,12 +266,12 @@ class Opinion:
     ) -> None:
         with self._examined():
             state = self.be.philox.get_state()
-            looked = Examination(self.be, pairs)
+            looked = Examination(self.be, pairs, self._drawer, bool(self.folder))
             got = looked.run(run)
             problems = [*looked.problems, *looked.compare(got, self.second)]
             if not problems:
                 return
-            kept = Inputs(looked.contents, None if looked.sources is None else state, **how)
+            kept = Inputs(looked.inputs(), None if looked.sources is None else state, **how)
             first = self._is_first(pairs, how)
             found = of_statement(
                 self.be, self.second.be, pairs, problems, kept, self.folder if first else ""
