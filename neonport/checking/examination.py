@@ -61,7 +61,8 @@ class Examination:
         self.targets = written if drawn is None else drawn.targets
         self.operands = self._wholes if drawn is None else drawn.operands
         of = self._wholes if drawn is None else drawn.wholes
-        index, read = MemoryIndex(written), MemoryIndex(self._wholes)
+        index = self._written = MemoryIndex(written)
+        read = MemoryIndex(self._wholes)
         self._untouched = [t for t, w in zip(self.operands, of, strict=True) if not index.near(w)]
         self._unread = [t for t, w in zip(self.targets, written, strict=True) if not read.near(w)]
         if drawn is None:
@@ -87,17 +88,8 @@ class Examination:
         """
         if self.drawn is None:
             return self._contents
-        touched = {id(t) for t in self._wholes} - {id(t) for t in self._apart()}
-        return {
-            id(t): self._kept[id(t)] if id(t) in self._kept else self._read(t)
-            for t in self._wholes
-            if id(t) in self._kept or id(t) not in touched
-        }
-
-    def _apart(self) -> list[Any]:
-        """Operands that share no memory with a target."""
-        index = MemoryIndex([target for target, _ in self.pairs])
-        return [t for t in self._wholes if not index.near(t)]
+        read = {id(t): self._read(t) for t in self._wholes if not self._written.near(t)}
+        return read | self._kept
 
     def _read(self, tensor: Any) -> Array:
         found: Array = self.be.device.copy_out(tensor)
@@ -209,7 +201,7 @@ class Examination:
     def _block(
         self, second: SecondBackend, draws: Any
     ) -> tuple[list[Any], list[Any], list[tuple[Any, Array]]]:
-        """The statement that computes the block that was drawn, of tensors of the second backend."""
+        """The statement that computes the block, of tensors of the second backend."""
         assert self.drawn is not None
         try:
             return self.drawn.computed_with(second.twins(), draws)

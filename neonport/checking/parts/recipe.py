@@ -21,7 +21,7 @@ from neonport.tensor.tensor import Tensor
 WORK = 1 << 15  # elements that are looked at for a block, all operands and ops together
 LEAST = 8  # elements of an axis that are not made fewer
 FLOPS = 32  # of products and windows, that take as long as one element elsewhere
-ENTRY = 1500  # elements that take as long as finding one entry that an index picks
+ENTRY = 3000  # elements that take as long as finding one entry that an index picks
 
 
 class Part(NamedTuple):
@@ -69,6 +69,7 @@ class Recipe:
                 refused |= cannot.labels
                 continue
             break
+        self._shapes = [target.shape for target, _ in pairs]
         self.lengths = dict(self.sizes)
         self._shorten()
 
@@ -176,13 +177,19 @@ class Recipe:
     def _shorten(self) -> None:
         """Halve the longest axes until a block is little work."""
         costs: dict[tuple[int, ...], float] = {}
-        self._all = 0.0
-        for part, node in zip(self.parts, self._nodes, strict=True):
-            labels = tuple({cut.label for cut in part.cuts if cut is not None})
-            cost = self._work(part, node)
-            self._all += node.size if part.picked is not None else cost
+
+        def count(cuts: Cuts, cost: float) -> None:
+            labels = tuple({cut.label for cut in cuts if cut is not None})
             share = prod(self.sizes[label] for label in labels)
             costs[labels] = costs.get(labels, 0.0) + cost / share
+
+        self._all = float(sum(prod(shape) for shape in self._shapes))
+        for cuts, shape in zip(self.targets, self._shapes, strict=True):
+            count(cuts, prod(shape))
+        for part, node in zip(self.parts, self._nodes, strict=True):
+            cost = self._work(part, node)
+            count(part.cuts, cost)
+            self._all += node.size if part.picked is not None else cost
         self._nodes = []  # nothing of the statement is kept
         while True:
             self._block = sum(

@@ -78,7 +78,7 @@ def _window(views: Sequence[Any], size: int, random: Random) -> int:
     else:
         low, high = (low, high) if where == 2 else (0, size)
         step = max((high - low) // PLACES, WINDOW)
-        start = low + random.randrange(max(-(-(high - low) // step), 1)) * step
+        start = min(low + random.randrange((high - low) // step + 1) * step, high - WINDOW)
     return max(min(start, size - WINDOW), 0)
 
 
