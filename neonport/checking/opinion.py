@@ -47,14 +47,20 @@ class CountedTable(BoundedTable[Any, Any]):
         opinion: says whose turn it is.
     """
 
-    __slots__ = ("opinion",)
+    __slots__ = ("before", "opinion")
 
     def __init__(self, before: BoundedTable[Any, Any], opinion: Opinion) -> None:
         super().__init__(before.limit)
+        self.before = before
         self.opinion = opinion
         for key in (*before.older, *before):
             if not isinstance(key[0], str):  # a product was bound without its turn
                 super().keep(key, self._counted(_kept_in(before, key)))
+
+    def clear(self) -> None:
+        """Forget everything, in the table behind too: statements are to be bound anew."""
+        self.before.clear()
+        super().clear()
 
     def keep(self, key: Any, value: Any) -> None:
         """Keep a statement with its turn; products have theirs already."""
@@ -155,7 +161,7 @@ class Opinion:
             else:
                 delattr(owner, name)
         self._covers = []
-        self.be.bound.clear()
+        BoundedTable.clear(self.be.bound)  # not those that were bound before
         self.be.bound = self._bound
         self.be.second_opinion = self._outer
         self.second.close()

@@ -468,3 +468,57 @@ def test_create_backend_is_for_those_who_check_themselves(monkeypatch):
     be = create_backend("cpu")
     assert be.second_opinion is None
     be.cleanup_backend()
+
+
+# ---- statements that were bound before ----------------------------------------------------------
+
+
+def test_what_was_bound_before_is_not_bound_anew(cpu, monkeypatch):
+    x, y = cpu.array(np.arange(12.0).reshape(3, 4)), cpu.zeros((3, 4))
+
+    def step(factor):
+        y[:] = cpu.exp(x) * factor
+
+    step(1.5)
+    bound = []
+    bind = cpu.executor.bind
+    monkeypatch.setattr(cpu.executor, "bind", lambda pairs: bound.append(1) or bind(pairs))
+    for rate in ("1e-9", "1"):
+        with second_opinion(cpu, f"cpu:{rate}:raise") as (opinion,):
+            step(2.5)
+            step(3.5)
+            assert opinion.checked == 2 * (rate == "1")
+            assert np.allclose(y.get(), np.exp(x.get()) * 3.5)
+    step(4.5)
+    assert not bound
+
+
+def test_what_is_to_be_bound_anew_is_forgotten_behind_it_too(cpu, monkeypatch):
+    x, y = cpu.array(np.arange(12.0).reshape(3, 4)), cpu.zeros((3, 4))
+
+    def step():
+        y[:] = cpu.exp(x)
+
+    step()
+    bound = []
+    bind = cpu.executor.bind
+    monkeypatch.setattr(cpu.executor, "bind", lambda pairs: bound.append(1) or bind(pairs))
+    with second_opinion(cpu, "cpu:1e-9:raise"):
+        cpu.device.forget_statements()
+        step()
+    step()
+    assert len(bound) == 2
+
+
+def test_memory_of_what_was_bound_before_is_released(cpu):
+    y = cpu.zeros((3, 4))
+    x = cpu.array(np.arange(12.0).reshape(3, 4))
+    y[:] = cpu.exp(x)
+    with second_opinion(cpu, "cpu:1e-9:raise"):
+        y[:] = cpu.exp(x)
+        gone = weakref.ref(x.storage)
+        held = weakref.ref(x.storage.native)
+        del x
+        gc.collect()
+        assert gone() is None
+        assert held() is None

@@ -21,6 +21,8 @@ from neonport.errors import WrongResultError
 from neonport.ops.philox import PhiloxState
 from neonport.optree.node import apply, walk
 from neonport.optree.random_nodes import is_random, sources_of
+from tests.checking.test_planted_faults import recorded
+from tests.testing import test_finds_device_faults as of_devices
 
 ALMOST = "cpu:0.999999:raise"  # every statement, and of each a block
 
@@ -80,14 +82,26 @@ TREES = {
     "a broadcast root": lambda be: ((40, 30), some(be, 1, 30) + 1),
     "a copy": lambda be: ((40, 30), some(be, 40, 30)),
     "a view": lambda be: ((20, 15), some(be, 40, 60)[39::-2, 1:60:4] + 1),
-    "a transpose": lambda be: ((40, 30), some(be, 30, 40).T * 2),
+    "a slice": lambda be: (
+        (12, 30),
+        apply("slice", be.exp(some(be, 40, 60)), starts=(38, 1), steps=(-3, 2), shape=(12, 30)),
+    ),
+    "a region": lambda be: (
+        (40, 30),
+        apply("pad_region", some(be, 40, 9), starts=(0, 28), steps=(1, -3), shape=(40, 30)),
+    ),
+    "a transpose": lambda be: ((40, 30), be.exp(some(be, 30, 40)).T * 2),
+    "other axes": lambda be: (
+        (20, 30, 6),
+        apply("transpose", be.exp(some(be, 6, 20, 30)), perm=(1, 2, 0)),
+    ),
     "a sum": lambda be: ((40, 1), be.sum(some(be, 40, 30) * 2, axis=1)),
     "a variance": lambda be: ((1, 30), be.var(some(be, 40, 30), axis=0)),
     "the largest": lambda be: ((40, 1), be.argmax(some(be, 40, 30), axis=1)),
     "a softmax": softmax,
     "a reshape": lambda be: ((40, 30), be.exp(some(be, 40, 5, 6)).reshape(40, 30)),
     "a product": lambda be: ((40, 30), be.dot(some(be, 40, 5), some(be, 5, 30))),
-    "a moved product": lambda be: ((40, 30), be.dot(some(be, 5, 40).T, some(be, 30, 5).T)),
+    "a moved product": lambda be: ((40, 30), be.dot(be.exp(some(be, 5, 40)).T, some(be, 30, 5).T)),
     "a product and more": lambda be: ((40, 30), be.tanh(be.dot(some(be, 40, 5), some(be, 5, 30)))),
     "random numbers": lambda be: ((40, 30), some(be, 40, 30) * (be.rand() < 0.5)),
     "random rows": lambda be: ((37, 3), apply("rand", shape=(37, 3)) + some(be, 37, 3)),
@@ -283,6 +297,61 @@ def test_the_inputs_that_are_saved_are_those_of_the_whole_statement(wrong, littl
         saved = {file[name].tobytes() for name in file.files}
     assert {a.get().tobytes(), b.get().tobytes(), held.tobytes()} == saved
     cleanup_backend()
+
+
+def test_a_wrong_replay_is_found_at_low_rates(little):
+    for fault in ("a replay forgets a launch", "a replay has old numbers"):
+        be = of_devices.make(of_devices.FAULTS[fault][1])
+        with second_opinion(be, ALMOST), pytest.raises(WrongResultError, match="a replay left"):
+            recorded(be)
+        be.cleanup_backend()
+
+
+def test_of_a_replay_only_what_it_writes_is_copied(be, monkeypatch):
+    x, big = be.array(np.ones((6, 4))), be.array(np.ones((40, 30)))
+    y, z, copied = be.zeros((6, 4)), be.zeros((6, 6)), []
+    copy = CPUDevice.copy_in
+    monkeypatch.setattr(
+        CPUDevice, "copy_in", lambda d, t, v: copied.append(t.storage) or copy(d, t, v)
+    )
+
+    def step():
+        y[:] = y + x * be.sum(big[:6, :4], axis=0)
+        be.compound_dot(x, x.T, z)
+
+    with second_opinion(be, ALMOST):
+        replay = be.record(step)
+        replay()
+        copied.clear()
+        replay()
+    assert {id(s) for s in copied} == {id(y.storage), id(z.storage)}
+    assert np.allclose(y.get(), 12)
+
+
+def test_a_replay_that_writes_what_the_step_does_not_is_found(be):
+    x, y = be.array(np.ones((6, 4))), be.zeros((6, 4))
+    make = be.device.make_replay
+
+    def astray(recorder):
+        replay, how = make(recorder)
+
+        def run():
+            replay()
+            x.native[2, 3] += 1
+
+        return run, how
+
+    be.device.make_replay = astray
+
+    def step():
+        y[:] = y + x
+
+    with second_opinion(be, ALMOST):
+        replay = be.record(step)
+        replay()
+        with pytest.raises(WrongResultError, match="no statement of the step writes"):
+            replay()
+    del be.device.make_replay
 
 
 @pytest.mark.parametrize(
