@@ -55,7 +55,7 @@ class CountedTable(BoundedTable[Any, Any]):
         self.opinion = opinion
         for key in (*before.older, *before):
             if not isinstance(key[0], str):  # a product was bound without its turn
-                super().keep(key, self._counted(_kept_in(before, key)))
+                super().keep(key, self._counted_there(weakref.ref(before.find(key))))
 
     def clear(self) -> None:
         """Forget everything, in the table behind too: statements are to be bound anew."""
@@ -79,15 +79,21 @@ class CountedTable(BoundedTable[Any, Any]):
         recall.counted = True  # type: ignore[attr-defined]
         return recall
 
+    def _counted_there(self, found: Callable[[], Any]) -> Callable[[Any], bool]:
+        """The same of a statement that is kept elsewhere; one that is gone is bound anew."""
+        due, turn, here = self.opinion.due, self.opinion.turns.here, threading.get_ident
 
-def _kept_in(table: BoundedTable[Any, Any], key: Any) -> Callable[[Any], bool]:
-    """A statement of a table as long as it is there; else it has to be bound anew."""
+        def recall(scalars: Any) -> Any:
+            call = found()
+            if call is None:
+                return False
+            if (due and here() in due) or turn():
+                due[here()] = call, scalars
+                return False
+            return call(scalars)
 
-    def recall(scalars: Any) -> bool:
-        call = table.find(key)
-        return call is not None and bool(call(scalars))
-
-    return recall
+        recall.counted = True  # type: ignore[attr-defined]
+        return recall
 
 
 class Opinion:
