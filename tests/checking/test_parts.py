@@ -117,6 +117,31 @@ TREES = {
     "pooling": pooled,
 }  # fmt: skip
 
+TREES |= {
+    "entries of what is computed": lambda be: (
+        (8, 40),
+        be.take(be.exp(some(be, 20, 40)), be.array(np.arange(8)[:, None] * 2, dtype="int32"), 0),
+    ),
+    "scattered entries": lambda be: (
+        (20, 40),
+        apply(
+            "scatter_add", some(be, 8, 40), be.array(np.arange(8)[:, None] // 2, dtype="int32"),
+            axis=0, size=20,
+        ),
+    ),
+    "one of several": lambda be: (
+        (10, 300), be.onehot(be.array(np.arange(300)[:, None] % 10, dtype="int32"), axis=0) + 0
+    ),
+    "a recurrence": lambda be: (
+        (40, 30),
+        apply("linear_recurrence", some(be, 40, 30), some(be, 40, 30), axis=1, reverse=False),
+    ),
+    "in order": lambda be: ((40, 30), be.sort(some(be, 40, 30), axis=0)),
+    "response normalisation": lambda be: (
+        (5, 1, 6, 6, 8), apply("lrn", some(be, 5, 1, 6, 6, 8), width=3, ascale=1.0, bpower=0.75)
+    ),
+}  # fmt: skip
+
 # those of which all is looked at, and why
 WHOLE = {
     "a reshape that mixes axes": lambda be: ((30, 40), be.exp(some(be, 40, 30)).reshape(30, 40)),
@@ -352,6 +377,13 @@ def test_a_replay_that_writes_what_the_step_does_not_is_found(be):
         with pytest.raises(WrongResultError, match="no statement of the step writes"):
             replay()
     del be.device.make_replay
+
+
+def test_the_variable_asks_for_all(monkeypatch):
+    monkeypatch.setenv("NEONPORT_CHECK", "cpu:0.01:whole:raise")
+    gen = gen_backend("cpu")
+    assert gen.second_opinion.check.compares_all
+    cleanup_backend()
 
 
 @pytest.mark.parametrize(

@@ -66,9 +66,9 @@ def operands(node: OpTreeNode, cuts: Cuts, shapes: Sequence[Shape], shape: Shape
     if op.kind is Kind.REDUCTION:
         axes = node.params["axes"]
         return [tuple(None if a in axes else cut for a, cut in enumerate(cuts))]
-    if op.kind is Kind.AXIS and len(shapes) == 1 and shapes[0] == shape:
-        _refuse(cuts, [node.params["axis"] % len(cuts)])
-        return [cuts]
+    if op.kind is Kind.AXIS and all(len(below) == len(cuts) for below in shapes):
+        _refuse(cuts, [node.params["axis"] % len(cuts)])  # along it the operands may be longer
+        return [cuts for _ in shapes]
     _refuse(cuts, range(len(cuts)))
     return [whole(below) for below in shapes]
 
@@ -194,6 +194,25 @@ def _samples(cuts: Cuts, shapes: Sequence[Shape], params: dict[str, Any]) -> lis
     return [cuts for _ in shapes]
 
 
+def _maps(cuts: Cuts, shapes: Sequence[Shape], params: dict[str, Any]) -> list[Cuts]:
+    """Response normalisation: windows reach over maps only."""
+    _refuse(cuts, (0,))
+    return [cuts for _ in shapes]
+
+
+def _take(cuts: Cuts, shapes: Sequence[Shape], params: dict[str, Any]) -> list[Cuts]:
+    """All entries of what is computed, of each some of the other axes."""
+    axis = params["axis"]
+    _refuse(cuts, (axis,))
+    return [cuts, whole(shapes[1])]
+
+
+def _onehot(cuts: Cuts, shapes: Sequence[Shape], params: dict[str, Any]) -> list[Cuts]:
+    axis = params["axis"]
+    _refuse(cuts, (axis,))
+    return [tuple(None if n == 1 else cuts[1 - axis] for n in shapes[0])]
+
+
 RULES: dict[str, Callable[[Cuts, Sequence[Shape], dict[str, Any]], list[Cuts]]] = {
     "transpose": _transpose,
     "broadcast": _broadcast,
@@ -203,6 +222,9 @@ RULES: dict[str, Callable[[Cuts, Sequence[Shape], dict[str, Any]], list[Cuts]]] 
     "concat": _concat,
     "dot": _dot,
     "batched_dot": _batched_dot,
+    "take": _take,
+    "scatter_add": _take,
+    "onehot": _onehot,
     "conv": _conv,
     "conv_backward_data": _conv_backward_data,
     "conv_backward_filter": _conv_backward_filter,
@@ -211,4 +233,7 @@ RULES: dict[str, Callable[[Cuts, Sequence[Shape], dict[str, Any]], list[Cuts]]] 
     "max_pool_backward": _samples,
     "max_pool_gather": _samples,
     "avg_pool_backward": _samples,
+    "lrn": _maps,
+    "lrn_denominator": _maps,
+    "lrn_backward": _maps,
 }
