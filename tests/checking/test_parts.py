@@ -11,6 +11,7 @@ import pytest
 from neonport.backends import cleanup_backend, gen_backend
 from neonport.backends.cpu.device import CPUBackend, CPUDevice
 from neonport.checking import memory_checks
+from neonport.checking.examination import Examination
 from neonport.checking.judging import Definition
 from neonport.checking.opinion import second_opinion
 from neonport.checking.parts import recipe, surroundings
@@ -21,6 +22,7 @@ from neonport.errors import WrongResultError
 from neonport.ops.philox import PhiloxState
 from neonport.optree.node import apply, walk
 from neonport.optree.random_nodes import is_random, sources_of
+from tests.checking import test_opinion as trainings
 from tests.checking.test_planted_faults import recorded
 from tests.testing import test_finds_device_faults as of_devices
 
@@ -254,6 +256,20 @@ def test_what_is_equal_in_one_statement_need_not_be_in_the_next(be, little):
         y[:] = a * a
         y[:] = a * b
     assert opinion.checked == 5
+
+
+@pytest.mark.parametrize("build", trainings.SHAPES)
+def test_every_block_of_a_right_training_is_within_its_bounds(
+    make_backend, build, little, monkeypatch
+):
+    monkeypatch.setattr(Examination, "_agree", lambda *args: False)
+    drawn = []
+    draw = Drawer.draw
+    monkeypatch.setattr(Drawer, "draw", lambda d, pairs: drawn.append(draw(d, pairs)) or drawn[-1])
+    make_backend(batch_size=8, rng_seed=0)
+    history = trainings.fit(build(), build, check="cpu:0.7:raise")
+    assert np.isfinite(history["cost"]).all()
+    assert sum(block is not None for block in drawn) > 20
 
 
 # ---- faults --------------------------------------------------------------------------------------
