@@ -118,9 +118,6 @@ class SecondBackend:
             return None
         if not all(map(_stored, value.args)):
             return None  # its operands have errors of their own
-        if value.sig.op.kind is Kind.CONTRACTION:  # as quickly by NumPy, and nothing is bound
-            operands = (np.abs(_moved(a, contents).astype(value.dtype)) for a in value.args)
-            return np.asarray(value.sig.op.numpy(*operands, **value.params))
         tree = apply(value.op, *(apply("abs", a) for a in value.args), **value.params)
         return self.results([tree], [tree], contents)[0]
 
@@ -149,18 +146,6 @@ def _stored(x: Any) -> bool:
     while isinstance(x, OpTreeNode) and x.sig.op.kind is Kind.MOVEMENT and x.sig.op.arity == 1:
         x = x.left
     return hasattr(x, "sig") and not isinstance(x, OpTreeNode)
-
-
-def _moved(x: Any, contents: dict[int, np.ndarray]) -> np.ndarray:
-    """What a tensor holds, moved as a tree says."""
-    moves: list[OpTreeNode] = []
-    while isinstance(x, OpTreeNode):
-        moves.append(x)
-        x = x.left
-    found = contents[id(x)]
-    for node in reversed(moves):
-        found = node.sig.op.numpy(found, **node.params)
-    return found
 
 
 def root_op(value: Any) -> str:
