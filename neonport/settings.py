@@ -209,8 +209,10 @@ TRACE = Setting(
     "`1`: write a line to stderr for each kernel and call that runs: its sizes, time and rate",
 )  # fmt: skip
 CHECK = Setting(
-    "NEONPORT_CHECK", _pattern(r"none|[a-z][\w-]*(:\d+)?:[\d.]+(e-?\d+)?(:(warn|raise))?"), "",
-    "`BACKEND:RATE` or `BACKEND:DEVICE:RATE`, with `:warn` or `:raise` behind", "no checks",
+    "NEONPORT_CHECK",
+    _pattern(r"none|[a-z][\w-]*(:\d+)?:[\d.]+(e-?\d+)?(:whole)?(:(warn|raise))?"), "",
+    "`BACKEND:RATE` or `BACKEND:DEVICE:RATE`, with `:whole`, `:warn` or `:raise` behind",
+    "no checks",
     "run this share of all statements on a second backend too, and compare (`cpu:0.01`)",
     "check-a-backend.md#what-is-compared",
 )  # fmt: skip

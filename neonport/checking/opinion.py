@@ -12,6 +12,7 @@ import warnings
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,8 @@ from neonport.checking.device.failures import Failures
 from neonport.checking.examination import Examination
 from neonport.checking.finding import Finding, WrongResultWarning, of_statement, place
 from neonport.checking.memory_checks import copy_in, new_memory
-from neonport.checking.replays import Replayed
+from neonport.checking.parts.drawn import Drawer
+from neonport.checking.replays import Replayed, Stores
 from neonport.checking.reproducing import Inputs
 from neonport.checking.second import SecondBackend
 from neonport.checking.spec import Check, parse
@@ -42,15 +44,25 @@ class CountedTable(BoundedTable[Any, Any]):
     """Bound statements that decline to run when it is their turn, so that they run as new ones.
 
     Args:
-        limit: see `BoundedTable`.
+        before: the table that it stands in front of. Statements that are bound there need not be
+            bound anew; they stay there, for their memory knows them there.
         opinion: says whose turn it is.
     """
 
-    __slots__ = ("opinion",)
+    __slots__ = ("before", "opinion")
 
-    def __init__(self, limit: int, opinion: Opinion) -> None:
-        super().__init__(limit)
+    def __init__(self, before: BoundedTable[Any, Any], opinion: Opinion) -> None:
+        super().__init__(before.limit)
+        self.before = before
         self.opinion = opinion
+        for key in (*before.older, *before):
+            if not isinstance(key[0], str):  # a product was bound without its turn
+                super().keep(key, self._counted_there(weakref.ref(before.find(key))))
+
+    def clear(self) -> None:
+        """Forget everything, in the table behind too: statements are to be bound anew."""
+        self.before.clear()
+        super().clear()
 
     def keep(self, key: Any, value: Any) -> None:
         """Keep a statement with its turn; products have theirs already."""
@@ -58,22 +70,53 @@ class CountedTable(BoundedTable[Any, Any]):
         super().keep(key, value if known else self._counted(value))
 
     def _counted(self, call: Callable[[Any], bool]) -> Callable[[Any], bool]:
-        turns, due, failures = self.opinion.turns, self.opinion.due, self.opinion.failures
+        due, turn, here = self.opinion.due, self.opinion.turns.here, threading.get_ident
+        failed = self._failed
 
         def recall(scalars: Any) -> bool:
-            if (due and threading.get_ident() in due) or turns.here():
-                known = due.get(threading.get_ident())
-                if known is None or getattr(known[0], "call", None) is not call:
-                    due[threading.get_ident()] = call, scalars
+            if (due and here() in due) or turn():
+                self._decline(call, scalars)
                 return False
             try:
                 return call(scalars)
-            except Exception as error:  # it comes out where the tensors of the statement are known
-                due[threading.get_ident()] = failures.again(call, error), scalars
-                return False
+            except Exception as error:
+                return failed(call, scalars, error)
 
         recall.counted = True  # type: ignore[attr-defined]
         return recall
+
+    def _counted_there(self, found: Callable[[], Any]) -> Callable[[Any], bool]:
+        """The same of a statement that is kept elsewhere; one that is gone is bound anew."""
+        due, turn, here = self.opinion.due, self.opinion.turns.here, threading.get_ident
+        failed = self._failed
+
+        def recall(scalars: Any) -> Any:
+            call = found()
+            if call is None:
+                return False
+            if (due and here() in due) or turn():
+                self._decline(call, scalars)
+                return False
+            try:
+                return call(scalars)
+            except Exception as error:
+                return failed(call, scalars, error)
+
+        recall.counted = True  # type: ignore[attr-defined]
+        return recall
+
+    def _decline(self, call: Callable[[Any], Any], scalars: Any) -> None:
+        """Let a statement run where it is looked at; the error of one that failed is kept."""
+        due, here = self.opinion.due, threading.get_ident()
+        known = due.get(here)
+        if known is None or getattr(known[0], "call", None) is not call:
+            due[here] = call, scalars
+
+    def _failed(self, call: Callable[[Any], Any], scalars: Any, error: Exception) -> bool:
+        """Let an error come out where the tensors of its statement are known."""
+        again = self.opinion.failures.again(call, error)
+        self.opinion.due[threading.get_ident()] = again, scalars
+        return False
 
 
 class Opinion:
@@ -113,6 +156,9 @@ class Opinion:
             be, self.second, self._examines, self._examined, self._report_plain,
             self._report_statement,
         )  # fmt: skip
+        self._drawer = None if check.compares_all else Drawer(SEED)
+        self._stores = Stores()
+        self._random = None if self._drawer is None else self._drawer.random
         self._covers: list[tuple[Any, str]] = []
         self._install()
 
@@ -124,8 +170,7 @@ class Opinion:
     def _install(self) -> None:
         be, device = self.be, self.be.device
         self._bound = be.bound
-        self._bound.clear()
-        be.bound = CountedTable(self._bound.limit, self)
+        be.bound = CountedTable(self._bound, self)
         self._cover(be.executor, "run", self._run)
         self._cover(be.tracer, "watch", self._watch)
         self._cover(device, "allocate", self._allocate)
@@ -145,7 +190,7 @@ class Opinion:
         """Let `by(method, *args)` stand in front of a method of an object."""
         method = getattr(owner, name)
         before = vars(owner).get(name)
-        setattr(owner, name, lambda *args, **kwargs: by(method, *args, **kwargs))
+        setattr(owner, name, partial(by, method))
         self._covers.append((owner, name) if before is None else (_Again(owner, before), name))
 
     def close(self) -> None:
@@ -158,8 +203,7 @@ class Opinion:
             else:
                 delattr(owner, name)
         self._covers = []
-        self.be.bound.clear()
-        self._bound.clear()
+        BoundedTable.clear(self.be.bound)  # not those that were bound before
         self.be.bound = self._bound
         self.be.second_opinion = self._outer
         self.second.close()
@@ -168,18 +212,20 @@ class Opinion:
 
     def _passes(self, turns: bool = True) -> bool:
         """Whether a candidate just runs: nobody's turn, in an examination, or in a recording."""
+        if turns and not self.turns.here():
+            return True
         if threading.get_ident() in _examining:
             return True
         recorder = self.be.recorder
-        if recorder is not None and recorder.here:
-            return True
-        return turns and not self.turns.here()
+        return recorder is not None and recorder.here
 
     def _run(self, run: Callable[[Any], None], pairs: list[tuple[Any, Any]]) -> None:
         here = threading.get_ident()
         due = self.due.pop(here, None)
-        if self.be.recorder is not None and here not in _examining:
+        recorder = self.be.recorder
+        if recorder is not None and here not in _examining:
             self.recorded += 1
+            self._stores.note(recorder, [target for target, _ in pairs])
         if self._passes(due is None) or all(t.size == 0 for t, _ in pairs):
             self.failures.hear(pairs, lambda: run(pairs))
         else:
@@ -198,14 +244,18 @@ class Opinion:
         call: Callable[[], None] = watch(launch, what, backend)
         recorder = self.be.recorder
         if recorder is not None and recorder.here:
-            self.recorded += bool(what.operands)
+            if what.operands:
+                self.recorded += 1
+                self._stores.note(recorder, [what.operands[-1]()], call=True)
             return call
         if not what.operands:
             return call
 
+        turn = self.turns.here
+
         def counted() -> None:
             run: Callable[..., Any] = call
-            if self._passes():
+            if not turn() or self._passes(turns=False):
                 try:
                     call()
                     return
@@ -218,19 +268,19 @@ class Opinion:
 
     def _allocate(self, allocate: Callable[[int], Any], nbytes: int) -> Any:
         storage = allocate(nbytes)
-        if nbytes and not self._passes():
+        if not self._passes() and nbytes:
             with self._examined():
-                problems = list(new_memory(self.be, storage, nbytes, self._blocks))
+                problems = list(new_memory(self.be, storage, nbytes, self._blocks, self._random))
             self._report_plain("allocate", problems)
         self._blocks.add(storage)
         return storage
 
     def _copy_in(self, copy: Callable[[Any, Any], None], target: Any, values: np.ndarray) -> None:
-        if not values.size or self._passes():
+        if self._passes() or not values.size:
             copy(target, values)
             return
         with self._examined():
-            problems = list(copy_in(self.be, copy, target, values))
+            problems = list(copy_in(self.be, copy, target, values, self._random))
         self._report_plain("copy_in", problems)
 
     def _make_replay(
@@ -238,7 +288,8 @@ class Opinion:
     ) -> tuple[Callable[[], None], str]:
         launches = recorder.launches()
         replay, how = make(recorder)
-        replayed = Replayed(self.be, replay, recorder, launches)
+        stored = None if self._random is None else self._stores.of(recorder)
+        replayed = Replayed(self.be, replay, recorder, launches, stored, self._random)
 
         def counted() -> None:
             if not self._covers or self._passes():  # it may outlive this opinion
@@ -273,14 +324,14 @@ class Opinion:
     ) -> None:
         with self._examined():
             state = self.be.philox.get_state()
-            looked = Examination(self.be, pairs)
+            looked = Examination(self.be, pairs, self._drawer, bool(self.folder))
             got = looked.run(run)
             problems = [*looked.problems, *looked.compare(got, self.second)]
             problems += self.failures.undeclared(pairs)
             if not problems:
                 return
             problems = [*self.failures.raised(), *problems]
-            kept = Inputs(looked.contents, None if looked.sources is None else state, **how)
+            kept = Inputs(looked.inputs(), None if looked.sources is None else state, **how)
             first = self._is_first(pairs, how)
             found = of_statement(
                 self.be, self.second.be, pairs, problems, kept, self.folder if first else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from neonport.ops.op import Kind
 from neonport.optree.node import OpTreeNode, apply, walk, with_draw
 from neonport.optree.random_nodes import draw_of, is_random
 from neonport.plugins import registry
+from neonport.shape import Shape
 from neonport.tensor.tensor import Tensor
 
 TWINS = 256  # of a generation, of the tensors of statements
@@ -56,35 +57,55 @@ class SecondBackend:
             values: its right-hand sides; random nodes among them must replay.
             contents: id of each tensor -> what it holds.
         """
-        be, taken = self.be, Counter[Any]()
-        done: dict[int, Any] = {}
+        twin, done = self.twins(), dict[int, Any]()
+        held: dict[int, tuple[Any, np.ndarray]] = {}
         nodes = walk(*values)
         for t in leaves(nodes, values):
-            done[id(t)] = self._twin(t, taken)
-            be.device.copy_in(done[id(t)], contents[id(t)])
+            done[id(t)] = twin(t.shape, t.dtype)
+            held[id(t)] = done[id(t)], contents[id(t)]
         for node in nodes:
             made = apply(node.op, *(done.get(id(a), a) for a in node.args), **node.params)
             if is_random(node):
                 made = with_draw(made, draw_of(node))
             done[id(node)] = made
-        made_targets = [self._twin(t, taken) for t in targets]
+        made_targets = [twin(t.shape, t.dtype) for t in targets]
         roots = [done.get(id(value), value) for value in values]
-        be.assign_many(list(zip(made_targets, roots, strict=True)))
-        return [t.get() for t in made_targets]
+        return self.stored(made_targets, roots, held.values())
 
-    def _twin(self, t: Any, taken: Counter[Any]) -> Any:
-        """A tensor of the same kind, the same ones for statements of the same kind.
+    def stored(
+        self, targets: Sequence[Any], values: Sequence[Any], held: Iterable[tuple[Any, np.ndarray]]
+    ) -> list[np.ndarray]:
+        """What a statement of this backend's own tensors stores.
 
-        So a statement that comes again is found bound there, and memory is made once.
+        Args:
+            targets: of the statement.
+            values: its right-hand sides.
+            held: tensors, and what they hold when it runs.
         """
-        kind = t.shape, t.dtype
-        key = *kind, taken[kind]
-        taken[kind] += 1
-        found = self._twins.find(key)
-        if found is None:
-            found = self.be.empty(t.shape, dtype=t.dtype)
-            self._twins.keep(key, found)
-        return found
+        for t, array in held:
+            self.be.device.copy_in(t, array)
+        self.be.assign_many(list(zip(targets, values, strict=True)))
+        return [self.be.device.copy_out(t) for t in targets]
+
+    def twins(self) -> Callable[[Shape, Any], Any]:
+        """A function that gives tensors by shape and dtype, each another one.
+
+        They are the same ones for statements of the same kind: a statement that comes again is
+        found bound here, and memory is made once.
+        """
+        taken: Counter[Any] = Counter()
+
+        def twin(shape: Shape, dtype: Any) -> Any:
+            kind = shape, dtype
+            key = *kind, taken[kind]
+            taken[kind] += 1
+            found = self._twins.find(key)
+            if found is None:
+                found = self.be.empty(shape, dtype=dtype)
+                self._twins.keep(key, found)
+            return found
+
+        return twin
 
     def magnitudes(self, value: Any, contents: dict[int, np.ndarray]) -> np.ndarray | None:
         """What a product or convolution of tensors adds up, without signs; None of other values.

@@ -10,9 +10,12 @@ from neonport.errors import ConfigurationError
 
 _FORM = re.compile(
     r"(?P<name>[A-Za-z][\w-]*)(?::(?P<device>\d+))??:(?P<rate>[\d.]+(?:e-?\d+)?)"
-    r"(?::(?P<action>warn|raise))?"
+    r"(?P<whole>:whole)?(?::(?P<action>warn|raise))?"
 )
-USE = "BACKEND:RATE or BACKEND:DEVICE:RATE, with :raise or :warn behind, such as 'cpu:0.01:raise'"
+USE = (
+    "BACKEND:RATE or BACKEND:DEVICE:RATE, with :whole, :raise or :warn behind, such as "
+    "'cpu:0.01:raise'"
+)
 
 
 class Check(NamedTuple):
@@ -23,16 +26,23 @@ class Check(NamedTuple):
         device: its number.
         rate: share of the statements that are checked, more than 0, at most 1.
         raises: whether a wrong result is an error; else it is a warning.
+        whole: whether all of a large statement is compared, not a part that is drawn.
 
     Example:
         >>> parse("cpu:0.01")
-        Check(backend='cpu', device=0, rate=0.01, raises=False)
+        Check(backend='cpu', device=0, rate=0.01, raises=False, whole=False)
     """
 
     backend: str
     device: int
     rate: float
     raises: bool
+    whole: bool = False
+
+    @property
+    def compares_all(self) -> bool:
+        """Whether nothing is left to chance: asked for, or every statement is checked."""
+        return self.whole or self.rate == 1
 
 
 def parse(text: Any, what: str = "check") -> Check | None:
@@ -58,4 +68,5 @@ def parse(text: Any, what: str = "check") -> Check | None:
         raise ConfigurationError(
             f"{what}={text!r} is not understood; give {USE}; the rate is more than 0, at most 1"
         )
-    return Check(found["name"], int(found["device"] or 0), rate, found["action"] == "raise")
+    number, raises = int(found["device"] or 0), found["action"] == "raise"
+    return Check(found["name"], number, rate, raises, found["whole"] is not None)

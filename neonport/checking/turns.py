@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from itertools import chain, repeat
+from collections.abc import Iterator
+from itertools import chain, islice, repeat
 from math import inf, log, log1p
+from operator import length_hint
 from random import Random
 
 
@@ -31,7 +32,10 @@ class Turns:
     def __init__(self, rate: float, seed: int) -> None:
         self._scale = log1p(-rate) if rate < 1 else -inf
         self._random = Random(seed)
-        self.here = self._from(())
+        self._gap: Iterator[bool] = iter(())  # what is left of the gap, and the turn behind it
+        self._end: Iterator[bool] = iter(())
+        self._next: Iterator[bool] | None = None  # a gap that is drawn and not begun
+        self.here = chain.from_iterable(iter(self._gap_and_turn, None)).__next__
 
     def ahead(self, count: int) -> bool:
         """Whether it is the turn of one of the next candidates; if not, they are passed over.
@@ -39,19 +43,20 @@ class Turns:
         Args:
             count: of how many.
         """
-        for passed in range(count):
-            if self.here():
-                self.here = self._from([_gap(passed)])
-                return True
+        if not length_hint(self._gap) and not length_hint(self._end):
+            self._next = self._draw()
+        if length_hint(self._gap) < count:
+            return True
+        if count > 0:
+            next(islice(self._gap, count - 1, None))
         return False
 
-    def _from(self, first: Iterable[Iterator[bool]]) -> Callable[[], bool]:
-        return chain.from_iterable(chain(first, iter(self._draw, None))).__next__
+    def _gap_and_turn(self) -> Iterator[bool]:
+        found, self._next = self._next or self._draw(), None
+        return found
 
     def _draw(self) -> Iterator[bool]:
         """The next gap: geometrically distributed."""
-        return _gap(int(log(1.0 - self._random.random()) / self._scale))
-
-
-def _gap(length: int) -> Iterator[bool]:
-    return chain(repeat(False, length), (True,))
+        self._gap = repeat(False, int(log(1.0 - self._random.random()) / self._scale))
+        self._end = iter((True,))
+        return chain(self._gap, self._end)

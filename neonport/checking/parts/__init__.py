@@ -1,0 +1,1 @@
+"""Parts of large statements: what a check at a low rate looks at, drawn anew each time."""
