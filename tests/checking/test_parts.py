@@ -23,7 +23,6 @@ from neonport.ops.philox import PhiloxState
 from neonport.optree.node import apply, walk
 from neonport.optree.random_nodes import is_random, sources_of
 from tests.checking import test_opinion as trainings
-from tests.checking.test_planted_faults import recorded
 from tests.testing import test_finds_device_faults as of_devices
 
 ALMOST = "cpu:0.999999:raise"  # every statement, and of each a block
@@ -338,6 +337,18 @@ def test_the_inputs_that_are_saved_are_those_of_the_whole_statement(wrong, littl
         saved = {file[name].tobytes() for name in file.files}
     assert {a.get().tobytes(), b.get().tobytes(), held.tobytes()} == saved
     cleanup_backend()
+
+
+def recorded(be):
+    x, y, rate = be.array(np.ones((6, 4), "f")), be.zeros((6, 4)), iter(range(1, 99))
+
+    def step():
+        y[:] = y + x
+        y[:] = y * be.number(lambda: float(next(rate))) + be.rand()
+
+    replay = be.record(step)
+    for _ in range(3):
+        replay()
 
 
 def test_a_wrong_replay_is_found_at_low_rates(little):

@@ -2,8 +2,8 @@
 
 Each piece is one call of a BLAS that runs on the calling thread, so equal products have equal bits
 on any number of threads. The processor counts too, as it does for the library's own arithmetic: of
-few cores each gets larger pieces. The target is cut along its rows and columns. Where it is too small for
-that and the sum is long, the sum is cut too: the parts are joined in order.
+few cores each gets larger pieces. The target is cut along its rows and columns. Where it is too
+small for that and the sum is long, the sum is cut too: the parts are joined in order.
 """
 
 from __future__ import annotations
