@@ -23,7 +23,7 @@ from neonport.ops.philox import PhiloxState
 from neonport.optree.node import apply, walk
 from neonport.optree.random_nodes import is_random, sources_of
 from tests.checking import test_opinion as trainings
-from tests.checking.test_planted_faults import recorded
+from tests.checking.trainings import recorded_steps
 from tests.testing import test_finds_device_faults as of_devices
 
 ALMOST = "cpu:0.999999:raise"  # every statement, and of each a block
@@ -344,7 +344,7 @@ def test_a_wrong_replay_is_found_at_low_rates(little):
     for fault in ("a replay forgets a launch", "a replay has old numbers"):
         be = of_devices.make(of_devices.FAULTS[fault][1])
         with second_opinion(be, ALMOST), pytest.raises(WrongResultError, match="a replay left"):
-            recorded(be)
+            recorded_steps(be)
         be.cleanup_backend()
 
 
