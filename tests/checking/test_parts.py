@@ -23,6 +23,7 @@ from neonport.ops.philox import PhiloxState
 from neonport.optree.node import apply, walk
 from neonport.optree.random_nodes import is_random, sources_of
 from tests.checking import test_opinion as trainings
+from tests.checking.trainings import recorded_steps
 from tests.testing import test_finds_device_faults as of_devices
 
 ALMOST = "cpu:0.999999:raise"  # every statement, and of each a block
@@ -339,23 +340,11 @@ def test_the_inputs_that_are_saved_are_those_of_the_whole_statement(wrong, littl
     cleanup_backend()
 
 
-def recorded(be):
-    x, y, rate = be.array(np.ones((6, 4), "f")), be.zeros((6, 4)), iter(range(1, 99))
-
-    def step():
-        y[:] = y + x
-        y[:] = y * be.number(lambda: float(next(rate))) + be.rand()
-
-    replay = be.record(step)
-    for _ in range(3):
-        replay()
-
-
 def test_a_wrong_replay_is_found_at_low_rates(little):
     for fault in ("a replay forgets a launch", "a replay has old numbers"):
         be = of_devices.make(of_devices.FAULTS[fault][1])
         with second_opinion(be, ALMOST), pytest.raises(WrongResultError, match="a replay left"):
-            recorded(be)
+            recorded_steps(be)
         be.cleanup_backend()
 
 

@@ -92,6 +92,19 @@ def recorded(be, **how):
     dense(be, epochs=2, record=True, **how)
 
 
+def recorded_steps(be):
+    """The smallest recorded step with a number and random numbers that are new at each replay."""
+    x, y, rate = be.array(features()), be.zeros((SAMPLES, 6)), iter(range(1, 99))
+
+    def step():
+        y[:] = y + x
+        y[:] = y * be.number(lambda: float(next(rate))) + be.rand()
+
+    replay = be.record(step)
+    for _ in range(3):
+        replay()
+
+
 def wide(be, **how):
     """Weights of more than a megabyte."""
     fit(be, [Affine(700, INIT)], features(400), **how)
