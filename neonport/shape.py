@@ -109,7 +109,7 @@ def normalize_axes(axis: Any, ndim: int, what: str) -> Shape:
     """Return sorted distinct axes for `axis` = None (all), an int or a sequence of ints."""
     if axis is None:
         return tuple(range(ndim))
-    if isinstance(axis, Iterable):
+    if isinstance(axis, Iterable) and getattr(axis, "shape", None) != ():  # a 0-d array is none
         axes = sorted(normalize_axis(a, ndim, what) for a in axis)
         if len(set(axes)) != len(axes):
             raise ShapeError(f"{what}: axis {tuple(axis)!r} names an axis twice")

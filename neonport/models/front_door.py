@@ -35,6 +35,10 @@ class FrontDoor:
         """A model of its own, as far trained as this one, on the same backend."""
         return copying.copied(self, memo)
 
+    def __copy__(self) -> Any:
+        """The same as a deep copy, for two models cannot share layers."""
+        return copying.copied(self, {})
+
     def __reduce_ex__(self, protocol: Any) -> Any:
         """Pickle what a checkpoint holds; unpickled it is on the process-wide backend there.
 

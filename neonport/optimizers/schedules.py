@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from math import floor
+from math import floor, inf
 from typing import Any
 
 import numpy as np
@@ -105,7 +105,10 @@ class Schedule(NervanaObject):
             self.steps = floor(epoch / self._period)
         else:
             self.steps = sum(step <= epoch for step in self._epochs)
-        return float(learning_rate * float(self.change) ** self.steps)
+        try:
+            return float(learning_rate * float(self.change) ** self.steps)
+        except OverflowError:  # of Python's; other numbers overflow to infinity by themselves
+            return inf if learning_rate else 0.0
 
 
 class StepSchedule(Schedule):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from neonport.autodiff.autodiff import Autodiff
+from neonport.autodiff.instance_cache import MAX_ATTACHED
 from neonport.errors import ConfigurationError, DtypeError, NotDifferentiableError, ShapeError
 from neonport.initializers import Constant
 from neonport.layers import OpTreeLayer
@@ -206,13 +207,16 @@ def test_rules_that_are_gone_leave_nothing_behind(be64, values, method):
     x = values(3, 4)
     tree = x * 2.0
     structure = apply("reshape", tree, shape=(3, 4)).sig
-    for _ in range(20):
+    for _ in range(100):
         rule = Rule().give if method else (lambda g, x: g * 5)
         (found,) = gradients(be64, be64.custom_gradient(tree, rule), x)
         assert (found == 5).all()
         del rule
     gc.collect()
-    assert not [key for key in structure.derived if "custom_gradient" in str(key[0])]
+    left = [key for key in structure.derived if "custom_gradient" in str(key[0])]
+    assert (
+        len(left) <= MAX_ATTACHED
+    )  # gradients that the memory of x keeps, in case they come again
 
 
 def test_numbers_above_it_count(be64, values):

@@ -52,7 +52,7 @@ def backend(be):
     return be
 
 
-@pytest.mark.parametrize("make_copy", [copy.deepcopy, pickled])
+@pytest.mark.parametrize("make_copy", [copy.copy, copy.deepcopy, pickled])
 def test_a_copy_trains_on_by_itself(make_copy):
     model = train(make(), 2)
     before = model.predict(X)

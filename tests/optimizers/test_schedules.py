@@ -105,3 +105,8 @@ def test_older_forms_are_deprecated(caplog: pytest.LogCaptureFixture) -> None:
         Schedule(2, 0.5)
         Schedule([1], 0.5)
     assert ["StepSchedule" in m or "PowerSchedule" in m for m in caplog.messages] == [True, True]
+
+
+def test_a_rate_that_overflows_is_infinite() -> None:
+    assert PowerSchedule(1, 10.0).get_learning_rate(0.1, 400) == np.inf
+    assert PowerSchedule(1, 10.0).get_learning_rate(0.0, 400) == 0

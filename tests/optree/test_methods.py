@@ -34,6 +34,13 @@ def test_reductions(be, operand, name, axis):
     np.testing.assert_allclose(getattr(np, name)(operand, axis=axis).get(), wanted, rtol=1e-5)
 
 
+def test_an_axis_may_be_a_number_of_numpy(operand):
+    for axis in (np.int64(1), np.array(1), np.array([1]), [np.int8(1)]):
+        np.testing.assert_allclose(
+            operand.sum(axis=axis).get(), VALUES.sum(axis=1, keepdims=True), rtol=1e-5
+        )
+
+
 def test_what_numpy_has_and_a_tree_has_not(operand):
     with pytest.raises(DtypeError, match=r"t\.get\(\)\.sum"):
         operand.sum(dtype=np.float64)
