@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import multiprocessing
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -131,9 +132,10 @@ def predict_in_child(model, results):
     results.put(model.predict(X))
 
 
-def test_a_process_that_is_started_with_a_model_as_its_argument(be):
+def test_a_process_that_is_started_with_a_model_as_its_argument(be, monkeypatch):
     if be.backend_name != "cpu":
         pytest.skip("one backend will do")
+    monkeypatch.syspath_prepend(Path(__file__).parents[2])  # where the child finds this module
     model = train(make(), 1)
     start = multiprocessing.get_context("spawn")
     results = start.Queue()

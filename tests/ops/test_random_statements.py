@@ -128,7 +128,7 @@ def same(found, right, dtype):
 
 
 @pytest.mark.parametrize("part", range(4))
-def test_kernels_compute_what_the_definitions_say(be, campaign, part):
+def test_kernels_compute_what_the_definitions_say(be, campaign: int, part):
     for seed in range(part, 24 * campaign, 4):
         grower = Grower(be, seed)
         shape = grower.rng.choice([(1, 4), (3, 1), (3, 4), (5, 2)])
