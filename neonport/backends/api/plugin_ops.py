@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from neonport.autodiff import vjps
 from neonport.compiler.codegen import dialect
 from neonport.errors import NeonportError
 from neonport.ops.op import OPS, Kind, Op, register
@@ -87,6 +86,8 @@ def check_op(extension: Extension) -> tuple[Op, Any]:
 
 def _added(extension: Extension) -> Callable[..., Any]:
     """Enter an op in the tables; all of it or nothing."""
+    from neonport.autodiff import vjps  # which backends do not need
+
     row, derivative = check_op(extension)
     info = extension.info
     assert isinstance(info, OpInfo)
