@@ -28,8 +28,8 @@ SMALL_TOTAL = 1 << 25  # from where copies pay
 
 # (pieces at most, multiplications until which): each piece copies its operands
 MOST_UNTIL = ((8, 1 << 28), (16, 1 << 34), (32, 1 << 37))
-MOST_OF_FEW_CORES = ((4, 1 << 28), (8, 1 << 34), (32, 1 << 37))
-FEW_CORES = 4
+MOST_OF_FEW_CORES = ((4, 1 << 34), (32, 1 << 37))
+FEW_CORES = 2  # more share the work of a slow one, and wait for it if there are few pieces
 
 VECTOR_SERIAL = 1 << 18  # elements of a matrix times a vector: bound by memory
 VECTOR_WORK = 1 << 16

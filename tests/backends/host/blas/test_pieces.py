@@ -161,7 +161,7 @@ def test_pieces_cover_a_product_and_are_as_many_as_its_size_asks_for(small):
             assert pieces.number == 1
 
 
-@pytest.mark.parametrize(("cores", "of_512", "of_1024"), [(2, 4, 8), (64, 8, 16)])
+@pytest.mark.parametrize(("cores", "of_512", "of_1024"), [(2, 4, 4), (4, 8, 16), (64, 8, 16)])
 def test_few_cores_get_larger_pieces(monkeypatch, cores, of_512, of_1024):
     monkeypatch.setattr("os.cpu_count", lambda: cores)
     cut.cache_clear()
