@@ -10,7 +10,9 @@
 
    Waiting is a short busy loop, for work that follows at once, and then sleep in the kernel: who
    wakes from sleep gets a processor before programs that only compute, who yields gets it after them.
-   No lock is held meanwhile, so a thread that lost its processor holds up nobody who has work left. */
+   A thread whose sleeps turn out to be brief waits longer before the next one: to wake it takes as
+   long as a small launch. No lock is held meanwhile, so a thread that lost its processor holds up
+   nobody who has work left. */
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <sched.h>
@@ -40,6 +42,8 @@ typedef struct {
 
 #define MAX_THREADS 256
 #define SPIN 3000
+#define SPIN_MOST (4 * SPIN) /* where sleeps are brief */
+#define BRIEF_NS 200000
 #define MOVE_NS 1000000 /* the pool moves no more often */
 #define NOWHERE -2
 /* into which a thread cuts what is left of its range; while it walks down, pieces must be small, for
@@ -134,18 +138,30 @@ static void work(const launch_t *l, int self) {
   }
 }
 
+static int64_t nanoseconds(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+
+/* Sleep until there is another launch; return how long to spin before the next sleep. */
+static int sleep_through(unsigned seen, int patience) {
+  const int64_t begun = nanoseconds();
+  atomic_fetch_add(&sleepers, 1);
+  while (atomic_load(&epoch) == seen) sleep_while(&epoch, seen);
+  atomic_fetch_sub(&sleepers, 1);
+  if (nanoseconds() - begun < BRIEF_NS) return patience < SPIN_MOST ? 2 * patience : SPIN_MOST;
+  return patience > SPIN ? patience / 2 : SPIN;
+}
+
 static void *worker(void *number) {
   const int self = (int)(intptr_t)number;
   unsigned seen = 0;
+  int patience = SPIN;
   for (;;) {
     for (int spins = 0; atomic_load(&epoch) == seen; ++spins) {
-      if (spins < SPIN) {
-        relax();
-        continue;
-      }
-      atomic_fetch_add(&sleepers, 1);
-      sleep_while(&epoch, seen);
-      atomic_fetch_sub(&sleepers, 1);
+      if (spins < patience) relax();
+      else patience = sleep_through(seen, patience);
     }
     seen = atomic_load(&epoch);
     atomic_fetch_add(&active, 1);
@@ -161,14 +177,12 @@ static void *worker(void *number) {
    while only. */
 static void keep_off(void) {
 #ifdef __linux__
-  static struct timespec last;
-  struct timespec now;
+  static int64_t last;
   cpu_set_t allowed;
   const int cpu = sched_getcpu();
   if (cpu == off) return;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  const int64_t since = (now.tv_sec - last.tv_sec) * 1000000000LL + (now.tv_nsec - last.tv_nsec);
-  if (off != NOWHERE && since < MOVE_NS) return;
+  const int64_t now = nanoseconds();
+  if (off != NOWHERE && now - last < MOVE_NS) return;
   last = now;
   off = cpu;
   if (cpu < 0 || sched_getaffinity(0, sizeof allowed, &allowed)) return;
