@@ -10,7 +10,7 @@ from neonport.errors import DLPackError, OutOfDeviceMemory
 from neonport.shape import Shape, span
 from neonport.tensor.storage import Layout, Storage, array_over
 
-ALIGNMENT = 64  # bytes: a cache line, and the widest vector
+ALIGNMENT = 128  # bytes: the pair of cache lines that processors fetch together
 
 
 def allocate(nbytes: int) -> Storage:

@@ -35,6 +35,7 @@ WIDE_TASKS = 8  # at least, if they can be had by dividing the columns
 WIDE_COPY = 16 << 20  # bytes of the copy, at most
 THIN_COLUMNS, THIN_TERMS = 1024, 16  # at least
 THIN_WORK = 1 << 25  # multiplications, at least: of fewer a BLAS copies nothing
+THIN_TASKS = 16  # as WIDE_TASKS
 THIN_COPY = 512 << 10  # bytes of the copy, at most: it passes a cache once for each block
 CACHE_SHARE = 8  # a target that needs more than this part of the cache is written past it
 
@@ -86,10 +87,12 @@ def _thin(product: Product, size: dict[str, int]) -> _Plan | None:
     m, n, k = product.sizes
     if k > size["depth"] or product.work < THIN_WORK:
         return None
-    panels = ceil(m / size["panel"])
+    panels, columns = ceil(m / size["panel"]), size["columns"]
+    while ceil(n / columns) < THIN_TASKS and columns > 4 * size["block"]:
+        columns //= 2
     large = m * n * product.dtype.itemsize > last_level_cache() // CACHE_SHARE
-    words = int(product.transposed[0]), int(large)
-    return _Plan(panels * size["panel"] * k, words, (panels, ceil(n / size["columns"])))
+    words = columns, int(product.transposed[0]), int(large)
+    return _Plan(panels * size["panel"] * k, words, (panels, ceil(n / columns)))
 
 
 class _Library:

@@ -61,14 +61,17 @@ static void turn(const REAL *from, int64_t step, int64_t depth, int64_t count, R
       to[k * across + j] = from[j * step + k];
 }
 
+/* How far the rows of a block of columns are apart: few columns lie close together. */
+INLINE int64_t across_of(int64_t count) { return count > FEW ? BLOCK : count > 2 ? FEW : count; }
+
 void neo_wide_pack(const uint64_t *words, int64_t begin, int64_t end) {
   const wide_t *p = (const wide_t *)words;
   const int64_t parts = (p->k + DEPTH - 1) / DEPTH;
   for (int64_t task = begin; task < end; ++task) {
     const int64_t n = task / parts * BLOCK, k = task % parts * DEPTH;
     const int64_t count = least(BLOCK, p->n - n), depth = least(DEPTH, p->k - k);
-    REAL *to = p->packed + n * p->k + k * BLOCK;
-    turn(p->b + n * p->step_b + k, p->step_b, depth, count, to, BLOCK);
+    const int64_t across = across_of(count);
+    turn(p->b + n * p->step_b + k, p->step_b, depth, count, p->packed + n * p->k + k * across, across);
   }
 }
 
@@ -80,19 +83,29 @@ APART void product_2(const REAL *panel, const REAL *x, int64_t depth, REAL *out)
   product_of(panel, GROUP, x, BLOCK, depth, out, 2);
 }
 
-/* A few columns: the rows lie along the lanes. What stands behind the last row is not read. */
+/* A few columns: the rows lie along the lanes. Terms are added up in several sums, as one waits for
+   the addition before. What stands behind the last row is not read. */
 INLINE void narrow_of(const REAL *x, int64_t depth, int64_t high, REAL *total, const int count) {
+  const int apart = FEW / count;
   vec sums[FEW][SPREAD];
-  UNROLL for (int j = 0; j < count; ++j) UNROLL for (int v = 0; v < SPREAD; ++v) sums[j][v] = (vec){0};
+  UNROLL for (int j = 0; j < FEW; ++j) UNROLL for (int v = 0; v < SPREAD; ++v) sums[j][v] = (vec){0};
   const REAL *row = rows;
-  for (int64_t k = 0; k < depth; ++k, row += GROUP, x += BLOCK)
-    UNROLL for (int v = 0; v < SPREAD; ++v) {
-      const vec values = load(row + v * LANES);
-      UNROLL for (int j = 0; j < count; ++j) sums[j][v] += x[j] * values;
-    }
+  int64_t k = 0;
+  for (; k + apart <= depth; k += apart)
+    UNROLL for (int i = 0; i < apart; ++i, row += GROUP, x += count)
+      UNROLL for (int j = 0; j < count; ++j)
+        UNROLL for (int v = 0; v < SPREAD; ++v)
+          sums[i * count + j][v] += x[j] * load(row + v * LANES);
+  for (; k < depth; ++k, row += GROUP, x += count)
+    UNROLL for (int j = 0; j < count; ++j)
+      UNROLL for (int v = 0; v < SPREAD; ++v) sums[j][v] += x[j] * load(row + v * LANES);
   UNROLL for (int j = 0; j < count; ++j) {
     REAL lanes[SPREAD * LANES];
-    UNROLL for (int v = 0; v < SPREAD; ++v) store(lanes + v * LANES, sums[j][v]);
+    UNROLL for (int v = 0; v < SPREAD; ++v) {
+      vec sum = sums[j][v];
+      UNROLL for (int i = 1; i < apart; ++i) sum += sums[i * count + j][v];
+      store(lanes + v * LANES, sum);
+    }
     for (int64_t r = 0; r < high; ++r) total[r * COLUMNS + j] += lanes[r];
   }
 }
@@ -133,11 +146,12 @@ void neo_wide(const uint64_t *words, int64_t begin, int64_t end) {
       const int64_t each = lines / ((wide + 2 * LANES - 1) / (2 * LANES) * ((high + PANEL - 1) / PANEL)) + 1;
       ahead_t ahead = {p->a + m * p->step_a + k + depth, p->step_a, high, next, next > 0 ? 0 : high, 0};
       for (int64_t j = 0; j < wide; j += 2 * LANES) {
-        const REAL *x = p->packed + (n + j) * p->k + k * BLOCK;
+        const REAL *x = p->packed + (n + j) * p->k;
         if (wide - j <= FEW) {
-          narrow(x, wide - j, depth, high, totals + j);
+          narrow(x + k * across_of(wide - j), wide - j, depth, high, totals + j);
           break;
         }
+        x += k * BLOCK;
         const int64_t width = wide - j > LANES ? 2 * LANES : LANES;
         for (int64_t r = 0; r < high; r += PANEL) {
           REAL out[PANEL * 2 * LANES] __attribute__((aligned(64)));
