@@ -23,6 +23,7 @@ XFAILS = HERE / "xfails"
 DRIVE_OPENCL = (HERE / "backends" / "opencl", HERE / "backends" / "gpu")
 LONGEST = HERE / "testing" / "test_suite.py"  # a test of it takes up to half a minute
 ON_A_DEVICE = {"opencl", "interop", "nvrtc"}  # markers of what the plain run leaves out
+FREEZE = 400  # tests after which what lives is taken to live on
 
 # A shell starts what goes on in its background with SIGINT ignored, and so would be the processes
 # that tests interrupt.
@@ -139,6 +140,28 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
         gc.collect()
         gc.freeze()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(
+    item: pytest.Item, nextitem: pytest.Item | None
+) -> Generator[None, object, object]:
+    """Take what lives between two files, every so many tests, out of the collector's sight too.
+
+    That is modules above all, 2,700 once scikit-learn, pandas and matplotlib are there.
+    """
+    try:
+        return (yield)
+    finally:
+        _since_freeze.append(item.nodeid)
+        new_file = nextitem is not None and nextitem.path != item.path
+        if len(_since_freeze) >= FREEZE and new_file:
+            _since_freeze.clear()
+            gc.collect()
+            gc.freeze()
+
+
+_since_freeze: list[str] = []  # tests
 
 
 @functools.cache

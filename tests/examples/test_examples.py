@@ -49,7 +49,9 @@ def test_every_example_has_an_answer_to_check() -> None:
 @pytest.mark.parametrize("name", [_marked(name) for name in sorted(ANSWERS)])
 def test_example_runs_and_its_answer_is_good(name: str, tmp_path: Path) -> None:
     command = [sys.executable, "-W", "error", str(EXAMPLES / name)]
-    env = {**os.environ, "PYTHONPATH": str(PACKAGE.parent)}  # the neonport that is being tested
+    # the neonport that is being tested; tests run side by side, and more threads than cores would
+    # spend a third of their time on waiting for each other
+    env = {**os.environ, "PYTHONPATH": str(PACKAGE.parent), "NEONPORT_NUM_THREADS": "1"}
     done = subprocess.run(
         command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=300
     )

@@ -4,10 +4,13 @@ Two generations are of use: 12 is the last that knows capability 7.0, 13 begins 
 compiler has one lock a process, so workers are processes; one that dies costs the text that it
 had, not the run.
 
-Where a generation builds for two architectures, a text is compiled for one of them: our texts do
-not ask which it is, so the compiler makes the same PTX for both, up to the line that names the
-target. What is left of the architecture is which instructions its assembler takes. So programs are
-compiled for the other one too until each instruction in the PTX of any was compiled for both.
+Each text becomes PTX in both generations, and machine code in the newer one, which is where what it
+asks of a multiprocessor (local memory, arguments, registers) is found to be too much: the limits
+are the same from 7.0 to 9.0. Where a generation builds for two architectures, that is for one of
+them: our texts do not ask which it is, so the compiler makes the same PTX for both, up to the line
+that names the target. What is left of an architecture is which instructions its assembler takes.
+So programs become machine code for each architecture until each instruction in the PTX of any has
+been assembled for it.
 """
 
 from __future__ import annotations
@@ -31,6 +34,7 @@ from neonport.compiler.codegen.gpu.dialects import cuda_dialect
 
 TARGETS = {12: (70,), 13: (80, 90)}
 """Generations of the compiler, and the architectures that each builds for here."""
+ASSEMBLES = 13  # the generation in which each text becomes machine code
 
 WORKER = Path(__file__).with_name("nvrtc_worker.py")
 TOGETHER = 16  # texts in a program: the compiler takes 25 ms for an empty one
@@ -66,14 +70,16 @@ class Worker:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
 
-    def compile(self, source: str, names: Sequence[str], arch: int) -> tuple[str, frozenset[str]]:
+    def compile(
+        self, source: str, names: Sequence[str], arch: int, machine: bool = True
+    ) -> tuple[str, frozenset[str]]:
         """What is wrong with a text, and the instructions of its PTX.
 
-        Nothing ("") is wrong if it compiles to machine code with these names.
+        Nothing ("") is wrong if it compiles to machine code, or else to PTX, with these names.
         """
         timer = threading.Timer(LIMIT, self._process.kill)
         timer.start()
-        options = [*self.options, f"-arch=sm_{arch}"]
+        options = [*self.options, f"-arch={'sm' if machine else 'compute'}_{arch}"]
         try:
             answer = self._ask(json.dumps([source, options, list(names)]))
         finally:
@@ -139,13 +145,15 @@ class Part:
     Args:
         names: of the texts.
         arch: 80 for sm_80.
+        machine: whether they become machine code, or only PTX.
     """
 
     names: tuple[str, ...]
     arch: int
+    machine: bool = True
 
 
-def parts(texts: Mapping[str, str], archs: Sequence[int]) -> list[Part]:
+def parts(texts: Mapping[str, str], archs: Sequence[int], machine: bool = True) -> list[Part]:
     """Each text in one part, those with the same functions side by side.
 
     Which architecture it is for depends on the text alone.
@@ -155,14 +163,14 @@ def parts(texts: Mapping[str, str], archs: Sequence[int]) -> list[Part]:
         digest = hashlib.sha256(text.encode()).digest()
         names[archs[digest[0] % len(archs)]].append(name)
     return [
-        Part(tuple(own[i : i + TOGETHER]), arch)
+        Part(tuple(own[i : i + TOGETHER]), arch, machine)
         for arch, own in names.items()
         for i in range(0, len(own), TOGETHER)
     ]
 
 
 def missing(done: Mapping[Part, frozenset[str]], archs: Sequence[int]) -> list[Part]:
-    """Parts to compile as well, so that each instruction is compiled for each architecture.
+    """Parts to compile as well, so that each instruction becomes machine code of each architecture.
 
     Args:
         done: what was compiled, and the instructions of each.
@@ -170,12 +178,16 @@ def missing(done: Mapping[Part, frozenset[str]], archs: Sequence[int]) -> list[P
     """
     found = []
     for arch in archs:
-        seen = {word for part, words in done.items() if part.arch == arch for word in words}
-        for part, words in done.items():
-            other = Part(part.names, arch)
-            if other not in done and words - seen:
-                found.append(other)
-                seen |= words
+        assembled = (words for part, words in done.items() if part.arch == arch and part.machine)
+        due = set[str]().union(*done.values()).difference(*assembled)
+        other = {part: words for part, words in done.items() if words & due}
+        while due and other:  # those first of which the most is due: few will do
+            part = max(other, key=lambda part: len(other[part] & due))
+            words = other.pop(part)
+            again = Part(part.names, arch)
+            if words & due and again not in done:
+                found.append(again)
+                due -= words
     return found
 
 
@@ -183,6 +195,8 @@ def complaints(
     texts: Mapping[str, str], archs: Sequence[int], generation: int, options: Sequence[str]
 ) -> list[str]:
     """Complaints about texts: each compiled for an architecture, each instruction for all.
+
+    `ASSEMBLES` says of which generation each text becomes machine code.
 
     Args:
         texts: by name.
@@ -203,14 +217,14 @@ def complaints(
     def check(part: Part) -> frozenset[str]:
         worker = free.get()
         try:
-            words, instructions = _check(worker, {n: texts[n] for n in part.names}, part.arch)
+            words, instructions = _check(worker, {n: texts[n] for n in part.names}, part)
         finally:
             free.put(worker)
         found.extend(words)
         return instructions
 
     done: dict[Part, frozenset[str]] = {}
-    due = parts(texts, archs)
+    due = parts(texts, archs, generation == ASSEMBLES)
     try:
         with ThreadPoolExecutor(cores) as threads:
             while due:
@@ -222,16 +236,19 @@ def complaints(
     return sorted(found)
 
 
-def _check(worker: Worker, texts: Mapping[str, str], arch: int) -> tuple[list[str], frozenset[str]]:
-    """Complaints about a few texts, and the instructions that they become.
+def _check(
+    worker: Worker, texts: Mapping[str, str], part: Part
+) -> tuple[list[str], frozenset[str]]:
+    """Complaints about the texts of a part, and the instructions that they become.
 
     They are compiled together, and each alone if there are complaints.
     """
+    how, target = (part.arch, part.machine), f"{'sm' if part.machine else 'compute'}_{part.arch}"
     source, names = program(list(texts.values()))
-    together, instructions = worker.compile(source, names, arch)
+    together, instructions = worker.compile(source, names, *how)
     if not together:
         return [], instructions
-    alone = {name: worker.compile(text, (), arch)[0] for name, text in texts.items()}
-    found = [f"{name}: sm_{arch}: {words}\n{texts[name]}" for name, words in alone.items() if words]
+    alone = {name: worker.compile(text, (), *how)[0] for name, text in texts.items()}
+    found = [f"{name}: {target}: {words}\n{texts[name]}" for name, words in alone.items() if words]
     apart = f"{', '.join(texts)}: each compiles, not all together: {together}"
     return found or [apart], frozenset()

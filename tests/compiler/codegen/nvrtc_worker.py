@@ -33,16 +33,19 @@ class Compiler:
     def compile(self, source: str, options: list[str], names: list[str]) -> tuple[str, list[str]]:
         """What is wrong with a text, and the instructions of its PTX.
 
-        Nothing ("") is wrong if it compiles to machine code with these names.
+        Nothing ("") is wrong if it compiles with these names: to machine code where the option
+        `-arch` names a machine (sm_80), else to PTX.
         """
+        machine = any(option.startswith("-arch=sm_") for option in options)
         with self._program(source, options) as (program, complaint):
             if complaint:
                 return complaint, []
-            code = self._read(program, "CUBIN")
+            ptx = self._read(program, "PTX")
+            code = self._read(program, "CUBIN") if machine else ptx
             missing = [name for name in names if name.encode() not in code]
             if missing or not code:
-                return f"not in the machine code: {missing}", []
-            found = set(INSTRUCTION.findall(self._read(program, "PTX")))
+                return f"not in the {'machine code' if machine else 'PTX'}: {missing}", []
+            found = set(INSTRUCTION.findall(ptx))
             return "", sorted(word.decode() for word in found)
 
     def ptx(self, source: str, options: list[str]) -> str:

@@ -3,8 +3,9 @@
 The texts: every kernel that the conformance suite and the tests of the layers run, rendered as the
 cuda backend renders them; statements that reach every form of a kernel; hand-written kernels.
 
-Each is compiled by both generations of the compiler. The newer one builds for two architectures:
-a text goes to one of them, each instruction that any text becomes goes to both.
+Each goes through both generations of the compiler, and becomes machine code in the newer one. That
+builds for two architectures: a text goes to one of them, each instruction that any text becomes
+goes to both, and to the one of the older generation.
 `test_texts_become_the_same_for_both_architectures` shows why that is enough.
 """
 
@@ -137,6 +138,17 @@ def test_each_instruction_goes_to_each_architecture():
         assert [words.partition(": ")[0] for words in found] == [name], (of, found)
         assert "sm_80" in found[0]
     assert not nvrtc.complaints(some, (90,), 13, OPTIONS)
+
+
+def test_each_instruction_is_assembled_where_texts_become_ptx_only():
+    """The assembler of sm_70 is the first to know that it lacks what sm_80 has."""
+    text = text_of("", '1; asm volatile("redux.sync.add.s32 %0, 1, -1;" : "=r"(x[1]))')
+    plain = {f"plain {i:02}": text_of("", str(i)) for i in range(40)}
+    assert not any(part.machine for part in nvrtc.parts(plain, (70,), machine=False))
+    assert not nvrtc.complaints(plain, (70,), 12, OPTIONS)
+    (found,) = nvrtc.complaints({**plain, "sm_80": text}, (70,), 12, OPTIONS)
+    assert found.startswith("sm_80: ")
+    assert "sm_70: " in found
 
 
 def test_a_text_does_not_see_its_neighbours():
