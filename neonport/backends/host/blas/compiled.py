@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from neonport.backends.host import memory
+from neonport.backends.host.blas.large import large_of
 from neonport.backends.host.blas.panels import panels_of
 from neonport.backends.host.blas.product import (
     KINDS,
@@ -63,7 +64,8 @@ class CompiledRunner:
 
     def prepare(self, product: Product) -> Prepared:
         """Cut a product into pieces, where our own C does not make it faster."""
-        return panels_of(self.jit, product) or CompiledProduct(self, product)
+        own = panels_of(self.jit, product) or large_of(self.jit, product)
+        return own or CompiledProduct(self, product)
 
 
 class CompiledProduct:

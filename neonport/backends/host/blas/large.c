@@ -12,7 +12,8 @@
 #define SEVERAL 4         /* groups or blocks of a task of the copy */
 #define DEPTH (4096 / (int64_t)sizeof(REAL)) /* terms of a part, at most */
 #define LINE (64 / (int64_t)sizeof(REAL))
-#define FAR 2 /* lines between what is turned and what is fetched */
+#define FAR 2    /* lines from what is turned to what is fetched */
+#define BELOW 4  /* rows from what is copied to what is fetched */
 
 typedef struct {
   int64_t m, n, k;
@@ -71,17 +72,31 @@ INLINE void turn(const REAL *from, int64_t step, int64_t depth, int64_t count, R
     for (int64_t k = j < whole ? deep : 0; k < depth; ++k) to[k * across + j] = from[j * step + k];
 }
 
-/* A part of `count` rows or columns among `across`, zeros behind the last. */
-INLINE void copy(const REAL *from, int64_t step, int64_t depth, int64_t count, int64_t turned,
-                 REAL *to, const int64_t across) {
-  const int64_t bytes = count * (int64_t)sizeof(REAL), rest = (across - count) * sizeof(REAL);
-  if (turned) turn(from, step, depth, count, to, across);
-  else if (count == across)
-    for (int64_t k = 0; k < depth; ++k) memcpy(to + k * across, from + k * step, across * sizeof(REAL));
+/* Several blocks that lie side by side, row by row: a memory gives what is long fastest. Blocks of
+   `to` are `apart` numbers apart. */
+INLINE void copy(const REAL *from, int64_t step, int64_t depth, REAL *to, int64_t apart,
+                 const int64_t across) {
+  for (int64_t k = 0; k < depth; ++k, from += step, to += across) {
+    for (int64_t j = 0; j < SEVERAL * across; j += LINE) __builtin_prefetch(from + BELOW * step + j, 0, 3);
+    for (int64_t i = 0; i < SEVERAL; ++i) memcpy(to + i * apart, from + i * across, across * sizeof(REAL));
+  }
+}
+
+/* `count` rows of a, or columns of b, from the first number of a part on: in blocks of `across`, with
+   zeros behind the last. They lie along the sum, and are turned; else across it. */
+INLINE void pack(const REAL *from, int64_t step, int along, int64_t depth, int64_t count, REAL *to,
+                 int64_t apart, const int64_t across) {
+  if (!along && count == SEVERAL * across) copy(from, step, depth, to, apart, across);
   else
-    for (int64_t k = 0; k < depth; ++k) memcpy(to + k * across, from + k * step, bytes);
-  if (rest)
-    for (int64_t k = 0; k < depth; ++k) memset(to + k * across + count, 0, rest);
+    for (int64_t first = 0; first < count; first += across, to += apart) {
+      const int64_t some = least(across, count - first), rest = across - some;
+      if (along) turn(from + first * step, step, depth, some, to, across);
+      else
+        for (int64_t k = 0; k < depth; ++k)
+          memcpy(to + k * across, from + k * step + first, some * sizeof(REAL));
+      if (rest)
+        for (int64_t k = 0; k < depth; ++k) memset(to + k * across + some, 0, rest * sizeof(REAL));
+    }
 }
 
 static int64_t numbers_of_a(const large_t *p) { return parts_of(p->m, GROUP) * GROUP * p->k; }
@@ -95,19 +110,15 @@ void neo_large_pack(const uint64_t *words, int64_t begin, int64_t end) {
     const int64_t number = task < of_a ? task : task - of_a;
     const int64_t k = number % parts * p->depth, depth = least(p->depth, p->k - k);
     if (task < of_a) {
-      const int64_t first = number / parts * high, last = least(p->m, first + high);
-      for (int64_t m = first; m < last; m += GROUP) {
-        const REAL *from = p->a + (p->turned_a ? k * p->step_a + m : m * p->step_a + k);
-        REAL *to = p->packed + m * p->k + k * GROUP;
-        copy(from, p->step_a, depth, least(GROUP, p->m - m), !p->turned_a, to, GROUP);
-      }
+      const int64_t m = number / parts * high;
+      const REAL *from = p->a + (p->turned_a ? k * p->step_a + m : m * p->step_a + k);
+      REAL *to = p->packed + m * p->k + k * GROUP;
+      pack(from, p->step_a, !p->turned_a, depth, least(high, p->m - m), to, GROUP * p->k, GROUP);
     } else {
-      const int64_t first = number / parts * wide, last = least(p->n, first + wide);
-      for (int64_t n = first; n < last; n += BLOCK) {
-        const REAL *from = p->b + (p->turned_b ? n * p->step_b + k : k * p->step_b + n);
-        REAL *to = p->packed + numbers_of_a(p) + n * p->k + k * BLOCK;
-        copy(from, p->step_b, depth, least(BLOCK, p->n - n), p->turned_b, to, BLOCK);
-      }
+      const int64_t n = number / parts * wide;
+      const REAL *from = p->b + (p->turned_b ? n * p->step_b + k : k * p->step_b + n);
+      REAL *to = p->packed + numbers_of_a(p) + n * p->k + k * BLOCK;
+      pack(from, p->step_b, p->turned_b, depth, least(wide, p->n - n), to, BLOCK * p->k, BLOCK);
     }
   }
 }

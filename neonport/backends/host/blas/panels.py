@@ -12,23 +12,18 @@ equal bits on any number of threads.
 
 from __future__ import annotations
 
-import ctypes
-from functools import lru_cache
 from math import ceil
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from neonport.backends.host import memory
+from neonport.backends.host.blas.panel_texts import PanelText, panel_text
 from neonport.backends.host.blas.pieces import SERIAL_WORK
 from neonport.backends.host.blas.product import KINDS, Addresses, Bound, Product
 from neonport.backends.host.cpu_info import last_level_cache
-from neonport.backends.host.jit.launcher import BoundProgram, HostJit, entry_address, make_program
-from neonport.backends.host.jit.texts import text_of
-from neonport.errors import CompileError
-from neonport.log import logger
+from neonport.backends.host.jit.launcher import BoundProgram, HostJit, make_program
 
-VECTOR = 64  # bytes that the registers must hold
 LEAST_ROWS = 24
 WIDE_COLUMNS, WIDE_TERMS = 32, 1024  # at least
 WIDE_TASKS = 8  # at least, if they can be had by dividing the columns
@@ -50,13 +45,13 @@ def panels_of(jit: HostJit, product: Product) -> PanelProduct | None:
         name, most = "thin", THIN_COPY
     else:
         return None
-    library = _library(jit, name, KINDS[product.dtype])
-    if library is None or library.constants["bytes"] < VECTOR:
+    text = panel_text(jit, name, KINDS[product.dtype])
+    if text is None:
         return None
-    found = (_wide if name == "wide" else _thin)(product, library.constants)
+    found = (_wide if name == "wide" else _thin)(product, text.constants)
     if found is None or found.packed * product.dtype.itemsize > most:
         return None
-    return PanelProduct(jit, library, product, found)
+    return PanelProduct(jit, text, product, found)
 
 
 class _Plan(NamedTuple):
@@ -92,50 +87,18 @@ def _thin(product: Product, size: dict[str, int]) -> _Plan | None:
     return _Plan(panels * size["panel"] * k, words, (panels, ceil(n / size["columns"])))
 
 
-class _Library:
-    """A compiled text for a type.
-
-    Attributes:
-        constants: sizes of its blocks, by name.
-        entries: addresses of the functions that run one after the other.
-    """
-
-    CONSTANTS = ("block", "bytes", "columns", "depth", "group", "panel")
-
-    def __init__(self, jit: HostJit, name: str, kind: str) -> None:
-        real = {"s": "float", "d": "double"}[kind]
-        text = text_of("neonport.backends.host.blas", f"{name}.c", {"REAL": real})
-        self.library = jit.compiler.load(text, ["-ffp-contract=fast"])
-        self.constants = {
-            word: ctypes.c_int64.in_dll(self.library, f"neo_{word}").value
-            for word in self.CONSTANTS
-            if f" neo_{word} = " in text
-        }
-        functions = (getattr(self.library, f"neo_{name}{part}") for part in ("_pack", ""))
-        self.entries = [entry_address(function) for function in functions]
-
-
-@lru_cache(maxsize=8)
-def _library(jit: HostJit, name: str, kind: str) -> _Library | None:
-    try:
-        return _Library(jit, name, kind)
-    except CompileError as error:
-        logger.debug("%s products are left to the BLAS: %s", name, error)
-        return None
-
-
 class PanelProduct:
     """A product, ready for any addresses.
 
     Args:
         jit: has the pool.
-        library: the compiled text.
+        text: the compiled one.
         product: what it is.
         plan: how the text makes it.
     """
 
-    def __init__(self, jit: HostJit, library: _Library, product: Product, plan: _Plan) -> None:
-        self.jit, self.library, self.product, self.plan = jit, library, product, plan
+    def __init__(self, jit: HostJit, text: PanelText, product: Product, plan: _Plan) -> None:
+        self.jit, self.text, self.product, self.plan = jit, text, product, plan
 
     def call(self, alpha: float, beta: float, addresses: Addresses) -> None:
         """Compute c = alpha * a @ b + beta * c for matrices at these addresses."""
@@ -153,7 +116,7 @@ class PanelProduct:
         grain = int(product.work >= SERIAL_WORK)
         launches = [
             (entry, words, tasks, grain)
-            for entry, tasks in zip(self.library.entries, plan.tasks, strict=True)
+            for entry, tasks in zip(self.text.entries, plan.tasks, strict=True)
         ]
         program = make_program(launches, even=True)
-        return BoundProgram(self.jit.run, program, (words, room, keep, self.library))
+        return BoundProgram(self.jit.run, program, (words, room, keep, self.text))
