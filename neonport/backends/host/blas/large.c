@@ -11,6 +11,7 @@
 #define BLOCK (2 * LANES) /* columns of a block of b */
 #define SEVERAL 4         /* groups or blocks of a task of the copy */
 #define DEPTH (4096 / (int64_t)sizeof(REAL)) /* terms of a part, at most */
+#define STRIP 256         /* terms of a task of the copy, at most */
 #define LINE (64 / (int64_t)sizeof(REAL))
 #define FAR 2    /* lines from what is turned to what is fetched */
 #define BELOW 4  /* rows from what is copied to what is fetched */
@@ -26,7 +27,7 @@ typedef struct {
   REAL *c, *packed;
 } large_t;
 
-const int64_t neo_group = GROUP, neo_block = BLOCK, neo_several = SEVERAL;
+const int64_t neo_group = GROUP, neo_block = BLOCK, neo_several = SEVERAL, neo_strip = STRIP;
 const int64_t neo_depth = DEPTH, neo_bytes = BYTES;
 
 static inline int64_t parts_of(int64_t whole, int64_t part) { return (whole + part - 1) / part; }
@@ -65,6 +66,7 @@ INLINE void turn(const REAL *from, int64_t step, int64_t depth, int64_t count, R
     for (int64_t j = 0; j < whole; j += 8) {
       const REAL *row = from + j * step + first;
       for (int i = 0; i < 8; ++i) __builtin_prefetch(row + i * step + FAR * LINE, 0, 3);
+      for (int64_t i = 0; i < LINE * 8; i += LINE) __builtin_prefetch(to + (first + LINE) * across + j * LINE + i, 1, 3);
       for (int64_t k = 0; k < least(LINE, deep - first); k += 8)
         turn_eight(row + k, step, to + (first + k) * across + j, across);
     }
@@ -78,6 +80,8 @@ INLINE void copy(const REAL *from, int64_t step, int64_t depth, REAL *to, int64_
                  const int64_t across) {
   for (int64_t k = 0; k < depth; ++k, from += step, to += across) {
     for (int64_t j = 0; j < SEVERAL * across; j += LINE) __builtin_prefetch(from + BELOW * step + j, 0, 3);
+    for (int64_t i = 0; i < SEVERAL; ++i)
+      for (int64_t j = 0; j < across; j += LINE) __builtin_prefetch(to + i * apart + BELOW * across + j, 1, 3);
     for (int64_t i = 0; i < SEVERAL; ++i) memcpy(to + i * apart, from + i * across, across * sizeof(REAL));
   }
 }
@@ -101,21 +105,26 @@ INLINE void pack(const REAL *from, int64_t step, int along, int64_t depth, int64
 
 static int64_t numbers_of_a(const large_t *p) { return parts_of(p->m, GROUP) * GROUP * p->k; }
 
-/* tasks: parts of some groups of a, then of some blocks of b */
+/* tasks: strips of some groups of a and of some blocks of b, in turn: a thread then copies most of
+   the columns of b that it will read itself */
 void neo_large_pack(const uint64_t *words, int64_t begin, int64_t end) {
   const large_t *p = (const large_t *)words;
-  const int64_t parts = parts_of(p->k, p->depth), high = SEVERAL * GROUP, wide = SEVERAL * BLOCK;
-  const int64_t of_a = parts_of(p->m, high) * parts;
+  const int64_t strips = parts_of(p->depth, STRIP), count = parts_of(p->k, p->depth) * strips;
+  const int64_t high = SEVERAL * GROUP, wide = SEVERAL * BLOCK, of_a = parts_of(p->m, high) * count;
+  const int64_t all = of_a + parts_of(p->n, wide) * count;
   for (int64_t task = begin; task < end; ++task) {
-    const int64_t number = task < of_a ? task : task - of_a;
-    const int64_t k = number % parts * p->depth, depth = least(p->depth, p->k - k);
-    if (task < of_a) {
-      const int64_t m = number / parts * high;
+    const int64_t before = task * of_a / all, is_a = (task + 1) * of_a / all > before;
+    const int64_t number = is_a ? before : task - before, part = number % count / strips * p->depth;
+    const int64_t within = number % strips * STRIP, k = part + within;
+    const int64_t depth = least(STRIP, least(p->depth, p->k - part) - within);
+    if (depth <= 0) continue; /* the last part is shorter */
+    if (is_a) {
+      const int64_t m = number / count * high;
       const REAL *from = p->a + (p->turned_a ? k * p->step_a + m : m * p->step_a + k);
       REAL *to = p->packed + m * p->k + k * GROUP;
       pack(from, p->step_a, !p->turned_a, depth, least(high, p->m - m), to, GROUP * p->k, GROUP);
     } else {
-      const int64_t n = number / parts * wide;
+      const int64_t n = number / count * wide;
       const REAL *from = p->b + (p->turned_b ? n * p->step_b + k : k * p->step_b + n);
       REAL *to = p->packed + numbers_of_a(p) + n * p->k + k * BLOCK;
       pack(from, p->step_b, p->turned_b, depth, least(wide, p->n - n), to, BLOCK * p->k, BLOCK);

@@ -65,14 +65,15 @@ def _even(whole: int, most: int, multiple: int) -> int:
 
 @lru_cache(maxsize=256)
 def blocks_of(
-    sizes: tuple[int, int, int], room: int, group: int, block: int, depth: int, several: int
+    sizes: tuple[int, int, int], room: int, group: int, block: int, depth: int, several: int,
+    strip: int,
 ) -> tuple[_Block, ...]:
     """Cut a product into blocks that run one after the other.
 
     Args:
         sizes: rows, columns and terms.
         room: numbers that the copies of a block may have.
-        group, block, depth, several: constants of the text.
+        group, block, depth, several, strip: constants of the text.
     """
     m, n, k = sizes
     high, wide = _up(m, group), _up(n, block)
@@ -88,7 +89,7 @@ def blocks_of(
         part = _even(terms, depth, 8)
         of_task = _tasks(rows, columns, group, block)
         copies = ceil(rows / (several * group)) + ceil(columns / (several * block))
-        tasks = copies * ceil(terms / part), ceil(rows / of_task[0]) * ceil(columns / of_task[1])
+        tasks = copies * ceil(terms / part) * ceil(part / strip), ceil(rows / of_task[0]) * ceil(columns / of_task[1])
         found.append(_Block((i, j, q), (rows, columns, terms), (*of_task, part), tasks))
     return tuple(found)
 
@@ -169,7 +170,7 @@ class LargeProduct:
     def __init__(self, jit: HostJit, text: PanelText, product: Product) -> None:
         self.jit, self.text, self.product = jit, text, product
         size, item = text.constants, product.dtype.itemsize
-        constants = (size[word] for word in ("group", "block", "depth", "several"))
+        constants = (size[word] for word in ("group", "block", "depth", "several", "strip"))
         self.blocks = blocks_of(product.sizes, ROOM // item, *constants)
         m, n, k = self.blocks[0].sizes  # the largest one
         self.room = (_up(m, size["group"]) + _up(n, size["block"])) * k * item
