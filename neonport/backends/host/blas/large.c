@@ -1,34 +1,44 @@
 /* Products c = alpha * a @ b + beta * c of large matrices, plain or transposed. REAL is defined above.
 
-   Both operands are copied once, for all tasks: a into groups of rows, b into blocks of columns, each
-   by parts of the sum. A task makes a rectangle of c, part after part. Its group of a and some blocks
-   of b are then in the second cache; what comes next is fetched while products run. */
+   A task makes a rectangle of c. Its thread copies the columns of b, which it keeps for the tasks that
+   follow, and the rows of a. Nothing is shared: what one core writes and another reads takes longer
+   than to copy it twice. Products fetch what comes next meanwhile, also what is copied then. */
 #include "prelude.h"
+#include <stdatomic.h>
 #include "vectors.h"
 #include "panel.h"
 
 #define GROUP (2 * PANEL) /* rows that are copied together: whole vectors */
 #define BLOCK (2 * LANES) /* columns of a block of b */
-#define SEVERAL 4         /* groups or blocks of a task of the copy */
-#define DEPTH (4096 / (int64_t)sizeof(REAL)) /* terms of a part, at most */
-#define STRIP 256         /* terms of a task of the copy, at most */
+#define SEVERAL 4         /* blocks that are copied together */
+#define DEPTH (4096 / (int64_t)sizeof(REAL))  /* terms, at most */
+#define WIDTH (2048 / (int64_t)sizeof(REAL)) /* columns of a task, at most */
+#define HEIGHT (4 * GROUP)                   /* rows of a task, at most */
 #define LINE (64 / (int64_t)sizeof(REAL))
-#define FAR 2    /* lines from what is turned to what is fetched */
-#define BELOW 4  /* rows from what is copied to what is fetched */
+#define FAR 2   /* lines from what is turned to what is fetched */
+#define BELOW 4 /* rows from what is copied to what is fetched */
 
 typedef struct {
   int64_t m, n, k;
   int64_t step_a, step_b, step_c; /* numbers from row to row */
   int64_t turned_a, turned_b;     /* whether they are transposed */
   int64_t rows, columns;          /* of a task: whole groups and blocks */
-  int64_t depth;                  /* terms of a part */
   double alpha, beta;
   const REAL *a, *b;
-  REAL *c, *packed;
+  REAL *c;
+  uint64_t call; /* its number in this process */
 } large_t;
 
-const int64_t neo_group = GROUP, neo_block = BLOCK, neo_several = SEVERAL, neo_strip = STRIP;
-const int64_t neo_depth = DEPTH, neo_bytes = BYTES;
+const int64_t neo_group = GROUP, neo_block = BLOCK, neo_depth = DEPTH, neo_bytes = BYTES;
+const int64_t neo_width = WIDTH, neo_height = HEIGHT;
+
+/* Of each thread. `held` says which columns of which call its copy of b is. */
+static _Thread_local REAL copy_a[HEIGHT * DEPTH] __attribute__((aligned(64)));
+static _Thread_local REAL copy_b[WIDTH * DEPTH] __attribute__((aligned(64)));
+static _Thread_local struct {
+  uint64_t call;
+  int64_t n;
+} held;
 
 static inline int64_t parts_of(int64_t whole, int64_t part) { return (whole + part - 1) / part; }
 
@@ -101,35 +111,6 @@ INLINE void pack(const REAL *from, int64_t step, int along, int64_t depth, int64
       if (rest)
         for (int64_t k = 0; k < depth; ++k) memset(to + k * across + some, 0, rest * sizeof(REAL));
     }
-}
-
-static int64_t numbers_of_a(const large_t *p) { return parts_of(p->m, GROUP) * GROUP * p->k; }
-
-/* tasks: strips of some groups of a and of some blocks of b, in turn: a thread then copies most of
-   the columns of b that it will read itself */
-void neo_large_pack(const uint64_t *words, int64_t begin, int64_t end) {
-  const large_t *p = (const large_t *)words;
-  const int64_t strips = parts_of(p->depth, STRIP), count = parts_of(p->k, p->depth) * strips;
-  const int64_t high = SEVERAL * GROUP, wide = SEVERAL * BLOCK, of_a = parts_of(p->m, high) * count;
-  const int64_t all = of_a + parts_of(p->n, wide) * count;
-  for (int64_t task = begin; task < end; ++task) {
-    const int64_t before = task * of_a / all, is_a = (task + 1) * of_a / all > before;
-    const int64_t number = is_a ? before : task - before, part = number % count / strips * p->depth;
-    const int64_t within = number % strips * STRIP, k = part + within;
-    const int64_t depth = least(STRIP, least(p->depth, p->k - part) - within);
-    if (depth <= 0) continue; /* the last part is shorter */
-    if (is_a) {
-      const int64_t m = number / count * high;
-      const REAL *from = p->a + (p->turned_a ? k * p->step_a + m : m * p->step_a + k);
-      REAL *to = p->packed + m * p->k + k * GROUP;
-      pack(from, p->step_a, !p->turned_a, depth, least(high, p->m - m), to, GROUP * p->k, GROUP);
-    } else {
-      const int64_t n = number / count * wide;
-      const REAL *from = p->b + (p->turned_b ? n * p->step_b + k : k * p->step_b + n);
-      REAL *to = p->packed + numbers_of_a(p) + n * p->k + k * BLOCK;
-      pack(from, p->step_b, p->turned_b, depth, least(wide, p->n - n), to, BLOCK * p->k, BLOCK);
-    }
-  }
 }
 
 /* ---- products ----------------------------------------------------------------------------------*/
@@ -209,45 +190,41 @@ static void edge(const REAL *panel, const REAL *x, int64_t depth, target_t to, a
       to.c[j] = to.beta == 0 ? sums[j] : sums[j] + to.beta * to.c[j];
 }
 
-/* The rectangle of a task, or none. */
-typedef struct {
-  int64_t m, n, high, wide;
-} part_t;
-
-static part_t part_of(const large_t *p, int64_t task) {
-  const int64_t down = parts_of(p->m, p->rows);
-  const int64_t m = task % down * p->rows, n = task / down * p->columns;
-  return (part_t){m, n, least(p->rows, p->m - m), least(p->columns, p->n - n)};
+/* One task: a new call begins, whose operands may hold new numbers. */
+void neo_large_pack(const uint64_t *words, int64_t begin, int64_t end) {
+  static atomic_ullong calls;
+  ((large_t *)words)->call = atomic_fetch_add(&calls, 1) + 1;
 }
 
 void neo_large(const uint64_t *words, int64_t begin, int64_t end) {
   const large_t *p = (const large_t *)words;
-  const REAL *packed_b = p->packed + numbers_of_a(p);
+  const int64_t down = parts_of(p->m, p->rows), depth = p->k;
   for (int64_t task = begin; task < end; ++task) {
-    const part_t t = part_of(p, task), u = part_of(p, task + 1);
-    const int64_t each = parts_of(BLOCK * PANEL, t.high); /* numbers of the next block, each term */
-    for (int64_t k = 0; k < p->k; k += p->depth) {
-      const int64_t depth = least(p->depth, p->k - k);
-      const REAL *a = p->packed + t.m * p->k + k * GROUP, *b = packed_b + t.n * p->k + k * BLOCK;
-      const int follows = k + depth < p->k;
-      const REAL *next_a = follows ? a + depth * GROUP : p->packed + u.m * p->k;
-      const REAL *next_b = follows ? b + depth * BLOCK : packed_b + u.n * p->k;
-      for (int64_t j = 0; j < t.wide; j += BLOCK) {
-        const REAL *x = b + j * p->k;
-        const int last = j + BLOCK >= t.wide;
-        const REAL *block = last ? next_b : x + BLOCK * p->k;
-        for (int64_t r = 0; r < t.high; r += PANEL, block += each * depth) {
-          const int64_t half = r % GROUP, high = least(PANEL, t.high - r), wide = least(BLOCK, t.wide - j);
-          const REAL *group = a + (r - half) * p->k, *panel = group + half;
-          /* the next group, half of it while each of the two panels of this one is worked on */
-          const REAL *far = last && r < GROUP ? next_a : j ? 0 : group + GROUP * p->k;
-          const ahead_t of_a = far ? (ahead_t){far + half * depth, PANEL} : (ahead_t){panel, 0};
-          const ahead_t of_b = {block, each};
-          REAL *c = p->c + (t.m + r) * p->step_c + t.n + j;
-          const target_t to = {c, p->step_c, (REAL)p->alpha, k ? 1 : (REAL)p->beta};
-          if (high == PANEL && wide == BLOCK) whole(panel, x, depth, to, of_a, of_b);
-          else edge(panel, x, depth, to, of_a, of_b, high, wide);
+    const int64_t m = task % down * p->rows, n = task / down * p->columns;
+    const int64_t next_m = (task + 1) % down * p->rows;
+    const int64_t tall = least(p->rows, p->m - m), across = least(p->columns, p->n - n);
+    if (held.call != p->call || held.n != n) {
+      pack(p->b + (p->turned_b ? n * p->step_b : n), p->step_b, p->turned_b, depth, across, copy_b, BLOCK * depth, BLOCK);
+      held.call = p->call, held.n = n;
+    }
+    pack(p->a + (p->turned_a ? m : m * p->step_a), p->step_a, !p->turned_a, depth, tall, copy_a, GROUP * depth, GROUP);
+    const int64_t each = parts_of(BLOCK * PANEL, tall); /* numbers of the next block, each term */
+    const int64_t next_tall = least(p->rows, p->m - next_m);
+    int64_t row = 0; /* of the next task: what it copies */
+    for (int64_t j = 0; j < across; j += BLOCK) {
+      const REAL *x = copy_b + j * depth, *block = j + BLOCK < across ? x + BLOCK * depth : x;
+      for (int64_t r = 0; r < tall; r += PANEL, block += each * depth) {
+        const int64_t half = r % GROUP, high = least(PANEL, tall - r), wide = least(BLOCK, across - j);
+        const REAL *panel = copy_a + (r - half) * depth + half;
+        ahead_t of_a = {panel, 0};
+        const ahead_t of_b = {block, each};
+        if (row < next_tall) {
+          of_a = p->turned_a ? (ahead_t){p->a + next_m + row, p->step_a} : (ahead_t){p->a + (next_m + row) * p->step_a, 1};
+          row += p->turned_a ? LINE : 1;
         }
+        const target_t to = {p->c + (m + r) * p->step_c + n + j, p->step_c, (REAL)p->alpha, (REAL)p->beta};
+        if (high == PANEL && wide == BLOCK) whole(panel, x, depth, to, of_a, of_b);
+        else edge(panel, x, depth, to, of_a, of_b, high, wide);
       }
     }
   }
