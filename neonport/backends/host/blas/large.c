@@ -12,11 +12,11 @@
 #define BLOCK (2 * LANES) /* columns of a block of b */
 #define SEVERAL 4         /* blocks that are copied together */
 #define DEPTH (4096 / (int64_t)sizeof(REAL))  /* terms, at most */
-#define WIDTH (2048 / (int64_t)sizeof(REAL)) /* columns of a task, at most */
+#define WIDTH (4096 / (int64_t)sizeof(REAL)) /* columns of a task, at most */
 #define HEIGHT (4 * GROUP)                   /* rows of a task, at most */
 #define LINE (64 / (int64_t)sizeof(REAL))
 #define FAR 2   /* lines from what is turned to what is fetched */
-#define BELOW 4 /* rows from what is copied to what is fetched */
+#define BELOW 32 /* the same for what is copied row by row */
 
 typedef struct {
   int64_t m, n, k;
@@ -76,7 +76,6 @@ INLINE void turn(const REAL *from, int64_t step, int64_t depth, int64_t count, R
     for (int64_t j = 0; j < whole; j += 8) {
       const REAL *row = from + j * step + first;
       for (int i = 0; i < 8; ++i) __builtin_prefetch(row + i * step + FAR * LINE, 0, 3);
-      for (int64_t i = 0; i < LINE * 8; i += LINE) __builtin_prefetch(to + (first + LINE) * across + j * LINE + i, 1, 3);
       for (int64_t k = 0; k < least(LINE, deep - first); k += 8)
         turn_eight(row + k, step, to + (first + k) * across + j, across);
     }
@@ -84,33 +83,33 @@ INLINE void turn(const REAL *from, int64_t step, int64_t depth, int64_t count, R
     for (int64_t k = j < whole ? deep : 0; k < depth; ++k) to[k * across + j] = from[j * step + k];
 }
 
-/* Several blocks that lie side by side, row by row: a memory gives what is long fastest. Blocks of
-   `to` are `apart` numbers apart. */
-INLINE void copy(const REAL *from, int64_t step, int64_t depth, REAL *to, int64_t apart,
+/* Some blocks that lie side by side, row by row: a memory gives what is long fastest. */
+INLINE void copy(const REAL *from, int64_t step, int64_t depth, int64_t count, REAL *to,
                  const int64_t across) {
+  const int64_t below = BELOW * LINE / count * step;
   for (int64_t k = 0; k < depth; ++k, from += step, to += across) {
-    for (int64_t j = 0; j < SEVERAL * across; j += LINE) __builtin_prefetch(from + BELOW * step + j, 0, 3);
-    for (int64_t i = 0; i < SEVERAL; ++i)
-      for (int64_t j = 0; j < across; j += LINE) __builtin_prefetch(to + i * apart + BELOW * across + j, 1, 3);
-    for (int64_t i = 0; i < SEVERAL; ++i) memcpy(to + i * apart, from + i * across, across * sizeof(REAL));
+    for (int64_t j = 0; j < count; j += LINE) __builtin_prefetch(from + below + j, 0, 3);
+    for (int64_t j = 0; j < count; j += across) memcpy(to + j * depth, from + j, across * sizeof(REAL));
   }
 }
 
-/* `count` rows of a, or columns of b, from the first number of a part on: in blocks of `across`, with
-   zeros behind the last. They lie along the sum, and are turned; else across it. */
+/* `count` rows of a, or columns of b, in blocks of `across`, with zeros behind the last. They lie
+   along the sum, and are turned; else across it. */
 INLINE void pack(const REAL *from, int64_t step, int along, int64_t depth, int64_t count, REAL *to,
-                 int64_t apart, const int64_t across) {
-  if (!along && count == SEVERAL * across) copy(from, step, depth, to, apart, across);
-  else
-    for (int64_t first = 0; first < count; first += across, to += apart) {
-      const int64_t some = least(across, count - first), rest = across - some;
-      if (along) turn(from + first * step, step, depth, some, to, across);
-      else
-        for (int64_t k = 0; k < depth; ++k)
-          memcpy(to + k * across, from + k * step + first, some * sizeof(REAL));
-      if (rest)
-        for (int64_t k = 0; k < depth; ++k) memset(to + k * across + some, 0, rest * sizeof(REAL));
-    }
+                 const int64_t across) {
+  const int64_t whole = along ? 0 : count / across * across;
+  for (int64_t first = 0; first < whole; first += SEVERAL * across)
+    copy(from + first, step, depth, least(SEVERAL * across, whole - first), to + first * depth, across);
+  for (int64_t first = whole; first < count; first += across) {
+    const int64_t some = least(across, count - first), rest = across - some;
+    REAL *there = to + first * depth;
+    if (along) turn(from + first * step, step, depth, some, there, across);
+    else
+      for (int64_t k = 0; k < depth; ++k)
+        memcpy(there + k * across, from + k * step + first, some * sizeof(REAL));
+    if (rest)
+      for (int64_t k = 0; k < depth; ++k) memset(there + k * across + some, 0, rest * sizeof(REAL));
+  }
 }
 
 /* ---- products ----------------------------------------------------------------------------------*/
@@ -204,10 +203,10 @@ void neo_large(const uint64_t *words, int64_t begin, int64_t end) {
     const int64_t next_m = (task + 1) % down * p->rows;
     const int64_t tall = least(p->rows, p->m - m), across = least(p->columns, p->n - n);
     if (held.call != p->call || held.n != n) {
-      pack(p->b + (p->turned_b ? n * p->step_b : n), p->step_b, p->turned_b, depth, across, copy_b, BLOCK * depth, BLOCK);
+      pack(p->b + (p->turned_b ? n * p->step_b : n), p->step_b, p->turned_b, depth, across, copy_b, BLOCK);
       held.call = p->call, held.n = n;
     }
-    pack(p->a + (p->turned_a ? m : m * p->step_a), p->step_a, !p->turned_a, depth, tall, copy_a, GROUP * depth, GROUP);
+    pack(p->a + (p->turned_a ? m : m * p->step_a), p->step_a, !p->turned_a, depth, tall, copy_a, GROUP);
     const int64_t each = parts_of(BLOCK * PANEL, tall); /* numbers of the next block, each term */
     const int64_t next_tall = least(p->rows, p->m - next_m);
     int64_t row = 0; /* of the next task: what it copies */

@@ -23,7 +23,7 @@ from neonport.backends.host.jit.launcher import BoundProgram, HostJit, make_prog
 from neonport.tensor.storage import Storage
 
 LEAST_SIDE = 256
-ROWS, COLUMNS = 48, 512  # of a task, at most
+ROWS, COLUMNS = 48, 1024  # of a task, at most
 
 
 class _Block(NamedTuple):
