@@ -64,7 +64,7 @@ class CompiledRunner:
 
     def prepare(self, product: Product) -> Prepared:
         """Cut a product into pieces, where our own C does not make it faster."""
-        own = panels_of(self.jit, product) or large_of(self.jit, product)
+        own = large_of(self.jit, product) or panels_of(self.jit, product)
         return own or CompiledProduct(self, product)
 
 

@@ -13,7 +13,7 @@
 #define SEVERAL 4         /* blocks that are copied together */
 #define DEPTH (4096 / (int64_t)sizeof(REAL))  /* terms, at most */
 #define WIDTH (4096 / (int64_t)sizeof(REAL)) /* columns of a task, at most */
-#define HEIGHT (4 * GROUP)                   /* rows of a task, at most */
+#define HEIGHT (2 * GROUP)                   /* rows of a task, at most */
 #define LINE (64 / (int64_t)sizeof(REAL))
 #define FAR 2   /* lines from what is turned to what is fetched */
 #define BELOW 32 /* the same for what is copied row by row */
@@ -31,6 +31,7 @@ typedef struct {
 
 const int64_t neo_group = GROUP, neo_block = BLOCK, neo_depth = DEPTH, neo_bytes = BYTES;
 const int64_t neo_width = WIDTH, neo_height = HEIGHT;
+const int64_t neo_copies = (WIDTH + HEIGHT) * DEPTH * sizeof(REAL); /* bytes of a thread */
 
 /* Of each thread. `held` says which columns of which call its copy of b is. */
 static _Thread_local REAL copy_a[HEIGHT * DEPTH] __attribute__((aligned(64)));
@@ -189,42 +190,47 @@ static void edge(const REAL *panel, const REAL *x, int64_t depth, target_t to, a
       to.c[j] = to.beta == 0 ? sums[j] : sums[j] + to.beta * to.c[j];
 }
 
-/* One task: a new call begins, whose operands may hold new numbers. */
-void neo_large_pack(const uint64_t *words, int64_t begin, int64_t end) {
+/* One task: a call begins, whose operands may hold new numbers. */
+void neo_large_begin(const uint64_t *words, int64_t begin, int64_t end) {
   static atomic_ullong calls;
   ((large_t *)words)->call = atomic_fetch_add(&calls, 1) + 1;
 }
 
+/* A rectangle of c, from what was copied; `next` is the first row of the one that follows. */
+static void rectangle(const large_t *p, int64_t m, int64_t n, int64_t tall, int64_t across, int64_t next) {
+  const int64_t depth = p->k, each = parts_of(BLOCK * PANEL, tall); /* of the next block, each term */
+  for (int64_t j = 0; j < across; j += BLOCK) {
+    const REAL *x = copy_b + j * depth, *block = j + BLOCK < across ? x + BLOCK * depth : x;
+    for (int64_t r = 0; r < tall; r += PANEL, block += each * depth) {
+      const int64_t half = r % GROUP, high = least(PANEL, tall - r), wide = least(BLOCK, across - j);
+      const REAL *panel = copy_a + (r - half) * depth + half;
+      ahead_t of_a = {panel, 0};
+      const ahead_t of_b = {block, each};
+      if (next < p->m) {
+        of_a.at = p->a + (p->turned_a ? next : next * p->step_a);
+        of_a.step = p->turned_a ? p->step_a : 1;
+        next += p->turned_a ? LINE : 1;
+      }
+      const target_t to = {p->c + (m + r) * p->step_c + n + j, p->step_c, (REAL)p->alpha, (REAL)p->beta};
+      if (high == PANEL && wide == BLOCK) whole(panel, x, depth, to, of_a, of_b);
+      else edge(panel, x, depth, to, of_a, of_b, high, wide);
+    }
+  }
+}
+
 void neo_large(const uint64_t *words, int64_t begin, int64_t end) {
   const large_t *p = (const large_t *)words;
-  const int64_t down = parts_of(p->m, p->rows), depth = p->k;
+  const int64_t down = parts_of(p->m, p->rows);
   for (int64_t task = begin; task < end; ++task) {
     const int64_t m = task % down * p->rows, n = task / down * p->columns;
-    const int64_t next_m = (task + 1) % down * p->rows;
     const int64_t tall = least(p->rows, p->m - m), across = least(p->columns, p->n - n);
     if (held.call != p->call || held.n != n) {
-      pack(p->b + (p->turned_b ? n * p->step_b : n), p->step_b, p->turned_b, depth, across, copy_b, BLOCK);
+      const REAL *b = p->b + (p->turned_b ? n * p->step_b : n);
+      pack(b, p->step_b, p->turned_b, p->k, across, copy_b, BLOCK);
       held.call = p->call, held.n = n;
     }
-    pack(p->a + (p->turned_a ? m : m * p->step_a), p->step_a, !p->turned_a, depth, tall, copy_a, GROUP);
-    const int64_t each = parts_of(BLOCK * PANEL, tall); /* numbers of the next block, each term */
-    const int64_t next_tall = least(p->rows, p->m - next_m);
-    int64_t row = 0; /* of the next task: what it copies */
-    for (int64_t j = 0; j < across; j += BLOCK) {
-      const REAL *x = copy_b + j * depth, *block = j + BLOCK < across ? x + BLOCK * depth : x;
-      for (int64_t r = 0; r < tall; r += PANEL, block += each * depth) {
-        const int64_t half = r % GROUP, high = least(PANEL, tall - r), wide = least(BLOCK, across - j);
-        const REAL *panel = copy_a + (r - half) * depth + half;
-        ahead_t of_a = {panel, 0};
-        const ahead_t of_b = {block, each};
-        if (row < next_tall) {
-          of_a = p->turned_a ? (ahead_t){p->a + next_m + row, p->step_a} : (ahead_t){p->a + (next_m + row) * p->step_a, 1};
-          row += p->turned_a ? LINE : 1;
-        }
-        const target_t to = {p->c + (m + r) * p->step_c + n + j, p->step_c, (REAL)p->alpha, (REAL)p->beta};
-        if (high == PANEL && wide == BLOCK) whole(panel, x, depth, to, of_a, of_b);
-        else edge(panel, x, depth, to, of_a, of_b, high, wide);
-      }
-    }
+    const REAL *a = p->a + (p->turned_a ? m : m * p->step_a);
+    pack(a, p->step_a, !p->turned_a, p->k, tall, copy_a, GROUP);
+    rectangle(p, m, n, tall, across, (task + 1) % down * p->rows);
   }
 }

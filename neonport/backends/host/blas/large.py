@@ -1,60 +1,71 @@
 """Large products by our own C: `large.c`, all layouts, where registers hold 64 bytes.
 
-Operands are copied once for all tasks, into memory that all products of the process take in turn.
-Where it would not hold them, a product runs in blocks, one after the other: parts of the sum, and of
-rows and columns if those are very many. All of it depends on the sizes alone, so equal products have
-equal bits on any number of threads.
+Each thread copies the operands of its tasks for itself, in memory that it keeps: nothing is shared,
+and nothing is allocated by a product. Long sums are cut into parts, one launch after the other, that
+add to the target. Sizes decide all that, and whether the machine has few processors, as for
+`pieces`; the number of threads does not, so equal products have equal bits on any number.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
-from itertools import product as grid
+import os
 from math import ceil
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from neonport.backends.host import memory
+from neonport.backends.host.blas.gate import room_for
 from neonport.backends.host.blas.panel_texts import PanelText, panel_text
-from neonport.backends.host.blas.pieces import in_small_kernels
+from neonport.backends.host.blas.pieces import FEW_CORES, in_small_kernels
 from neonport.backends.host.blas.product import KINDS, Addresses, Bound, Product
 from neonport.backends.host.jit.launcher import BoundProgram, HostJit, make_program
-from neonport.tensor.storage import Storage
+from neonport.backends.host.threads import num_threads
+from neonport.log import logger
 
-LEAST_SIDE = 256
-ROWS, COLUMNS = 48, 1024  # of a task, at most
-
-
-class _Block(NamedTuple):
-    """A part of the sum, for which the pool is called once.
-
-    Attributes:
-        first, terms: where it begins, and its length.
-    """
-
-    first: int
-    terms: int
+LEAST_SIZES = (64, 256, 64)  # rows, columns, terms: of fewer columns, rows are copied for too little
+COLUMNS, COLUMNS_OF_FEW_CORES = 256, 1024  # of a task, at most
+TASKS = 32  # at least, on more than a few cores
 
 
 def large_of(jit: HostJit, product: Product) -> LargeProduct | None:
     """A large product by our own C, None where it is none or a BLAS is as good."""
-    m, n, k = product.sizes
-    if product.vector or product.count * product.added > 1 or min(m, n, k) < LEAST_SIDE:
+    small = any(size < least for size, least in zip(product.sizes, LEAST_SIZES, strict=True))
+    if product.vector or product.count * product.added > 1 or small:
         return None
-    if in_small_kernels(product.work, k):
+    if in_small_kernels(product.work, product.sizes[2]):
         return None
     text = panel_text(jit, "large", KINDS[product.dtype])
-    return None if text is None else LargeProduct(jit, text, product)
+    if text is None:
+        return None
+    rows, columns = shape_of_tasks(product.sizes, text.constants)
+    if (os.cpu_count() or 1) > FEW_CORES and _tasks(product.sizes, rows, columns) < TASKS:
+        return None
+    # a thread that finds no memory for its copies would end the process
+    if not room_for(2 * text.constants["copies"] * num_threads()):
+        logger.debug("a large product is left to the BLAS: there is no room for copies")
+        return None
+    return LargeProduct(jit, text, product, (rows, columns))
 
 
-def _up(number: int, multiple: int) -> int:
-    return ceil(number / multiple) * multiple
+def shape_of_tasks(sizes: tuple[int, int, int], constants: dict[str, int]) -> tuple[int, int]:
+    """Rows and columns of a task: about equal, whole groups and blocks."""
+    m, n, _ = sizes
+    rows = _even(m, constants["height"], constants["group"])
+    few = (os.cpu_count() or 1) <= FEW_CORES  # of the machine, whatever this process may use of it
+    most = min(COLUMNS_OF_FEW_CORES if few else COLUMNS, constants["width"])
+    columns = _even(n, min(most, ceil(n / 2)), constants["block"])  # two cores: each its half
+    while not few and _tasks(sizes, rows, columns) < TASKS and columns > 2 * constants["block"]:
+        columns = _even(n, columns // 2, constants["block"])
+    return rows, columns
+
+
+def _tasks(sizes: tuple[int, int, int], rows: int, columns: int) -> int:
+    return ceil(sizes[0] / rows) * ceil(sizes[1] / columns)
 
 
 def _even(whole: int, most: int, multiple: int) -> int:
-    """Size of about equal parts of at most so many, each a multiple."""
-    return min(_up(ceil(whole / ceil(whole / most)), multiple), _up(whole, multiple))
+    """Size of about equal parts that are multiples: as many as parts of the most would be."""
+    return ceil(ceil(whole / ceil(whole / most)) / multiple) * multiple
 
 
 class LargeProduct:
@@ -64,18 +75,16 @@ class LargeProduct:
         jit: has the pool.
         text: the compiled one.
         product: what it is.
+        shape: rows and columns of a task.
     """
 
-    def __init__(self, jit: HostJit, text: PanelText, product: Product) -> None:
-        self.jit, self.text, self.product = jit, text, product
-        m, n, k = product.sizes
-        size = text.constants
-        most = _even(k, size["depth"], 8)
-        self.blocks = [_Block(first, min(most, k - first)) for first in range(0, k, most)]
-        self.rows = _even(m, ROWS, size["group"])
-        groups = 2 * ceil(n / (2 * min(COLUMNS, size["width"])))
-        self.columns = _up(ceil(n / groups), size["block"])
-        self.tasks = ceil(m / self.rows) * ceil(n / self.columns)
+    def __init__(
+        self, jit: HostJit, text: PanelText, product: Product, shape: tuple[int, int]
+    ) -> None:
+        self.jit, self.text, self.product, self.shape = jit, text, product, shape
+        k = product.sizes[2]
+        terms = min(k, _even(k, text.constants["depth"], 8))
+        self.parts = [(first, min(terms, k - first)) for first in range(0, k, terms)]
 
     def call(self, alpha: float, beta: float, addresses: Addresses) -> None:
         """Compute c = alpha * a @ b + beta * c for matrices at these addresses."""
@@ -83,23 +92,23 @@ class LargeProduct:
 
     def bind(self, alpha: float, beta: float, addresses: Addresses, keep: Any) -> Bound:
         """Make a call without arguments for these addresses; it keeps something alive."""
-        words = np.array([self._words(x, alpha, beta, addresses) for x in self.blocks], np.int64)
+        words = np.array(
+            [self._words(*part, alpha, beta, addresses) for part in self.parts], np.int64
+        )
         begin, multiply = self.text.entries
-        launches = [x for row in words for x in ((begin, row, 1, 0), (multiply, row, self.tasks, 1))]
-        return BoundProgram(self.jit.run, make_program(launches, even=True), (words, keep, self.text))
+        tasks = _tasks(self.product.sizes, *self.shape)
+        launches = [x for row in words for x in ((begin, row, 1, 0), (multiply, row, tasks, 1))]
+        program = make_program(launches, even=True)
+        return BoundProgram(self.jit.run, program, (words, keep, self.text))
 
     def _words(
-        self, block: _Block, alpha: float, beta: float, addresses: Addresses
+        self, first: int, terms: int, alpha: float, beta: float, addresses: Addresses
     ) -> list[int]:
-        """`large_t` of the text."""
-        item = self.product.dtype.itemsize
-        (m, n, _), (step_a, step_b, _) = self.product.sizes, self.product.steps
+        """`large_t` of the text for a part of the sum."""
+        (m, n, _), steps = self.product.sizes, self.product.steps
         turned_a, turned_b = self.product.transposed
         a, b, c = addresses
-        a += block.first * item * (step_a if turned_a else 1)
-        b += block.first * item * (1 if turned_b else step_b)
-        factors = [alpha, 1.0 if block.first else beta]
-        return [
-            m, n, block.terms, *self.product.steps, turned_a, turned_b, self.rows, self.columns,
-            *np.array(factors, np.float64).view(np.int64).tolist(), a, b, c, 0,
-        ]  # fmt: skip
+        a += first * (steps[0] if turned_a else 1) * self.product.dtype.itemsize
+        b += first * (1 if turned_b else steps[1]) * self.product.dtype.itemsize
+        factors = np.array([alpha, 1.0 if first else beta], np.float64).view(np.int64).tolist()
+        return [m, n, terms, *steps, turned_a, turned_b, *self.shape, *factors, a, b, c, 0]

@@ -12,6 +12,7 @@ from neonport.errors import CompileError
 from neonport.log import logger
 
 VECTOR = 64  # bytes that the registers must hold
+PARTS = {"wide": ("pack",), "thin": ("pack",), "large": ("begin",)}  # run before the product
 _CONSTANT = re.compile(r"\bneo_(\w+) = ")
 
 
@@ -32,8 +33,8 @@ class PanelText:
             word: ctypes.c_int64.in_dll(self.library, f"neo_{word}").value
             for word in _CONSTANT.findall(", ".join(declared))
         }
-        functions = (getattr(self.library, f"neo_{name}{part}") for part in ("_pack", ""))
-        self.entries = [entry_address(function) for function in functions]
+        names = [f"neo_{name}_{part}" for part in PARTS[name]] + [f"neo_{name}"]
+        self.entries = [entry_address(getattr(self.library, each)) for each in names]
 
 
 def panel_text(jit: HostJit, name: str, kind: str) -> PanelText | None:
