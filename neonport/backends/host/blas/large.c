@@ -31,7 +31,7 @@ typedef struct {
 
 const int64_t neo_group = GROUP, neo_block = BLOCK, neo_depth = DEPTH, neo_bytes = BYTES;
 const int64_t neo_width = WIDTH, neo_height = HEIGHT;
-const int64_t neo_copies = (WIDTH + HEIGHT) * DEPTH * sizeof(REAL); /* bytes of a thread */
+const int64_t neo_copies = (WIDTH + HEIGHT) * DEPTH * sizeof(REAL);
 
 /* Of each thread. `held` says which columns of which call its copy of b is. */
 static _Thread_local REAL copy_a[HEIGHT * DEPTH] __attribute__((aligned(64)));
