@@ -1,9 +1,9 @@
 """Large products by our own C: `large.c`, all layouts, where registers hold 64 bytes.
 
 Each thread copies the operands of its tasks for itself, in memory that it keeps: nothing is shared,
-and nothing is allocated by a product. Long sums are cut into parts, one launch after the other, that
-add to the target. Sizes decide all that, and whether the machine has few processors, as for
-`pieces`; the number of threads does not, so equal products have equal bits on any number.
+and a product allocates nothing. Long sums are cut into parts, one launch after the other, that add
+to the target. Sizes decide all that, and whether the machine has few processors, as for `pieces`;
+the number of threads does not, so equal products have equal bits on any number.
 """
 
 from __future__ import annotations
@@ -22,8 +22,13 @@ from neonport.backends.host.jit.launcher import BoundProgram, HostJit, make_prog
 from neonport.backends.host.threads import num_threads
 from neonport.log import logger
 
-LEAST_SIZES = (64, 256, 64)  # rows, columns, terms: of fewer columns, rows are copied for too little
+LEAST_SIZES = (
+    64,
+    256,
+    64,
+)  # rows, columns, terms: of fewer columns, rows are copied for too little
 COLUMNS, COLUMNS_OF_FEW_CORES = 256, 1024  # of a task, at most
+STACK = 8 << 20  # bytes of a thread that starts, about
 TASKS = 32  # at least, on more than a few cores
 
 
@@ -41,7 +46,7 @@ def large_of(jit: HostJit, product: Product) -> LargeProduct | None:
     if (os.cpu_count() or 1) > FEW_CORES and _tasks(product.sizes, rows, columns) < TASKS:
         return None
     # a thread that finds no memory for its copies would end the process
-    if not room_for(2 * text.constants["copies"] * num_threads()):
+    if not room_for((text.constants["copies"] + STACK) * num_threads()):
         logger.debug("a large product is left to the BLAS: there is no room for copies")
         return None
     return LargeProduct(jit, text, product, (rows, columns))

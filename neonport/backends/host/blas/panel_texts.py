@@ -38,7 +38,7 @@ class PanelText:
 
 
 def panel_text(jit: HostJit, name: str, kind: str) -> PanelText | None:
-    """The text of a name for a type; None where it is not faster than a BLAS, or has no compiler."""
+    """The text of a name for a type; None where a BLAS is faster, or no compiler takes it."""
     text = _compiled(jit, name, kind)
     return None if text is None or text.constants["bytes"] < VECTOR else text
 

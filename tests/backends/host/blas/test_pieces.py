@@ -12,7 +12,7 @@ from neonport.backends.host.blas.compiled import CompiledRunner
 from neonport.backends.host.blas.engines import OpenBlasEngine
 from neonport.backends.host.blas.gate import Gate
 from neonport.backends.host.blas.pieces import MOST, SMALL_WORK, cut
-from neonport.backends.host.blas.product import KINDS, Functions
+from neonport.backends.host.blas.product import KINDS
 from neonport.backends.host.blas.threaded import ThreadedRunner
 
 COUNTS = (1, 2, 3, 4, 7)
@@ -139,7 +139,7 @@ def test_threads_of_python_give_the_same_bits(private, openblas, m, k, n):
     expected = same_bits(a, b, c, 0.5, 0.25)
     names = [kind + name for kind in KINDS.values() for name in ("gemm", "gemv")]
     functions = {name: openblas.function(f"cblas_{name}") for name in names}
-    private.runner = ThreadedRunner(Functions(functions), private.runner.small_kernels)
+    private.runner = ThreadedRunner(functions, private.runner.small_kernels)
     blas._plans.clear()
     assert same_bits(a, b, c, 0.5, 0.25) == expected
     stack_a, stack_b, stack_c = draw(4, 5, 70, 80), draw(5, 5, 80, 90), draw(6, 5, 70, 90)
