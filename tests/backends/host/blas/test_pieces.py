@@ -7,6 +7,7 @@ import pytest
 
 from neonport.backends.host import threads
 from neonport.backends.host.blas import choice as blas_choice
+from neonport.backends.host.blas import compiled
 from neonport.backends.host.blas import gemm as blas
 from neonport.backends.host.blas.compiled import CompiledRunner
 from neonport.backends.host.blas.engines import OpenBlasEngine
@@ -24,11 +25,11 @@ SIZES = [
 BATCHES = [(7, 60, 50, 40), (3, 200, 210, 220), (40, 30, 31, 1), (500, 16, 24, 20), (64, 90, 80, 2)]
 
 
-@pytest.fixture(params=["small kernels", "copies", "two libraries"])
-def private(request, fresh, openblas):
-    """Products go through OpenBLAS, cut for either kind of core, or through two of them."""
-    two = request.param == "two libraries"
-    fresh.engine = OpenBlasEngine(openblas, (lambda: openblas) if two else None)
+@pytest.fixture(params=["small kernels", "copies"])
+def private(request, fresh, openblas, monkeypatch):
+    """Products go through OpenBLAS, cut for either kind of core."""
+    monkeypatch.setattr(compiled, "large_of", lambda *args: None)
+    fresh.engine = OpenBlasEngine(openblas)
     if not isinstance(fresh.engine.runner, CompiledRunner):
         pytest.skip("no C compiler: there is no pool")
     fresh.engine.runner.small_kernels = request.param != "copies"
