@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from neonport.backends.host import threads
-from neonport.backends.host.blas import gemm, large, panel_texts
+from neonport.backends.host.blas import gemm, large, panels
 from neonport.backends.host.blas.choice import current_engine
 from neonport.backends.host.blas.compiled import CompiledRunner
 from neonport.backends.host.blas.large import LargeProduct
@@ -28,7 +28,7 @@ def on_any_registers(monkeypatch):
     """The code is right, if not fast, with every width, and for small sizes."""
     if not isinstance(getattr(current_engine(), "runner", None), CompiledRunner):
         pytest.skip("no OpenBLAS, or no C compiler here")
-    monkeypatch.setattr(panel_texts, "VECTOR", 16)
+    monkeypatch.setattr(panels, "VECTOR", 16)
     monkeypatch.setattr(large, "in_small_kernels", lambda work, terms: False)
     monkeypatch.setattr(large.os, "cpu_count", lambda: 2)
     monkeypatch.setattr(gemm, "_plans", {})
@@ -156,7 +156,7 @@ def test_other_products_are_for_others(sizes):
 
 def test_small_products_are_for_the_blas(monkeypatch):
     monkeypatch.undo()
-    monkeypatch.setattr(panel_texts, "VECTOR", 16)
+    monkeypatch.setattr(panels, "VECTOR", 16)
     monkeypatch.setattr(gemm, "_plans", {})
     assert not isinstance(prepared(*operands((256, 256, 256))), LargeProduct)
 
@@ -173,7 +173,7 @@ def test_too_few_tasks_for_many_cores_are_for_others(monkeypatch):
 
 
 def test_narrow_registers_leave_it_to_the_blas(monkeypatch):
-    monkeypatch.setattr(panel_texts, "VECTOR", 128)
+    monkeypatch.setattr(panels, "VECTOR", 128)
     assert not isinstance(prepared(*operands((70, 290, 1100))), LargeProduct)
 
 
@@ -185,9 +185,9 @@ def test_without_room_for_copies_it_is_for_the_blas(monkeypatch):
 
 
 def test_a_failing_compiler_leaves_it_to_the_blas(monkeypatch):
-    monkeypatch.setattr(panel_texts, "text_of", lambda *args: "no C at all")
-    panel_texts._compiled.cache_clear()
+    monkeypatch.setattr(panels, "text_of", lambda *args: "no C at all")
+    panels._compiled.cache_clear()
     try:
         assert not isinstance(prepared(*operands((70, 290, 1100))), LargeProduct)
     finally:
-        panel_texts._compiled.cache_clear()
+        panels._compiled.cache_clear()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from neonport.backends.host import threads
-from neonport.backends.host.blas import compiled, gemm, panel_texts, panels
+from neonport.backends.host.blas import compiled, gemm, panels
 from neonport.backends.host.blas.choice import current_engine
 from neonport.backends.host.blas.compiled import CompiledRunner
 from neonport.backends.host.blas.panels import PanelProduct
@@ -25,7 +25,7 @@ def on_any_registers(monkeypatch):
     """The code is right, if not fast, with every width."""
     if not isinstance(getattr(current_engine(), "runner", None), CompiledRunner):
         pytest.skip("no OpenBLAS, or no C compiler here")
-    monkeypatch.setattr(panel_texts, "VECTOR", 16)
+    monkeypatch.setattr(panels, "VECTOR", 16)
     monkeypatch.setattr(compiled, "large_of", lambda *args: None)  # it comes first
     monkeypatch.setattr(panels, "THIN_WORK", 0)
     monkeypatch.setattr(gemm, "_plans", {})
@@ -133,7 +133,7 @@ def test_other_products_are_for_the_blas(kind, sizes):
 
 def test_short_sums_without_copies_are_for_the_blas(monkeypatch):
     monkeypatch.undo()
-    monkeypatch.setattr(panel_texts, "VECTOR", 16)
+    monkeypatch.setattr(panels, "VECTOR", 16)
     monkeypatch.setattr(compiled, "large_of", lambda *args: None)
     monkeypatch.setattr(gemm, "_plans", {})
     assert not isinstance(prepared(*operands("thin", 64, 1024, 64)), PanelProduct)
@@ -145,15 +145,15 @@ SOME = {"wide": (64, 64, 2000), "thin": (64, 2000, 64)}
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_narrow_registers_leave_it_to_the_blas(monkeypatch, kind):
-    monkeypatch.setattr(panel_texts, "VECTOR", 128)
+    monkeypatch.setattr(panels, "VECTOR", 128)
     assert not isinstance(prepared(*operands(kind, *SOME[kind])), PanelProduct)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_failing_compiler_leaves_it_to_the_blas(monkeypatch, kind):
-    monkeypatch.setattr(panel_texts, "text_of", lambda *args: "no C at all")
-    panel_texts._compiled.cache_clear()
+    monkeypatch.setattr(panels, "text_of", lambda *args: "no C at all")
+    panels._compiled.cache_clear()
     try:
         assert not isinstance(prepared(*operands(kind, *SOME[kind])), PanelProduct)
     finally:
-        panel_texts._compiled.cache_clear()
+        panels._compiled.cache_clear()
