@@ -50,13 +50,6 @@ def _flags_of_numpy() -> frozenset[str]:
     return frozenset(name for key, name in names.items() if features.get(key))
 
 
-def is_zen4() -> bool:
-    """Whether it is an AMD processor that does AVX-512 in two halves: family 25 with AVX-512."""
-    fields = _first_cpu()
-    amd = fields.get("vendor_id") == "AuthenticAMD" and fields.get("cpu family") == "25"
-    return amd and "avx512f" in cpu_flags()
-
-
 def cpu_name() -> str:
     """Return the CPU's name for people."""
     fields = _first_cpu()

@@ -149,8 +149,6 @@ def _blas() -> str:
 
     info = blas_info()
     core = f" for {info['core']}" if info["core"] else ""
-    if info["large"] != info["core"]:
-        core += f" ({info['large']} for large products)"
     forced = ", by NEONPORT_BLAS" if info["forced"] else ""
     where = "the pool's threads" if info["engine"] == "openblas" else "threads of its own"
     return f"{info['engine']} {info['version']}{core}, on {where}{forced}"

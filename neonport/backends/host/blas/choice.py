@@ -10,8 +10,6 @@ from __future__ import annotations
 import os
 import threading
 from dataclasses import dataclass, replace
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,12 +18,11 @@ from neonport import settings
 from neonport.backends.host.blas.engines import Engine, NumpyEngine, OpenBlasEngine
 from neonport.backends.host.blas.gate import room_for
 from neonport.backends.host.blas.openblas import (
-    OpenBlas,
     find_library,
     load_openblas,
     wheel_version,
 )
-from neonport.backends.host.cpu_info import cpu_flags, is_zen4
+from neonport.backends.host.cpu_info import cpu_flags
 from neonport.backends.host.threads import num_threads
 from neonport.errors import ConfigurationError, OutOfDeviceMemory
 from neonport.log import logger
@@ -56,13 +53,11 @@ class Choice:
         engine: "openblas" or "numpy".
         core: OpenBLAS core type to ask for; None for the one it detects.
         forced: whether NEONPORT_BLAS asks for it.
-        large: core type for products whose operands are copied; None for the same one.
     """
 
     engine: str
     core: str | None = None
     forced: bool = False
-    large: str | None = None
 
 
 class _State:
@@ -115,23 +110,10 @@ def make_engine(choice: Choice) -> Engine:
     if path is None:
         return _warm(NumpyEngine())
     try:
-        library = load_openblas(path, choice.core)
-        large = None if choice.large is None else partial(_load_large, path, choice.large, library)
-        return OpenBlasEngine(library, large)
+        return OpenBlasEngine(load_openblas(path, choice.core))
     except OSError as error:
         logger.warning("matrix products go through NumPy: %s cannot be loaded: %s", path, error)
         return _warm(NumpyEngine())
-
-
-def _load_large(path: Path, core: str, usual: OpenBlas) -> OpenBlas:
-    """Load the library for large products; the usual one where that cannot be."""
-    try:
-        if not room_for(FIRST_BYTES):
-            raise OSError("there is no room for a second library")
-        return load_openblas(path, core)
-    except OSError as error:
-        logger.debug("large products stay with core type %s: %s", usual.core, error)
-        return usual
 
 
 def _warm(engine: NumpyEngine) -> NumpyEngine:
@@ -153,10 +135,9 @@ def default_choice() -> Choice:
         return Choice("numpy")
     if not cpu_flags() >= _AVX512:
         return Choice("openblas")
-    # OpenBLAS takes AVX2 kernels on AMD CPUs that have AVX-512; all else it detects well. On Zen 4,
-    # which does AVX-512 in two halves, they are 8 to 12 % faster for large products, and up to 30 %
-    # slower for small ones (512 cubed: 207 and 192 GFLOP/s, 128 cubed: 158 and 216).
-    return Choice("openblas", "SKYLAKEX", large="HASWELL" if is_zen4() else None)
+    # OpenBLAS takes AVX2 kernels on AMD CPUs that have AVX-512; all else it detects well. On Zen 4
+    # they are up to 30 % slower for the products that come here (128 cubed: 158 and 216 GFLOP/s).
+    return Choice("openblas", "SKYLAKEX")
 
 
 def forced_choice() -> Choice | None:
@@ -192,9 +173,8 @@ def blas_info() -> dict[str, Any]:
     choice = _state.choice
     assert choice is not None
     version = wheel_version() if engine.name == "openblas" else np.__version__
-    large = choice.large.capitalize() if choice.large else engine.core
     return {
-        "engine": engine.name, "core": engine.core, "large": large, "version": version,
+        "engine": engine.name, "core": engine.core, "version": version,
         "threads": num_threads(), "forced": choice.forced,
     }  # fmt: skip
 

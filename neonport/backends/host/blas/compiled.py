@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Mapping
 from struct import Struct
 from typing import Any
 
 import numpy as np
 
 from neonport.backends.host import memory
+from neonport.backends.host.blas.large import large_of
 from neonport.backends.host.blas.panels import panels_of
 from neonport.backends.host.blas.product import (
     KINDS,
     Addresses,
     Bound,
-    Functions,
     Prepared,
     Product,
 )
@@ -37,14 +38,14 @@ class CompiledRunner:
 
     Args:
         jit: compiles, and has the pool.
-        functions: addresses of BLAS functions.
+        functions: addresses of BLAS functions, by the name after `cblas_`.
         small_kernels: whether they multiply small matrices without copies.
 
     Raises:
         CompileError: with the compiler's own words.
     """
 
-    def __init__(self, jit: HostJit, functions: Functions, small_kernels: bool) -> None:
+    def __init__(self, jit: HostJit, functions: Mapping[str, int], small_kernels: bool) -> None:
         text = package_text("neonport.backends.host.blas", "products.c")
         self.jit = jit
         self.functions = functions
@@ -62,8 +63,9 @@ class CompiledRunner:
         self.call.restype = self.call_briefly.restype = None
 
     def prepare(self, product: Product) -> Prepared:
-        """Cut a product into pieces, where our own C does not make it faster."""
-        return panels_of(self.jit, product) or CompiledProduct(self, product)
+        """Make a product by our own C where that is faster, else by pieces."""
+        own = large_of(self.jit, product) or panels_of(self.jit, product)
+        return own or CompiledProduct(self, product)
 
 
 class CompiledProduct:
@@ -83,7 +85,7 @@ class CompiledProduct:
         self.grain = product.grain(self.tasks)
         flags = [_TRANSPOSED if t else _PLAIN for t in product.transposed]
         words = _WORDS.pack(
-            runner.functions.of(product), *flags, *product.sizes, *product.steps,
+            runner.functions[product.function], *flags, *product.sizes, *product.steps,
             *pieces[:3], *pieces.parts, product.count, product.added, *product.jumps,
             0.0, 0.0, 0, 0, 0, 0,
         )  # fmt: skip

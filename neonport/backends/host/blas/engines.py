@@ -7,9 +7,7 @@ everything.
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -21,7 +19,6 @@ from neonport.backends.host.blas.product import (
     KINDS,
     Addresses,
     Bound,
-    Functions,
     Plan,
     Product,
     Runner,
@@ -125,15 +122,14 @@ class OpenBlasEngine:
 
     Args:
         library: the loaded library.
-        large: loads the one for large products, if that is another; called once.
     """
 
     name = "openblas"
 
-    def __init__(self, library: OpenBlas, large: Callable[[], OpenBlas] | None = None) -> None:
+    def __init__(self, library: OpenBlas) -> None:
         self.library = library
         self.core = library.core
-        self.runner = _runner(library, large)
+        self.runner = _runner(library)
 
     def reads(self, array: np.ndarray) -> bool:
         """Whether BLAS knows the dtype and the layout of a matrix (the last two axes)."""
@@ -221,36 +217,16 @@ def _layout(matrix: np.ndarray) -> tuple[bool, int]:
     return found
 
 
-def _runner(library: OpenBlas, large: Callable[[], OpenBlas] | None) -> Runner:
+def _runner(library: OpenBlas) -> Runner:
     """The pool of the fused kernels; threads of Python where there is no C compiler."""
     small = library.core.lower() in _SMALL_KERNELS
+    names = [kind + name for kind in KINDS.values() for name in ("gemm", "gemv")]
+    functions = {name: library.function(f"cblas_{name}") for name in names}
     try:
         jit = shared_jit()
         if jit is not None:
-            return CompiledRunner(jit, _functions(library, large, entry_address), small)
+            addresses = {name: entry_address(found) for name, found in functions.items()}
+            return CompiledRunner(jit, addresses, small)
     except CompileError as error:
         logger.debug("matrix products run on threads of Python: %s", error)
-    return ThreadedRunner(_functions(library, large, lambda function: function), small)
-
-
-def _functions(
-    library: OpenBlas, large: Callable[[], OpenBlas] | None, form: Callable[[Any], Any]
-) -> Functions:
-    """The functions of a library in some form, and later those of the one for large products."""
-    names = [kind + name for kind in KINDS.values() for name in ("gemm", "gemv")]
-
-    def of(loaded: OpenBlas) -> dict[str, Any]:
-        return {name: form(loaded.function(f"cblas_{name}")) for name in names}
-
-    if large is None:
-        return Functions(of(library))
-    lock, load = threading.Lock(), large
-    found: list[dict[str, Any]] = []
-
-    def of_large() -> dict[str, Any]:
-        with lock:
-            if not found:
-                found.append(of(load()))
-            return found[0]
-
-    return Functions(of(library), of_large)
+    return ThreadedRunner(functions, small)

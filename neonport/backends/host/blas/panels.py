@@ -13,6 +13,7 @@ equal bits on any number of threads.
 from __future__ import annotations
 
 import ctypes
+import re
 from functools import lru_cache
 from math import ceil
 from typing import Any, NamedTuple
@@ -29,6 +30,8 @@ from neonport.errors import CompileError
 from neonport.log import logger
 
 VECTOR = 64  # bytes that the registers must hold
+PARTS = {"wide": ("pack",), "thin": ("pack",), "large": ("begin",)}  # run before the product
+_CONSTANT = re.compile(r"\bneo_(\w+) = ")
 LEAST_ROWS = 24
 WIDE_COLUMNS, WIDE_TERMS = 32, 1024  # at least
 WIDE_TASKS = 8  # at least, if they can be had by dividing the columns
@@ -51,13 +54,13 @@ def panels_of(jit: HostJit, product: Product) -> PanelProduct | None:
         name, most = "thin", THIN_COPY
     else:
         return None
-    library = _library(jit, name, KINDS[product.dtype])
-    if library is None or library.constants["bytes"] < VECTOR:
+    text = panel_text(jit, name, KINDS[product.dtype])
+    if text is None:
         return None
-    found = (_wide if name == "wide" else _thin)(product, library.constants)
+    found = (_wide if name == "wide" else _thin)(product, text.constants)
     if found is None or found.packed * product.dtype.itemsize > most:
         return None
-    return PanelProduct(jit, library, product, found)
+    return PanelProduct(jit, text, product, found)
 
 
 class _Plan(NamedTuple):
@@ -95,7 +98,7 @@ def _thin(product: Product, size: dict[str, int]) -> _Plan | None:
     return _Plan(panels * size["panel"] * k, words, (panels, ceil(n / columns)))
 
 
-class _Library:
+class PanelText:
     """A compiled text for a type.
 
     Attributes:
@@ -103,25 +106,29 @@ class _Library:
         entries: addresses of the functions that run one after the other.
     """
 
-    CONSTANTS = ("block", "bytes", "columns", "depth", "group", "panel")
-
     def __init__(self, jit: HostJit, name: str, kind: str) -> None:
         real = {"s": "float", "d": "double"}[kind]
         text = text_of("neonport.backends.host.blas", f"{name}.c", {"REAL": real})
         self.library = jit.compiler.load(text, ["-ffp-contract=fast"])
+        declared = re.findall(r"^const int64_t (.+?);$", text, re.MULTILINE)
         self.constants = {
             word: ctypes.c_int64.in_dll(self.library, f"neo_{word}").value
-            for word in self.CONSTANTS
-            if f" neo_{word} = " in text
+            for word in _CONSTANT.findall(", ".join(declared))
         }
-        functions = (getattr(self.library, f"neo_{name}{part}") for part in ("_pack", ""))
-        self.entries = [entry_address(function) for function in functions]
+        names = [f"neo_{name}_{part}" for part in PARTS[name]] + [f"neo_{name}"]
+        self.entries = [entry_address(getattr(self.library, each)) for each in names]
+
+
+def panel_text(jit: HostJit, name: str, kind: str) -> PanelText | None:
+    """The text of a name for a type; None where a BLAS is faster, or no compiler takes it."""
+    text = _compiled(jit, name, kind)
+    return None if text is None or text.constants["bytes"] < VECTOR else text
 
 
 @lru_cache(maxsize=8)
-def _library(jit: HostJit, name: str, kind: str) -> _Library | None:
+def _compiled(jit: HostJit, name: str, kind: str) -> PanelText | None:
     try:
-        return _Library(jit, name, kind)
+        return PanelText(jit, name, kind)
     except CompileError as error:
         logger.debug("%s products are left to the BLAS: %s", name, error)
         return None
@@ -132,13 +139,13 @@ class PanelProduct:
 
     Args:
         jit: has the pool.
-        library: the compiled text.
+        text: the compiled one.
         product: what it is.
         plan: how the text makes it.
     """
 
-    def __init__(self, jit: HostJit, library: _Library, product: Product, plan: _Plan) -> None:
-        self.jit, self.library, self.product, self.plan = jit, library, product, plan
+    def __init__(self, jit: HostJit, text: PanelText, product: Product, plan: _Plan) -> None:
+        self.jit, self.text, self.product, self.plan = jit, text, product, plan
 
     def call(self, alpha: float, beta: float, addresses: Addresses) -> None:
         """Compute c = alpha * a @ b + beta * c for matrices at these addresses."""
@@ -156,7 +163,7 @@ class PanelProduct:
         grain = int(product.work >= SERIAL_WORK)
         launches = [
             (entry, words, tasks, grain)
-            for entry, tasks in zip(self.library.entries, plan.tasks, strict=True)
+            for entry, tasks in zip(self.text.entries, plan.tasks, strict=True)
         ]
         program = make_program(launches, even=True)
-        return BoundProgram(self.jit.run, program, (words, room, keep, self.library))
+        return BoundProgram(self.jit.run, program, (words, room, keep, self.text))

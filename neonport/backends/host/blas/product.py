@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -13,10 +13,7 @@ from neonport.backends.host.blas.pieces import (
     VECTOR_SERIAL,
     Pieces,
     cut,
-    in_small_kernels,
 )
-
-LARGE_SIDE = 256  # with a shorter side, as of recurrent layers, the usual library is faster
 
 Bound = Callable[[], None]
 Addresses = tuple[int, int, int]
@@ -63,14 +60,6 @@ class Product:
         m, n, k = self.sizes
         return cut(m, n, k, self.added, vector=self.vector, small_kernels=small_kernels)
 
-    @property
-    def large(self) -> bool:
-        """Whether its operands are copied, whatever the core type, and all its sides are long."""
-        m, n, k = self.sizes
-        terms = k * self.added
-        short = self.vector or min(self.sizes) < LARGE_SIDE
-        return not (short or in_small_kernels(m * n * terms, terms))
-
     def grain(self, tasks: int) -> int:
         """Of so many tasks, those handed out together; 0 if one thread does them all."""
         serial = VECTOR_SERIAL if self.vector else SERIAL_WORK
@@ -87,23 +76,6 @@ class Prepared(Protocol):
 
     def bind(self, alpha: float, beta: float, addresses: Addresses, keep: Any) -> Bound:
         """Make a call without arguments for these addresses; it keeps something alive."""
-
-
-class Functions(NamedTuple):
-    """Functions of BLAS, or what stands for them, by the name after `cblas_`.
-
-    Attributes:
-        usual: those of the library.
-        large: gives those of the library that is faster for large products; None: the usual ones.
-    """
-
-    usual: Mapping[str, Any]
-    large: Callable[[], Mapping[str, Any]] | None = None
-
-    def of(self, product: Product) -> Any:
-        """The function that multiplies; the sizes of a product alone decide which."""
-        chosen = self.large() if self.large is not None and product.large else self.usual
-        return chosen[product.function]
 
 
 class Runner(Protocol):

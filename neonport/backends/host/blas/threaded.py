@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 import numpy as np
 
 from neonport.backends.host.blas.gate import Gate
-from neonport.backends.host.blas.product import Addresses, Bound, Functions, Product
+from neonport.backends.host.blas.product import Addresses, Bound, Product
 from neonport.backends.host.threads import num_threads
 from neonport.foundation.fork import call_in_child
 
@@ -27,11 +27,11 @@ class ThreadedRunner:
     """Runs pieces on threads of Python; a BLAS call gives up the interpreter's lock.
 
     Args:
-        functions: BLAS functions.
+        functions: BLAS functions, by the name after `cblas_`.
         small_kernels: whether they multiply small matrices without copies.
     """
 
-    def __init__(self, functions: Functions, small_kernels: bool) -> None:
+    def __init__(self, functions: Mapping[str, Any], small_kernels: bool) -> None:
         self.functions = functions
         self.small_kernels = small_kernels
         self.gate = Gate()
@@ -132,7 +132,7 @@ class ThreadedProduct:
         if pieces.parts[2] > 1:
             target = sums[entry, number, i:, j:].ctypes.data
             step_c, beta = n, 0.0
-        function, gate = self.runner.functions.of(product), self.runner.gate
+        function, gate = self.runner.functions[product.function], self.runner.gate
         real = _REALS[product.dtype].from_param
         flags = [_int(_TRANSPOSED if t else _PLAIN) for t in product.transposed]
         if product.vector:

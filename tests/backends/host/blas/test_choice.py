@@ -28,7 +28,6 @@ def used(fresh, monkeypatch):
         return NumpyEngine()
 
     monkeypatch.setattr(blas_choice, "cpu_flags", lambda: AVX512)
-    monkeypatch.setattr(blas_choice, "is_zen4", lambda: False)
     monkeypatch.setattr(blas_choice, "find_library", lambda: "library")
     monkeypatch.setattr(blas_choice, "make_engine", make_engine)
     return made
@@ -102,39 +101,6 @@ def test_flags_decide_what_is_plausible(used, monkeypatch, flags, cores, default
     monkeypatch.setattr(blas_choice, "cpu_flags", lambda: frozenset(flags))
     assert blas_choice.plausible_cores() == cores
     assert blas_choice.default_choice() == Choice("openblas", default)
-
-
-def test_zen4_multiplies_large_matrices_with_other_kernels(used, monkeypatch):
-    monkeypatch.setattr(blas_choice, "is_zen4", lambda: True)
-    assert blas_choice.default_choice() == Choice("openblas", "SKYLAKEX", large="HASWELL")
-    monkeypatch.setenv("NEONPORT_BLAS", "openblas")
-    assert blas_choice.forced_choice().large == "HASWELL"
-    monkeypatch.setenv("NEONPORT_BLAS", "openblas:SKYLAKEX")
-    assert blas_choice.forced_choice().large is None, "what is named is what multiplies"
-
-
-@needs_wheel
-@pytest.mark.parametrize("fails", [False, True])
-def test_only_a_large_product_loads_the_second_library(fresh, monkeypatch, fails):
-    core, loaded = next(iter(blas_choice.plausible_cores()), None), []
-    if core is None:
-        pytest.skip("no core type is known to run on this processor")
-    load = blas_choice.load_openblas
-
-    def counted(path, core):
-        loaded.append(core)
-        if fails and len(loaded) > 1:
-            raise OSError("no second one")
-        return load(path, core)
-
-    monkeypatch.setattr(blas_choice, "load_openblas", counted)
-    monkeypatch.setattr(blas_choice, "default_choice", lambda: Choice("openblas", large=core))
-    product(64)
-    assert loaded == [None]
-    product(400)
-    product(400)
-    assert loaded == [None, core]
-    assert blas.blas_info()["large"] == core.capitalize()
 
 
 @needs_wheel

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from neonport.backends.host import threads
-from neonport.backends.host.blas import gemm, panels
+from neonport.backends.host.blas import compiled, gemm, panels
 from neonport.backends.host.blas.choice import current_engine
 from neonport.backends.host.blas.compiled import CompiledRunner
 from neonport.backends.host.blas.panels import PanelProduct
@@ -26,6 +26,7 @@ def on_any_registers(monkeypatch):
     if not isinstance(getattr(current_engine(), "runner", None), CompiledRunner):
         pytest.skip("no OpenBLAS, or no C compiler here")
     monkeypatch.setattr(panels, "VECTOR", 16)
+    monkeypatch.setattr(compiled, "large_of", lambda *args: None)  # it comes first
     monkeypatch.setattr(panels, "THIN_WORK", 0)
     monkeypatch.setattr(gemm, "_plans", {})
 
@@ -133,6 +134,7 @@ def test_other_products_are_for_the_blas(kind, sizes):
 def test_short_sums_without_copies_are_for_the_blas(monkeypatch):
     monkeypatch.undo()
     monkeypatch.setattr(panels, "VECTOR", 16)
+    monkeypatch.setattr(compiled, "large_of", lambda *args: None)
     monkeypatch.setattr(gemm, "_plans", {})
     assert not isinstance(prepared(*operands("thin", 64, 1024, 64)), PanelProduct)
     assert isinstance(prepared(*operands("thin", 512, 4096, 65)), PanelProduct)
@@ -150,8 +152,8 @@ def test_narrow_registers_leave_it_to_the_blas(monkeypatch, kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_failing_compiler_leaves_it_to_the_blas(monkeypatch, kind):
     monkeypatch.setattr(panels, "text_of", lambda *args: "no C at all")
-    panels._library.cache_clear()
+    panels._compiled.cache_clear()
     try:
         assert not isinstance(prepared(*operands(kind, *SOME[kind])), PanelProduct)
     finally:
-        panels._library.cache_clear()
+        panels._compiled.cache_clear()

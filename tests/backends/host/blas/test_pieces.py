@@ -7,12 +7,13 @@ import pytest
 
 from neonport.backends.host import threads
 from neonport.backends.host.blas import choice as blas_choice
+from neonport.backends.host.blas import compiled
 from neonport.backends.host.blas import gemm as blas
 from neonport.backends.host.blas.compiled import CompiledRunner
 from neonport.backends.host.blas.engines import OpenBlasEngine
 from neonport.backends.host.blas.gate import Gate
 from neonport.backends.host.blas.pieces import MOST, SMALL_WORK, cut
-from neonport.backends.host.blas.product import KINDS, Functions
+from neonport.backends.host.blas.product import KINDS
 from neonport.backends.host.blas.threaded import ThreadedRunner
 
 COUNTS = (1, 2, 3, 4, 7)
@@ -24,11 +25,11 @@ SIZES = [
 BATCHES = [(7, 60, 50, 40), (3, 200, 210, 220), (40, 30, 31, 1), (500, 16, 24, 20), (64, 90, 80, 2)]
 
 
-@pytest.fixture(params=["small kernels", "copies", "two libraries"])
-def private(request, fresh, openblas):
-    """Products go through OpenBLAS, cut for either kind of core, or through two of them."""
-    two = request.param == "two libraries"
-    fresh.engine = OpenBlasEngine(openblas, (lambda: openblas) if two else None)
+@pytest.fixture(params=["small kernels", "copies"])
+def private(request, fresh, openblas, monkeypatch):
+    """Products go through OpenBLAS, cut for either kind of core."""
+    monkeypatch.setattr(compiled, "large_of", lambda *args: None)
+    fresh.engine = OpenBlasEngine(openblas)
     if not isinstance(fresh.engine.runner, CompiledRunner):
         pytest.skip("no C compiler: there is no pool")
     fresh.engine.runner.small_kernels = request.param != "copies"
@@ -139,7 +140,7 @@ def test_threads_of_python_give_the_same_bits(private, openblas, m, k, n):
     expected = same_bits(a, b, c, 0.5, 0.25)
     names = [kind + name for kind in KINDS.values() for name in ("gemm", "gemv")]
     functions = {name: openblas.function(f"cblas_{name}") for name in names}
-    private.runner = ThreadedRunner(Functions(functions), private.runner.small_kernels)
+    private.runner = ThreadedRunner(functions, private.runner.small_kernels)
     blas._plans.clear()
     assert same_bits(a, b, c, 0.5, 0.25) == expected
     stack_a, stack_b, stack_c = draw(4, 5, 70, 80), draw(5, 5, 80, 90), draw(6, 5, 70, 90)
