@@ -11,7 +11,7 @@ import numpy as np
 
 from neonport.backends.host import memory
 from neonport.backends.host.blas.large import large_of
-from neonport.backends.host.blas.panels import panels_of
+from neonport.backends.host.blas.panels import panels_of, streams
 from neonport.backends.host.blas.product import (
     KINDS,
     Addresses,
@@ -64,8 +64,8 @@ class CompiledRunner:
 
     def prepare(self, product: Product) -> Prepared:
         """Make a product by our own C where that is faster, else by pieces."""
-        own = large_of(self.jit, product) or panels_of(self.jit, product)
-        return own or CompiledProduct(self, product)
+        large = None if streams(product) else large_of(self.jit, product)
+        return large or panels_of(self.jit, product) or CompiledProduct(self, product)
 
 
 class CompiledProduct:

@@ -37,6 +37,7 @@ WIDE_COLUMNS, WIDE_TERMS = 32, 1024  # at least
 WIDE_TASKS = 8  # at least, if they can be had by dividing the columns
 WIDE_COPY = 16 << 20  # bytes of the copy, at most
 THIN_COLUMNS, THIN_TERMS = 1024, 16  # at least
+THIN_DEPTH = 256  # terms, at most: as in the text
 THIN_WORK = 1 << 25  # multiplications, at least: of fewer a BLAS copies nothing
 THIN_TASKS = 16  # as WIDE_TASKS
 THIN_COPY = 512 << 10  # bytes of the copy, at most: it passes a cache once for each block
@@ -50,7 +51,7 @@ def panels_of(jit: HostJit, product: Product) -> PanelProduct | None:
         return None
     if product.transposed == (False, True) and n >= WIDE_COLUMNS and k >= WIDE_TERMS:
         name, most = "wide", WIDE_COPY
-    elif not product.transposed[1] and n >= THIN_COLUMNS and k >= THIN_TERMS:
+    elif _is_thin(product):
         name, most = "thin", THIN_COPY
     else:
         return None
@@ -58,9 +59,31 @@ def panels_of(jit: HostJit, product: Product) -> PanelProduct | None:
     if text is None:
         return None
     found = (_wide if name == "wide" else _thin)(product, text.constants)
-    if found is None or found.packed * product.dtype.itemsize > most:
+    if found.packed * product.dtype.itemsize > most:
         return None
     return PanelProduct(jit, text, product, found)
+
+
+def streams(product: Product) -> bool:
+    """Whether `thin.c` writes the target past the cache, which pays more than larger blocks do."""
+    alone = product.count * product.added == 1 and not product.vector
+    return alone and product.sizes[0] >= LEAST_ROWS and _is_thin(product) and _is_large(product)
+
+
+def _is_thin(product: Product) -> bool:
+    m, n, k = product.sizes
+    return (
+        not product.transposed[1]
+        and n >= THIN_COLUMNS
+        and THIN_TERMS <= k <= THIN_DEPTH
+        and m * k * product.dtype.itemsize <= THIN_COPY
+        and product.work >= THIN_WORK
+    )
+
+
+def _is_large(product: Product) -> bool:
+    m, n, _ = product.sizes
+    return m * n * product.dtype.itemsize > last_level_cache() // CACHE_SHARE
 
 
 class _Plan(NamedTuple):
@@ -86,15 +109,12 @@ def _wide(product: Product, size: dict[str, int]) -> _Plan:
     return _Plan(blocks * size["block"] * k, (columns,), tasks)
 
 
-def _thin(product: Product, size: dict[str, int]) -> _Plan | None:
+def _thin(product: Product, size: dict[str, int]) -> _Plan:
     m, n, k = product.sizes
-    if k > size["depth"] or product.work < THIN_WORK:
-        return None
     panels, columns = ceil(m / size["panel"]), size["columns"]
     while ceil(n / columns) < THIN_TASKS and columns > 4 * size["block"]:
         columns //= 2
-    large = m * n * product.dtype.itemsize > last_level_cache() // CACHE_SHARE
-    words = columns, int(product.transposed[0]), int(large)
+    words = columns, int(product.transposed[0]), int(_is_large(product))
     return _Plan(panels * size["panel"] * k, words, (panels, ceil(n / columns)))
 
 

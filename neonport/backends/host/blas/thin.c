@@ -9,7 +9,7 @@
 
 #define BLOCK (2 * LANES) /* columns of a block of b */
 #define COLUMNS (8 * BLOCK) /* of a task, at most */
-#define DEPTH 256         /* terms, at most */
+#define DEPTH 256         /* terms, at most: as THIN_DEPTH in panels.py */
 #define LINE (64 / (int64_t)sizeof(REAL))
 
 typedef struct {
@@ -24,7 +24,7 @@ typedef struct {
 } thin_t;
 
 const int64_t neo_panel = PANEL, neo_block = BLOCK, neo_columns = COLUMNS;
-const int64_t neo_depth = DEPTH, neo_bytes = BYTES;
+const int64_t neo_bytes = BYTES;
 
 /* The rows of b of a block of columns, and those of the next one, copied between products. Not on the
    stack: that of a thread that calls may be small. */
