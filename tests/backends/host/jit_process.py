@@ -23,11 +23,16 @@ STATEMENTS = """
 """
 
 
-def run(tmp_path, code=STATEMENTS, **environment):
+def environment_of(tmp_path):
+    """Ours without settings, with a cache of its own."""
     env = {k: v for k, v in os.environ.items() if not k.startswith("NEONPORT_")}
     env["NEONPORT_CACHE_DIR"] = str(tmp_path / "cache")
     env["PYTHONPATH"] = os.pathsep.join(p for p in sys.path if p)
-    env.update(environment)
+    return env
+
+
+def run(tmp_path, code=STATEMENTS, **environment):
+    env = environment_of(tmp_path) | environment
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code)],
         env=env, capture_output=True, text=True, timeout=120, check=False,

@@ -10,7 +10,7 @@ import textwrap
 
 import pytest
 
-from tests.backends.host.jit_process import STATEMENTS, run, warnings_in
+from tests.backends.host.jit_process import STATEMENTS, environment_of, run, warnings_in
 
 
 @pytest.fixture(scope="module")
@@ -138,8 +138,7 @@ def test_disk_full_while_caching(tmp_path, expected):
 
 
 def test_two_processes_fill_the_cache_at_once(tmp_path, expected):
-    env = {**os.environ, "NEONPORT_CACHE_DIR": str(tmp_path / "cache")}
-    env["PYTHONPATH"] = os.pathsep.join(p for p in sys.path if p)
+    env = environment_of(tmp_path)
     command = [sys.executable, "-c", textwrap.dedent(STATEMENTS)]
     both = [
         subprocess.Popen(

@@ -4,10 +4,37 @@ from __future__ import annotations
 
 import pytest
 
+from neonport.backends.host import threads
 from neonport.backends.host.blas import choice as blas_choice
 from neonport.backends.host.blas import gemm as blas
 from neonport.backends.host.blas.engines import NumpyEngine, OpenBlasEngine
 from neonport.backends.host.blas.openblas import find_library, load_openblas
+
+COUNTS = (1, 2, 3, 4, 7)  # of threads
+
+
+@pytest.fixture(autouse=True)
+def _threads():
+    """The number of threads is as before after each test."""
+    before = threads.num_threads()
+    yield
+    threads.set_num_threads(before)
+
+
+@pytest.fixture
+def bits():
+    """What a product gives with each number of threads, planned anew each time: different bits."""
+
+    def collect(a, b, c):
+        found = set()
+        for count in COUNTS:
+            threads.set_num_threads(count)
+            blas._plans.clear()
+            blas.gemm(a, b, c)
+            found.add(c.tobytes())
+        return found
+
+    return collect
 
 
 @pytest.fixture(scope="session")

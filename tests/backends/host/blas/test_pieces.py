@@ -37,14 +37,6 @@ def private(request, fresh, openblas, monkeypatch):
     return fresh.engine
 
 
-@pytest.fixture(autouse=True)
-def _threads():
-    """The number of threads is as before after each test."""
-    before = threads.num_threads()
-    yield
-    threads.set_num_threads(before)
-
-
 def draw(seed, *shape, dtype="float32"):
     return np.random.default_rng(seed).uniform(-1, 1, shape).astype(dtype)
 
