@@ -11,7 +11,8 @@
    Waiting is a short busy loop, for work that follows at once, and then sleep in the kernel: who
    wakes from sleep gets a processor before programs that only compute, who yields gets it after them.
    A thread whose sleeps turn out to be brief waits longer before the next one: to wake it takes as
-   long as a small launch. No lock is held meanwhile, so a thread that lost its processor holds up
+   long as a small launch. Not where other programs take its processor: who waits in a loop there is
+   the one that has to give way when there is work again. No lock is held meanwhile, so a thread that lost its processor holds up
    nobody who has work left. */
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -44,6 +45,8 @@ typedef struct {
 #define SPIN 3000
 #define SPIN_MOST (4 * SPIN) /* where sleeps are brief */
 #define BRIEF_NS 200000
+#define LOST_NS 1000000   /* without a processor while awake: another program had it */
+#define CALM_NS 100000000 /* since then: none has */
 #define MOVE_NS 1000000 /* the pool moves no more often */
 #define NOWHERE -2
 /* into which a thread cuts what is left of its range; while it walks down, pieces must be small, for
@@ -138,30 +141,42 @@ static void work(const launch_t *l, int self) {
   }
 }
 
-static int64_t nanoseconds(void) {
+static int64_t nanoseconds(clockid_t clock) {
   struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
+  clock_gettime(clock, &now);
   return now.tv_sec * 1000000000LL + now.tv_nsec;
 }
 
-/* Sleep until there is another launch; return how long to spin before the next sleep. */
-static int sleep_through(unsigned seen, int patience) {
-  const int64_t begun = nanoseconds();
+/* How a thread waits: turns of its loop before it sleeps, when it woke last and what time of a
+   processor it had had by then, and when it last lost one. */
+typedef struct {
+  int patience;
+  int64_t woke, used, lost;
+} habit_t;
+
+/* Sleep until there is another launch. */
+static void sleep_through(unsigned seen, habit_t *habit) {
+  const int64_t begun = nanoseconds(CLOCK_MONOTONIC);
+  const int64_t used = nanoseconds(CLOCK_THREAD_CPUTIME_ID) - habit->used;
+  if (begun - habit->woke - used > LOST_NS) habit->lost = begun;
   atomic_fetch_add(&sleepers, 1);
   while (atomic_load(&epoch) == seen) sleep_while(&epoch, seen);
   atomic_fetch_sub(&sleepers, 1);
-  if (nanoseconds() - begun < BRIEF_NS) return patience < SPIN_MOST ? 2 * patience : SPIN_MOST;
-  return patience > SPIN ? patience / 2 : SPIN;
+  habit->woke = nanoseconds(CLOCK_MONOTONIC);
+  habit->used = nanoseconds(CLOCK_THREAD_CPUTIME_ID);
+  if (habit->woke - habit->lost < CALM_NS) habit->patience = SPIN;
+  else if (habit->woke - begun > BRIEF_NS) habit->patience = SPIN;
+  else if (habit->patience < SPIN_MOST) habit->patience *= 2;
 }
 
 static void *worker(void *number) {
   const int self = (int)(intptr_t)number;
   unsigned seen = 0;
-  int patience = SPIN;
+  habit_t habit = {SPIN, nanoseconds(CLOCK_MONOTONIC), 0, 0};
   for (;;) {
     for (int spins = 0; atomic_load(&epoch) == seen; ++spins) {
-      if (spins < patience) relax();
-      else patience = sleep_through(seen, patience);
+      if (spins < habit.patience) relax();
+      else sleep_through(seen, &habit);
     }
     seen = atomic_load(&epoch);
     atomic_fetch_add(&active, 1);
@@ -181,7 +196,7 @@ static void keep_off(void) {
   cpu_set_t allowed;
   const int cpu = sched_getcpu();
   if (cpu == off) return;
-  const int64_t now = nanoseconds();
+  const int64_t now = nanoseconds(CLOCK_MONOTONIC);
   if (off != NOWHERE && now - last < MOVE_NS) return;
   last = now;
   off = cpu;
