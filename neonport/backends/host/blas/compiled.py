@@ -64,8 +64,9 @@ class CompiledRunner:
 
     def prepare(self, product: Product) -> Prepared:
         """Make a product by our own C where that is faster, else by pieces."""
-        large = None if streams(product) else large_of(self.jit, product)
-        return large or panels_of(self.jit, product) or CompiledProduct(self, product)
+        past_the_cache = panels_of(self.jit, product) if streams(product) else None
+        own = past_the_cache or large_of(self.jit, product) or panels_of(self.jit, product)
+        return own or CompiledProduct(self, product)
 
 
 class CompiledProduct:

@@ -12,8 +12,8 @@
    wakes from sleep gets a processor before programs that only compute, who yields gets it after them.
    A thread whose sleeps turn out to be brief waits longer before the next one: to wake it takes as
    long as a small launch. Not where other programs take its processor: who waits in a loop there is
-   the one that has to give way when there is work again. No lock is held meanwhile, so a thread that lost its processor holds up
-   nobody who has work left. */
+   the one that has to give way when there is work again. No lock is held meanwhile, so a thread that
+   lost its processor holds up nobody who has work left. */
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <sched.h>

@@ -12,6 +12,7 @@ from neonport.backends.host.blas import gemm, large, panels
 from neonport.backends.host.blas.choice import current_engine
 from neonport.backends.host.blas.compiled import CompiledRunner
 from neonport.backends.host.blas.large import LargeProduct
+from neonport.backends.host.blas.panels import PanelProduct
 
 # rows, columns, terms: at and beside the sizes of groups, blocks, tasks and parts of the sum
 SIZES = [
@@ -28,6 +29,7 @@ def on_any_registers(monkeypatch):
     if not isinstance(getattr(current_engine(), "runner", None), CompiledRunner):
         pytest.skip("no OpenBLAS, or no C compiler here")
     monkeypatch.setattr(panels, "VECTOR", 16)
+    monkeypatch.setattr(panels, "last_level_cache", lambda: 1 << 40)  # nothing is written past it
     monkeypatch.setattr(large, "in_small_kernels", lambda work, terms: False)
     monkeypatch.setattr(large.os, "cpu_count", lambda: 2)
     monkeypatch.setattr(gemm, "_plans", {})
@@ -119,6 +121,22 @@ def test_calls_see_what_the_operands_hold_then():
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_bits_do_not_depend_on_threads(layout, bits):
     assert len(bits(*operands((200, 700, 1300), layout=LAYOUTS[layout]))) == 1
+
+
+# the last one's copy would be too large, as its rows fill up a panel: nobody writes past the cache
+@pytest.mark.parametrize(
+    ("sizes", "cache", "kind"),
+    [
+        ((512, 4096, 65), 0, PanelProduct),
+        ((512, 4096, 65), 1 << 40, LargeProduct),
+        ((512, 4096, 257), 0, LargeProduct),
+        ((511, 4096, 256), 0, LargeProduct),
+    ],
+    ids=["past the cache", "into the cache", "a longer sum", "a copy that is too large"],
+)
+def test_who_makes_what_goes_past_the_cache(monkeypatch, sizes, cache, kind):
+    monkeypatch.setattr(panels, "last_level_cache", lambda: cache)
+    assert isinstance(prepared(*operands(sizes)), kind)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs fork")
