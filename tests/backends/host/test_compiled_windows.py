@@ -140,12 +140,14 @@ def check_threads(trees):
 
 
 def three(be, x, f, e):
-    """Trees of the convolution of 3 x 3 cells and of both gradients."""
-    params = {"padding": (0, 1, 1), "stride": (1, 1, 1), "dilation": (1, 1, 1)}
+    """Trees of the convolution, padded so that pictures keep their size, and of both gradients."""
+    size = f.shape[1:4]
+    padding = tuple(n // 2 for n in size)
+    params = {"padding": padding, "stride": (1, 1, 1), "dilation": (1, 1, 1)}
     return [
         apply("conv", be.array(x), be.array(f), **params),
         apply("conv_backward_data", be.array(f), be.array(e), **params, size=x.shape[1:4]),
-        apply("conv_backward_filter", be.array(x), be.array(e), **params, size=(1, 3, 3)),
+        apply("conv_backward_filter", be.array(x), be.array(e), **params, size=size),
     ]
 
 

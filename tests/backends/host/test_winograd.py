@@ -1,4 +1,4 @@
-"""Convolutions of 3 x 3 cells with fewer multiplications, and those that are not made so."""
+"""Convolutions of 3 x 3 and 5 x 5 cells with fewer multiplications, and those not made so."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ import pytest
 from neonport.backends import gen_backend
 from neonport.backends.host.kernels import library as native
 from neonport.backends.host.kernels.direct_convolution import direct_of
+from neonport.backends.host.kernels.winograd import FILES
 from neonport.optree.node import apply
 from tests.backends.host.test_compiled_windows import check, check_threads, meaning, spied, three
 from tests.backends.host.test_windows import random
 
 pytestmark = pytest.mark.skipif(
-    native.library("winograd.c", REAL="float32") is None, reason="there is no C compiler here"
+    native.library(FILES[0], REAL="float32") is None, reason="there is no C compiler here"
 )
 PLAIN = {"padding": (0, 1, 1), "stride": (1, 1, 1), "dilation": (1, 1, 1)}
 ALL = {"neo_winograd", "neo_winograd_sums", "neo_winograd_join"}
@@ -27,7 +28,7 @@ SIZES = {
     "odd sides": (16, (1, 5, 7), 32, 32, (0, 1, 1)),
     "no padding": (16, (1, 5, 6), 32, 32, (0, 0, 0)),
     "wide padding": (16, (1, 4, 3), 32, 32, (0, 3, 2)),
-    "one position": (16, (1, 3, 3), 64, 32, (0, 0, 0)),
+    "two positions": (16, (1, 3, 4), 64, 32, (0, 0, 0)),
     "planes": (16, (3, 4, 5), 32, 32, (0, 1, 1)),
     "many samples": (16, (1, 4, 4), 96, 32, (0, 1, 1)),
     "samples left over": (16, (1, 4, 5), 100, 32, (0, 1, 1)),
@@ -37,7 +38,24 @@ SIZES = {
     "a few filters left over": (16, (1, 4, 6), 32, 49, (0, 1, 1)),
     "many of both": (130, (1, 4, 4), 32, 71, (0, 1, 1)),
     "many tiles": (17, (1, 14, 14), 64, 33, (0, 1, 1)),
+    "many filters": (16, (1, 4, 4), 32, 330, (0, 1, 1)),
 }
+# those of 5 x 5 cells
+LARGE = {
+    "even sides": (16, (1, 8, 10), 32, 32, (0, 2, 2)),
+    "odd sides": (16, (1, 9, 7), 32, 32, (0, 2, 2)),
+    "no padding": (16, (1, 9, 12), 64, 32, (0, 0, 0)),
+    "all padding": (16, (1, 6, 5), 32, 32, (0, 4, 4)),
+    "wide padding": (16, (1, 2, 3), 32, 32, (0, 7, 6)),
+    "planes": (16, (3, 6, 6), 32, 32, (0, 2, 2)),
+    "samples left over": (16, (1, 6, 7), 100, 32, (0, 2, 2)),
+    "maps left over": (21, (1, 6, 6), 32, 32, (0, 2, 2)),
+    "a few filters left over": (16, (1, 6, 6), 32, 49, (0, 2, 2)),
+    "many of both": (130, (1, 6, 6), 32, 71, (0, 2, 2)),
+    "many tiles": (17, (1, 14, 14), 64, 33, (0, 2, 2)),
+    "many filters": (16, (1, 6, 6), 32, 330, (0, 2, 2)),
+}
+CASES = [*((3, name) for name in SIZES), *((5, name) for name in LARGE)]
 
 
 @pytest.fixture
@@ -45,17 +63,17 @@ def be():
     return gen_backend("cpu", batch_size=2)
 
 
-def operands(maps, images, samples, filters):
+def operands(maps, images, samples, filters, side=3):
     """Images and filters."""
-    f = random(maps, 1, 3, 3, filters, seed=1)
+    f = random(maps, 1, side, side, filters, seed=1)
     return random(maps, *images, samples).astype("f"), f.astype("f")
 
 
-def check_all(be, monkeypatch, name):
+def check_all(be, monkeypatch, side, name):
     """The convolution and both gradients, made so."""
-    maps, images, samples, filters, padding = SIZES[name]
+    maps, images, samples, filters, padding = (SIZES if side == 3 else LARGE)[name]
     seen = spied(monkeypatch)
-    x, f = operands(maps, images, samples, filters)
+    x, f = operands(maps, images, samples, filters, side)
     params = {**PLAIN, "padding": padding}
     want = meaning("conv", x, f, **params).astype("f")
     check(be, "conv", [x, f], want, **params)
@@ -68,7 +86,7 @@ def check_all(be, monkeypatch, name):
         meaning("conv_backward_data", f, e, **data).astype("f"),
         **data,
     )
-    size = {**params, "size": (1, 3, 3)}
+    size = {**params, "size": (1, side, side)}
     check(
         be,
         "conv_backward_filter",
@@ -80,52 +98,73 @@ def check_all(be, monkeypatch, name):
     assert seen.count("neo_winograd") == 2 * seen.count("neo_winograd_sums")
 
 
-@pytest.mark.parametrize("name", SIZES)
-def test_values(be, monkeypatch, name):
-    check_all(be, monkeypatch, name)
+@pytest.mark.parametrize(("side", "name"), CASES)
+def test_values(be, monkeypatch, side, name):
+    check_all(be, monkeypatch, side, name)
+
+
+@pytest.mark.parametrize("side", [3, 5])
+def test_errors_are_as_small_as_those_of_sums_of_products(be, side):
+    x, f = operands(32, (1, 12, 12), 64, 32, side)
+    e = random(32, 1, 12, 12, 64, seed=2).astype("f")
+    params = {**PLAIN, "padding": (0, side // 2, side // 2)}
+    calls = [
+        ("conv", x, f, params),
+        ("conv_backward_data", f, e, {**params, "size": (1, 12, 12)}),
+        ("conv_backward_filter", x, e, {**params, "size": (1, side, side)}),
+    ]
+    for op, a, b, options in calls:
+        want = meaning(op, a.astype("d"), b.astype("d"), **options)
+        got = apply(op, be.array(a), be.array(b), **options).get()
+        assert np.abs(got - want).max() <= 6e-7 * np.abs(want).max()
 
 
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="options of x86")
 @pytest.mark.parametrize("without", [["avx512f"], ["avx512f", "avx2", "avx"]], ids="-".join)
+@pytest.mark.parametrize("side", [3, 5])
 @pytest.mark.parametrize("name", ["many of both", "samples left over"])
-def test_narrower_vectors(be, monkeypatch, name, without):
+def test_narrower_vectors(be, monkeypatch, name, side, without):
     """What a processor of another age compiles."""
     flags = (*native.FLAGS, *(f"-mno-{feature}" for feature in without))
     monkeypatch.setattr(native, "FLAGS", flags)
     native.library.cache_clear()
     try:
-        assert direct_of("float32").winograd.panel <= {1: 16, 3: 8}[len(without)]
-        check_all(be, monkeypatch, name)
+        assert direct_of("float32").winograds[0].panel <= {1: 16, 3: 8}[len(without)]
+        check_all(be, monkeypatch, side, name)
     finally:
         native.library.cache_clear()
 
 
-@pytest.mark.parametrize("at_once", [1, 3, 8])
-def test_panels_of_a_task_change_nothing(be, monkeypatch, at_once):
-    x, f = operands(16, (1, 6, 10), 32, 40)
+@pytest.mark.parametrize("side", [3, 5])
+@pytest.mark.parametrize("at_once", [1, 3, 4])
+def test_panels_of_a_task_change_nothing(be, monkeypatch, at_once, side):
+    x, f = operands(16, (1, 6, 10), 32, 40, side)
     want = apply("conv", be.array(x), be.array(f), **PLAIN).get()
-    monkeypatch.setattr(direct_of("float32").winograd, "values", 16 * at_once)
+    monkeypatch.setattr(direct_of("float32").winograds[side // 4], "values", 16 * at_once)
     got = apply("conv", be.array(x), be.array(f), **PLAIN).get()
     np.testing.assert_array_equal(got, want)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 3e38])
 @pytest.mark.parametrize("where", ["image", "filter"])
-def test_what_is_not_finite_reaches_its_own_results_only(be, value, where):
+@pytest.mark.parametrize("side", [3, 5])
+def test_what_is_not_finite_reaches_its_own_results_only(be, value, where, side):
     """3e38 is finite, but sums of two such cells are not; their products with small numbers are."""
-    x, f = operands(16, (1, 6, 6), 32, 32)
-    e = random(32, 1, 6, 6, 32, seed=2).astype("f")
+    size = (1, 12, 12)
+    x, f = operands(16, size, 32, 32, side)
+    e = random(32, *size, 32, seed=2).astype("f")
+    params = {**PLAIN, "padding": (0, side // 2, side // 2)}
     for array in (f, e) if where == "image" else (x, e):
         array *= 0.01
     if where == "image":
         x[5, 0, 2, 2:4, 7] = value
     else:
-        f[5, 0, 1, 1, 7] = value  # in the middle, where no padding meets it
+        f[5, 0, side // 2, side // 2, 7] = value  # in the middle, where no padding meets it
         x[5] = e[7] = 0.01  # infinite times 0 would be nan
     calls = [
-        ("conv", x, f, PLAIN),
-        ("conv_backward_data", f, e, {**PLAIN, "size": (1, 6, 6)}),
-        ("conv_backward_filter", x, e, {**PLAIN, "size": (1, 3, 3)}),
+        ("conv", x, f, params),
+        ("conv_backward_data", f, e, {**params, "size": size}),
+        ("conv_backward_filter", x, e, {**params, "size": (1, side, side)}),
     ]
     for op, a, b, params in calls:
         with np.errstate(invalid="ignore"):
@@ -151,8 +190,9 @@ def test_a_result_that_was_not_finite_is_forgotten(be, monkeypatch):
     np.testing.assert_array_equal(out.get(), want)
 
 
-def test_bits_do_not_depend_on_the_number_of_threads(be):
-    x, f = operands(40, (1, 12, 12), 64, 72)
+@pytest.mark.parametrize("side", [3, 5])
+def test_bits_do_not_depend_on_the_number_of_threads(be, side):
+    x, f = operands(40, (1, 12, 12), 64, 72, side)
     check_threads(three(be, x, f, random(72, 1, 12, 12, 64, seed=2).astype("f")))
 
 
@@ -169,8 +209,10 @@ def test_bits_do_not_depend_on_the_number_of_threads(be):
         {"window": (1, 3, 5)},
         {"window": (3, 3, 3)},
         {"depth": 1},
+        {"height and width": (3, 5)},
+        {"window": (1, 5, 5), "height and width": (5, 7)},
     ],
-    ids=lambda change: "-".join(map(str, *change.items())),
+    ids=lambda change: "-".join(str(part) for pair in change.items() for part in pair),
 )
 def test_other_convolutions_are_sums_of_products(be, monkeypatch, change):
     dtype, maps, filters = (
@@ -178,12 +220,14 @@ def test_other_convolutions_are_sums_of_products(be, monkeypatch, change):
         for key, usual in (("dtype", "float32"), ("maps", 16), ("filters", 32))
     )
     more = change.get("more samples than a panel")
-    samples = 32 if more is None else direct_of("float32").winograd.panel + more
+    samples = 32 if more is None else direct_of("float32").winograds[0].panel + more
     params = {k: change.get(k, v) for k, v in PLAIN.items()}
     if "depth" in change:
         params["padding"] = (1, 1, 1)
     seen = spied(monkeypatch)
-    x = random(maps, 3, 7, 7, samples).astype(dtype)
+    if "height and width" in change:
+        params["padding"] = (0, 0, 0)  # so few positions that tiles are mostly empty
+    x = random(maps, 3, *change.get("height and width", (7, 7)), samples).astype(dtype)
     f = random(maps, *change.get("window", (1, 3, 3)), filters, seed=1).astype(dtype)
     want = meaning("conv", x, f, **params).astype(dtype)
     check(be, "conv", [x, f], want, **params)
@@ -202,7 +246,7 @@ def test_other_convolutions_are_sums_of_products(be, monkeypatch, change):
 
 def test_gradients_of_few_filters_are_sums_of_products(be, monkeypatch):
     seen = spied(monkeypatch)
-    filters = direct_of("float32").winograd.panel - 1
+    filters = direct_of("float32").winograds[0].panel - 1
     x, _ = operands(16, (1, 6, 6), 32, filters)
     e = random(filters, 1, 6, 6, 32, seed=2).astype("f")
     size = {**PLAIN, "size": (1, 3, 3)}
@@ -225,11 +269,12 @@ from neonport.optree.node import apply
 
 be, maps = gen_backend("cpu", batch_size=2), int(sys.argv[1])
 threads.set_num_threads(1)
-x, f = be.ones((maps, 1, 6, 6, 32)), be.ones((maps, 1, 3, 3, 32))
-params = {"padding": (0, 1, 1), "stride": (1, 1, 1), "dilation": (1, 1, 1)}
+side = int(sys.argv[2])
+x, f = be.ones((maps, 1, 6, 6, 32)), be.ones((maps, 1, side, side, 32))
+params = {"padding": (0, side // 2, side // 2), "stride": (1, 1, 1), "dilation": (1, 1, 1)}
 trees = [
     apply("conv", x, f, **params),
-    apply("conv_backward_filter", x, x, **params, size=(1, 3, 3)),
+    apply("conv_backward_filter", x, x, **params, size=(1, side, side)),
 ]
 for tree in trees:
     tree.get()  # compilers are called from here
@@ -238,21 +283,21 @@ threading.stack_size(128 << 10)
 thread = threading.Thread(target=lambda: results.extend(tree.get() for tree in trees))
 thread.start()
 thread.join()
-assert results[0].max() == 9 * maps
+assert results[0].max() == side**2 * maps
 """
 
 
-@pytest.mark.parametrize("maps", [8, 64])
-def test_threads_with_small_stacks(maps):
+@pytest.mark.parametrize(("maps", "side"), [(8, 3), (64, 3), (64, 5)])
+def test_threads_with_small_stacks(maps, side):
     """8 maps are sums of products."""
-    subprocess.run([sys.executable, "-c", SMALL_STACK, str(maps)], check=True)
+    subprocess.run([sys.executable, "-c", SMALL_STACK, str(maps), str(side)], check=True)
 
 
 def test_a_compiler_that_does_not_make_it_leaves_sums_of_products(be, monkeypatch):
     made = native.library
 
     def without(file, **dtypes):
-        return None if file == "winograd.c" else made(file, **dtypes)
+        return None if file in FILES else made(file, **dtypes)
 
     monkeypatch.setattr(native, "library", without)
     seen = spied(monkeypatch)

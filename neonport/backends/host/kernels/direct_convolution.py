@@ -22,7 +22,7 @@ import numpy as np
 from neonport.backends.host.kernels import library as native
 from neonport.backends.host.kernels.geometry import Geometry, Ints, Windows
 from neonport.backends.host.kernels.library import Library
-from neonport.backends.host.kernels.winograd import Winograd
+from neonport.backends.host.kernels.winograd import FILES, Winograd
 from neonport.backends.host.workspace import Carver
 from neonport.ops.windows.geometry import of_maps
 
@@ -90,12 +90,12 @@ class Direct:
 
     Args:
         library: of `conv.c`.
-        winograd: makes those that fit it.
+        winograds: make those that fit them.
     """
 
-    def __init__(self, library: Library, winograd: Winograd | None = None) -> None:
+    def __init__(self, library: Library, winograds: Sequence[Winograd] = ()) -> None:
         self.library = library
-        self.winograd = winograd
+        self.winograds = winograds
         self.filters = library.constant("neo_filters")
         self.lanes = library.constant("neo_lanes")
         self.columns = library.constant("neo_columns")
@@ -183,9 +183,10 @@ class Direct:
         keep = (images, arranged, out, cells)
         grain = 1 if work >= SERIAL_WORK else 0
         call = _in_order([arrange, self.library.bind("neo_conv", words, tasks, grain, keep)])
-        if self.winograd is None or not self.winograd.fits(windows, count):
-            return call
-        return self.winograd.sums(windows, images, filters, strides, numbers, out, carver, call)
+        for winograd in self.winograds:
+            if winograd.fits(windows, count):
+                return winograd.sums(windows, images, filters, strides, numbers, out, carver, call)
+        return call
 
     def _patches(self, windows: Windows) -> Iterator[Patch]:
         """Patches that fit, none if rows are so short that vectors stay half empty."""
@@ -250,9 +251,10 @@ class Direct:
         if parts > 1:
             calls.append(partial(_add_parts, sums, out.reshape(-1)))
         call = _in_order(calls)
-        if self.winograd is None or not self.winograd.fits_filter(windows, count):
-            return call
-        return self.winograd.filter(windows, x, e, out, carver, call)
+        for winograd in self.winograds:
+            if winograd.fits_filter(windows, count):
+                return winograd.filter(windows, x, e, out, carver, call)
+        return call
 
     def _padded(self, windows: Windows, patch: Patch) -> int:
         """Numbers of a filter's errors in a task, rows filled up to whole vectors."""
@@ -318,11 +320,11 @@ def direct_of(real: str) -> Direct | None:
     if library is None:
         return None
     # who computes in float64 wants all digits
-    fewer = native.library("winograd.c", REAL=real) if real == "float32" else None
-    return _direct(library, fewer)
+    fewer = [native.library(file, REAL=real) for file in FILES if real == "float32"]
+    return _direct(library, tuple(found for found in fewer if found is not None))
 
 
 @lru_cache(maxsize=8)
-def _direct(library: Library, winograd: Library | None) -> Direct:
+def _direct(library: Library, fewer: tuple[Library, ...]) -> Direct:
     """What was chosen for sizes is kept with the libraries."""
-    return Direct(library, None if winograd is None else Winograd(winograd))
+    return Direct(library, [Winograd(found) for found in fewer])

@@ -1,4 +1,4 @@
-"""Convolutions of 3 x 3 cells with unit stride by Winograd's algorithm, see `winograd.c`.
+"""Convolutions of 3 x 3 or 5 x 5 cells with unit stride by Winograd's algorithm, see `winograd.h`.
 
 Less than half of the multiplications. Results are as near to the exact ones as sums of products
 are, gradients for the filters up to four times as far: `docs/explanation/convolution.md`. What a
@@ -18,7 +18,7 @@ from neonport.backends.host.workspace import Carver
 
 Bound = Callable[[], None]
 
-SIDE = 3  # of windows
+FILES = ("winograd_3x3.c", "winograd_5x5.c")
 TASKS = 32  # of the gradient for the filters, at least, where sizes allow
 SHARED = 1.5  # samples that panels have, those counted that two of them have, for each one, at most
 FEWEST = 16  # maps and filters from which the transforms cost less than they save
@@ -28,13 +28,15 @@ class Winograd:
     """Convolutions of one compiled library.
 
     Args:
-        library: of `winograd.c`.
+        library: of one of `FILES`.
     """
 
     def __init__(self, library: Library) -> None:
         self.library = library
+        self.side = library.constant("neo_side")
         self.panel = library.constant("neo_panel")
         self.rows = library.constant("neo_rows")
+        self.tall = library.constant("neo_tall")
         self.group = library.constant("neo_group")
         self.points = library.constant("neo_points")
         self.values = library.constant("neo_values")
@@ -54,7 +56,7 @@ class Winograd:
             and self._parts(windows) * self.panel <= SHARED * windows.samples
             and FEWEST <= windows.maps <= self.most_maps
             and count >= FEWEST
-            and prod(windows.counts) * windows.samples > 0
+            and self._tiles(windows) * self.points < prod(windows.counts) * self.side**2
         )
 
     def fits_filter(self, windows: Windows, count: int) -> bool:
@@ -84,11 +86,13 @@ class Winograd:
             instead: makes the same without the algorithm, where a result is not finite.
         """
         count = len(out)
-        size = ceil(count / self.group) * self.group * self.points * windows.maps
+        tall = ceil(count / self.tall) * self.tall
+        size = tall * self.points * windows.maps
         factors = carver.array((size,), out.dtype)
         number = dict(zip(windows.cells, numbers, strict=True))
         cells = [number[cell] * strides[2] for cell in self._square(windows)]
-        at_once = max(1, min(self.values // windows.maps, self.most_panels))
+        at_once = min(self.values // windows.maps, self.group // tall, self.most_panels)
+        at_once = max(1, at_once)
         bad = np.zeros(1, np.int64)
         words = [
             images.ctypes.data, filters.ctypes.data, factors.ctypes.data, out.ctypes.data,
@@ -127,7 +131,7 @@ class Winograd:
         sums = carver.array((parts, self.points, high, wide), out.dtype)
         bad = np.zeros(1, np.int64)
         words = [
-            images.ctypes.data, 0, 0, 0, *self._geometry(windows, count), *[0] * (3 + SIDE * SIDE),
+            images.ctypes.data, 0, 0, 0, *self._geometry(windows, count), *[0] * (3 + self.side**2),
             bad.ctypes.data, errors.ctypes.data, out.ctypes.data, sums.ctypes.data,
             parts, high, wide,
         ]  # fmt: skip
@@ -139,11 +143,14 @@ class Winograd:
     def _square(self, windows: Windows) -> list[Ints]:
         """The cells of the window at position 0."""
         _, row, column = windows.first
-        return [(0, row + i, column + j) for i in range(SIDE) for j in range(SIDE)]
+        return [(0, row + i, column + j) for i in range(self.side) for j in range(self.side)]
 
     def _panels(self, windows: Windows) -> int:
+        return self._tiles(windows) * self._parts(windows)
+
+    def _tiles(self, windows: Windows) -> int:
         planes, rows, columns = windows.counts
-        return planes * ceil(rows / 2) * ceil(columns / 2) * self._parts(windows)
+        return planes * ceil(rows / 2) * ceil(columns / 2)
 
     def _parts(self, windows: Windows) -> int:
         """Panels of a tile."""

@@ -1,12 +1,13 @@
-/* Convolutions of 3 x 3 cells with unit stride by Winograd's algorithm F(2 x 2, 3 x 3)
-   (arXiv:1509.09308): 16 multiplications for a tile of 2 x 2 results instead of 36.
+/* Convolutions with unit stride by Winograd's algorithm (arXiv:1509.09308): fewer multiplications for
+   a tile of 2 x 2 results. `winograd_3x3.c` and `winograd_5x5.c` have the matrices B, G and A of
+   their windows, and include `vectors.h` and this.
 
-       results = A' [(G f G') * (B' x B)] A        x: the 4 x 4 cells that a tile sees
+       results = A' [(G f G') * (B' x B)] A        x: the EDGE x EDGE cells that a tile sees
 
-   where * multiplies point by point and is summed over the maps: 16 products of matrices. A *panel*
-   is a tile of some samples, two vectors of them; the last panel of a tile ends with the last sample
-   and shares some with the one before. A task makes some panels: it transforms what they see, which
-   stays in the cache, and then multiplies and transforms back a group of filters at a time.
+   where * multiplies POINTS points one by one and is summed over the maps: so many products of
+   matrices. A *panel* is a tile of some samples, two vectors of them; the last panel of a tile ends
+   with the last sample and shares some with the one before. A task makes some panels, a row of points
+   at a time: what it transforms and multiplies then stays in the first cache, or close to it.
 
    The gradient for the filters is the adjoint of that, with the same matrices:
 
@@ -14,7 +15,6 @@
 
    An infinite or nan cell would reach all results of its tile. So a result that is not finite is
    reported, for the caller to do without the algorithm. */
-#include "vectors.h"
 
 #if defined(__AVX512F__)
 #define ROWS 12 /* filters at a time, with a panel: as many sums as registers hold */
@@ -22,14 +22,17 @@
 #define ROWS 6
 #endif
 #define UNIT (ROWS / 3) /* what is left of them comes in multiples of it */
-#define BLOCKS 2        /* of ROWS filters in a group */
-#define GROUP (BLOCKS * ROWS)
+#define BLOCKS 2        /* of ROWS filters, multiplied one after the other by the same */
+#define TALL (BLOCKS * ROWS)
+#define GROUP (12 * TALL) /* filters times panels whose results a task has at a time */
 #define PANEL (2 * LANES)
-#define POINTS 16
-#define WINDOW 9
-#define VALUE_BYTES (256 << 10) /* of what the panels of a task see */
-#define MOST_MAPS (4 * VALUE_BYTES / (int64_t)(POINTS * PANEL * sizeof(REAL))) /* of one panel */
-#define MOST_PANELS 8
+#define EDGE (SIDE + 1)
+#define POINTS (NODES * NODES)
+#define WINDOW (SIDE * SIDE)
+#define ROWS_OF_ERRORS 4 /* of A e that differ */
+#define ERROR_POINTS (ROWS_OF_ERRORS * ROWS_OF_ERRORS)
+#define VALUES (4096 / PANEL)  /* maps times panels that a task sees, if there are several panels */
+#define MOST_MAPS (4 * VALUES) /* of one panel */
 #define MAPS 64    /* of a task of the gradient for the filters, at most */
 #define ERRORS 64  /* filters of such a task, at most: vectors run along them */
 #define TOGETHER 2 /* panels that such a task transforms at a time */
@@ -37,10 +40,10 @@
 /* from one point to the next: not a power of two, or they would share a few cache sets */
 #define APART(numbers) ((numbers) + PANEL)
 
-const int64_t neo_panel = PANEL, neo_rows = ROWS, neo_group = GROUP, neo_points = POINTS;
-const int64_t neo_values = VALUE_BYTES / (POINTS * PANEL * sizeof(REAL)); /* panels times maps */
+const int64_t neo_panel = PANEL, neo_rows = ROWS, neo_tall = TALL, neo_group = GROUP;
+const int64_t neo_points = POINTS, neo_side = SIDE, neo_unit = UNIT, neo_values = VALUES;
 const int64_t neo_most_maps = MOST_MAPS, neo_most_panels = MOST_PANELS;
-const int64_t neo_maps = MAPS, neo_errors = ERRORS, neo_together = TOGETHER, neo_unit = UNIT;
+const int64_t neo_maps = MAPS, neo_errors = ERRORS, neo_together = TOGETHER;
 
 /* The order is that of `winograd.py`. */
 typedef struct {
@@ -63,13 +66,14 @@ typedef struct {
   int64_t shared;                     /* samples that the panel before has as well */
 } place_t;
 
-/* What a task works in: what its panels see; and its products, or errors. Not on the stack: that of
-   a thread that calls may be small. */
+/* What a task works in: what its panels see; their products; their results, or errors. Not on the
+   stack: that of a thread that calls may be small. */
 #define MORE(a, b) ((a) > (b) ? (a) : (b))
-static _Thread_local REAL values[POINTS * APART(MORE(MOST_MAPS, TOGETHER * MAPS) * PANEL)]
+static _Thread_local REAL values[NODES * APART(MORE(MOST_MAPS, TOGETHER * MAPS) * PANEL)]
     __attribute__((aligned(64)));
+static _Thread_local REAL products[NODES * MOST_PANELS * TALL * PANEL] __attribute__((aligned(64)));
 static _Thread_local REAL
-    beside[POINTS * APART(MORE(MOST_PANELS * GROUP, TOGETHER * ERRORS) * PANEL)]
+    beside[MORE(4 * GROUP * PANEL, ERROR_POINTS * APART(TOGETHER * ERRORS * PANEL))]
     __attribute__((aligned(64)));
 
 static void report(const winograd_t *p, vec bad) {
@@ -108,82 +112,76 @@ void neo_winograd_filters(const uint64_t *words, int64_t begin, int64_t end) {
     const int64_t rows = least(p->count - b * ROWS, ROWS);
     const int64_t width = (rows + UNIT - 1) / UNIT * UNIT;
     const REAL *from = p->filters + b * ROWS * p->filter_stride;
-    REAL *to = p->factors + (b / BLOCKS * POINTS * BLOCKS + b % BLOCKS) * p->maps * ROWS;
     const int64_t step = BLOCKS * p->maps * ROWS;
+    REAL *to = p->factors + (b / BLOCKS * POINTS * BLOCKS + b % BLOCKS) * p->maps * ROWS;
     for (int64_t c = 0; c < p->maps; ++c, from += p->map_stride, to += width) {
-      REAL f[3][3][ROWS], half[4][3][ROWS];
+      REAL f[SIDE][SIDE][ROWS], half[NODES][SIDE][ROWS];
       for (int t = 0; t < WINDOW; ++t)
         for (int i = 0; i < ROWS; ++i)
-          f[t / 3][t % 3][i] = i < rows ? from[p->cells[t] + i * p->filter_stride] : 0;
-      for (int j = 0; j < 3; ++j)
-        for (int i = 0; i < ROWS; ++i) {
-          const REAL outer = (f[0][j][i] + f[2][j][i]) / 2, inner = f[1][j][i] / 2;
-          half[0][j][i] = f[0][j][i];
-          half[1][j][i] = outer + inner;
-          half[2][j][i] = outer - inner;
-          half[3][j][i] = f[2][j][i];
-        }
-      for (int r = 0; r < 4; ++r) {
-        REAL *at = to + r * 4 * step;
-        for (int i = 0; i < width; ++i) {
-          const REAL outer = (half[r][0][i] + half[r][2][i]) / 2, inner = half[r][1][i] / 2;
-          at[i] = half[r][0][i];
-          at[step + i] = outer + inner;
-          at[2 * step + i] = outer - inner;
-          at[3 * step + i] = half[r][2][i];
-        }
-      }
+          f[t / SIDE][t % SIDE][i] = i < rows ? from[p->cells[t] + i * p->filter_stride] : 0;
+      for (int j = 0; j < SIDE; ++j)
+        of_filters(f[0][j], SIDE * ROWS, half[0][j], SIDE * ROWS, ROWS);
+      for (int r = 0; r < NODES; ++r)
+        of_filters(half[r][0], ROWS, to + r * NODES * step, step, width);
     }
   }
 }
 
 /* ---- images: B' x B ----------------------------------------------------------------------------- */
 
-/* B' x B of one vector of samples of each cell. */
-static inline void transform(vec d[4][4]) {
-  UNROLL for (int j = 0; j < 4; ++j) {
-    const vec a = d[0][j] - d[2][j], b = d[1][j] + d[2][j];
-    const vec c = d[2][j] - d[1][j], e = d[1][j] - d[3][j];
-    d[0][j] = a, d[1][j] = b, d[2][j] = c, d[3][j] = e;
-  }
-  UNROLL for (int i = 0; i < 4; ++i) {
-    const vec a = d[i][0] - d[i][2], b = d[i][1] + d[i][2];
-    const vec c = d[i][2] - d[i][1], e = d[i][1] - d[i][3];
-    d[i][0] = a, d[i][1] = b, d[i][2] = c, d[i][3] = e;
-  }
+/* Whether a row, or column, of points sees anything but padding. */
+static int sees(const node_t *node, int64_t first, int64_t size) {
+  const int64_t a = first + node->a, b = first + node->b;
+  return (a >= 0 && a < size) || (node->b < EDGE && b >= 0 && b < size);
 }
 
-/* What a panel sees of some maps: (POINTS, maps, PANEL), points `step` apart. */
-static void see(const winograd_t *p, place_t at, int64_t low, int64_t maps, REAL *to,
-                int64_t step) {
+/* A row of points of what a panel sees of some maps: (NODES, maps, PANEL), points `step` apart. */
+static void see(const winograd_t *p, place_t at, const node_t *node, int64_t low, int64_t maps,
+                REAL *to, int64_t step) {
   static const REAL zeros[PANEL];
   const int64_t map = p->planes * p->sizes[0] * p->sizes[1] * p->samples;
-  const REAL *from[POINTS];
-  int64_t next[POINTS];
-  for (int i = 0; i < POINTS; ++i) {
-    const int64_t row = at.row + p->first[0] + i / 4, column = at.column + p->first[1] + i % 4;
-    const int64_t cell = cell_of(p, at.plane, row, column);
-    from[i] = cell < 0 ? zeros : p->images + low * map + cell + at.sample;
-    next[i] = cell < 0 ? 0 : map;
-  }
-  for (int64_t c = 0; c < maps; ++c, to += PANEL)
-    UNROLL for (int half = 0; half < 2; ++half) {
-      vec d[4][4];
-      UNROLL for (int i = 0; i < POINTS; ++i) {
-        const REAL *x = from[i] + c * next[i] + half * LANES;
-        d[i / 4][i % 4] = load(x);
-        __builtin_prefetch(x + AHEAD * next[i], 0, 2);
-      }
-      transform(d);
-      UNROLL for (int i = 0; i < POINTS; ++i) store(to + i * step + half * LANES, d[i / 4][i % 4]);
+  const REAL *from[2][EDGE];
+  int64_t next[2][EDGE];
+  int fetches[2];
+  for (int i = 0; i < 2; ++i) {
+    const int of_row = i ? node->b : node->a;
+    fetches[i] = 1; /* ahead, what no point before has seen */
+    for (const node_t *n = nodes; n < node; ++n)
+      if (n->a == of_row || n->b == of_row) fetches[i] = 0;
+    for (int j = 0; j < EDGE; ++j) {
+      const int64_t row = at.row + p->first[0] + of_row, column = at.column + p->first[1] + j;
+      const int64_t cell = of_row == EDGE ? -1 : cell_of(p, at.plane, row, column);
+      from[i][j] = cell < 0 ? zeros : p->images + low * map + cell + at.sample;
+      next[i][j] = cell < 0 ? 0 : map;
     }
+  }
+  const REAL sign = node->sign;
+  for (int64_t c = 0; c < maps; ++c, to += PANEL) {
+    vec d[2][EDGE], v[NODES];
+    UNROLL for (int j = 0; j < EDGE; ++j) {
+      const REAL *a = from[0][j], *b = from[1][j];
+      d[0][j] = load(a) + sign * load(b);
+      d[1][j] = load(a + LANES) + sign * load(b + LANES);
+      from[0][j] = a + next[0][j], from[1][j] = b + next[1][j];
+    }
+    for (int i = 0; i < 2; ++i)
+      if (fetches[i])
+        UNROLL for (int j = 0; j < EDGE; ++j) {
+          __builtin_prefetch(from[i][j] + (AHEAD - 1) * next[i][j], 0, 2);
+          __builtin_prefetch(from[i][j] + (AHEAD - 1) * next[i][j] + LANES, 0, 2);
+        }
+    UNROLL for (int half = 0; half < 2; ++half) {
+      of_cells(d[half], v);
+      UNROLL for (int j = 0; j < NODES; ++j) store(to + j * step + half * LANES, v[j]);
+    }
+  }
 }
 
 /* ---- results: A' products A --------------------------------------------------------------------- */
 
 /* products (ROWS, PANEL) = factors (maps, ROWS)' * values (maps, PANEL) */
 #define PRODUCT(NAME, HEIGHT)                                                                \
-  static void NAME(const REAL *f, const REAL *v, int64_t maps, REAL *m, int64_t stride) {    \
+  static void NAME(const REAL *f, const REAL *v, int64_t maps, REAL *m) {                    \
     vec sums[HEIGHT][2];                                                                     \
     UNROLL for (int i = 0; i < HEIGHT; ++i) sums[i][0] = sums[i][1] = (vec){0};              \
     for (int64_t c = 0; c < maps; ++c, f += HEIGHT, v += PANEL) {                            \
@@ -191,8 +189,8 @@ static void see(const winograd_t *p, place_t at, int64_t low, int64_t maps, REAL
       UNROLL for (int i = 0; i < HEIGHT; ++i) sums[i][0] += f[i] * a, sums[i][1] += f[i] * b; \
     }                                                                                        \
     UNROLL for (int i = 0; i < HEIGHT; ++i) {                                                \
-      store(m + i * stride, sums[i][0]);                                                     \
-      store(m + i * stride + LANES, sums[i][1]);                                             \
+      store(m + i * PANEL, sums[i][0]);                                                      \
+      store(m + i * PANEL + LANES, sums[i][1]);                                              \
     }                                                                                        \
   }
 
@@ -200,62 +198,89 @@ PRODUCT(product_all, ROWS)
 PRODUCT(product_two, 2 * UNIT)
 PRODUCT(product_one, UNIT)
 
-/* The results of a filter on a panel, from its products, points `step` apart. Returns 0 for each
-   sample if they are finite. */
-static inline vec back(const winograd_t *p, place_t at, const REAL *m, int64_t step, REAL *to) {
-  vec bad = {0};
-  UNROLL for (int half = 0; half < 2; ++half) {
-    vec d[4][4], rows[2][4];
-    UNROLL for (int i = 0; i < POINTS; ++i) d[i / 4][i % 4] = load(m + i * step + half * LANES);
-    UNROLL for (int j = 0; j < 4; ++j) {
-      rows[0][j] = d[0][j] + d[1][j] + d[2][j];
-      rows[1][j] = d[1][j] - d[2][j] - d[3][j];
-    }
-    UNROLL for (int i = 0; i < 2; ++i) {
-      const vec a = rows[i][0] + rows[i][1] + rows[i][2];
-      const vec b = rows[i][1] - rows[i][2] - rows[i][3];
-      bad += (a - a) + (b - b);
-      if (at.row + i >= p->counts[0]) continue;
-      const int64_t row = (at.plane * p->counts[0] + at.row + i) * p->counts[1] + at.column;
-      REAL *y = to + row * p->samples + at.sample + half * LANES;
-      store(y, a);
-      if (at.column + 1 < p->counts[1]) store(y + p->samples, b);
+/* Adds what a row of points gives to the results of a filter on a panel, (2, 2, PANEL); its products
+   are `step` apart. */
+static void add_row(const node_t *node, const REAL *m, int64_t step, REAL *results) {
+  UNROLL for (int half = 0; half < 2; ++half, m += LANES, results += LANES) {
+    vec d[NODES], y[2];
+    UNROLL for (int j = 0; j < NODES; ++j) d[j] = load(m + j * step);
+    of_points(d, y);
+    for (int i = 0; i < 2; ++i) {
+      const int sign = i ? node->second : node->first;
+      REAL *to = results + i * 2 * PANEL;
+      if (!sign) continue;
+      UNROLL for (int j = 0; j < 2; ++j)
+        store(to + j * PANEL, load(to + j * PANEL) + (REAL)sign * y[j]);
     }
   }
+}
+
+/* Stores the results of a filter on a panel. Returns 0 for each sample if they are finite. */
+static inline vec finish(const winograd_t *p, place_t at, const REAL *results, REAL *to) {
+  vec bad = {0};
+  for (int i = 0; i < 4; ++i, results += PANEL) {
+    const int64_t row = at.row + i / 2, column = at.column + i % 2;
+    const vec a = load(results), b = load(results + LANES);
+    bad += (a - a) + (b - b);
+    if (row >= p->counts[0] || column >= p->counts[1]) continue;
+    const int64_t cell = (at.plane * p->counts[0] + row) * p->counts[1] + column;
+    REAL *y = to + cell * p->samples + at.sample;
+    store(y, a), store(y + LANES, b);
+  }
   return bad;
+}
+
+/* What a row of points gives to the results of some filters, from a multiple of ROWS on. */
+static void multiply(const winograd_t *p, const place_t *at, int64_t some, int row, int64_t low,
+                     int64_t high, int64_t step, REAL *results) {
+  const int64_t maps = p->maps, m_step = some * TALL * PANEL;
+  for (int64_t k = low; k < high; k += TALL, results += TALL * some * 4 * PANEL) {
+    const int64_t filters = least(high - k, TALL);
+    for (int j = 0; j < NODES; ++j)
+      for (int64_t r = 0; r < filters; r += ROWS) {
+        const REAL *f = p->factors + (k * POINTS + (row * NODES + j) * TALL + r) * maps;
+        const int64_t rows = filters - r;
+        for (int64_t i = 0; i < some; ++i) {
+          REAL *m = products + j * m_step + (i * TALL + r) * PANEL;
+          if (!sees(nodes + row, at[i].row + p->first[0], p->sizes[0])) continue;
+          if (!sees(nodes + j, at[i].column + p->first[1], p->sizes[1]))
+            memset(m, 0, ROWS * PANEL * sizeof *m);
+          else
+            (rows > 2 * UNIT ? product_all : rows > UNIT ? product_two : product_one)(
+                f, values + j * step + i * maps * PANEL, maps, m);
+        }
+      }
+    for (int64_t i = 0; i < some; ++i) {
+      if (!sees(nodes + row, at[i].row + p->first[0], p->sizes[0])) continue;
+      for (int64_t r = 0; r < filters; ++r)
+        add_row(nodes + row, products + (i * TALL + r) * PANEL, m_step,
+                results + (r * some + i) * 4 * PANEL);
+    }
+  }
 }
 
 /* A task is `at_once` panels. */
 void neo_winograd(const uint64_t *words, int64_t begin, int64_t end) {
   const winograd_t *p = (const winograd_t *)words;
-  REAL *const products = beside;
-  const int64_t maps = p->maps;
+  REAL *const results = beside;
   const int64_t plane = p->planes * p->counts[0] * p->counts[1] * p->samples;
   for (int64_t task = begin; task < end; ++task) {
-    const int64_t low = task * p->at_once, some = least(panels(p) - low, p->at_once);
-    const int64_t v_step = APART(some * maps * PANEL), m_step = APART(some * GROUP * PANEL);
+    const int64_t first = task * p->at_once, some = least(panels(p) - first, p->at_once);
+    const int64_t step = APART(some * p->maps * PANEL), group = GROUP / some / TALL * TALL;
     place_t at[MOST_PANELS];
     vec bad = {0};
-    for (int64_t i = 0; i < some; ++i) {
-      at[i] = place_of(p, low + i);
-      see(p, at[i], 0, maps, values + i * maps * PANEL, v_step);
-    }
-    for (int64_t k = 0; k < p->count; k += GROUP) {
-      const int64_t filters = least(p->count - k, GROUP);
-      const REAL *f = p->factors + k * POINTS * maps;
-      for (int64_t point = 0; point < POINTS; ++point)
-        for (int64_t row = 0; row < GROUP; row += ROWS, f += maps * ROWS)
-          for (int64_t i = 0; i < some && row < filters; ++i) {
-            const REAL *v = values + point * v_step + i * maps * PANEL;
-            REAL *m = products + point * m_step + (row * some + i) * PANEL;
-            const int64_t rows = filters - row;
-            (rows > 2 * UNIT ? product_all : rows > UNIT ? product_two : product_one)(
-                f, v, maps, m, some * PANEL);
-          }
-      for (int64_t row = 0; row < filters; ++row)
+    for (int64_t i = 0; i < some; ++i) at[i] = place_of(p, first + i);
+    for (int64_t k = 0; k < p->count; k += group) {
+      const int64_t high = least(p->count, k + group);
+      memset(results, 0, (high - k) * some * 4 * PANEL * sizeof *results);
+      for (int row = 0; row < NODES; ++row) {
         for (int64_t i = 0; i < some; ++i)
-          bad += back(p, at[i], products + (row * some + i) * PANEL, m_step,
-                      p->results + (k + row) * plane);
+          if (sees(nodes + row, at[i].row + p->first[0], p->sizes[0]))
+            see(p, at[i], nodes + row, 0, p->maps, values + i * p->maps * PANEL, step);
+        multiply(p, at, some, row, k, high, step, results);
+      }
+      for (int64_t i = 0; i < (high - k) * some; ++i)
+        bad += finish(p, at[i % some], results + i * 4 * PANEL, p->results + (k + i / some) * plane);
     }
     report(p, bad);
   }
@@ -297,7 +322,13 @@ static inline void turn(vec v[LANES]) {
 #endif
 }
 
-/* The errors of a panel for some filters: A e A' as (POINTS, PANEL, filters), points `step` apart. */
+/* A e: its rows that differ. */
+static inline void of_errors(vec a, vec b, vec rows[ROWS_OF_ERRORS]) {
+  rows[0] = a, rows[1] = a + b, rows[2] = a - b, rows[3] = -b;
+}
+
+/* The errors of a panel for some filters: A e A' as (ERROR_POINTS, PANEL, filters), points `step`
+   apart. */
 static void err(const gradient_t *g, place_t at, int64_t low, int64_t count, REAL *to,
                 int64_t step) {
   const winograd_t *p = &g->p;
@@ -323,17 +354,13 @@ static void err(const gradient_t *g, place_t at, int64_t low, int64_t count, REA
       for (int l = 0; l < LANES; ++l) {
         REAL *point = to + (n + l) * count;
         const int counts = n + l >= at.shared;
-        vec rows[4][2];
-        UNROLL for (int j = 0; j < 2; ++j) {
-          const vec a = counts ? e[0][j][l] : (vec){0}, b = counts ? e[1][j][l] : (vec){0};
-          rows[0][j] = a, rows[1][j] = a + b, rows[2][j] = a - b, rows[3][j] = -b;
-        }
-        UNROLL for (int i = 0; i < 4; ++i, point += 4 * step) {
-          const vec a = rows[i][0], b = rows[i][1];
-          store(point, a);
-          store(point + step, a + b);
-          store(point + 2 * step, a - b);
-          store(point + 3 * step, -b);
+        vec columns[2][ROWS_OF_ERRORS];
+        UNROLL for (int j = 0; j < 2; ++j)
+          of_errors(counts ? e[0][j][l] : (vec){0}, counts ? e[1][j][l] : (vec){0}, columns[j]);
+        UNROLL for (int i = 0; i < ROWS_OF_ERRORS; ++i) {
+          vec row[ROWS_OF_ERRORS];
+          of_errors(columns[0][i], columns[1][i], row);
+          UNROLL for (int j = 0; j < ROWS_OF_ERRORS; ++j, point += step) store(point, row[j]);
         }
       }
     }
@@ -381,21 +408,19 @@ void neo_winograd_sums(const uint64_t *words, int64_t begin, int64_t end) {
     for (int64_t low = first; low < last; low += TOGETHER) {
       const int64_t some = least(last - low, TOGETHER);
       const int64_t v_step = APART(some * MAPS * PANEL), e_step = APART(some * width * PANEL);
-      for (int64_t i = 0; i < some; ++i) {
-        const place_t at = place_of(p, low + i);
-        see(p, at, c, maps, values + i * MAPS * PANEL, v_step);
-        err(g, at, k, width, errors + i * width * PANEL, e_step);
-      }
+      for (int64_t i = 0; i < some; ++i)
+        err(g, place_of(p, low + i), k, width, errors + i * width * PANEL, e_step);
       for (int64_t point = 0; point < POINTS; ++point) {
+        const int row = point / NODES, column = point % NODES;
+        const REAL *e = errors + (row_of[row] * ROWS_OF_ERRORS + row_of[column]) * e_step;
         REAL *sums = g->sums + ((part * POINTS + point) * g->high + c) * g->wide + k;
-        for (int64_t row = 0; row < high; row += ROWS)
-          for (int64_t column = 0; column < width; column += 2 * LANES) {
-            const int64_t rows = high - row;
-            (rows > 2 * UNIT ? sums_all : rows > UNIT ? sums_two : sums_one)(
-                values + point * v_step + row * PANEL, MAPS * PANEL,
-                errors + point * e_step + column, width, some, sums + row * g->wide + column,
-                g->wide, low > first);
-          }
+        for (int64_t i = 0; column == 0 && i < some; ++i)
+          see(p, place_of(p, low + i), nodes + row, c, maps, values + i * MAPS * PANEL, v_step);
+        for (int64_t r = 0; r < high; r += ROWS)
+          for (int64_t i = 0; i < width; i += 2 * LANES)
+            (high - r > 2 * UNIT ? sums_all : high - r > UNIT ? sums_two : sums_one)(
+                values + column * v_step + r * PANEL, MAPS * PANEL, e + i, width, some,
+                sums + r * g->wide + i, g->wide, low > first);
       }
     }
   }
@@ -408,24 +433,23 @@ void neo_winograd_join(const uint64_t *words, int64_t begin, int64_t end) {
   vec bad = {0};
   for (int64_t c = begin; c < end; ++c)
     for (int64_t k = 0; k < p->count; k += LANES) {
-      vec d[4][4], rows[3][4];
-      UNROLL for (int i = 0; i < POINTS; ++i) {
-        const REAL *from = g->sums + (i * g->high + c) * g->wide + k;
-        vec sum = load(from);
-        for (int64_t part = 1; part < g->parts; ++part)
-          sum += load(from + part * POINTS * g->high * g->wide);
-        d[i / 4][i % 4] = sum;
-      }
-      UNROLL for (int j = 0; j < 4; ++j) {
-        const vec sum = (d[1][j] + d[2][j]) / 2, difference = (d[1][j] - d[2][j]) / 2;
-        rows[0][j] = d[0][j] + sum, rows[1][j] = difference, rows[2][j] = sum + d[3][j];
+      vec columns[NODES][SIDE];
+      UNROLL for (int j = 0; j < NODES; ++j) {
+        vec d[NODES];
+        UNROLL for (int i = 0; i < NODES; ++i) {
+          const REAL *from = g->sums + ((i * NODES + j) * g->high + c) * g->wide + k;
+          d[i] = load(from);
+          for (int64_t part = 1; part < g->parts; ++part)
+            d[i] += load(from + part * POINTS * g->high * g->wide);
+        }
+        of_sums(d, columns[j]);
       }
       REAL *to = g->gradient + c * WINDOW * p->count + k;
-      UNROLL for (int i = 0; i < 3; ++i) {
-        const vec *r = rows[i];
-        const vec sum = (r[1] + r[2]) / 2, difference = (r[1] - r[2]) / 2;
-        const vec cells[3] = {r[0] + sum, difference, sum + r[3]};
-        for (int j = 0; j < 3; ++j, to += p->count) {
+      UNROLL for (int i = 0; i < SIDE; ++i) {
+        vec d[NODES], cells[SIDE];
+        UNROLL for (int j = 0; j < NODES; ++j) d[j] = columns[j][i];
+        of_sums(d, cells);
+        for (int j = 0; j < SIDE; ++j, to += p->count) {
           bad += cells[j] - cells[j];
           memcpy(to, &cells[j], least(p->count - k, LANES) * sizeof *to);
         }
