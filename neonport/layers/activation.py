@@ -14,6 +14,8 @@ class Activation(Layer):
     With a transform whose derivative needs the inputs, as GELU's does, the outputs have a buffer of
     their own, and deltas = transform.bprop(inputs) * error.
 
+    What a BatchNorm below has made already, and makes the gradient of, is handed on.
+
     Args:
         transform: a Transform such as Rectlin(), or its name, "relu".
         name: given name, or None.
@@ -44,18 +46,27 @@ class Activation(Layer):
         self.out_shape = self.in_shape
         return self
 
+    @property
+    def _made_below(self) -> bool:
+        """Whether the layer below, when it ran last, did what this one is for."""
+        return getattr(self.prev_layer, "made_above", None) is self
+
     def fprop(self, inputs: Any, inference: bool = False) -> Any:
         """Transform `inputs`, in place unless the derivative needs them; return the outputs."""
         check_inputs(self, inputs)
         self.inputs = inputs
         if not self._keeps:
             self.outputs = inputs
+        if self._made_below and inputs is self.prev_layer.outputs:
+            return self.outputs
         self.be.fprop_transform(None, self.transform, inputs, self.outputs)
         return self.outputs
 
     def bprop(self, error: Any) -> Any:
         """Return transform.bprop(outputs) * error, or None where nobody needs it."""
         check_error(self, error)
+        if self._made_below:
+            return error
         if self.deltas is not None:
             known = self.inputs if self._keeps else self.outputs
             self.be.bprop_transform(None, self.transform, known, error, self.deltas, False)

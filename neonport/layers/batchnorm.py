@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from neonport.errors import CheckpointError, ConfigurationError
+from neonport.layers.activation import Activation
 from neonport.layers.base import Layer
 from neonport.layers.checks import check_error, check_inputs, label
 from neonport.layers.parameter import stats_dtype
@@ -22,6 +23,7 @@ from neonport.layers.parameter_io import (
 )
 from neonport.layers.shapes import interpret_in_shape, leading
 from neonport.tensor.tensor import Tensor
+from neonport.transforms.rectifiers import Rectlin
 
 STORED = ("beta", "gamma", "gmean", "gvar")
 
@@ -31,6 +33,9 @@ class BatchNorm(Layer):
 
     Training uses the batch's own mean and biased variance and moves the running ones; inference
     uses the running ones.
+
+    The rectifier of an Activation above is made in the same pass over memory, and so is its
+    gradient: then that layer hands on what it gets.
 
     Args:
         rho: share of the old running statistics that a step keeps, 0 <= rho <= 1.
@@ -43,6 +48,7 @@ class BatchNorm(Layer):
         gamma, beta: parameters (nfm, 1), with `grad_gamma`, `grad_beta`.
         gmean, gvar: running statistics (nfm, 1).
         x, y: the inputs and outputs seen as (nfm, -1).
+        made_above: the Activation whose transform the last `fprop` made, or None.
 
     Example:
         layer = BatchNorm(rho=0.9)
@@ -53,6 +59,7 @@ class BatchNorm(Layer):
     """
 
     neon_module = "neon.layers.layer"
+    _not_parts = (*Layer._not_parts, "made_above")
 
     def __init__(
         self, rho: float = 0.9, eps: float = 1e-3, name: str | None = None, binary: bool = False
@@ -79,6 +86,7 @@ class BatchNorm(Layer):
         self.x: Any = None
         self.y: Any = None
         self._own_sum: Any = None
+        self.made_above: Any = None
         self._error: tuple[Any, Any, Any, Any] | None = None
         self.states: list[list[Any]] = [[], []]
 
@@ -96,7 +104,7 @@ class BatchNorm(Layer):
         interpret_in_shape(self.in_shape)
         self.out_shape = self.in_shape
         self.nfm = leading(self.in_shape)
-        self.inputs = self._error = None
+        self.inputs = self._error = self.made_above = None
         return self
 
     def allocate(
@@ -157,11 +165,34 @@ class BatchNorm(Layer):
             beta: factor of what the output buffer holds, added.
         """
         check_inputs(self, inputs)
+        self.made_above = None
         if inference or self.frozen:
             return self._fprop_inference(inputs, beta)
         self.init_buffers(inputs)
+        self.made_above = None if beta else self._rectifier_above()
         self._compound(self.xsum, accumbeta=beta, inference=False)
         return self.outputs
+
+    def _rectifier_above(self) -> Activation | None:
+        """The layer above if its transform can be made here, and its gradient, with equal bits.
+
+        The backward pass makes the outputs again, from what it reads anyway.
+        """
+        above, own = self.next_layer, type(self)
+        fits = (
+            type(above) is Activation
+            and type(above.transform) is Rectlin
+            and above.prev_layer is self
+            and above.be is self.be
+            and own.fprop is BatchNorm.fprop
+            and own.bprop is BatchNorm.bprop
+            and self.x.dtype == self.y.dtype == self.gamma.dtype  # nothing is rounded in between
+        )
+        return above if fits else None
+
+    @property
+    def _transform(self) -> Any:
+        return None if self.made_above is None else self.made_above.transform
 
     def _fprop_inference(self, inputs: Any, beta: float = 0.0) -> Any:
         self.init_buffers(inputs)
@@ -172,7 +203,7 @@ class BatchNorm(Layer):
         self.be.compound_fprop_bn(
             self.x, xsum, self.xvar, self.gmean, self.gvar, self.gamma, self.beta, self.y,
             self.eps, self.rho, xsum is self._own_sum, accumbeta=accumbeta, relu=False,
-            binary=self.binary, inference=inference,
+            binary=self.binary, inference=inference, transform=self._transform,
         )  # fmt: skip
 
     @Layer.accumulates
@@ -187,7 +218,7 @@ class BatchNorm(Layer):
             return self._bprop_frozen(delta_in, delta_out)
         self.be.compound_bprop_bn(
             delta_out, self.grad_gamma, self.grad_beta, delta_in, self.x, self.xsum, self.xvar,
-            self.gamma, self.eps, binary=self.binary,
+            self.gamma, self.eps, binary=self.binary, transform=self._transform, beta=self.beta,
         )  # fmt: skip
         return self.deltas
 

@@ -3,9 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from neonport.autodiff import Autodiff
 from neonport.errors import CheckpointError, ConfigurationError
 from neonport.initializers import Gaussian
-from neonport.layers import Affine, BatchNorm, Sequential
+from neonport.layers import Activation, Affine, BatchNorm, Convolution, Linear, Sequential
+from neonport.transforms import Rectlin, Tanh
 
 
 def randn(*shape, seed=0):
@@ -185,3 +187,98 @@ def test_text(be):
     layer = BatchNorm(name="bn")
     assert str(layer) == "BatchNorm Layer 'bn': ? inputs, ? steps, ? feature maps"
     assert str(layer.configure((5, 3))) == "BatchNorm Layer 'bn': 5 inputs, 3 steps, 5 feature maps"
+
+
+class Apart(Activation):
+    """Is not the class Activation itself: does its own work."""
+
+
+def chain(be, tools, activation, transform):
+    """Layers around a BatchNorm that has seen no data yet."""
+    be.rng_reset()
+    net = Sequential(
+        [
+            Convolution((3, 3, 6), init=Gaussian(scale=0.3)),
+            BatchNorm(),
+            activation(transform),
+            Linear(7, Gaussian(scale=0.3)),
+        ]
+    )
+    tools.drive(net, (3, 4, 5), first=True)
+    norm = net.layers[1]
+    norm.gamma.set(randn(6, 1, seed=2))
+    norm.beta.set(randn(6, 1, seed=3))
+    return net
+
+
+def trained(be, net, steps=2):
+    """What steps of a chain leave behind."""
+    found = []
+    for step in range(steps):
+        x = be.array(randn(60, be.bsz, seed=step))
+        found.append(net.fprop(x).get())
+        net.bprop(be.array(randn(7, be.bsz, seed=9 + step)))
+        norm = net.layers[1]
+        found += [p.get() for p in (norm.grad_gamma, norm.grad_beta, norm.gmean, norm.gvar)]
+        found += [norm.outputs.get(), norm.deltas.get(), net.layers[0].dW.get()]
+    return found
+
+
+@pytest.mark.parametrize("slope", [0, 0.1, -0.5])
+def test_a_rectifier_above_is_made_in_the_same_statements(be, tools, monkeypatch, slope):
+    want = trained(be, chain(be, tools, Apart, Rectlin(slope)))
+    net = chain(be, tools, Activation, Rectlin(slope))
+    monkeypatch.setattr(type(be), "fprop_transform", None)
+    monkeypatch.setattr(type(be), "bprop_transform", None)
+    for a, b in zip(trained(be, net), want, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert net.layers[1].made_above is net.layers[2]
+
+
+@pytest.mark.parametrize("case", ["tanh", "frozen", "inference", "class of its own", "sum"])
+def test_other_activations_above_work_for_themselves(be, tools, case):
+    own = Apart if case == "class of its own" else Activation
+    transform = Tanh() if case == "tanh" else Rectlin()
+    nets = [chain(be, tools, kind, transform) for kind in (own, Apart)]
+    x = be.array(randn(60, be.bsz, seed=1))
+    for net in nets:
+        if case in ("inference", "frozen"):
+            net.fprop(x)  # statistics; and what must be forgotten
+        net.layers[1].freeze(case == "frozen")
+    if case == "sum":  # what is added to must not be rectified as well
+        a, b = (net.layers[1].fprop(be.array(randn(36, be.bsz)), beta=0.5).get() for net in nets)
+    else:
+        a, b = (net.fprop(x, inference=case == "inference").get() for net in nets)
+    np.testing.assert_array_equal(a, b)
+    assert nets[0].layers[1].made_above is None
+
+
+def test_a_rectifier_on_another_backend_works_for_itself(make_backend):
+    be, other = make_backend(batch_size=4), make_backend(batch_size=4)
+    norm, above = BatchNorm(), Activation(Rectlin())
+    norm.set_backend(be)
+    above.set_backend(other)
+    net = Sequential([norm, above])
+    net.configure(3)
+    net.allocate()
+    y = net.fprop(be.array(randn(3, 4)))
+    assert norm.made_above is None
+    assert y.get().min() == 0
+
+
+def test_gradients_of_a_rectified_norm(be, tools):
+    """Against those of an op-tree."""
+    net = chain(be, tools, Activation, Rectlin(0.1))
+    norm = net.layers[1]
+    x, e = be.array(randn(36, be.bsz, seed=5)), be.array(randn(36, be.bsz, seed=6))
+    net.layers[2].fprop(norm.fprop(x))
+    got = norm.bprop(net.layers[2].bprop(e)).get()
+    seen = x.reshape(6, -1)
+    tree = (seen - be.mean(seen, axis=1)) / be.sqrt(be.var(seen, axis=1) + norm.eps)
+    tree = tree * norm.gamma + norm.beta
+    rectified = be.maximum(tree, 0) + 0.1 * be.minimum(tree, 0)
+    ad = Autodiff(rectified, be, next_error=e.reshape(6, -1))
+    want = ad.get_grad_asnumpyarray([seen, norm.gamma, norm.beta])
+    np.testing.assert_allclose(got.reshape(6, -1), want[0], atol=2e-5)
+    np.testing.assert_allclose(norm.grad_gamma.get(), want[1], rtol=1e-4, atol=1e-3)
+    np.testing.assert_allclose(norm.grad_beta.get(), want[2], rtol=1e-4, atol=1e-3)

@@ -62,6 +62,7 @@ class LayerOperations:
         layer: Any = None,
         threads: Any = None,
         repeat: int = 1,
+        transform: Any = None,
     ) -> None:
         """Normalise each row of x over its columns.
 
@@ -76,6 +77,8 @@ class LayerOperations:
             binary: products by powers of two (shift).
             inference: use the running statistics and leave all statistics alone.
             outputs, layer, threads, repeat: accepted for neon.
+            transform: what becomes of each result, before accumulation: a Transform such as
+                Rectlin(). Not in inference.
 
         Example:
             mean, var, gmean, gvar, beta = (be.zeros((3, 1)) for _ in range(5))
@@ -97,9 +100,12 @@ class LayerOperations:
             tree = apply("shift", apply("shift", centred, 1.0 / self.sqrt(var + eps)), gamma) + beta
         else:
             var = self.var(x, axis=1)
-            tree = centred / self.sqrt(var + eps) * gamma + beta
+            # factor by factor as the backward pass makes it again
+            tree = centred * (1.0 / self.sqrt(var + eps)) * gamma + beta
         if relu:
             tree = self.maximum(tree, 0)
+        if transform is not None:
+            tree = transform(tree)
         if accumbeta:
             tree = tree + y * accumbeta
         self.assign_many(
@@ -137,6 +143,8 @@ class LayerOperations:
         repeat: int = 1,
         binary: bool = False,
         layer: Any = None,
+        transform: Any = None,
+        beta: Any = None,
     ) -> None:
         """Gradients of batch norm; `xsum` holds the mean. delta_out may be delta_in.
 
@@ -147,6 +155,8 @@ class LayerOperations:
             x, xsum, xvar, gamma, eps: as in the forward pass.
             binary: products by powers of two (shift).
             threads, repeat, layer: accepted for neon.
+            transform, beta: as in the forward pass, if there is a transform: then delta_in is the
+                gradient of its result, which is made again from x instead of being read.
 
         Example:
             mean, var, gamma = be.mean(x, axis=1).astensor(), be.ones((3, 1)), be.ones((3, 1))
@@ -157,17 +167,19 @@ class LayerOperations:
         check_tensors(op, delta_out=delta_out, grad_gamma=grad_gamma, grad_beta=grad_beta)
         check_operands(op, delta_in=delta_in, x=x, xsum=xsum, xvar=xvar, gamma=gamma)
         check_numbers(op, eps=eps)
-        delta_in = delta_in.reshape(x.shape)
+        delta = delta_in.reshape(x.shape)
 
         def product(a: Any, b: Any) -> Any:
             return apply("shift", a, b) if binary else a * b
 
         inv = 1.0 / self.sqrt(xvar + eps)
         xhat = product(x - xsum, inv)
-        g_gamma = self.sum(xhat * delta_in, axis=1)
-        g_beta = self.sum(delta_in, axis=1)
+        if transform is not None:
+            delta = transform.bprop(transform(product(xhat, gamma) + beta)) * delta
+        g_gamma = self.sum(xhat * delta, axis=1)
+        g_beta = self.sum(delta, axis=1)
         count = 1.0 / x.shape[1] if x.shape[1] else 0.0
-        tree = product(product(delta_in - (product(xhat, g_gamma) + g_beta) * count, gamma), inv)
+        tree = product(product(delta - (product(xhat, g_gamma) + g_beta) * count, gamma), inv)
         target = delta_out.reshape(x.shape)
         self.assign_many([(grad_gamma, g_gamma), (grad_beta, g_beta), (target, tree)])
 
