@@ -171,40 +171,65 @@ void neo_max_pool_gather(const uint64_t *words, int64_t begin, int64_t end) {
 }
 
 /* The windows that a cell lies in, along one axis: `t` counts its place in the window. */
-#define EACH_PLACE(p, a, at, t, m)                                                       \
-  for (int64_t t = 0, m; t < (p)->window[a]; ++t)                                        \
-    if (m = (at)[a] + (p)->padding[a] - t, m >= 0 && m % (p)->stride[a] == 0 &&          \
-        (m /= (p)->stride[a]) < (p)->counts[a])
+#define EACH_PLACE(p, a, at, t, m)                                                            \
+  for (int64_t t = ((at)[a] + (p)->padding[a]) % (p)->stride[a],                              \
+               m = ((at)[a] + (p)->padding[a]) / (p)->stride[a];                              \
+       t < (p)->window[a] && m >= 0; t += (p)->stride[a], --m)                                \
+    if (m < (p)->counts[a])
 
-/* Gathered: each task adds what its own cells get, in the order of the cells' numbers. */
+/* The next row. */
+static inline void step(const int64_t *sizes, int64_t *at) {
+  for (int a = 3; a >= 0 && ++at[a] == sizes[a]; --a) at[a] = 0;
+}
+
+/* What a window gives to a cell: stored, or added. Functions of their own, or registers would be
+   saved and restored for each row. Stored is the sum with 0: no -0. */
+#define GIVES(NAME, ASSIGN)                                                                     \
+  static __attribute__((noinline)) void NAME##_chosen(                                          \
+      const INDEX *restrict index, INDEX number, const REAL *restrict e, int64_t n,             \
+      REAL *restrict y) {                                                                       \
+    _Pragma("omp simd") for (int64_t i = 0; i < n; ++i)                                         \
+      y[i] = ASSIGN(y[i]) + (index[i] == number ? e[i] : (REAL)0);                              \
+  }                                                                                             \
+  static __attribute__((noinline)) void NAME##_share(const REAL *restrict e, REAL count,        \
+                                                     int64_t n, REAL *restrict y) {             \
+    _Pragma("omp simd") for (int64_t i = 0; i < n; ++i) y[i] = ASSIGN(y[i]) + e[i] / count;     \
+  }
+#define NOTHING(y) (REAL)0
+#define WHAT_IS_THERE(y) (y)
+GIVES(put, NOTHING)
+GIVES(add, WHAT_IS_THERE)
+
+/* Gathered: each task adds what its own cells get, in the order of the cells' numbers. The first
+   is added to 0, which memory need not hold. */
 static inline void gather(const pool_t *p, int64_t begin, int64_t end, int chosen) {
   const int64_t n = p->samples;
-  for (int64_t row = begin; row < end; ++row) {
-    int64_t at[4];
-    unravel(row, p->cells, at);
-    REAL *restrict y = (REAL *)p->results + row * n;
-    memset(y, 0, n * sizeof *y);
+  int64_t at[4];
+  unravel(begin, p->cells, at);
+  for (int64_t row = begin; row < end; ++row, step(p->cells, at)) {
+    REAL *y = (REAL *)p->results + row * n;
+    int first = 1;
     EACH_PLACE(p, 0, at, j, c)
     EACH_PLACE(p, 1, at, t, d)
     EACH_PLACE(p, 2, at, r, h)
     EACH_PLACE(p, 3, at, s, w) {
       const int64_t from = ravel(p->counts, c, d, h, w);
-      const REAL *restrict e = p->values + from * n;
+      const REAL *e = p->values + from * n;
       if (chosen) {
-        const INDEX *restrict index = p->index + from * n;
+        const INDEX *index = p->index + from * n;
         const int64_t exact = ravel(p->window, j, t, r, s);
         const INDEX number = (INDEX)exact;
         if ((int64_t)number != exact) continue; /* no index names it */
-#pragma omp simd
-        for (int64_t i = 0; i < n; ++i) y[i] += index[i] == number ? e[i] : (REAL)0;
+        (first ? put_chosen : add_chosen)(index, number, e, n, y);
       } else {
         const int64_t position[4] = {c, d, h, w};
         const box_t box = window_of(p, position);
         const REAL count = p->average ? (REAL)inside(&box) : (REAL)1;
-#pragma omp simd
-        for (int64_t i = 0; i < n; ++i) y[i] += e[i] / count;
+        (first ? put_share : add_share)(e, count, n, y);
       }
+      first = 0;
     }
+    if (first) memset(y, 0, n * sizeof *y);
   }
 }
 
