@@ -229,3 +229,13 @@ def test_patches_of_tiles_cut_the_positions_into_equal_parts():
     tiles = {patch.tile for patch in conv_direct.patches(windows, 10**6)}
     sides = {7, 4, 3, 2, 1}
     assert tiles == {(1, p, q) for p in sides for q in sides}
+
+
+@pytest.mark.parametrize("op", ["max_pool_backward", "avg_pool_backward"])
+def test_a_share_of_minus_zero_is_added_to_zero(be, op):
+    e, index = -np.zeros((2, 1, 2, 2, 64), "f"), np.zeros((2, 1, 2, 2, 64), np.uint8)
+    params = {"window": (1, 1, 2, 2), "padding": (0,) * 4, "stride": (1, 1, 2, 2)}
+    params |= {"size": (2, 1, 4, 4)} | ({} if op == "max_pool_backward" else {"how": "avg"})
+    operands = [be.array(e), *([be.array(index, dtype=np.uint8)] if "how" not in params else [])]
+    got = apply(op, *operands, **params).get()
+    assert not np.signbit(got).any()
