@@ -246,7 +246,8 @@ class Opinion:
         if recorder is not None and recorder.here:
             if what.operands:
                 self.recorded += 1
-                self._stores.note(recorder, [what.operands[-1]()], call=True)
+                targets = [find() for find in what.operands[2::3]]
+                self._stores.note(recorder, targets, call=True)
             return call
         if not what.operands:
             return call
@@ -261,8 +262,8 @@ class Opinion:
                     return
                 except Exception as error:
                     run = self.failures.again(call, error)
-            a, b, c = (find() for find in what.operands)
-            self._product(what, (a, b, c), run)
+            found = [find() for find in what.operands]
+            self._products(what, list(zip(*[iter(found)] * 3, strict=True)), run)
 
         return counted
 
@@ -338,25 +339,23 @@ class Opinion:
             )
         self._report(found, first)
 
-    def _product(
-        self, what: Launched, tensors: tuple[Any, Any, Any], call: Callable[[], None]
+    def _products(
+        self, what: Launched, tensors: Sequence[tuple[Any, ...]], call: Callable[[], None]
     ) -> None:
-        a, b, c = tensors
         alpha, beta = what.factors
-        if what.op == "batched_dot":
-            tree = apply("batched_dot", a, b, reduce=c.ndim == 2)
-            product: tuple[Any, ...] = (a, b, c)
-        else:
-            tree = apply("dot", a, b)
-            product = (a, b, c, alpha, beta)
-        if alpha != 1:
-            tree = tree * alpha
-        if beta:
-            tree = tree + c * beta
-        self.failures.hear(
-            [(c, tree)],
-            lambda: self._statement([(c, tree)], call, product=product, call=what.op),
-        )
+        pairs = []
+        for a, b, c in tensors:
+            how = {"reduce": c.ndim == 2} if what.op == "batched_dot" else {}
+            tree = apply("batched_dot" if how else "dot", a, b, **how)
+            if alpha != 1:
+                tree = tree * alpha
+            if beta:
+                tree = tree + c * beta
+            pairs.append((c, tree))
+        given: Any = tensors if what.op == "compound_dots" else tensors[0]
+        if what.op == "compound_dot":
+            given += alpha, beta
+        self.failures.hear(pairs, lambda: self._statement(pairs, call, product=given, call=what.op))
 
     # ---- reports -----------------------------------------------------------------------------
 

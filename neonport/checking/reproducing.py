@@ -57,13 +57,14 @@ class Inputs:
     Attributes:
         contents: id of each operand -> what it held.
         state: of the generator of random numbers.
-        product: operands, target and factors of a call that is a product; None of an assignment.
+        product: arguments of a call that makes products, tensors and factors; None of an
+            assignment.
         call: name of the method that makes it.
     """
 
     contents: dict[int, Any]
     state: Any = None
-    product: tuple[Any, ...] | None = None
+    product: Sequence[Any] | None = None
     call: str = ""
 
 
@@ -137,13 +138,20 @@ def script(
         lines.append(f"be.philox.set_state({tuple(kept.state)!r})")
     run = "None"
     if kept.product is not None:
-        parts = [names.get(id(x)) or _number(x) for x in kept.product]
+        parts = [_argument(x, names) for x in kept.product]
         run = f"lambda: be.{kept.call}({', '.join(parts)})"
     text = SCRIPT.format(
         where=be, default=[be.backend_name, str(be.device_id)], batch=be.bsz or 0,
         body="\n".join(lines), check=f"{second.backend_name}:{second.device_id}:1", run=run,
     )  # fmt: skip
     return text, arrays
+
+
+def _argument(value: Any, names: dict[int, str]) -> str:
+    """A tensor, a number, or a tuple of them."""
+    if isinstance(value, tuple):
+        return f"({', '.join(_argument(x, names) for x in value)})"
+    return names.get(id(value)) or _number(value)
 
 
 def _number(value: Any) -> str:

@@ -244,6 +244,13 @@ class Device(ABC):
         """
         return product_on_copies(self, a, b, c, alpha, beta)
 
+    def matmuls(self, products: Sequence[tuple[Tensor, Tensor, Tensor]]) -> Bound:
+        """A call that does `c = a @ b` for several products, of which none reads another's `c`.
+
+        The default calls `matmul` for each. A device may make those together that share an operand.
+        """
+        return one_by_one([self.matmul(a, b, c, 1.0, 0.0) for a, b, c in products])
+
     def batched_matmul(self, a: Tensor, b: Tensor, c: Tensor) -> Bound:
         """A call that multiplies the matrices of `a` and `b`, at least one of which has a batch.
 
@@ -257,12 +264,7 @@ class Device(ABC):
             x, y, z = (t[i] if t.ndim == 3 else t for t in (a, b, c))
             beta = 0.0 if c.ndim == 3 or i == 0 else 1.0
             calls.append(self.matmul(x, y, z, 1.0, beta))
-
-        def run() -> None:
-            for call in calls:
-                call()
-
-        return run
+        return one_by_one(calls)
 
     def library_call(
         self, op: str, operands: list[Tensor], target: Tensor, params: dict[str, Any]
@@ -394,6 +396,16 @@ class Device(ABC):
     def forget_statements(self) -> None:
         """Unbind all statements, so that each is checked again before it runs."""
         self.executor.owner.bound.clear()
+
+
+def one_by_one(calls: Sequence[Bound]) -> Bound:
+    """A call that makes several."""
+
+    def run() -> None:
+        for call in calls:
+            call()
+
+    return run
 
 
 def _span_in_bytes(tensor: Tensor) -> tuple[int, int, Layout]:

@@ -30,7 +30,10 @@ from neonport.ops.op import OPS
 NATIVE, DERIVED, FALLBACK = "native", "derived", "fallback"
 KERNELS = "compile_c"  # or bind_kernel
 NOBODY = ""  # nothing that a device could give would change it
-PRODUCTS = {"dot": "matmul", "compound_dot": "matmul", "batched_dot": "batched_matmul"}
+PRODUCTS = {
+    "dot": "matmul", "compound_dot": "matmul", "compound_dots": "matmul",
+    "batched_dot": "batched_matmul",
+}  # fmt: skip
 PLUMBING = frozenset({"leaf", "load", "scalar", "iota", "gather", "result", "broadcast"})
 
 

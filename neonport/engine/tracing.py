@@ -108,8 +108,9 @@ class Launched:
         step: the step of a plan, or None for a call that is no statement.
         op: name of the op that is called, of a step empty.
         shapes: of such a call: those of the operands, then that of the result.
-        operands: of such a call: a function for each of these tensors that gives it.
-        factors: of such a call, a product: alpha and beta.
+        operands: of a call of products: a function for each of a, b and c, one product after the
+            other, that gives it.
+        factors: of such a call: alpha and beta.
         ops: of a statement that is one launch: what it computes.
     """
 

@@ -261,7 +261,10 @@ class Tensor(TensorSlots):
     def T(self) -> Tensor:
         """Transpose view: both axes swapped; above rank 2 axis 0 stays, the others are reversed."""
         rank = len(self.shape)
-        return self.permute((1, 0) if rank == 2 else (0, *range(rank - 1, 0, -1)))
+        if rank == 2:  # what layers ask for in each step
+            layout = self.shape[::-1], self.strides[::-1], self.offset
+            return self._view(layout, ("transpose", {"perm": (1, 0)}))
+        return self.permute((0, *range(rank - 1, 0, -1)))
 
     def permute(self, perm: Any) -> Tensor:
         """A view with the axes in order `perm`."""

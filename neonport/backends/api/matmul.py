@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import compress
+from operator import not_
 from typing import Any
 
 from neonport.backends.arguments import check_numbers, check_operands, check_tensors
@@ -47,22 +49,14 @@ class Matmul:
             raise
         if call is None:
             self._check_product("compound_dot", a, b, c)
-            if (
-                any(t.ndim != 2 for t in (a, b, c))
-                or (a.shape[0], b.shape[1]) != c.shape
-                or (a.shape[1] != b.shape[0])
-            ):
-                raise ShapeError(
-                    f"compound_dot: shapes {a.shape}, {b.shape} -> {c.shape} do not fit; needed "
-                    "are (m, k), (k, n) -> (m, n)"
-                )
+            _check_shapes("compound_dot", a, b, c)
             if not a.dtype == b.dtype == c.dtype:  # as a tree computes it
                 tree = apply("dot", a, b) if alpha == 1 else apply("dot", a, b) * alpha
                 self.assign(c, tree + c * beta if beta else tree)
                 return
             call = self.device.matmul(a, b, c, float(alpha), float(beta))
             call = checked_call(self.device, "matmul", call)
-            what = _product("compound_dot", a, b, c, float(alpha), float(beta))
+            what = _product("compound_dot", a, b, c, factors=(float(alpha), float(beta)))
             call = self.tracer.watch(call, what, self)
             self.remember(key, call, (a.storage, b.storage, c.storage))
         self.launch(call)
@@ -127,6 +121,63 @@ class Matmul:
         if bsum is not None:
             self.assign(bsum, row_sums)
         return C
+
+    def compound_dots(self, *products: tuple[Tensor, Tensor, Tensor]) -> None:
+        """`C = A @ B` for several products, in any order.
+
+        A backend may make together those whose As are the same, or columns of the same rows: the
+        gradients of all weights that met the same errors are one pass over these.
+
+        Args:
+            products: A, B and C of each: (m, k), (k, n), (m, n) tensors of floats. No C shares
+                memory with another tensor.
+
+        Raises:
+            ShapeError, DtypeError, AliasError, BackendMismatchError: before anything is written.
+
+        Example:
+            errors, gradient = be.ones((5, 4)), be.empty((5, 3))
+            be.compound_dots((errors, x.T, gradient), (errors, be.ones((4, 1)), be.empty((5, 1))))
+        """
+        try:
+            key = ("compound_dots", *(t.tokens for product in products for t in product))
+            call = self.bound.get(key)
+        except (AttributeError, TypeError):
+            self._check_products(products)
+            raise
+        if call is None:
+            self._check_products(products)
+            first = products[0][0].dtype if products else None
+            alike = [all(t.dtype == first for t in product) for product in products]
+            if not all(alike) or not products:
+                for a, b, c in compress(products, map(not_, alike)):
+                    self.gemm(a, b, c)
+                if any(alike):
+                    self.compound_dots(*compress(products, alike))
+                return
+            tensors = [t for product in products for t in product]
+            call = checked_call(self.device, "matmuls", self.device.matmuls(products))
+            what = _product("compound_dots", *tensors)
+            call = self.tracer.watch(call, what, self)
+            self.remember(key, call, [t.storage for t in tensors])
+        self.launch(call)
+
+    def _check_products(self, products: Any) -> None:
+        for product in products:
+            if not isinstance(product, tuple) or len(product) != 3:
+                raise ShapeError(
+                    "compound_dots: each product is a tuple (A, B, C), not "
+                    f"{_described(product)}; for one product use compound_dot(A, B, C)"
+                )
+            self._check_product("compound_dots", *product)
+            _check_shapes("compound_dots", *product)
+        for k, (_, _, c) in enumerate(products):
+            others = (t for i, product in enumerate(products) if i != k for t in product)
+            if any(views_overlap(c, t) for t in others):
+                raise AliasError(
+                    f"compound_dots: the output of shape {c.shape} shares memory with a tensor of "
+                    "another product; use another buffer, or make one product after the other"
+                )
 
     def batched_dot(
         self,
@@ -253,9 +304,20 @@ class Matmul:
         self.assign(inputs, inputs + bias)
 
 
-def _product(
-    name: str, a: Tensor, b: Tensor, c: Tensor, alpha: float = 1.0, beta: float = 0.0
-) -> Launched:
-    """What a launch of a product does."""
-    operands = (weakly(a), weakly(b), weakly(c))
-    return Launched(None, name, (a.shape, b.shape, c.shape), operands, (alpha, beta))
+def _product(name: str, *tensors: Tensor, factors: tuple[float, float] = (1.0, 0.0)) -> Launched:
+    """What a launch of products does: a, b and c of each."""
+    shapes = tuple(t.shape for t in tensors)
+    return Launched(None, name, shapes, tuple(map(weakly, tensors)), factors)
+
+
+def _check_shapes(op: str, a: Tensor, b: Tensor, c: Tensor) -> None:
+    fit = all(t.ndim == 2 for t in (a, b, c)) and a.shape[1] == b.shape[0]
+    if not fit or (a.shape[0], b.shape[1]) != c.shape:
+        raise ShapeError(
+            f"{op}: shapes {a.shape}, {b.shape} -> {c.shape} do not fit; needed are "
+            "(m, k), (k, n) -> (m, n)"
+        )
+
+
+def _described(product: Any) -> str:
+    return f"{len(product)} of them" if isinstance(product, tuple) else type(product).__name__

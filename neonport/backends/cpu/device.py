@@ -126,6 +126,12 @@ class CPUDevice(Device):
 
         return blas.bind_gemm(a.native, b.native, c.native, alpha, beta)
 
+    def matmuls(self, products: Sequence[tuple[Tensor, Tensor, Tensor]]) -> Bound:
+        """Products of the same rows in one pass over them."""
+        from neonport.backends.host.blas import gemm as blas
+
+        return blas.bind_gemms([(a.native, b.native, c.native) for a, b, c in products])
+
     def batched_matmul(self, a: Tensor, b: Tensor, c: Tensor) -> Bound:
         """A BLAS call on the tensors' memory, for all matrices of the batch."""
         from neonport.backends.host.blas import gemm as blas

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import os
 import platform
 import re
 from pathlib import Path
@@ -69,9 +70,16 @@ def cpu_identity() -> str:
     return "|".join([*parts, flags])
 
 
+_CACHE_SHARE = 16 << 20  # bytes that a processor may count on, of a cache that many share
+
+
 @functools.lru_cache(maxsize=1)
 def last_level_cache() -> int:
-    """Return the bytes of the largest cache, 32 MiB where the system does not tell."""
+    """Return the bytes of the largest cache, 32 MiB where the system does not tell.
+
+    A virtual machine with a few processors of a large one is told of the whole cache, and has a
+    part of it: at most 16 MiB a processor are counted.
+    """
     sizes = []
     for path in Path("/sys/devices/system/cpu/cpu0/cache").glob("index*/size"):
         try:
@@ -80,4 +88,4 @@ def last_level_cache() -> int:
             continue
         if found:
             sizes.append(int(found[1]) << {"": 0, "K": 10, "M": 20}[found[2]])
-    return max(sizes, default=32 << 20)
+    return min(max(sizes, default=32 << 20), _CACHE_SHARE * (os.cpu_count() or 1))

@@ -19,7 +19,7 @@ from neonport.layers.checks import (
     need_configured,
 )
 from neonport.layers.parameter import fill_parameter
-from neonport.layers.recurrent.recurrence import Recurrence
+from neonport.layers.recurrent.recurrence import Product, Recurrence
 from neonport.layers.recurrent.stateful import StatefulLayer
 from neonport.layers.recurrent.steps import Sequence, interpret_in_shape, need_steps
 from neonport.layers.shapes import buffer_shape
@@ -190,6 +190,7 @@ class RecurrentLayer(StatefulLayer):
             self._recurrences.append(found)
             states = range(found.states)
             self._start_buffers.append([self.be.zeros((self.nout, batch)) for _ in states])
+        self._ones = self.be.ones((1, columns))
         self._steps, self._remembered, self._has_run = self.nsteps, None, False
         self._inference = None
 
@@ -323,32 +324,41 @@ class RecurrentLayer(StatefulLayer):
         for k, recurrence in enumerate(self._recurrences):
             own = used if self.directions == 1 else used[k * self.nout : (k + 1) * self.nout]
             recurrence.backward(own, self._counted[k], steps)
-        if not self.frozen:
-            for recurrence, counted, suffix in zip(
-                self._recurrences, self._counted, self.suffixes, strict=True
-            ):
-                recurrence.weight_gradients(getattr(self, f"dW_recur{suffix}"), counted, steps)
-        gradient = self._input_gradient(steps)
-        if not self.frozen:
-            self._weight_gradients(gradient, steps)
+        gradient = self.dz[:, : steps * self.be.bsz]
+        self._fill_gradients(gradient, steps)
         if self.deltas is not None:
             self._back(gradient, steps, alpha, beta)
         return self.deltas
 
-    def _input_gradient(self, steps: int) -> Tensor:
-        """The gradient of the products of inputs and weights; fills the gradients of the biases."""
-        pairs = []
-        for recurrence, suffix in zip(self._recurrences, self.suffixes, strict=True):
-            total = self.be.sum(recurrence.cut("dz", 0, steps), axis=1)
-            pairs.append((getattr(self, f"db{suffix}"), total))
-        if not self.frozen:
-            self.be.assign_many(pairs)
-        view: Tensor = self.dz[:, : steps * self.be.bsz]
-        return view
+    def _fill_gradients(self, gradient: Tensor, steps: int) -> None:
+        """Fill the gradients of all parameters, if they are trained.
 
-    def _weight_gradients(self, gradient: Tensor, steps: int) -> None:
-        """Fill the gradients of the input weights."""
-        self.be.compound_dot(gradient, self._columns(self.x, steps).T, self.dW_all_inputs)
+        Args:
+            gradient: that of z; becomes that of the products of inputs and weights.
+            steps: of the sequence.
+        """
+        if not self.frozen:
+            self._fill_products(steps, self._input_weight_gradients(gradient, steps))
+
+    def _input_weight_gradients(self, gradient: Tensor, steps: int) -> list[Product]:
+        """The products that fill the gradients of the input weights."""
+        return [(gradient, self._columns(self.x, steps).T, self.dW_all_inputs)]
+
+    def _fill_products(self, steps: int, others: list[Product]) -> None:
+        """Fill the gradients of recurrent weights and of biases, and what other products do.
+
+        All of them read the gradients of the gates, so they are made together.
+        """
+        parts = list(zip(self._recurrences, self._counted, self.suffixes, strict=True))
+        products = [*others]
+        for recurrence, counted, suffix in parts:
+            dw, db = (getattr(self, f"{name}{suffix}") for name in ("dW_recur", "db"))
+            products += recurrence.weight_gradients(dw, counted, steps)
+            dz = recurrence.cut("dz", 0, steps)
+            products.append((dz, self._columns(self._ones, steps).T, db))  # the sum of dz
+        self.be.compound_dots(*products)
+        for recurrence, counted, suffix in parts:
+            recurrence.add_start(getattr(self, f"dW_recur{suffix}"), counted, steps)
 
     def _back(self, gradient: Tensor, steps: int, alpha: float, beta: float) -> None:
         """Fill `deltas`."""

@@ -112,16 +112,17 @@ class BiBNRNN(BiRNN):
             inference=inference or self.frozen,
         )  # fmt: skip
 
-    def _input_gradient(self, steps: int) -> Tensor:
-        gradient = super()._input_gradient(steps)
+    def _fill_gradients(self, gradient: Tensor, steps: int) -> None:
         if self.frozen:  # the running statistics were used, which are constants
             gradient[:] = gradient * (self.gamma / self.be.sqrt(self.gvar + EPSILON))
-            return gradient
+            return
+        self._fill_products(steps, [])
         self.be.compound_bprop_bn(
             gradient, self.grad_gamma, self.grad_beta, gradient,
             self._columns(self._products, steps), self._mean, self._var, self.gamma, EPSILON,
         )  # fmt: skip
-        return gradient
+        # behind the normalization: only now is it that of the products of inputs and weights
+        self.be.compound_dots(*self._input_weight_gradients(gradient, steps))
 
     # ---- parameters --------------------------------------------------------------------------
 

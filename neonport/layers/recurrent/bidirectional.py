@@ -8,7 +8,7 @@ from neonport.errors import ConfigurationError
 from neonport.layers.checks import label
 from neonport.layers.recurrent.base import RecurrentLayer
 from neonport.layers.recurrent.gated import LSTMRecurrence
-from neonport.layers.recurrent.recurrence import Recurrence
+from neonport.layers.recurrent.recurrence import Product, Recurrence
 from neonport.tensor.tensor import Tensor
 
 
@@ -116,13 +116,13 @@ class BiRNN(RecurrentLayer):
         for (w, part), x in zip(parts, self._halves(self.x, steps), strict=True):
             self.be.compound_dot(w, x, self._columns(part, steps))
 
-    def _weight_gradients(self, gradient: Tensor, steps: int) -> None:
+    def _input_weight_gradients(self, gradient: Tensor, steps: int) -> list[Product]:
         if not self.split_inputs:
-            super()._weight_gradients(gradient, steps)
-            return
+            return super()._input_weight_gradients(gradient, steps)
         size = gradient.shape[0] // 2
-        self.be.compound_dot(gradient[:size], self._halves(self.x, steps)[0].T, self.dW_input_f)
-        self.be.compound_dot(gradient[size:], self._halves(self.x, steps)[1].T, self.dW_input_b)
+        parts = ((gradient[:size], self.dW_input_f), (gradient[size:], self.dW_input_b))
+        halves = zip(parts, self._halves(self.x, steps), strict=True)
+        return [(part, x.T, dw) for (part, dw), x in halves]
 
     def _back(self, gradient: Tensor, steps: int, alpha: float, beta: float) -> None:
         if not self.split_inputs:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from neonport.layers.recurrent.recurrence import Recurrence, Start
+from neonport.layers.recurrent.recurrence import Product, Recurrence, Start
 from neonport.tensor.tensor import Tensor
 
 
@@ -88,18 +88,22 @@ class GRURecurrence(Recurrence):
 
     def weight_gradients(
         self, dw: Tensor, start: Start, steps: int, rows: int | None = None
-    ) -> None:
-        """Fill the gradient of the recurrent weights: of the candidate with r * h'."""
+    ) -> list[Product]:
+        """The products that fill the gradient of recurrent weights: the candidate met r * h'."""
         both = 2 * self.units
-        super().weight_gradients(dw, start, steps, both)
+        found = super().weight_gradients(dw, start, steps, both)
         # where the start counts for nothing, the step after it has no r * h' to learn from
         span = (0, steps) if isinstance(start[0], Tensor) else self._inner(steps)
         target = dw[both:]
         if span[1] > span[0]:
             kept = self.cut("result", *span, 4 * self.units)
-            self.be.compound_dot(self.cut("dz", *span, both), kept.T, target)
-        else:
-            target[:] = 0
+            return [*found, (self.cut("dz", *span, both), kept.T, target)]
+        target[:] = 0
+        return found
+
+    def add_start(self, dw: Tensor, start: Start, steps: int, rows: int | None = None) -> None:
+        """Add what the first step gives to the gates r and z; r * h' has it already."""
+        super().add_start(dw, start, steps, 2 * self.units)
 
     def _inner(self, steps: int) -> tuple[int, int]:
         """The steps that have another one before them."""

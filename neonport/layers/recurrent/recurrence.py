@@ -14,6 +14,7 @@ from neonport.layers.recurrent.steps import get_steps
 from neonport.tensor.tensor import Tensor
 from neonport.transforms import Identity, Logistic, Rectlin, Tanh
 
+Product = tuple[Tensor, Tensor, Tensor]  # a, b and c of c = a @ b
 Start = Sequence[Any]  # the states before the first step: tensors (units, batch), or 0.0
 
 
@@ -146,28 +147,38 @@ class Recurrence:
 
     def weight_gradients(
         self, dw: Tensor, start: Start, steps: int, rows: int | None = None
-    ) -> None:
-        """Fill the gradient of the recurrent weights.
+    ) -> list[Product]:
+        """The products that fill the gradient of the recurrent weights; `add_start` comes after.
 
         Args:
-            dw: (gates * units, units).
+            dw: (gates * units, units); what no product fills is set to 0 here.
             start: as for `backward`.
             steps: steps of the sequence.
             rows: only the first so many rows.
         """
         n = self.dz.shape[0] if rows is None else rows
+        later, earlier = (1, steps), (0, steps - 1)
         if self.reverse:
-            later, earlier, edge = (0, steps - 1), (1, steps), (steps - 1, steps)
-        else:
-            later, earlier, edge = (1, steps), (0, steps - 1), (0, 1)
+            later, earlier = earlier, later
         target = dw if rows is None else dw[:n]
-        if steps > 1:
-            h = self.cut("result", *earlier, 0, self.units)
-            self.be.compound_dot(self.cut("dz", *later, 0, n), h.T, target)
-        else:
+        if steps == 1:
             target[:] = 0
-        if isinstance(start[0], Tensor):
-            self.be.compound_dot(self.cut("dz", *edge, 0, n), start[0].T, target, beta=1.0)
+            return []
+        h = self.cut("result", *earlier, 0, self.units)
+        return [(self.cut("dz", *later, 0, n), h.T, target)]
+
+    def add_start(self, dw: Tensor, start: Start, steps: int, rows: int | None = None) -> None:
+        """Add to the gradient of the recurrent weights what the first step gives.
+
+        Args:
+            dw, start, steps, rows: as for `weight_gradients`.
+        """
+        if not isinstance(start[0], Tensor):
+            return
+        n = self.dz.shape[0] if rows is None else rows
+        edge = (steps - 1, steps) if self.reverse else (0, 1)
+        target = dw if rows is None else dw[:n]
+        self.be.compound_dot(self.cut("dz", *edge, 0, n), start[0].T, target, beta=1.0)
 
     def _forward(self, start: Start, steps: int) -> Any:
         z = self.cut("z", 0, steps)

@@ -17,6 +17,8 @@ pytestmark = pytest.mark.skipif(
     native.library("recurrence.c", REAL="float32") is None, reason="there is no C compiler here"
 )
 
+GIVEN = 5  # place of `given` among the words of `sharing_t`
+
 
 @pytest.fixture
 def be():
@@ -60,6 +62,44 @@ def test_bits_do_not_depend_on_threads(be, monkeypatch, family, samples, dtype):
     for other in found[1:]:
         for a, b in zip(found[0], other, strict=True):
             np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("backward", [False, True], ids=["forward", "backward"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_who_has_no_columns_left_takes_over_those_of_another(be, monkeypatch, family, backward):
+    """Three blocks of columns for two threads: the third one changes hands, bits are the same."""
+    if threads.num_threads() < 2:
+        pytest.skip("there is one processor: a thread would do all before another comes")
+    shared = []
+    bind_all = native.Library.bind_all
+    monkeypatch.setattr(
+        native.Library,
+        "bind_all",
+        lambda self, launches, keep: shared.append(keep[-1]) or bind_all(self, launches, keep),
+    )
+    steps, lanes = 40, native.library("recurrence.c", REAL="float32").constant("neo_lanes")
+    arrays = operands(family, 48, steps, 3 * 2 * lanes)
+    params = parameters(family, steps)
+    tensors = [be.array(a, dtype="float32") for a in arrays]
+    tree = apply(family, *tensors, **params)
+    if backward:
+        s = stored(be, tree, "float32")
+        last = {"rnn": [], "lstm": tensors[4:], "gru": tensors[3:]}[family]
+        tree = apply(f"{family}_backward", s, s, tensors[1], *last, **params)
+    before, given = threads.num_threads(), 0
+    try:
+        threads.set_num_threads(1)
+        want = stored(be, tree, "float32").get()
+        monkeypatch.setattr(recurrence.threads, "num_threads", lambda: 2)
+        threads.set_num_threads(2)
+        out = be.empty(tree.shape)
+        for _ in range(200):
+            out[:] = tree
+            given += shared[-1][GIVEN]
+            np.testing.assert_array_equal(out.get(), want)
+    finally:
+        threads.set_num_threads(before)
+    assert given
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from struct import Struct
 from typing import Any
 
@@ -16,9 +16,11 @@ from neonport.backends.host.blas.product import (
     KINDS,
     Addresses,
     Bound,
+    Matrices,
     Prepared,
     Product,
 )
+from neonport.backends.host.blas.wide import bind_together, wide_of
 from neonport.backends.host.jit.launcher import BoundProgram, HostJit, entry_address, make_program
 from neonport.foundation.package_text import package_text
 
@@ -66,7 +68,11 @@ class CompiledRunner:
         """Make a product by our own C where that is faster, else by pieces."""
         past_the_cache = panels_of(self.jit, product) if streams(product) else None
         own = past_the_cache or large_of(self.jit, product) or panels_of(self.jit, product)
-        return own or CompiledProduct(self, product)
+        return own or wide_of(self.jit, product) or CompiledProduct(self, product)
+
+    def bind_together(self, products: Sequence[Matrices]) -> tuple[list[Bound], list[Matrices]]:
+        """Calls for products of the same rows, and those that are none."""
+        return bind_together(self.jit, products)
 
 
 class CompiledProduct:

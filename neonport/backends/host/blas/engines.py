@@ -7,6 +7,7 @@ everything.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -19,6 +20,7 @@ from neonport.backends.host.blas.product import (
     KINDS,
     Addresses,
     Bound,
+    Matrices,
     Plan,
     Product,
     Runner,
@@ -56,6 +58,9 @@ class Engine(Protocol):
         self, a: np.ndarray, b: np.ndarray, c: np.ndarray, alpha: float, beta: float
     ) -> Bound:
         """Prepare c[i] = alpha * a[i] @ b[i] + beta * c[i]; with a matrix as c, their sum."""
+
+    def bind_together(self, products: Sequence[Matrices]) -> tuple[list[Bound], list[Matrices]]:
+        """Prepare those of several c = a @ b that gain by it together; return the others."""
 
 
 _of_numpy = Gate()
@@ -116,6 +121,10 @@ class NumpyEngine:
 
         return run
 
+    def bind_together(self, products: Sequence[Matrices]) -> tuple[list[Bound], list[Matrices]]:
+        """Return them all: NumPy makes one product a call."""
+        return [], list(products)
+
 
 class OpenBlasEngine:
     """Products through the private OpenBLAS; operands stay where they are.
@@ -161,6 +170,10 @@ class OpenBlasEngine:
             count=1 if summed else len(a), added=len(a) if summed else 1, jumps=jumps,
         )  # fmt: skip
         return plan.bind(alpha, beta, _addresses(a, b, c), (a, b, c))
+
+    def bind_together(self, products: Sequence[Matrices]) -> tuple[list[Bound], list[Matrices]]:
+        """Prepare those that the runner makes together; return the others."""
+        return self.runner.bind_together(products)
 
     def _plan(
         self, a: np.ndarray, b: np.ndarray, c: np.ndarray, *, count: int = 1, added: int = 1,

@@ -13,6 +13,7 @@ Which BLAS it is: `choice.py`. How many threads: `host/threads.py`.
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from neonport.backends.host.blas.checks import check_batch, check_matrices
 from neonport.backends.host.blas.choice import blas_info as blas_info
 from neonport.backends.host.blas.choice import current_engine
 from neonport.backends.host.blas.layout import DATA_OFFSET, KNOWN
-from neonport.backends.host.blas.product import Addresses, Bound, Plan
+from neonport.backends.host.blas.product import Addresses, Bound, Matrices, Plan
 from neonport.backends.host.blas.products import bind_product
 
 _PLAN_LIMIT = 4096
@@ -86,6 +87,47 @@ def bind_gemm(
     bound = bind_product(current_engine(), a, b, c, float(alpha), float(beta))
     _remember(a, b, c)
     return bound
+
+
+def bind_gemms(products: Sequence[Matrices]) -> Bound:
+    """Prepare c = a @ b for several products; long sums over the same rows are made in one pass.
+
+    Args:
+        products: a, b and c of each, as of `bind_gemm`; a may also be columns of the rows of which
+            another a is columns.
+
+    Returns:
+        A function without arguments, as of `bind_gemm`. Products that are not made together are
+        made one after the other.
+
+    Raises:
+        ShapeError, DtypeError, ReadOnlyError: as `bind_gemm`.
+    """
+    for a, b, c in products:
+        check_matrices(a, b, c)
+    spans = [[np.lib.array_utils.byte_bounds(x) for x in arrays] for arrays in products]
+    apart = all(
+        _apart(written, other)
+        for *_, written in spans
+        for of in spans
+        for other in of
+        if other is not written
+    )
+    calls, left = current_engine().bind_together(products) if apart else ([], products)
+    calls = [*calls, *(bind_gemm(a, b, c) for a, b, c in left)]
+    if len(calls) == 1:
+        return calls[0]
+
+    def run() -> None:
+        for call in calls:
+            call()
+
+    return run
+
+
+def _apart(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Whether two ranges of bytes have nothing in common."""
+    return one[1] <= other[0] or other[1] <= one[0]
 
 
 def bind_batched_gemm(

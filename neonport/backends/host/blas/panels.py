@@ -1,13 +1,9 @@
-"""Products by our own C, by panels of rows: where registers hold 64 bytes and a BLAS takes longer.
+"""Products by our own C, where registers hold 64 bytes and a BLAS takes longer; those of `thin.c`.
 
-| text | product | where it stands |
-|---|---|---|
-| `wide.c` | long sums, along which both operands lie | gradients of weights that met many columns |
-| `thin.c` | short sums, many columns | what all steps of sequences give to a layer |
-
-Rows of such operands are far apart. A BLAS copies them in blocks that are made for square products,
-and writes the target before it adds to it. Tasks depend on the sizes alone, so equal products have
-equal bits on any number of threads.
+`thin.c` makes products with short sums and many columns: what all steps of sequences give to a
+layer. Rows of such operands are far apart; a BLAS copies them in blocks that are made for square
+products. Tasks depend on the sizes alone, so equal products have equal bits on any number of
+threads.
 """
 
 from __future__ import annotations
@@ -30,37 +26,31 @@ from neonport.errors import CompileError
 from neonport.log import logger
 
 VECTOR = 64  # bytes that the registers must hold
-PARTS = {"wide": ("pack",), "thin": ("pack",), "large": ("begin",)}  # run before the product
+# functions of a text, in the order in which they run
+ENTRIES = {
+    "wide": ("wide_pack", "wide", "wide_join"),
+    "thin": ("thin_pack", "thin"),
+    "large": ("large_begin", "large"),
+}
 _CONSTANT = re.compile(r"\bneo_(\w+) = ")
 LEAST_ROWS = 24
-WIDE_COLUMNS, WIDE_TERMS = 32, 1024  # at least
-WIDE_TASKS = 8  # at least, if they can be had by dividing the columns
-WIDE_COPY = 16 << 20  # bytes of the copy, at most
 THIN_COLUMNS, THIN_TERMS = 1024, 16  # at least
 THIN_DEPTH = 256  # terms, at most: as in the text
 THIN_WORK = 1 << 25  # multiplications, at least: of fewer a BLAS copies nothing
-THIN_TASKS = 16  # as WIDE_TASKS
+THIN_TASKS = 16  # at least, if they can be had by dividing the columns
 THIN_COPY = 512 << 10  # bytes of the copy, at most: it passes a cache once for each block
 CACHE_SHARE = 8  # a target that needs more than this part of the cache is written past it
 
 
 def panels_of(jit: HostJit, product: Product) -> PanelProduct | None:
-    """A product by our own C, None where a BLAS is as good."""
-    m, n, k = product.sizes
-    if product.vector or product.count * product.added > 1 or m < LEAST_ROWS:
+    """A product with short sums by our own C, None where a BLAS is as good."""
+    alone = product.count * product.added == 1 and not product.vector
+    if not alone or product.sizes[0] < LEAST_ROWS or not _is_thin(product):
         return None
-    if product.transposed == (False, True) and n >= WIDE_COLUMNS and k >= WIDE_TERMS:
-        name, most = "wide", WIDE_COPY
-    elif _is_thin(product):
-        name, most = "thin", THIN_COPY
-    else:
-        return None
-    text = panel_text(jit, name, KINDS[product.dtype])
+    text = panel_text(jit, "thin", KINDS[product.dtype])
     if text is None:
         return None
-    found = (_wide if name == "wide" else _thin)(product, text.constants)
-    if found.packed * product.dtype.itemsize > most:
-        return None
+    found = _thin(product, text.constants)
     return PanelProduct(jit, text, product, found)
 
 
@@ -100,15 +90,6 @@ class _Plan(NamedTuple):
     tasks: tuple[int, int]
 
 
-def _wide(product: Product, size: dict[str, int]) -> _Plan:
-    m, n, k = product.sizes
-    blocks, groups, columns = ceil(n / size["block"]), ceil(m / size["group"]), size["columns"]
-    while groups * ceil(n / columns) < WIDE_TASKS and columns > 2 * size["block"]:
-        columns //= 2
-    tasks = blocks * ceil(k / size["depth"]), groups * ceil(n / columns)
-    return _Plan(blocks * size["block"] * k, (columns,), tasks)
-
-
 def _thin(product: Product, size: dict[str, int]) -> _Plan:
     m, n, k = product.sizes
     panels, columns = ceil(m / size["panel"]), size["columns"]
@@ -135,8 +116,7 @@ class PanelText:
             word: ctypes.c_int64.in_dll(self.library, f"neo_{word}").value
             for word in _CONSTANT.findall(", ".join(declared))
         }
-        names = [f"neo_{name}_{part}" for part in PARTS[name]] + [f"neo_{name}"]
-        self.entries = [entry_address(getattr(self.library, each)) for each in names]
+        self.entries = [entry_address(getattr(self.library, f"neo_{x}")) for x in ENTRIES[name]]
 
 
 def panel_text(jit: HostJit, name: str, kind: str) -> PanelText | None:

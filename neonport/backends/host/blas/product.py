@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -17,6 +17,7 @@ from neonport.backends.host.blas.pieces import (
 
 Bound = Callable[[], None]
 Addresses = tuple[int, int, int]
+Matrices = tuple[np.ndarray, np.ndarray, np.ndarray]
 KINDS = {np.dtype(np.float32): "s", np.dtype(np.float64): "d"}
 
 
@@ -83,6 +84,13 @@ class Runner(Protocol):
 
     def prepare(self, product: Product) -> Prepared:
         """Cut a product into pieces."""
+
+    def bind_together(self, products: Sequence[Matrices]) -> tuple[list[Bound], list[Matrices]]:
+        """Calls for those of several products c = a @ b that gain by it, and the others.
+
+        Args:
+            products: a, b and c of each; no c shares memory with another array.
+        """
 
 
 class Plan(NamedTuple):

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from neonport.backends.host.blas.gate import Gate
-from neonport.backends.host.blas.product import Addresses, Bound, Product
+from neonport.backends.host.blas.product import Addresses, Bound, Matrices, Product
 from neonport.backends.host.threads import num_threads
 from neonport.foundation.fork import call_in_child
 
@@ -45,6 +45,10 @@ class ThreadedRunner:
     def prepare(self, product: Product) -> ThreadedProduct:
         """Cut a product into pieces."""
         return ThreadedProduct(self, product)
+
+    def bind_together(self, products: Sequence[Matrices]) -> tuple[list[Bound], list[Matrices]]:
+        """Return them all: a BLAS makes one product a call."""
+        return [], list(products)
 
     def run(self, tasks: Sequence[Callable[[], None]]) -> None:
         """Run tasks in any order, on the calling thread and its helpers."""

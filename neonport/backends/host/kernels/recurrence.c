@@ -1,21 +1,25 @@
-/* Recurrences over the steps of sequences, and their adjoints. REAL is defined above. A task takes
-   all steps of some columns of the samples, so no task waits for another. What passes from step to
-   step lies in the task's room, a column block wide and without gaps: in the matrices of all steps
-   rows are far apart, often by a power of two. The weights are packed before, in panels of rows as
-   the product reads them. The meaning is that of `neonport/ops/recurrence.py`. */
+/* Recurrences over the steps of sequences, and their adjoints. REAL is defined above. Samples are
+   divided into blocks of columns, none of which waits for another; `sharing.h` says who does which.
+   What passes from step to step lies in the block's room, as wide as the block and without gaps: in
+   the matrices of all steps rows are far apart, often by a power of two. The weights are packed
+   before, in panels of rows as the product reads them. The meaning is that of
+   `neonport/ops/recurrence.py`. */
 #include "prelude.h"
 #include "vectors.h"
 #include "panel.h"
 #include "sequence.h"
+#include "sharing.h"
 
 /* ---- recurrences -----------------------------------------------------------------------------*/
 
-static void rnn(const sequence_t *p, int64_t task) {
+static int64_t rnn(const sequence_t *p, int64_t task, int64_t done) {
   const columns_t columns = columns_of(p, task), *c = &columns;
   const int64_t units = p->units;
   REAL *h = room_of(p, task), *next = h + padded(p) * c->width;
-  begin_with(&p->h0, 0, units, c, h);
-  for (int64_t k = 0; k < p->steps; ++k) {
+  if (!done) begin_with(&p->h0, 0, units, c, h);
+  if (done % 2) swap(&h, &next);
+  for (int64_t k = done; k < p->steps; ++k) {
+    if (is_wanted(p, k - done, k)) return k;
     const int64_t t = step_of(p, k);
     for (int64_t u = 0; u < units; u += PANEL) {
       const int64_t here = least(PANEL, units - u);
@@ -27,10 +31,9 @@ static void rnn(const sequence_t *p, int64_t task) {
       apply(p->act, here * c->width, sums);
       put(&p->out, u, here, t, p, c, sums);
     }
-    REAL *before = h;
-    h = next;
-    next = before;
+    swap(&h, &next);
   }
+  return p->steps;
 }
 
 /* Rows of the inputs of a gate that are wanted two panels later. */
@@ -41,13 +44,17 @@ INLINE void expect_inputs(const sequence_t *p, int64_t gate, int64_t u, int64_t 
     expect(&p->in, gate * p->units + u, least(units, p->units - u), step_of(p, k), p, c, READ);
 }
 
-static void lstm(const sequence_t *p, int64_t task) {
+static int64_t lstm(const sequence_t *p, int64_t task, int64_t done) {
   const columns_t columns = columns_of(p, task), *c = &columns;
   const int64_t units = p->units, most = PANEL / 4, block = most * c->width;
   REAL *h = room_of(p, task), *next = h + padded(p) * c->width, *cells = next + padded(p) * c->width;
-  begin_with(&p->h0, 0, units, c, h);
-  begin_with(&p->c0, 0, units, c, cells);
-  for (int64_t k = 0; k < p->steps; ++k) {
+  if (!done) {
+    begin_with(&p->h0, 0, units, c, h);
+    begin_with(&p->c0, 0, units, c, cells);
+  }
+  if (done % 2) swap(&h, &next);
+  for (int64_t k = done; k < p->steps; ++k) {
+    if (is_wanted(p, k - done, k)) return k;
     const int64_t t = step_of(p, k);
     for (int64_t u = 0; u < units; u += most) {
       const int64_t here = least(most, units - u);
@@ -74,20 +81,20 @@ static void lstm(const sequence_t *p, int64_t task) {
       for (int64_t g = 0; g < 4; ++g)
         put(&p->out, (3 + g) * units + u, here, t, p, c, sums + g * block);
     }
-    REAL *before = h;
-    h = next;
-    next = before;
+    swap(&h, &next);
   }
+  return p->steps;
 }
 
-static void gru(const sequence_t *p, int64_t task) {
+static int64_t gru(const sequence_t *p, int64_t task, int64_t done) {
   const columns_t columns = columns_of(p, task), *c = &columns;
   const int64_t units = p->units, most = PANEL / 2, block = most * c->width;
   const REAL *candidates = p->packed + padded(p) * 2 * units;
   REAL *h = room_of(p, task), *kept = h + padded(p) * c->width, *update = kept + padded(p) * c->width;
   REAL sums[PANEL * MOST] __attribute__((aligned(64)));
-  begin_with(&p->h0, 0, units, c, h);
-  for (int64_t k = 0; k < p->steps; ++k) {
+  if (!done) begin_with(&p->h0, 0, units, c, h);
+  for (int64_t k = done; k < p->steps; ++k) {
+    if (is_wanted(p, k - done, k)) return k;
     const int64_t t = step_of(p, k);
     for (int64_t u = 0; u < units; u += most) {
       const int64_t here = least(most, units - u);
@@ -117,6 +124,7 @@ static void gru(const sequence_t *p, int64_t task) {
       put(&p->out, 3 * units + u, here, t, p, c, sums);
     }
   }
+  return p->steps;
 }
 
 /* ---- adjoints --------------------------------------------------------------------------------*/
@@ -170,13 +178,14 @@ INLINE void put_initial(const sequence_t *p, const columns_t *c, const REAL *dh,
     put(&p->out, row, 1, p->steps, p, c, zeros);
 }
 
-static void rnn_back(const sequence_t *p, int64_t task) {
+static int64_t rnn_back(const sequence_t *p, int64_t task, int64_t done) {
   const columns_t columns = columns_of(p, task), *c = &columns;
   const int64_t units = p->units;
   REAL *dh = room_of(p, task), *dz = dh + padded(p) * c->width;
-  memset(dh, 0, padded(p) * c->width * sizeof(REAL));
-  for (int64_t k = p->steps - 1; k >= 0; --k) {
-    const int64_t t = step_of(p, k);
+  if (!done) memset(dh, 0, padded(p) * c->width * sizeof(REAL));
+  for (int64_t k = p->steps - 1 - done; k >= 0; --k) {
+    const int64_t t = step_of(p, k), now = p->steps - 1 - k;
+    if (is_wanted(p, now - done, now)) return now;
     for (int64_t u = 0; u < units; u += UNITS) {
       const int64_t here = least(UNITS, units - u), count = here * c->width;
       part_t h;
@@ -193,6 +202,7 @@ static void rnn_back(const sequence_t *p, int64_t task) {
     }
   }
   put_initial(p, c, dh, 0);
+  return p->steps;
 }
 
 /* What the adjoint of an LSTM reads at the k-th step, side by side: c before, act(c), i, f, o, g and
@@ -211,15 +221,16 @@ INLINE void look_ahead(const sequence_t *p, int64_t u, int64_t k, const columns_
   fetch(&p->in, u, here, t, p, c, rows + ERROR * apart);
 }
 
-static void lstm_back(const sequence_t *p, int64_t task) {
+static int64_t lstm_back(const sequence_t *p, int64_t task, int64_t done) {
   const columns_t columns = columns_of(p, task), *c = &columns;
   const int64_t units = p->units, depth = 4 * units, apart = units * c->width;
   REAL *dh = room_of(p, task), *dc = dh + padded(p) * c->width, *dz = dc + padded(p) * c->width;
   REAL *ahead = dz + depth * c->width;
-  memset(dh, 0, 2 * padded(p) * c->width * sizeof(REAL));
-  for (int64_t u = 0; u < units; u += PANEL) look_ahead(p, u, p->steps - 1, c, ahead);
-  for (int64_t k = p->steps - 1; k >= 0; --k) {
-    const int64_t t = step_of(p, k);
+  if (!done) memset(dh, 0, 2 * padded(p) * c->width * sizeof(REAL));
+  for (int64_t u = 0; !done && u < units; u += PANEL) look_ahead(p, u, p->steps - 1, c, ahead);
+  for (int64_t k = p->steps - 1 - done; k >= 0; --k) {
+    const int64_t t = step_of(p, k), now = p->steps - 1 - k;
+    if (is_wanted(p, now - done, now)) return now;
     for (int64_t u = 0; u < units; u += UNITS) {
       const int64_t here = least(UNITS, units - u), count = here * c->width;
       const REAL *at = ahead + u * c->width;
@@ -263,17 +274,19 @@ static void lstm_back(const sequence_t *p, int64_t task) {
     }
   }
   put_initial(p, c, dh, dc);
+  return p->steps;
 }
 
-static void gru_back(const sequence_t *p, int64_t task) {
+static int64_t gru_back(const sequence_t *p, int64_t task, int64_t done) {
   const columns_t columns = columns_of(p, task), *c = &columns;
   const int64_t units = p->units, all = units * c->width;
   const REAL *candidates = p->packed + padded(p) * 2 * units;
   REAL *dh = room_of(p, task), *dkept = dh + padded(p) * c->width;
   REAL *dr = dkept + padded(p) * c->width, *dz = dr + all, *dg = dz + all;
-  memset(dh, 0, padded(p) * c->width * sizeof(REAL));
-  for (int64_t k = p->steps - 1; k >= 0; --k) {
-    const int64_t t = step_of(p, k);
+  if (!done) memset(dh, 0, padded(p) * c->width * sizeof(REAL));
+  for (int64_t k = p->steps - 1 - done; k >= 0; --k) {
+    const int64_t t = step_of(p, k), now = p->steps - 1 - k;
+    if (is_wanted(p, now - done, now)) return now;
     for (int64_t u = 0; u < units; u += UNITS) {
       const int64_t here = least(UNITS, units - u), count = here * c->width;
       part_t z, g;
@@ -321,12 +334,14 @@ static void gru_back(const sequence_t *p, int64_t task) {
     }
   }
   put_initial(p, c, dh, 0);
+  return p->steps;
 }
 
+/* Whichever tasks they are: who comes takes columns that nobody has begun. */
 #define ENTRY(name, function)                                                     \
   void name(const uint64_t *words, int64_t begin, int64_t end) {                  \
     const sequence_t *p = (const sequence_t *)words;                              \
-    for (int64_t task = begin; task < end; ++task) function(p, task);             \
+    share(p, function);                                                           \
     if (p->large) NEO_STREAMED();                                                 \
   }
 ENTRY(neo_rnn, rnn)

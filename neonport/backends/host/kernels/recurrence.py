@@ -21,6 +21,7 @@ Bound = Callable[[], None]
 
 CACHE_SHARE = 8  # a result that needs more than this part of the cache is written past it
 SERIAL_WORK = 1 << 16  # multiplications below which waking other threads costs more than it gains
+SHARING = 8  # words in which threads share the columns: more than `sharing_t` has
 AHEAD = 7  # blocks of rows that the adjoint of an LSTM copies before it reads them
 
 
@@ -92,6 +93,7 @@ def _call(
     packed = carver.array((gates * padded * units,), target.dtype)
     blocks = gates + 2 + (AHEAD if op == "lstm_backward" else 0)
     room = carver.array((tasks, blocks * padded * vectors * lanes), target.dtype)
+    sharing = carver.array((SHARING,), np.dtype(np.int64))
     names = list(ACTIVATIONS)
     kinds = [
         names.index(params[k]) if k in params else 0 for k in ("activation", "gate_activation")
@@ -101,7 +103,7 @@ def _call(
     words = [
         units, steps, samples, int(params["reverse"]), gates, vectors, *kinds,
         first.shape[0] // units, int(large), *(word for a in arrays for word in _place(a)),
-        packed.ctypes.data, room.ctypes.data, room.shape[1],
+        packed.ctypes.data, room.ctypes.data, room.shape[1], sharing.ctypes.data,
     ]  # fmt: skip
     grain = int(samples * steps * weights.size >= SERIAL_WORK)
     panels = padded // panel if backward else gates * padded // panel
@@ -109,7 +111,7 @@ def _call(
         ("neo_pack_back" if backward else "neo_pack", words, panels, grain),
         (f"neo_{op}", words, tasks, grain),
     ]
-    return library.bind_all(launches, (operands, target, packed, room))
+    return library.bind_all(launches, (operands, target, packed, room, sharing))
 
 
 def _place(a: np.ndarray) -> list[int]:

@@ -24,6 +24,7 @@ typedef struct {
   matrix_t weights, bias, h0, c0;
   REAL *packed, *room;
   int64_t room_size;
+  struct sharing *sharing;
 } sequence_t;
 
 /* ---- weights ---------------------------------------------------------------------------------*/
@@ -44,8 +45,11 @@ static void pack_rows(const sequence_t *p, int64_t base, int64_t first, int64_t 
   }
 }
 
+static void start_sharing(const sequence_t *p);
+
 void neo_pack(const uint64_t *words, int64_t begin, int64_t end) {
   const sequence_t *p = (const sequence_t *)words;
+  if (!begin) start_sharing(p);
   const int64_t together = p->gates == 3 ? 2 : p->gates, units = PANEL / together;
   const int64_t panels = padded(p) / units;
   for (int64_t task = begin; task < end; ++task) {
@@ -64,6 +68,7 @@ static void pack_columns(const sequence_t *p, int64_t base, int64_t count, int64
 
 void neo_pack_back(const uint64_t *words, int64_t begin, int64_t end) {
   const sequence_t *p = (const sequence_t *)words;
+  if (!begin) start_sharing(p);
   const int64_t together = (p->gates == 3 ? 2 : p->gates) * p->units;
   for (int64_t task = begin; task < end; ++task) {
     pack_columns(p, 0, together, task * PANEL, p->packed + task * PANEL * together);

@@ -9,6 +9,7 @@ from neonport.backends.host.blas import compiled, gemm, panels
 from neonport.backends.host.blas.choice import current_engine
 from neonport.backends.host.blas.compiled import CompiledRunner
 from neonport.backends.host.blas.panels import PanelProduct
+from neonport.backends.host.blas.wide import WideProduct
 
 # rows, columns, terms: at and beside the sizes of blocks
 WIDE = [
@@ -17,6 +18,7 @@ WIDE = [
 ]  # fmt: skip
 THIN = [(24, 1024, 16), (65, 1030, 128), (30, 1151, 256), (512, 2049, 65), (25, 1040, 17)]
 KINDS = {"wide": WIDE, "thin": THIN}
+MADE = {"wide": WideProduct, "thin": PanelProduct}
 
 
 @pytest.fixture(autouse=True)
@@ -56,7 +58,7 @@ def check(kind, sizes, dtype, apart, turned, factors):
     beyond = c.base[:, c.shape[1] :].copy()
     if not beta:
         c[:] = np.nan  # is not read
-    assert isinstance(prepared(a, b, c), PanelProduct)
+    assert isinstance(prepared(a, b, c), MADE[kind])
     gemm.bind_gemm(a, b, c, alpha, beta)()
     np.testing.assert_allclose(c, want, rtol=3e-6 if dtype == "float32" else 1e-14)
     np.testing.assert_array_equal(c.base[:, c.shape[1] :], beyond)
@@ -118,7 +120,7 @@ def test_bits_do_not_depend_on_threads(kind, bits):
     ids=lambda x: str(x),
 )
 def test_other_products_are_for_the_blas(kind, sizes):
-    assert not isinstance(prepared(*operands(kind, *sizes)), PanelProduct)
+    assert not isinstance(prepared(*operands(kind, *sizes)), (PanelProduct, WideProduct))
 
 
 def test_short_sums_without_copies_are_for_the_blas(monkeypatch):
@@ -136,7 +138,7 @@ SOME = {"wide": (64, 64, 2000), "thin": (64, 2000, 64)}
 @pytest.mark.parametrize("kind", KINDS)
 def test_narrow_registers_leave_it_to_the_blas(monkeypatch, kind):
     monkeypatch.setattr(panels, "VECTOR", 128)
-    assert not isinstance(prepared(*operands(kind, *SOME[kind])), PanelProduct)
+    assert not isinstance(prepared(*operands(kind, *SOME[kind])), (PanelProduct, WideProduct))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -144,6 +146,6 @@ def test_a_failing_compiler_leaves_it_to_the_blas(monkeypatch, kind):
     monkeypatch.setattr(panels, "text_of", lambda *args: "no C at all")
     panels._compiled.cache_clear()
     try:
-        assert not isinstance(prepared(*operands(kind, *SOME[kind])), PanelProduct)
+        assert not isinstance(prepared(*operands(kind, *SOME[kind])), (PanelProduct, WideProduct))
     finally:
         panels._compiled.cache_clear()
