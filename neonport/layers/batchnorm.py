@@ -34,8 +34,8 @@ class BatchNorm(Layer):
     Training uses the batch's own mean and biased variance and moves the running ones; inference
     uses the running ones.
 
-    The rectifier of an Activation above is made in the same pass over memory, and so is its
-    gradient: then that layer hands on what it gets.
+    In a chain, the rectifier of an Activation above is made in the same pass over memory, and so is
+    its gradient: then that layer hands on what it gets. A layer that is run by itself normalises.
 
     Args:
         rho: share of the old running statistics that a step keeps, 0 <= rho <= 1.
@@ -48,6 +48,7 @@ class BatchNorm(Layer):
         gamma, beta: parameters (nfm, 1), with `grad_gamma`, `grad_beta`.
         gmean, gvar: running statistics (nfm, 1).
         x, y: the inputs and outputs seen as (nfm, -1).
+        in_chain: whether a chain runs it now, and the layer above right after it.
         made_above: the Activation whose transform the last `fprop` made, or None.
 
     Example:
@@ -86,6 +87,7 @@ class BatchNorm(Layer):
         self.x: Any = None
         self.y: Any = None
         self._own_sum: Any = None
+        self.in_chain = False
         self.made_above: Any = None
         self._error: tuple[Any, Any, Any, Any] | None = None
         self.states: list[list[Any]] = [[], []]
@@ -180,7 +182,8 @@ class BatchNorm(Layer):
         """
         above, own = self.next_layer, type(self)
         fits = (
-            type(above) is Activation
+            self.in_chain
+            and type(above) is Activation
             and type(above.transform) is Rectlin
             and above.prev_layer is self
             and above.be is self.be

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any, ClassVar
 
 from neonport.errors import ConfigurationError
@@ -65,6 +66,7 @@ class Sequential(LayerContainer):
         self.layers = flatten(layers, label(self))
         chain: list[Layer] = [x for x in self.layers if not isinstance(x, BranchNode)]
         self._layers = chain
+        self._joined: list[Any] = []  # layers that may do the work of the member above them
         self.crossings: dict[Any, Crossing] = {}  # where its backend changes, by the layer above
         # factors of the gradients that enter BranchNodes, by the layer above the node: of a Tree
         self.at_nodes: dict[Layer, tuple[float, float]] = {}
@@ -106,6 +108,8 @@ class Sequential(LayerContainer):
         self.parallelism = self.layers[-1].parallelism
         self.out_shape = self.layers[-1].out_shape
         self.crossings = crossings(self, self.layers)
+        pairs = pairwise(self.layers)
+        self._joined = [a for a, b in pairs if hasattr(a, "in_chain") and a.next_layer is b]
         return self
 
     def allocate(
@@ -140,8 +144,14 @@ class Sequential(LayerContainer):
         x, last, across = inputs, self.layers[-1], self.crossings
         if across:
             return self._fprop_across(x, inference, beta)
-        for layer in self.layers[:-1]:
-            x = layer.fprop(x, inference)
+        for layer in self._joined:
+            layer.in_chain = True
+        try:
+            for layer in self.layers[:-1]:
+                x = layer.fprop(x, inference)
+        finally:
+            for layer in self._joined:
+                layer.in_chain = False
         if not beta:
             return last.fprop(x, inference)
         self._need(last, "fprop", "beta")

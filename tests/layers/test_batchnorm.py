@@ -253,6 +253,23 @@ def test_other_activations_above_work_for_themselves(be, tools, case):
     assert nets[0].layers[1].made_above is None
 
 
+def test_a_norm_that_is_run_by_itself_only_normalises(be, tools):
+    nets = [chain(be, tools, kind, Rectlin()) for kind in (Activation, Apart)]
+    x = be.array(randn(36, be.bsz, seed=5))
+    for net in nets:
+        net.fprop(be.array(randn(60, be.bsz)))
+    a, b = (net.layers[1].fprop(x).get() for net in nets)
+    np.testing.assert_array_equal(a, b)
+    assert a.min() < 0
+    e = be.array(randn(36, be.bsz, seed=6))
+    gradients = []
+    for net in nets:
+        y = net.layers[2].fprop(net.layers[1].outputs)
+        assert y.get().min() == 0
+        gradients.append(net.layers[2].bprop(e).get().copy())
+    np.testing.assert_array_equal(*gradients)
+
+
 def test_a_rectifier_on_another_backend_works_for_itself(make_backend):
     be, other = make_backend(batch_size=4), make_backend(batch_size=4)
     norm, above = BatchNorm(), Activation(Rectlin())
@@ -271,6 +288,8 @@ def test_gradients_of_a_rectified_norm(be, tools):
     net = chain(be, tools, Activation, Rectlin(0.1))
     norm = net.layers[1]
     x, e = be.array(randn(36, be.bsz, seed=5)), be.array(randn(36, be.bsz, seed=6))
+    net.fprop(be.array(randn(60, be.bsz)))
+    norm.in_chain = True  # as the chain says it
     net.layers[2].fprop(norm.fprop(x))
     got = norm.bprop(net.layers[2].bprop(e)).get()
     seen = x.reshape(6, -1)
