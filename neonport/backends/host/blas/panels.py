@@ -30,7 +30,8 @@ from neonport.errors import CompileError
 from neonport.log import logger
 
 VECTOR = 64  # bytes that the registers must hold
-PARTS = {"wide": ("pack",), "thin": ("pack",), "large": ("begin",)}  # run before the product
+# functions that run before the product
+PARTS = {"wide": ("pack",), "thin": ("pack",), "large": ("begin",), "middle": ("begin",)}
 _CONSTANT = re.compile(r"\bneo_(\w+) = ")
 LEAST_ROWS = 24
 WIDE_COLUMNS, WIDE_TERMS = 32, 1024  # at least
