@@ -58,6 +58,11 @@ def cpu_name() -> str:
     return name or platform.machine()
 
 
+def cpu_vendor() -> str:
+    """Return who made the CPU, as it says itself (GenuineIntel, AuthenticAMD); empty if unknown."""
+    return _first_cpu().get("vendor_id", "")
+
+
 def cpu_identity() -> str:
     """Return a text that differs between machines whose best code differs.
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from neonport.backends.host import memory
 from neonport.backends.host.blas.large import large_of
+from neonport.backends.host.blas.middle import middle_of
 from neonport.backends.host.blas.panels import panels_of, streams
 from neonport.backends.host.blas.product import (
     KINDS,
@@ -67,8 +68,9 @@ class CompiledRunner:
     def prepare(self, product: Product) -> Prepared:
         """Make a product by our own C where that is faster, else by pieces."""
         past_the_cache = panels_of(self.jit, product) if streams(product) else None
-        own = past_the_cache or large_of(self.jit, product) or panels_of(self.jit, product)
-        return own or wide_of(self.jit, product) or CompiledProduct(self, product)
+        own = past_the_cache or middle_of(self.jit, product) or large_of(self.jit, product)
+        own = own or panels_of(self.jit, product) or wide_of(self.jit, product)
+        return own or CompiledProduct(self, product)
 
     def bind_together(self, products: Sequence[Matrices]) -> tuple[list[Bound], list[Matrices]]:
         """Calls for products of the same rows, and those that are none."""

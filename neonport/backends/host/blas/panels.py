@@ -30,6 +30,7 @@ VECTOR = 64  # bytes that the registers must hold
 ENTRIES = {
     "wide": ("wide_pack", "wide", "wide_join"),
     "thin": ("thin_pack", "thin"),
+    "middle": ("middle_begin", "middle"),
     "large": ("large_begin", "large"),
 }
 _CONSTANT = re.compile(r"\bneo_(\w+) = ")

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from neonport.backends.host.blas import gemm, large, panels
+from neonport.backends.host.blas import gemm, large, middle, panels
 from neonport.backends.host.blas.choice import current_engine
 from neonport.backends.host.blas.compiled import CompiledRunner
 from neonport.backends.host.blas.large import LargeProduct
@@ -32,6 +32,7 @@ def on_any_registers(monkeypatch):
     monkeypatch.setattr(panels, "last_level_cache", lambda: 1 << 40)  # nothing is written past it
     monkeypatch.setattr(large, "in_small_kernels", lambda work, terms: False)
     monkeypatch.setattr(large.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(middle, "VENDOR", "")
     monkeypatch.setattr(gemm, "_plans", {})
 
 
@@ -164,6 +165,7 @@ def test_other_products_are_for_others(sizes):
 def test_small_products_are_for_the_blas(monkeypatch):
     monkeypatch.undo()
     monkeypatch.setattr(panels, "VECTOR", 16)
+    monkeypatch.setattr(middle, "VENDOR", "")
     monkeypatch.setattr(gemm, "_plans", {})
     assert not isinstance(prepared(*operands((256, 256, 256))), LargeProduct)
 

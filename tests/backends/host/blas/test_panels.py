@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from neonport.backends.host.blas import compiled, gemm, panels
+from neonport.backends.host.blas import compiled, gemm, middle, panels
 from neonport.backends.host.blas.choice import current_engine
 from neonport.backends.host.blas.compiled import CompiledRunner
 from neonport.backends.host.blas.panels import PanelProduct
@@ -29,6 +29,7 @@ def on_any_registers(monkeypatch):
     monkeypatch.setattr(panels, "VECTOR", 16)
     monkeypatch.setattr(compiled, "large_of", lambda *args: None)  # it comes first
     monkeypatch.setattr(panels, "THIN_WORK", 0)
+    monkeypatch.setattr(middle, "VENDOR", "")
     monkeypatch.setattr(gemm, "_plans", {})
 
 
@@ -126,6 +127,7 @@ def test_other_products_are_for_the_blas(kind, sizes):
 def test_short_sums_without_copies_are_for_the_blas(monkeypatch):
     monkeypatch.undo()
     monkeypatch.setattr(panels, "VECTOR", 16)
+    monkeypatch.setattr(middle, "VENDOR", "")
     monkeypatch.setattr(compiled, "large_of", lambda *args: None)
     monkeypatch.setattr(gemm, "_plans", {})
     assert not isinstance(prepared(*operands("thin", 64, 1024, 64)), PanelProduct)

@@ -28,7 +28,8 @@ BATCHES = [(7, 60, 50, 40), (3, 200, 210, 220), (40, 30, 31, 1), (500, 16, 24, 2
 @pytest.fixture(params=["small kernels", "copies"])
 def private(request, fresh, openblas, monkeypatch):
     """Products go through OpenBLAS, cut for either kind of core."""
-    monkeypatch.setattr(compiled, "large_of", lambda *args: None)
+    for own in ("middle_of", "large_of"):
+        monkeypatch.setattr(compiled, own, lambda *args: None)
     fresh.engine = OpenBlasEngine(openblas)
     if not isinstance(fresh.engine.runner, CompiledRunner):
         pytest.skip("no C compiler: there is no pool")
