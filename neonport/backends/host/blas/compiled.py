@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from neonport.backends.host import memory
-from neonport.backends.host.blas.large import large_of
-from neonport.backends.host.blas.middle import middle_of
-from neonport.backends.host.blas.panels import panels_of, streams
+from neonport.backends.host.blas.own.large import large_of
+from neonport.backends.host.blas.own.middle import middle_of
+from neonport.backends.host.blas.own.panels import panels_of, streams
+from neonport.backends.host.blas.own.wide import bind_together, wide_of
 from neonport.backends.host.blas.product import (
     KINDS,
     Addresses,
@@ -21,7 +22,6 @@ from neonport.backends.host.blas.product import (
     Prepared,
     Product,
 )
-from neonport.backends.host.blas.wide import bind_together, wide_of
 from neonport.backends.host.jit.launcher import BoundProgram, HostJit, entry_address, make_program
 from neonport.foundation.package_text import package_text
 
@@ -68,9 +68,14 @@ class CompiledRunner:
     def prepare(self, product: Product) -> Prepared:
         """Make a product by our own C where that is faster, else by pieces."""
         past_the_cache = panels_of(self.jit, product) if streams(product) else None
-        own = past_the_cache or middle_of(self.jit, product) or large_of(self.jit, product)
-        own = own or panels_of(self.jit, product) or wide_of(self.jit, product)
-        return own or CompiledProduct(self, product)
+        return (
+            past_the_cache
+            or middle_of(self.jit, product)
+            or large_of(self.jit, product)
+            or panels_of(self.jit, product)
+            or wide_of(self.jit, product)
+            or CompiledProduct(self, product)
+        )
 
     def bind_together(self, products: Sequence[Matrices]) -> tuple[list[Bound], list[Matrices]]:
         """Calls for products of the same rows, and those that are none."""

@@ -8,11 +8,12 @@ import sys
 import numpy as np
 import pytest
 
-from neonport.backends.host.blas import gemm, large, middle, panels
+from neonport.backends.host.blas import gemm
 from neonport.backends.host.blas.choice import current_engine
 from neonport.backends.host.blas.compiled import CompiledRunner
-from neonport.backends.host.blas.large import LargeProduct
-from neonport.backends.host.blas.panels import PanelProduct
+from neonport.backends.host.blas.own import large, middle, panels
+from neonport.backends.host.blas.own.large import LargeProduct
+from neonport.backends.host.blas.own.panels import PanelProduct
 
 # rows, columns, terms: at and beside the sizes of groups, blocks, tasks and parts of the sum
 SIZES = [

@@ -9,10 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from neonport.backends.host.blas import gemm, middle, panels
+from neonport.backends.host.blas import gemm
 from neonport.backends.host.blas.choice import current_engine
 from neonport.backends.host.blas.compiled import CompiledRunner
-from neonport.backends.host.blas.middle import Block, Form, MiddleProduct, Tasks, cheapest
+from neonport.backends.host.blas.own import middle, panels
+from neonport.backends.host.blas.own.middle import Block, Form, MiddleProduct, Tasks, cheapest
 from neonport.backends.host.cpu_info import cpu_vendor
 
 # rows, columns, terms: at and beside the sizes of tiles, blocks, tasks and parts of the sum
@@ -231,6 +232,7 @@ def test_other_products_are_for_others(sizes):
 def test_which_sizes_are_ours(monkeypatch, sizes, layout, own):
     monkeypatch.undo()
     monkeypatch.setattr(panels, "VECTOR", 16)
+    monkeypatch.setattr(panels, "last_level_cache", lambda: 1 << 40)  # nothing is written past it
     monkeypatch.setattr(middle, "VENDOR", cpu_vendor())
     monkeypatch.setattr(gemm, "_plans", {})
     assert isinstance(prepared(*operands(sizes, layout=layout)), MiddleProduct) == own

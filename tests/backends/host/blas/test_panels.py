@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from neonport.backends.host.blas import compiled, gemm, middle, panels
+from neonport.backends.host.blas import compiled, gemm
 from neonport.backends.host.blas.choice import current_engine
 from neonport.backends.host.blas.compiled import CompiledRunner
-from neonport.backends.host.blas.panels import PanelProduct
-from neonport.backends.host.blas.wide import WideProduct
+from neonport.backends.host.blas.own import middle, panels
+from neonport.backends.host.blas.own.panels import PanelProduct
+from neonport.backends.host.blas.own.wide import WideProduct
 
 # rows, columns, terms: at and beside the sizes of blocks
 WIDE = [

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from neonport.backends.host import threads
-from neonport.backends.host.blas import gemm, panels, wide
+from neonport.backends.host.blas import gemm
 from neonport.backends.host.blas.choice import current_engine
 from neonport.backends.host.blas.compiled import CompiledRunner
+from neonport.backends.host.blas.own import panels, wide
 from tests.backends.host.blas.conftest import COUNTS
 
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from neonport.backends.host import memory
 from neonport.backends.host.blas.layout import address
-from neonport.backends.host.blas.panels import LEAST_ROWS, PanelText, panel_text
+from neonport.backends.host.blas.own.panels import LEAST_ROWS, PanelText, panel_text
 from neonport.backends.host.blas.pieces import FEW_CORES, SERIAL_WORK
 from neonport.backends.host.blas.product import KINDS, Addresses, Bound, Matrices, Product
 from neonport.backends.host.jit.launcher import BoundProgram, HostJit, make_program

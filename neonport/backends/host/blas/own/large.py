@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from neonport.backends.host.blas.gate import room_for
-from neonport.backends.host.blas.panels import PanelText, panel_text
+from neonport.backends.host.blas.own.panels import PanelText, panel_text
 from neonport.backends.host.blas.pieces import FEW_CORES, in_small_kernels
 from neonport.backends.host.blas.product import KINDS, Addresses, Bound, Product
 from neonport.backends.host.jit.launcher import BoundProgram, HostJit, make_program

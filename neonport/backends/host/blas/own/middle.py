@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from neonport.backends.host.blas.gate import room_for
-from neonport.backends.host.blas.panels import PanelText, panel_text
+from neonport.backends.host.blas.own.panels import PanelText, panel_text
 from neonport.backends.host.blas.pieces import SERIAL_WORK
 from neonport.backends.host.blas.product import KINDS, Addresses, Bound, Product
 from neonport.backends.host.cpu_info import cpu_vendor

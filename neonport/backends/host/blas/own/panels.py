@@ -52,6 +52,8 @@ def panels_of(jit: HostJit, product: Product) -> PanelProduct | None:
     if text is None:
         return None
     found = _thin(product, text.constants)
+    if found.packed * product.dtype.itemsize > THIN_COPY:
+        return None
     return PanelProduct(jit, text, product, found)
 
 
@@ -110,7 +112,7 @@ class PanelText:
 
     def __init__(self, jit: HostJit, name: str, kind: str) -> None:
         real = {"s": "float", "d": "double"}[kind]
-        text = text_of("neonport.backends.host.blas", f"{name}.c", {"REAL": real})
+        text = text_of("neonport.backends.host.blas.own", f"{name}.c", {"REAL": real})
         self.library = jit.compiler.load(text, ["-ffp-contract=fast"])
         declared = re.findall(r"^const int64_t (.+?);$", text, re.MULTILINE)
         self.constants = {
