@@ -24,6 +24,7 @@ from neonport.backends.host.blas.choice import current_engine
 from neonport.backends.host.blas.layout import DATA_OFFSET, KNOWN
 from neonport.backends.host.blas.product import Addresses, Bound, Matrices, Plan
 from neonport.backends.host.blas.products import bind_product
+from neonport.engine.device import one_by_one
 
 _PLAN_LIMIT = 4096
 
@@ -115,14 +116,7 @@ def bind_gemms(products: Sequence[Matrices]) -> Bound:
     )
     calls, left = current_engine().bind_together(products) if apart else ([], products)
     calls = [*calls, *(bind_gemm(a, b, c) for a, b, c in left)]
-    if len(calls) == 1:
-        return calls[0]
-
-    def run() -> None:
-        for call in calls:
-            call()
-
-    return run
+    return calls[0] if len(calls) == 1 else one_by_one(calls)
 
 
 def _apart(one: tuple[int, int], other: tuple[int, int]) -> bool:
