@@ -18,6 +18,7 @@ from neonport.checking import examination
 from neonport.checking.finding import WrongResultWarning
 from neonport.checking.opinion import CountedTable, second_opinion
 from neonport.checking.second import SecondBackend
+from neonport.engine.device import Device
 from neonport.errors import BackendUnavailable, ConfigurationError, WrongResultError
 from neonport.foundation.bounded_table import BoundedTable
 from neonport.initializers import Gaussian
@@ -40,6 +41,9 @@ class WrongProducts(CPUDevice):
             view[-1, -1] *= 1.001
 
         return run
+
+    def matmuls(self, products):
+        return Device.matmuls(self, products)
 
 
 class WrongBackend(CPUBackend):
@@ -112,6 +116,9 @@ def test_every_run_of_a_statement_is_a_candidate(be):
         for _ in range(3):
             be.compound_dot(w, x, c)
         assert opinion.checked == seen + 3
+        for _ in range(3):
+            be.compound_dots((w, x, c), (w, w.T, z[:2, :2]))
+        assert opinion.checked == seen + 6
         assert (y.get() == 2).all()
 
 
@@ -380,12 +387,14 @@ def test_a_wrong_second_backend_is_told_from_a_wrong_first(cpu, monkeypatch):
     assert f"on {opinion.second.be} are wrong" in str(caught.value)
 
 
-@pytest.mark.parametrize("kind", ["statement", "product", "views", "random"])
+@pytest.mark.parametrize("kind", ["statement", "product", "products", "views", "random"])
 def test_inputs_and_a_script_are_saved(wrong, tmp_path, kind):
     def run():
         a, b, c = product(wrong)
         if kind == "product":
             wrong.compound_dot(a, b, c, alpha=0.5, beta=2.0)
+        elif kind == "products":
+            wrong.compound_dots((a, b, c), (a, a.T, wrong.empty((4, 4))))
         elif kind == "views":
             big = wrong.array(np.random.RandomState(1).randn(6, 9))
             big[1:5, 2:8:2][:] = wrong.dot(a, big[:5, 6::-3]) + 1
