@@ -387,6 +387,24 @@ def test_a_wrong_second_backend_is_told_from_a_wrong_first(cpu, monkeypatch):
     assert f"on {opinion.second.be} are wrong" in str(caught.value)
 
 
+def test_each_of_several_products_is_looked_at(cpu, monkeypatch):
+    a, b, c = product(cpu)
+    d, bind = cpu.empty((4, 4)), cpu.device.matmuls
+
+    def spoilt(products):
+        call, view = bind(products), products[-1][2].native
+
+        def run():
+            call()
+            view[0, 0] += 1
+
+        return run
+
+    monkeypatch.setattr(cpu.device, "matmuls", spoilt)
+    with second_opinion(cpu, "cpu:1:raise"), pytest.raises(WrongResultError):
+        cpu.compound_dots((a, b, c), (a, a.T, d))
+
+
 @pytest.mark.parametrize("kind", ["statement", "product", "products", "views", "random"])
 def test_inputs_and_a_script_are_saved(wrong, tmp_path, kind):
     def run():
